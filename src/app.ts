@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { type Logger, pino } from 'pino'
+import { Cache } from './cache/cache.js'
+import { MemoryStore } from './cache/memory-store.js'
+import { RedisStore } from './cache/redis-store.js'
+import type { CacheStore } from './cache/store.js'
+import { createTokenSource } from './cache/token.js'
+import { createCommands } from './commands/commands.js'
+import type { Config } from './config.js'
+import { connect, type Database, isOutage } from './database/connection.js'
+import { loadDemoDataOnce } from './database/demo-data.js'
+import { startEmbeddedPostgres } from './database/embedded-postgres.js'
+import { migrate } from './database/migrate.js'
+import { createFetchers } from './fetchers/fetchers.js'
+import { defaultPageSize } from './graphql/connection.js'
+import { createSchema } from './graphql/schema.js'
+import { checkHealth } from './http/health.js'
+import { createHttpServer } from './http/server.js'
+import { Relay } from './invalidation/relay.js'
+import { createCacheAdmin } from './loaders/cache-admin.js'
+import { createLoaders } from './loaders/loaders.js'
+import { namespaces } from './loaders/namespaces.js'
+
+export interface App {
+  /** Of the GraphQL endpoint */
+  url: string
+  stop(): Promise<void>
+}
+
+export interface AppObservers {
+  /** Sees the text of every SQL statement. */
+  onStatement?: (text: string) => void
+}
+
+/** Starts everything that the configuration asks for, in order; stop() undoes it in reverse. A start that fails leaves nothing running. */
+export async function startApp(config: Config, observers: AppObservers = {}): Promise<App> {
+  const logger = pino({ level: config.LOG_LEVEL })
+  const started = new Started()
+  try {
+    const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
+    const database = connect({
+      url: databaseUrl,
+      maxConnections: config.DATABASE_POOL,
+      statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
+      connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
+      ...(observers.onStatement && { onStatement: observers.onStatement }),
+    })
+    started.push(() => database.end({ timeout: 3 }))
+    await migrate(database)
+    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
+
+    const cache = createCache(config, logger)
+    await cache.connect()
+    started.push(() => cache.close())
+    const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
+    started.push(async () => clearInterval(countsTimer))
+    const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, log: (message) => logger.warn(message) })
+    await relay.start()
+    started.push(() => relay.stop())
+
+    const server = await createServer(config, logger, database, cache, relay)
+    started.push(() => closeServer(server))
+    const address = await server.listen({ port: config.PORT, host: config.HOST })
+    return { url: `${address}/graphql`, stop: () => started.stop() }
+  } catch (error) {
+    // The first fault is the one to tell of.
+    await started.stop().catch(() => undefined)
+    throw error
+  }
+}
+
+function createServer(config: Config, logger: Logger, database: Database, cache: Cache, relay: Relay): Promise<FastifyInstance> {
+  const fetchers = createFetchers(database)
+  const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
+  const startedAt = Date.now()
+  return createHttpServer({
+    schema: createSchema(),
+    createContext: (requestId) => {
+      const loaders = createLoaders(cache, fetchers)
+      const commands = createCommands({
+        database,
+        committed: async (changes) => {
+          await relay.deliverOwn(changes)
+          loaders.forget()
+        },
+      })
+      return { requestId, loaders, commands, cacheAdmin }
+    },
+    checkHealth: () =>
+      checkHealth({
+        pingDatabase: () => timed(() => database`select 1`),
+        pingCache: () => cache.ping(),
+        cacheBackend: cache.backend,
+        deadlineMs: healthDeadlineMs,
+        startedAt,
+        now: Date.now,
+      }),
+    isOutage,
+    corsOrigins: config.CORS_ORIGINS,
+    logger,
+  })
+}
+
+async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
+  const { url, stop } = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log: (message) => logger.info(message) })
+  started.push(stop)
+  return url
+}
+
+function createCache(config: Config, logger: Logger): Cache {
+  return new Cache({
+    store: createStore(config, logger),
+    prefix: config.CACHE_PREFIX,
+    version: 'v1',
+    leaseMs: 10_000,
+    leaseWaitMs: 1_000,
+    createToken: createTokenSource(),
+    now: Date.now,
+    sleep,
+    random: Math.random,
+  })
+}
+
+function createStore(config: Config, logger: Logger): CacheStore {
+  if (config.REDIS_URL === undefined) {
+    return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * 1024 * 1024, now: () => performance.now() })
+  }
+  return new RedisStore({
+    url: config.REDIS_URL,
+    connections: config.REDIS_CONNECTIONS,
+    commandTimeoutMs: config.REDIS_TIMEOUT_MS,
+    healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
+    log: (message) => logger.info(message),
+  })
+}
+
+/** Requests in flight get their answer; who is not done by then is cut off. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const cutOff = setTimeout(() => server.server.closeAllConnections(), drainMs)
+  await server.close()
+  clearTimeout(cutOff)
+}
+
+async function timed(work: () => PromiseLike<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work()
+  return performance.now() - startedAt
+}
+
+/** What runs, in the order of its start. */
+class Started {
+  private readonly stops: (() => Promise<unknown>)[] = []
+  private stopping: Promise<void> | undefined
+
+  push(stop: () => Promise<unknown>): void {
+    this.stops.push(stop)
+  }
+
+  /** All are stopped, the last first, even where one fails. Called twice, it is done once. */
+  stop(): Promise<void> {
+    this.stopping ??= this.stopAll()
+    return this.stopping
+  }
+
+  private async stopAll(): Promise<void> {
+    const failures: unknown[] = []
+    for (const stop of this.stops.reverse()) await stop().catch((error) => failures.push(error))
+    if (failures.length > 0) throw new AggregateError(failures, 'Not everything stopped in order')
+  }
+}
+
+const countsIntervalMs = 1_000
+const relayIntervalMs = 1_000
+const healthDeadlineMs = 1_000
+const drainMs = 5_000

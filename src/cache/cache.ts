@@ -1,0 +1,206 @@
+import { Counters, type Counts } from './counters.js'
+import { Entries, type Lease } from './entries.js'
+import { Flights } from './flights.js'
+import { Keys } from './key.js'
+import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
+import { ReadThrough } from './read-through.js'
+import { interpret, type Lookup, type Slot, type StoredLookup } from './slot.js'
+import type { CacheStore, StoreInfo } from './store.js'
+
+export interface CacheOptions {
+  store: CacheStore
+  /** Keys are `<prefix>:<version>:<namespace>:<id>`. */
+  prefix: string
+  version: string
+  /** How long a fetch may take before somebody else may fetch and fill the same entry. */
+  leaseMs: number
+  /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
+  leaseWaitMs: number
+  createToken: () => string
+  /** Wall clock in milliseconds; entries carry it from process to process. */
+  now: () => number
+  sleep: (ms: number) => Promise<void>
+  /** 0 to 1, for jitter and early refills */
+  random: () => number
+}
+
+/**
+ * Reads through a store. It never throws because of the store: while that is away every lookup is a miss and fills are dropped.
+ * A fill never overwrites newer knowledge: it lands only where its lease still stands, and an invalidation removes the lease.
+ */
+export class Cache {
+  private readonly store: CacheStore
+  private readonly keys: Keys
+  private readonly counters: Counters
+  private readonly flights = new Flights()
+  private readonly entries: Entries
+  private readonly readThrough: ReadThrough
+  private readonly now: () => number
+  private readonly random: () => number
+
+  constructor(options: CacheOptions) {
+    this.store = options.store
+    this.now = options.now
+    this.random = options.random
+    this.keys = new Keys(options.prefix, options.version)
+    this.counters = new Counters(options.store, this.keys.counters(), options.createToken)
+    this.entries = new Entries({ ...options, keys: this.keys, counters: this.counters })
+    this.readThrough = new ReadThrough({ ...options, entries: this.entries, flights: this.flights, counters: this.counters })
+  }
+
+  get backend(): CacheStore['backend'] {
+    return this.store.backend
+  }
+
+  connect(): Promise<void> {
+    return this.store.connect()
+  }
+
+  /** Waits for the fills under way and saves the counts. */
+  async close(): Promise<void> {
+    await this.readThrough.idle()
+    await this.flushCounts()
+    await this.store.close()
+  }
+
+  /** Round trip to the store in milliseconds. Rejects with StoreUnavailableError. */
+  ping(): Promise<number> {
+    return this.store.ping()
+  }
+
+  /** What the store says of itself. Rejects with StoreUnavailableError. */
+  info(): Promise<StoreInfo> {
+    return this.store.info()
+  }
+
+  /** Counts by name of namespace, summed over all processes that share the store, this one up to now. */
+  counts(namespaces: readonly string[]): Promise<Map<string, Counts>> {
+    return this.counters.read(namespaces)
+  }
+
+  /** Carries the counts of this process to the store; while that is away they wait. */
+  async flushCounts(): Promise<void> {
+    await this.counters.flush().catch(() => undefined)
+  }
+
+  async read<V>(namespace: Namespace<V>, id: EntryId): Promise<Lookup<V>> {
+    const [lookup] = await this.readMany(namespace, [id])
+    return lookup as Lookup<V>
+  }
+
+  /** One round trip, whatever the number of ids. Answers in the order asked. */
+  async readMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
+    const slots = await this.entries.readSlots(namespace, ids)
+    return slots.map((slot) => this.lookUp(namespace, slot))
+  }
+
+  /** Not a lookup: nothing is counted. */
+  async has(namespace: Namespace<unknown>, id: EntryId): Promise<boolean> {
+    return (await this.remainingTtlMs(namespace, id)) !== null
+  }
+
+  /** How long the value still counts as fresh, 0 once it is stale, null where there is none. Nothing is counted. */
+  async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
+    const [slot] = await this.entries.readSlots(namespace, [id])
+    const lookup = interpret(namespace, slot as Slot<EntryId>, this.now())
+    if (lookup.state === 'miss' || lookup.state === 'negative' || lookup.value === null) return null
+    return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
+  }
+
+  async getOrFetch<V, Id extends EntryId>(namespace: Namespace<V>, id: Id, fetch: Fetch<Id, V>): Promise<V | null> {
+    const [value] = await this.getOrFetchMany(namespace, [id], fetch)
+    return value as V | null
+  }
+
+  /**
+   * Reads all, fetches what is missing with one call, fills it, and answers in the order asked; null where there is no such value.
+   * The ids must differ. What somebody else is fetching is answered by a promise, so that it does not hold up the others.
+   * A fetch that fails rejects the values that needed it, and no others.
+   */
+  async getOrFetchMany<V, Id extends EntryId>(
+    namespace: Namespace<V>,
+    ids: readonly Id[],
+    fetch: Fetch<Id, V>,
+  ): Promise<(V | null | Promise<V | null>)[]> {
+    const slots = await this.entries.readSlots(namespace, ids)
+    const lookups = slots.map((slot) => this.lookUp(namespace, slot))
+    const due = slots.filter((_, index) => this.isDue(lookups[index] as StoredLookup<V>))
+    if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
+    const missed = slots.filter((_, index) => lookups[index]?.state === 'miss')
+    const fetched = missed.length > 0 ? await this.readThrough.obtain(namespace, missed, fetch) : undefined
+    return lookups.map((lookup, index) => {
+      if (lookup.state === 'miss') return fetched?.get(ids[index] as Id) ?? null
+      return lookup.state === 'negative' ? null : lookup.value
+    })
+  }
+
+  /** Fills what is missing, ahead of any lookup: nothing counts as hit or miss. Answers how many of the entries are there then. */
+  async warmMany<V, Id extends EntryId>(namespace: Namespace<V>, ids: readonly Id[], fetch: Fetch<Id, V>): Promise<number> {
+    const missed = await this.missing(namespace, ids)
+    await Promise.all((await this.readThrough.obtain(namespace, missed, fetch)).values())
+    await this.readThrough.idle()
+    return (
+      ids.length -
+      (
+        await this.missing(
+          namespace,
+          missed.map(({ id }) => id),
+        )
+      ).length
+    )
+  }
+
+  /** Takes leases where nothing is held, for callers that fetch by themselves. Those absent from the answer were not to be had. */
+  async leaseMany<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Lease<Id>[]> {
+    const claims = await this.entries.claimMany(namespace, await this.missing(namespace, ids))
+    return claims.flatMap((claim) => (claim.state === 'granted' ? [claim.lease] : []))
+  }
+
+  /** Answers whether the value landed; null is stored as a negative entry. */
+  async fill<V>(namespace: Namespace<V>, lease: Lease, value: V | null): Promise<boolean> {
+    return (await this.fillMany(namespace, [{ lease, value }])) === 1
+  }
+
+  /** One round trip. Answers how many of the values landed: those whose lease still stood. */
+  fillMany<V>(namespace: Namespace<V>, fills: readonly { lease: Lease; value: V | null }[]): Promise<number> {
+    return this.entries.fillMany(namespace, fills, 0)
+  }
+
+  /**
+   * Makes entries unreadable at once, and fetches under way unable to fill them. One key goes for each id or list, one for a
+   * whole namespace. Answers false where the store did not confirm it.
+   */
+  async invalidate(namespace: Namespace<unknown>, what: Invalidation): Promise<boolean> {
+    const keys = this.keys.invalidated(namespace, what)
+    this.flights.disown(keys)
+    const confirmed = await this.entries.removeMany(namespace, keys)
+    // Once more: a fetch that began during the removal may have seen either.
+    this.flights.disown(keys)
+    if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
+    return confirmed
+  }
+
+  private async missing<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
+    const slots = await this.entries.readSlots(namespace, ids)
+    return slots.filter((slot) => interpret(namespace, slot, this.now()).state === 'miss')
+  }
+
+  /** One lookup counts once. */
+  private lookUp<V>(namespace: Namespace<V>, slot: Slot<EntryId>): StoredLookup<V> {
+    const lookup = interpret(namespace, slot, this.now())
+    this.counters.add(namespace.name, lookup.state === 'miss' ? 'misses' : 'hits')
+    const isNegative = lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)
+    if (isNegative) this.counters.add(namespace.name, 'negativeHits')
+    if (lookup.state === 'stale') this.counters.add(namespace.name, 'staleHits')
+    if (lookup.corrupt) this.counters.add(namespace.name, 'errors')
+    return lookup
+  }
+
+  /** Stale, or (XFetch) so near to it that, with growing probability, one of many readers refills it before anybody sees it stale. */
+  private isDue(lookup: StoredLookup<unknown>): boolean {
+    if (lookup.state === 'stale') return true
+    if (lookup.state !== 'hit' || !lookup.header) return false
+    const { softUntilMs, fetchMs } = lookup.header
+    return this.now() - fetchMs * Math.log(1 - this.random()) >= softUntilMs
+  }
+}

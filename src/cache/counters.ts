@@ -1,0 +1,92 @@
+import type { CacheStore } from './store.js'
+
+const names = [
+  'hits',
+  'negativeHits',
+  'staleHits',
+  'misses',
+  'coalesced',
+  'leaseWaits',
+  'fills',
+  'invalidations',
+  'errors',
+] as const
+export type CounterName = (typeof names)[number]
+/** Counts of one namespace. Negative and stale hits are hits too; lookups are hits plus misses. */
+export type Counts = Record<CounterName, number>
+
+/**
+ * Counts in the process, at the price of an addition, and carries what came together to the store, where the counts of all
+ * processes are summed. What the store did not confirm is sent again under the same batch id, so nothing counts twice.
+ */
+export class Counters {
+  private pending = new Map<string, number>()
+  /** On its way to the store, or to be sent again. */
+  private batch: Batch | undefined
+  private flushing: Promise<void> | undefined
+  /** The sums as they were last read or confirmed. */
+  private shared: ReadonlyMap<string, number> = new Map()
+
+  constructor(
+    private readonly store: CacheStore,
+    private readonly key: string,
+    private readonly createBatchId: () => string,
+  ) {}
+
+  add(namespace: string, name: CounterName, count = 1): void {
+    const field = `${namespace}.${name}`
+    this.pending.set(field, (this.pending.get(field) ?? 0) + count)
+  }
+
+  /** Sums over all processes, this one up to now. With the store away: the sums last seen, and what came since. */
+  async read(namespaces: readonly string[]): Promise<Map<string, Counts>> {
+    try {
+      await this.flush()
+      this.shared = await this.store.readCounts(this.key)
+    } catch {
+      // Answered below from what this process knows.
+    }
+    return new Map(namespaces.map((namespace) => [namespace, this.countsOf(namespace)]))
+  }
+
+  /** Rejects when the store is away; nothing is lost then. */
+  flush(): Promise<void> {
+    this.flushing ??= this.send().finally(() => {
+      this.flushing = undefined
+    })
+    return this.flushing
+  }
+
+  private async send(): Promise<void> {
+    if (this.batch) await this.deliver(this.batch)
+    if (this.pending.size === 0) return
+    this.batch = { id: this.createBatchId(), counts: this.pending }
+    this.pending = new Map()
+    await this.deliver(this.batch)
+  }
+
+  private async deliver(batch: Batch): Promise<void> {
+    await this.store.addCounts(this.key, batch.id, batch.counts)
+    this.shared = sum(this.shared, batch.counts)
+    this.batch = undefined
+  }
+
+  private countsOf(namespace: string): Counts {
+    const count = (name: CounterName) => {
+      const field = `${namespace}.${name}`
+      return (this.shared.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(field) ?? 0)
+    }
+    return Object.fromEntries(names.map((name) => [name, count(name)])) as Counts
+  }
+}
+
+interface Batch {
+  id: string
+  counts: ReadonlyMap<string, number>
+}
+
+function sum(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): Map<string, number> {
+  const total = new Map(a)
+  for (const [name, count] of b) total.set(name, (total.get(name) ?? 0) + count)
+  return total
+}

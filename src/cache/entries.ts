@@ -1,0 +1,202 @@
+import type { Counters } from './counters.js'
+import { decodeHeld, encodeEntry, encodeLease } from './entry.js'
+import type { Keys } from './key.js'
+import type { EntryId, Namespace } from './namespace.js'
+import { type Generation, interpret, joinGenerations, type Slot, slotKeys, toSlots } from './slot.js'
+import type { CacheStore, Swap, SwapAnswer } from './store.js'
+
+/** The right to fill one entry, for as long as nothing invalidates it. */
+export interface Lease<Id extends EntryId = EntryId> {
+  readonly id: Id
+  readonly key: string
+  readonly generation: string
+  /** What the key must still begin with when the fill arrives: the lease itself, or the stale entry that was seen. */
+  readonly expected: string
+}
+
+/** What came of asking for a lease. */
+export type Claim<Id extends EntryId> = { slot: Slot<Id> } & (
+  | { state: 'granted'; lease: Lease<Id> }
+  | { state: 'leased'; by: string }
+  | { state: 'filled'; value: unknown }
+  | { state: 'refused' }
+)
+
+export interface EntriesOptions {
+  store: CacheStore
+  keys: Keys
+  counters: Counters
+  leaseMs: number
+  createToken: () => string
+  now: () => number
+  random: () => number
+}
+
+/** Entries and leases in the store. Never rejects: what the store does not confirm counts as missing, refused or not landed. */
+export class Entries {
+  constructor(private readonly options: EntriesOptions) {}
+
+  /** One round trip: generations and entries side by side. */
+  async readSlots<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
+    const keys = slotKeys(this.options.keys, namespace, ids)
+    const texts = await this.attempt(namespace, () => this.options.store.readMany([...keys.generationKeys, ...keys.entryKeys]))
+    return toSlots(ids, keys, texts)
+  }
+
+  /** One round trip: a lease for every slot that is free, and the generations that were missing. */
+  async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Claim<Id>[]> {
+    const free = slots.filter(({ held }) => held.state !== 'leased' && held.state !== 'unavailable')
+    const missing = missingGenerations(free)
+    const generationSwaps = missing.map((generation) => this.generationSwap(namespace, generation))
+    const leaseSwaps = free.map((slot) => this.leaseSwap(slot))
+    const answers = await this.swapMany(namespace, [...generationSwaps, ...leaseSwaps])
+    const created = new Map(generationSwaps.map((swap, index) => [swap.key, heldAfter(swap, answers?.[index])]))
+    const claims = new Map<Slot<Id>, Claim<Id>>()
+    for (const [index, slot] of free.entries()) {
+      const generations = slot.generations.map(({ key, text }) => ({
+        key,
+        text: created.has(key) ? (created.get(key) ?? null) : text,
+      }))
+      const answer = answers?.[generationSwaps.length + index]
+      claims.set(slot, this.toClaim(namespace, { ...slot, generations }, leaseSwaps[index] as Swap, answer))
+    }
+    return slots.map((slot) => claims.get(slot) ?? unclaimed(slot))
+  }
+
+  /** One of all processes may refill an entry that is still being served. */
+  async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Lease<Id>[]> {
+    const locks = slots.map((slot) => this.leaseSwap({ ...slot, key: refillKey(slot.key), held: { state: 'empty' } }))
+    const answers = await this.swapMany(namespace, locks)
+    return slots.flatMap(({ id, key, generations, held }, index) => {
+      const generation = joinGenerations(generations)
+      if (!answers?.[index]?.swapped || generation === null || held.state !== 'entry') return []
+      return [{ id, key, generation, expected: held.seen }]
+    })
+  }
+
+  async endRefills(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
+    await this.removeMany(
+      namespace,
+      leases.map((lease) => refillKey(lease.key)),
+    )
+  }
+
+  /** One round trip. Answers how many landed: those whose lease still stood. */
+  async fillMany<V>(
+    namespace: Namespace<V>,
+    fills: readonly { lease: Lease; value: V | null }[],
+    fetchMs: number,
+  ): Promise<number> {
+    const answers = await this.swapMany(
+      namespace,
+      fills.map(({ lease, value }) => this.fillSwap(namespace, lease, value, fetchMs)),
+    )
+    const landed = answers?.filter((answer) => answer.swapped).length ?? 0
+    this.options.counters.add(namespace.name, 'fills', landed)
+    return landed
+  }
+
+  /** Lets others fetch at once: where the lease still stands, it ends now. */
+  async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
+    await this.swapMany(
+      namespace,
+      leases.map(({ key, expected }) => ({ key, when: { state: 'held', expected }, value: expected, ttlMs: 1 })),
+    )
+  }
+
+  /** Answers whether the store confirmed it. */
+  async removeMany(namespace: Namespace<unknown>, keys: readonly string[]): Promise<boolean> {
+    if (keys.length === 0) return true
+    return (await this.attempt(namespace, () => this.options.store.removeMany(keys).then(() => true))) ?? false
+  }
+
+  private async swapMany(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
+    if (swaps.length === 0) return []
+    return this.attempt(namespace, () => this.options.store.swapMany(swaps))
+  }
+
+  private async attempt<T>(namespace: Namespace<unknown>, command: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await command()
+    } catch {
+      this.options.counters.add(namespace.name, 'errors')
+      return undefined
+    }
+  }
+
+  private toClaim<Id extends EntryId>(
+    namespace: Namespace<unknown>,
+    slot: Slot<Id>,
+    swap: Swap,
+    answer: SwapAnswer | undefined,
+  ): Claim<Id> {
+    const { id, key } = slot
+    const generation = joinGenerations(slot.generations)
+    if (!answer || generation === null) return { state: 'refused', slot }
+    if (answer.swapped) return { state: 'granted', slot, lease: { id, key, generation, expected: swap.value } }
+    const held = decodeHeld(answer.held)
+    if (held.state === 'leased') return { state: 'leased', slot, by: held.lease }
+    const lookup = interpret(namespace, { ...slot, held }, this.options.now())
+    if (lookup.state === 'miss') return { state: 'refused', slot }
+    return { state: 'filled', slot, value: lookup.state === 'negative' ? null : lookup.value }
+  }
+
+  private leaseSwap({ key, held }: Slot<EntryId>): Swap {
+    const value = encodeLease(this.options.createToken())
+    const ttlMs = this.options.leaseMs
+    if (held.state === 'corrupt') return { key, when: { state: 'unleased' }, value, ttlMs }
+    if (held.state === 'entry') return { key, when: { state: 'vacant', expected: held.seen }, value, ttlMs }
+    return { key, when: { state: 'vacant' }, value, ttlMs }
+  }
+
+  /** A list's generation expires when nobody uses the list; the few of the namespaces stay. */
+  private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
+    const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
+    return { key, when: { state: text === null ? 'vacant' : 'unleased' }, value: this.options.createToken(), ttlMs }
+  }
+
+  private fillSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
+    const { softTtlMs, graceMs, negativeTtlMs, version } = namespace
+    const freshMs = this.jitter(value === null ? negativeTtlMs : softTtlMs)
+    const header = {
+      token: this.options.createToken(),
+      generation: lease.generation,
+      softUntilMs: Math.round(this.options.now() + freshMs),
+      fetchMs: Math.round(fetchMs),
+      version,
+    }
+    const ttlMs = value === null ? freshMs : freshMs + graceMs
+    return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: encodeEntry(header, value), ttlMs }
+  }
+
+  /** Plus or minus 10 %, so that what was filled together does not expire together. */
+  private jitter(ttlMs: number): number {
+    return ttlMs * (0.9 + 0.2 * this.options.random())
+  }
+}
+
+/** Of the slots' generations, those that are missing or damaged, each once. */
+function missingGenerations(slots: readonly Slot<EntryId>[]): Generation[] {
+  const missing = new Map<string, Generation>()
+  for (const { generations } of slots) {
+    for (const generation of generations) {
+      if (joinGenerations([generation]) === null) missing.set(generation.key, generation)
+    }
+  }
+  return [...missing.values()]
+}
+
+function heldAfter(swap: Swap, answer: SwapAnswer | undefined): string | null {
+  if (!answer) return null
+  return answer.swapped ? swap.value : answer.held
+}
+
+function unclaimed<Id extends EntryId>(slot: Slot<Id>): Claim<Id> {
+  return slot.held.state === 'leased' ? { state: 'leased', slot, by: slot.held.lease } : { state: 'refused', slot }
+}
+
+function refillKey(key: string): string {
+  return `${key}:refill`
+}
+
+const listGenerationTtlMs = 24 * 60 * 60 * 1000

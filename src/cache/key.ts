@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.js'
+
+/** Where things lie in the store. A generation stands at the beginning of the keys that it governs. */
+export class Keys {
+  private readonly root: string
+
+  constructor(prefix: string, version: string) {
+    this.root = `${prefix}:${version}`
+  }
+
+  entry(namespace: Namespace<unknown>, id: EntryId): string {
+    if (typeof id === 'string') return `${this.namespaceGeneration(namespace)}:${escapeId(id)}`
+    return `${this.listGeneration(namespace, id.list)}:${hashParameters(id.parameters)}`
+  }
+
+  namespaceGeneration(namespace: Namespace<unknown>): string {
+    return `${this.root}:${namespace.name}`
+  }
+
+  listGeneration(namespace: Namespace<unknown>, list: string): string {
+    return `${this.root}:${namespace.name}:${escapeId(list)}`
+  }
+
+  /** The keys that have to go so that nothing of this can be read any more. */
+  invalidated(namespace: Namespace<unknown>, what: Invalidation): string[] {
+    if (what === 'all') return [this.namespaceGeneration(namespace)]
+    if ('lists' in what) return what.lists.map((list) => this.listGeneration(namespace, list))
+    return what.ids.map((id) => this.entry(namespace, id))
+  }
+
+  counters(): string {
+    return `${this.root}:counters`
+  }
+}
+
+/** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
+export function hashParameters(parameters: Parameters): string {
+  const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)
+}
+
+/** Keeps a list called "a:b" from being taken for entry "b" of list "a". */
+function escapeId(id: string): string {
+  return plainId.test(id) ? id : encodeURIComponent(id.toWellFormed())
+}
+
+const plainId = /^[\w.-]+$/

@@ -1,0 +1,89 @@
+import { LRUCache } from 'lru-cache'
+import { leaseMark } from './entry.js'
+import type { CacheStore, StoreInfo, Swap, SwapAnswer } from './store.js'
+
+export interface MemoryStoreOptions {
+  maxBytes: number
+  /** Milliseconds; only differences matter. */
+  now: () => number
+}
+
+/** The same contract without a server: one process, gone with it. */
+export class MemoryStore implements CacheStore {
+  readonly backend = 'memory'
+  private readonly texts: LRUCache<string, string>
+  private readonly counts = new Map<string, Map<string, number>>()
+  private readonly startedAt: number
+  private readonly now: () => number
+
+  constructor({ maxBytes, now }: MemoryStoreOptions) {
+    this.now = now
+    this.startedAt = now()
+    this.texts = new LRUCache({
+      maxSize: maxBytes,
+      sizeCalculation: (text, key) => 2 * (text.length + key.length) + bytesPerEntry,
+      ttlResolution: 0,
+      perf: { now },
+    })
+  }
+
+  async connect(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.texts.clear()
+  }
+
+  async ping(): Promise<number> {
+    return 0
+  }
+
+  async readMany(keys: readonly string[]): Promise<(string | null)[]> {
+    return keys.map((key) => this.texts.get(key) ?? null)
+  }
+
+  async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
+    return swaps.map((swap) => this.swap(swap))
+  }
+
+  async removeMany(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.texts.delete(key)
+  }
+
+  /** Nothing can be asked twice here: a call in the process is not lost on the way. */
+  async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
+    const total = this.counts.get(key) ?? new Map<string, number>()
+    for (const [name, count] of counts) total.set(name, (total.get(name) ?? 0) + count)
+    this.counts.set(key, total)
+  }
+
+  async readCounts(key: string): Promise<ReadonlyMap<string, number>> {
+    return new Map(this.counts.get(key))
+  }
+
+  async info(): Promise<StoreInfo> {
+    this.texts.purgeStale()
+    return {
+      version: null,
+      usedMemoryBytes: this.texts.calculatedSize,
+      uptimeSeconds: Math.floor((this.now() - this.startedAt) / 1000),
+      connectedClients: null,
+      keys: this.texts.size,
+    }
+  }
+
+  private swap({ key, when, value, ttlMs }: Swap): SwapAnswer {
+    const held = this.texts.get(key) ?? null
+    if (!allows(when, held)) return { swapped: false, held }
+    this.texts.set(key, value, { ttl: ttlMs ?? 0 })
+    return { swapped: true }
+  }
+}
+
+function allows(when: Swap['when'], held: string | null): boolean {
+  if (when.state === 'unleased') return !held?.startsWith(leaseMark)
+  if (held === null) return when.state === 'vacant'
+  return when.expected !== undefined && held.startsWith(when.expected)
+}
+
+/** What V8 and the list of recency need for an entry beside its characters; measured, rounded up. */
+const bytesPerEntry = 200

@@ -1,0 +1,175 @@
+import type { Counters } from './counters.js'
+import type { Claim, Entries, Lease } from './entries.js'
+import type { Flights } from './flights.js'
+import type { EntryId, Fetch, Namespace } from './namespace.js'
+import { interpret, type Slot } from './slot.js'
+
+export interface ReadThroughOptions {
+  entries: Entries
+  flights: Flights
+  counters: Counters
+  leaseWaitMs: number
+  now: () => number
+  sleep: (ms: number) => Promise<void>
+}
+
+type Values<Id, V> = Map<Id, Promise<V | null>>
+
+/** Gets what a lookup did not find: by a fetch of its own, by one that is under way here, or by waiting for that of another process. */
+export class ReadThrough {
+  private readonly background = new Set<Promise<unknown>>()
+
+  constructor(private readonly options: ReadThroughOptions) {}
+
+  /** A promise for every slot; one call of `fetch` for all that nobody else is fetching. */
+  obtain<V, Id extends EntryId>(
+    namespace: Namespace<V>,
+    slots: readonly Slot<Id>[],
+    fetch: Fetch<Id, V>,
+  ): Promise<Values<Id, V>> {
+    return this.obtainUntil(this.options.now() + this.options.leaseWaitMs, namespace, slots, fetch)
+  }
+
+  /** Fetches again, in the background, what goes on being served: one process at a time, landing only on the entry that was seen. */
+  refill<V, Id extends EntryId>(namespace: Namespace<V>, slots: readonly Slot<Id>[], fetch: Fetch<Id, V>): void {
+    this.inBackground(this.claimAndRefill(namespace, slots, fetch))
+  }
+
+  /** Ends when the fills under way have ended. */
+  async idle(): Promise<void> {
+    while (this.background.size > 0) await Promise.all(this.background)
+  }
+
+  private async obtainUntil<V, Id extends EntryId>(
+    waitUntil: number,
+    namespace: Namespace<V>,
+    slots: readonly Slot<Id>[],
+    fetch: Fetch<Id, V>,
+  ): Promise<Values<Id, V>> {
+    const values: Values<Id, V> = new Map()
+    const toFetch: Task<Id>[] = []
+    const toAwait: Slot<Id>[] = []
+    for (const claim of await this.options.entries.claimMany(namespace, slots)) {
+      const { slot } = claim
+      const underWay = this.flightOf<V>(claim)
+      if (claim.state === 'filled') values.set(slot.id, Promise.resolve(claim.value as V | null))
+      else if (underWay !== undefined) values.set(slot.id, underWay)
+      else if (claim.state === 'leased') toAwait.push(slot)
+      else toFetch.push({ slot, lease: claim.state === 'granted' ? claim.lease : null })
+      if (underWay !== undefined) this.options.counters.add(namespace.name, 'coalesced')
+    }
+    if (toFetch.length > 0) this.fetchAndFill(namespace, toFetch, fetch, values)
+    if (toAwait.length > 0) this.awaitFills(waitUntil, namespace, toAwait, fetch, values)
+    return values
+  }
+
+  private flightOf<V>(claim: Claim<EntryId>): Promise<V | null> | undefined {
+    if (claim.state === 'leased') return this.options.flights.find(claim.by)
+    if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
+    return undefined
+  }
+
+  private fetchAndFill<V, Id extends EntryId>(
+    namespace: Namespace<V>,
+    tasks: readonly Task<Id>[],
+    fetch: Fetch<Id, V>,
+    values: Values<Id, V>,
+  ): void {
+    const startedAt = this.options.now()
+    const fetched = fetch(tasks.map(({ slot }) => slot.id))
+    const leases = tasks.flatMap(({ lease }) => lease ?? [])
+    const filled = fetched.then(
+      (found) => this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
+      () => this.options.entries.release(namespace, leases),
+    )
+    this.inBackground(filled)
+    for (const { slot, lease } of tasks) {
+      const value = fetched.then((found) => found.get(slot.id) ?? null)
+      values.set(slot.id, value)
+      this.options.flights.add(lease?.expected ?? slot.key, value, filled)
+    }
+  }
+
+  private awaitFills<V, Id extends EntryId>(
+    waitUntil: number,
+    namespace: Namespace<V>,
+    slots: readonly Slot<Id>[],
+    fetch: Fetch<Id, V>,
+    values: Values<Id, V>,
+  ): void {
+    this.options.counters.add(namespace.name, 'leaseWaits', slots.length)
+    const settle = new Map<Id, (value: Promise<V | null>) => void>()
+    for (const { id } of slots) values.set(id, new Promise((resolve) => settle.set(id, resolve)))
+    const found = (id: Id, value: Promise<V | null>) => settle.get(id)?.(value)
+    const polled = this.poll(waitUntil, namespace, slots, fetch, found)
+    polled.catch((error) => {
+      for (const { id } of slots) found(id, Promise.reject(error))
+    })
+  }
+
+  /** Reads again and again; what was vacated is obtained anew, what lasts too long is fetched without filling. */
+  private async poll<V, Id extends EntryId>(
+    waitUntil: number,
+    namespace: Namespace<V>,
+    slots: readonly Slot<Id>[],
+    fetch: Fetch<Id, V>,
+    found: (id: Id, value: Promise<V | null>) => void,
+  ): Promise<void> {
+    let waiting = slots
+    for (let pauseMs = 5; this.options.now() < waitUntil; pauseMs = Math.min(2 * pauseMs, 40)) {
+      await this.options.sleep(pauseMs)
+      const seen = await this.options.entries.readSlots(
+        namespace,
+        waiting.map(({ id }) => id),
+      )
+      waiting = seen.filter(({ held }) => held.state === 'leased')
+      const vacated: Slot<Id>[] = []
+      for (const slot of seen.filter(({ held }) => held.state !== 'leased')) {
+        const lookup = interpret(namespace, slot, this.options.now())
+        if (lookup.state === 'miss') vacated.push(slot)
+        else found(slot.id, Promise.resolve(lookup.state === 'negative' ? null : lookup.value))
+      }
+      if (vacated.length > 0) {
+        for (const [id, value] of await this.obtainUntil(waitUntil, namespace, vacated, fetch)) found(id, value)
+      }
+      if (waiting.length === 0) return
+    }
+    const late: Values<Id, V> = new Map()
+    this.fetchAndFill(
+      namespace,
+      waiting.map((slot) => ({ slot, lease: null })),
+      fetch,
+      late,
+    )
+    for (const [id, value] of late) found(id, value)
+  }
+
+  private async claimAndRefill<V, Id extends EntryId>(namespace: Namespace<V>, slots: readonly Slot<Id>[], fetch: Fetch<Id, V>) {
+    const leases = await this.options.entries.claimRefills(namespace, slots)
+    if (leases.length === 0) return
+    const startedAt = this.options.now()
+    try {
+      const found = await fetch(leases.map(({ id }) => id))
+      await this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
+      await this.options.entries.endRefills(namespace, leases)
+    } catch {
+      // The stale value goes on being served; the next attempt is made when the claim has expired.
+      this.options.counters.add(namespace.name, 'errors', leases.length)
+    }
+  }
+
+  private inBackground(work: Promise<unknown>): void {
+    const done = work.catch(() => undefined).finally(() => this.background.delete(done))
+    this.background.add(done)
+  }
+}
+
+interface Task<Id extends EntryId> {
+  slot: Slot<Id>
+  /** null: fetch without filling */
+  lease: Lease<Id> | null
+}
+
+function toFills<V, Id extends EntryId>(leases: readonly Lease<Id>[], found: ReadonlyMap<Id, V>) {
+  return leases.map((lease) => ({ lease, value: found.get(lease.id) ?? null }))
+}

@@ -1,0 +1,86 @@
+import { decodeHeld, type EntryHeader, type Held } from './entry.js'
+import type { Keys } from './key.js'
+import type { EntryId, Namespace } from './namespace.js'
+
+/** What a lookup ends in. Stale: a hit past its soft TTL; negative, or a stale null: "there is no such value". */
+export type Lookup<V> =
+  | { state: 'hit'; value: V }
+  | { state: 'negative' }
+  | { state: 'stale'; value: V | null }
+  | { state: 'miss' }
+
+export type StoredLookup<V> = Lookup<V> & { header?: EntryHeader; corrupt?: true }
+
+/** A key as it was found, with what is needed to fill it. */
+export interface Slot<Id extends EntryId> {
+  readonly id: Id
+  readonly key: string
+  /** That of the namespace, then that of the list. */
+  readonly generations: readonly Generation[]
+  readonly held: Held | { state: 'unavailable' }
+}
+
+export interface Generation {
+  readonly key: string
+  readonly text: string | null
+}
+
+/** The keys to read for these ids: generations first, each once, then the entries. */
+export function slotKeys(keys: Keys, namespace: Namespace<unknown>, ids: readonly EntryId[]): SlotKeys {
+  const namespaceKey = keys.namespaceGeneration(namespace)
+  const listKeys = ids.map((id) => (typeof id === 'string' ? null : keys.listGeneration(namespace, id.list)))
+  const generationKeys = [...new Set([namespaceKey, ...listKeys.filter((key) => key !== null)])]
+  return { namespaceKey, listKeys, generationKeys, entryKeys: ids.map((id) => keys.entry(namespace, id)) }
+}
+
+export interface SlotKeys {
+  namespaceKey: string
+  listKeys: readonly (string | null)[]
+  generationKeys: readonly string[]
+  entryKeys: readonly string[]
+}
+
+/** `texts` are what stands at generationKeys and entryKeys; undefined where the store did not answer. */
+export function toSlots<Id extends EntryId>(
+  ids: readonly Id[],
+  { namespaceKey, listKeys, generationKeys, entryKeys }: SlotKeys,
+  texts: readonly (string | null)[] | undefined,
+): Slot<Id>[] {
+  const generation = (key: string): Generation => ({ key, text: texts?.[generationKeys.indexOf(key)] ?? null })
+  const namespaceGeneration = generation(namespaceKey)
+  return ids.map((id, index) => {
+    const listKey = listKeys[index] ?? null
+    return {
+      id,
+      key: entryKeys[index] as string,
+      generations: listKey === null ? [namespaceGeneration] : [namespaceGeneration, generation(listKey)],
+      held: texts ? decodeHeld(texts[generationKeys.length + index] ?? null) : { state: 'unavailable' },
+    }
+  })
+}
+
+/** Reads the entry in a slot; whatever cannot be trusted is a miss. */
+export function interpret<V>(namespace: Namespace<V>, { held, generations }: Slot<EntryId>, now: number): StoredLookup<V> {
+  if (held.state === 'corrupt') return { state: 'miss', corrupt: true }
+  if (held.state !== 'entry' || held.header.version !== namespace.version) return { state: 'miss' }
+  if (held.header.generation !== joinGenerations(generations)) return { state: 'miss' }
+  const stale = held.header.softUntilMs <= now
+  if (held.json === '') return stale ? { state: 'stale', value: null, header: held.header } : { state: 'negative' }
+  try {
+    return { state: stale ? 'stale' : 'hit', value: JSON.parse(held.json) as V, header: held.header }
+  } catch {
+    return { state: 'miss', corrupt: true }
+  }
+}
+
+/** null while one of them is missing or damaged: nothing under it can be read then. */
+export function joinGenerations(generations: readonly Generation[]): string | null {
+  let joined = ''
+  for (const { text } of generations) {
+    if (text === null || !generationText.test(text)) return null
+    joined = joined === '' ? text : `${joined}.${text}`
+  }
+  return joined
+}
+
+const generationText = /^[\w-]{1,40}$/

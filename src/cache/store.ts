@@ -1,0 +1,50 @@
+/**
+ * A place for entries. All of its methods reject with StoreUnavailableError when it cannot be reached in time,
+ * and with another Error when it answered with one. One contract suite is run against every implementation.
+ */
+export interface CacheStore {
+  readonly backend: 'redis' | 'memory'
+  /** Starts connecting and returns; a store that is not there yet is connected to when it comes. */
+  connect(): Promise<void>
+  close(): Promise<void>
+  /** Round trip in milliseconds. */
+  ping(): Promise<number>
+  /** One round trip. What is missing, or not text, is null. */
+  readMany(keys: readonly string[]): Promise<(string | null)[]>
+  /** Compare and swap, one round trip, each key for itself. */
+  swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
+  removeMany(keys: readonly string[]): Promise<void>
+  /** Adds to the counters that all processes share, once for each batch id, however often it is called with it. */
+  addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void>
+  readCounts(key: string): Promise<ReadonlyMap<string, number>>
+  info(): Promise<StoreInfo>
+}
+
+export interface Swap {
+  key: string
+  /**
+   * vacant: nothing may be there, or something that begins with `expected`
+   * held: something that begins with `expected` must be there
+   * unleased: anything may be there but a lease
+   */
+  when: { state: 'vacant'; expected?: string } | { state: 'held'; expected: string } | { state: 'unleased' }
+  value: string
+  /** null: does not expire */
+  ttlMs: number | null
+}
+
+/** `held` is what stood in the way. */
+export type SwapAnswer = { swapped: true } | { swapped: false; held: string | null }
+
+export interface StoreInfo {
+  version: string | null
+  usedMemoryBytes: number | null
+  uptimeSeconds: number | null
+  connectedClients: number | null
+  keys: number | null
+}
+
+/** The store did not answer in time, or cannot be reached. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError'
+}

@@ -1,0 +1,30 @@
+/** An expected failure, for the person at the form. */
+export interface UserError {
+  code: UserErrorCode
+  message: string
+  /** Path into the input, for example ["input", "productIds", "2"] */
+  field: string[]
+}
+
+export const userErrorCodes = [
+  'INVALID',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'OUT_OF_STOCK',
+  'IN_USE',
+  'IDEMPOTENCY_KEY_REUSED',
+] as const
+export type UserErrorCode = (typeof userErrorCodes)[number]
+
+/** Thrown inside a command it undoes the transaction; the command answers with the errors. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+
+  constructor(readonly userErrors: readonly UserError[]) {
+    super(userErrors.map(({ message }) => message).join('; '))
+  }
+}
+
+export function refuse(code: UserErrorCode, message: string, field: string[]): never {
+  throw new Refusal([{ code, message, field }])
+}

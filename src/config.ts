@@ -1,0 +1,67 @@
+import { z } from 'zod'
+
+/** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
+const variables = {
+  PORT: integer(0, 65_535).default(4000),
+  HOST: z.string().default('127.0.0.1'),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATABASE_POOL: integer(1, 1000).default(10),
+  DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
+  DATA_DIR: z.string().default('.data'),
+  DEMO_DATA: z.stringbool('must be true or false').default(true),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
+  REDIS_CONNECTIONS: integer(1, 100).default(1),
+  REDIS_TIMEOUT_MS: integer(1, 60_000).default(250),
+  REDIS_HEALTH_INTERVAL_MS: integer(10, 600_000).default(1000),
+  CACHE_PREFIX: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
+    .default('ecommerce'),
+  CACHE_MEMORY_MB: integer(1, 65_536).default(64),
+  CORS_ORIGINS: z
+    .string()
+    .default('https://studio.apollographql.com')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    ),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+}
+
+export type Config = z.infer<typeof schema>
+const schema = z.object(variables)
+
+export const variableNames = Object.keys(variables)
+
+/** Throws ConfigError, which names every bad variable. An empty variable counts as not set. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const result = schema.safeParse(set)
+  if (result.success) return result.data
+  throw new ConfigError(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+
+  constructor(readonly faults: readonly string[]) {
+    super(`Bad configuration:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  }
+}
+
+function integer(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, message)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, message)
+}
+
+/** The value is not repeated in the message: it may hold a password. */
+function url(...protocols: string[]) {
+  const message = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+  return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), message)
+}

@@ -1,0 +1,76 @@
+import { ensureCluster, readPassword } from './embedded/cluster.js'
+import { identify, type LiveProcess } from './embedded/live-process.js'
+import { findPlace, type Place } from './embedded/place.js'
+import { launchServer, stopServer } from './embedded/server.js'
+import { accepts, host, removeStaleLock, settledServer } from './embedded/server-state.js'
+import { enter, forgetEndedServers, isOwner, leave } from './embedded/users.js'
+
+export interface EmbeddedPostgresOptions {
+  dataDirectory: string
+  log: (message: string) => void
+  /** Used by root only, where the project's folders are closed to the user that Postgres runs as. */
+  systemDirectory?: string
+}
+
+export interface EmbeddedPostgres {
+  url: string
+  /** Ends the server if this process owns it: the one that started it, or after that one's death the first that joined. */
+  stop(): Promise<void>
+}
+
+/** One use of a running server. */
+interface Session {
+  server: LiveProcess
+  port: number
+  user: string
+  how: 'start' | 'join'
+}
+
+const maxLaunches = 5
+
+/** A real Postgres out of npm, kept in `<dataDirectory>/postgres`. Processes that share a folder share its server. */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const place = await findPlace({ systemDirectory: '/var/lib/graphql-cached-shop', ...options })
+  await ensureCluster(place, options.log)
+  const password = await readPassword(place)
+  const session = await openSession(place, options.log)
+  let ending: Promise<void> | undefined
+  return {
+    url: `postgres://shop:${password}@${host}:${session.port}/shop`,
+    stop: () => (ending ??= endSession(place, session)),
+  }
+}
+
+async function openSession(place: Place, log: (message: string) => void): Promise<Session> {
+  for (let launches = 1; ; launches++) {
+    const server = await settledServer(place)
+    if (server.state === 'ready' && (await accepts(server.port))) {
+      log(`Joining the Postgres that already serves ${place.home}`)
+      return enterServer(place, server, 'join')
+    }
+    if (server.state === 'ready') removeStaleLock(place, server)
+
+    const launched = await launchSession(place)
+    if (launched.state === 'ready') return launched.session
+    // Another process may have been quicker, on this folder or on the port: the next round finds out.
+    if (launches === maxLaunches) throw new Error(launched.reason)
+    removeStaleLock(place, { pid: 0 })
+  }
+}
+
+async function launchSession(place: Place): Promise<{ state: 'ready'; session: Session } | { state: 'failed'; reason: string }> {
+  const launch = await launchServer(place)
+  const session = await enterServer(place, launch, 'start')
+  const outcome = await launch.outcome()
+  await forgetEndedServers(place)
+  return outcome.state === 'ready' ? { state: 'ready', session } : outcome
+}
+
+async function enterServer(place: Place, { pid, port }: { pid: number; port: number }, how: 'start' | 'join'): Promise<Session> {
+  return { server: await identify(pid), port, how, user: await enter(place, pid, how) }
+}
+
+async function endSession(place: Place, { server, how, user }: Session): Promise<void> {
+  if (how === 'start' || (await isOwner(place, server.pid, user))) await stopServer(server)
+  else await leave(place, server.pid, user)
+}

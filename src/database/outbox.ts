@@ -1,0 +1,45 @@
+import type { Database, Queryable } from './connection.js'
+
+/** A committed change, as the triggers of the migrations note it: an entry, a list, or (neither) a whole namespace is wrong now. */
+export interface OutboxRow {
+  id: number
+  namespace: string
+  entry: string | null
+  list: string | null
+}
+
+/** The rows that this transaction has written. */
+export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]> {
+  return transaction<OutboxRow[]>`
+    select id, namespace, entry, list from cache_outbox where transaction_id = pg_current_xact_id() order by id`
+}
+
+export async function deleteOutboxRows(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
+  await database`delete from cache_outbox where id = any(${rows.map((row) => row.id)}::bigint[])`
+}
+
+/**
+ * Gives the oldest due rows to `deliver`, and deletes them if it answers true. Rows in the hands of another process are passed
+ * over, as are namespaces that this version of the program does not know. Answers how many rows went.
+ */
+export async function takeOutboxRows(
+  database: Database,
+  { namespaces, limit }: { namespaces: readonly string[]; limit: number },
+  deliver: (rows: readonly OutboxRow[]) => Promise<boolean>,
+): Promise<number> {
+  return database.begin(async (transaction) => {
+    const rows = await transaction<OutboxRow[]>`
+      select id, namespace, entry, list from cache_outbox where due_at <= clock_timestamp()
+        and namespace = any(${namespaces as string[]})
+      order by id limit ${limit} for update skip locked`
+    if (rows.length === 0 || !(await deliver(rows))) return 0
+    await deleteOutboxRows(transaction, rows)
+    return rows.length
+  })
+}
+
+/** Calls back at every commit that wrote to the outbox, and whenever the connection that listens was made anew. */
+export async function listenToOutbox(database: Database, wake: () => void): Promise<{ stop: () => Promise<void> }> {
+  const { unlisten } = await database.listen('cache_outbox', wake, wake)
+  return { stop: unlisten }
+}

@@ -1,0 +1,134 @@
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { Presets, SingleBar } from 'cli-progress'
+import { connect, type Database } from './connection.js'
+import { type DemoCounts, loadDemoData } from './demo-data.js'
+import { startEmbeddedPostgres } from './embedded-postgres.js'
+import { migrate } from './migrate.js'
+
+const usage = `Usage: npm run seed -- --users N --products N --orders N
+Adds that many rows (whole numbers, at least one of the three) to DATABASE_URL, else to the Postgres in DATA_DIR (.data).`
+
+const exitCodes = { SIGINT: 130, SIGTERM: 143 }
+
+class Interrupted extends Error {
+  constructor(readonly signal: keyof typeof exitCodes) {
+    super(`Stopped by ${signal}: what was added so far stays`)
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  const wish = readCounts(args)
+  if (wish.state === 'refused') {
+    console.error(`${wish.reason}\n\n${usage}`)
+    return 1
+  }
+  try {
+    await seed(wish.counts)
+    return 0
+  } catch (error) {
+    console.error((error as Error).message)
+    return error instanceof Interrupted ? exitCodes[error.signal] : 1
+  }
+}
+
+function readCounts(args: string[]): { state: 'read'; counts: DemoCounts } | { state: 'refused'; reason: string } {
+  const option = { type: 'string' } as const
+  try {
+    const { values } = parseArgs({ args, options: { users: option, products: option, orders: option } })
+    if (Object.keys(values).length === 0) return { state: 'refused', reason: 'Say how many rows to add.' }
+    const { users = '0', products = '0', orders = '0' } = values
+    return {
+      state: 'read',
+      counts: { users: count('users', users), products: count('products', products), orders: count('orders', orders) },
+    }
+  } catch (error) {
+    return { state: 'refused', reason: whyRefused(error as NodeJS.ErrnoException) }
+  }
+}
+
+/** Of "--users" and of "--users -5" Node says something long that is not about numbers. */
+function whyRefused({ code, message }: NodeJS.ErrnoException): string {
+  return code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' ? 'Every option takes a whole number from 0.' : message
+}
+
+function count(flag: string, text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new Error(`--${flag} takes a whole number from 0, not "${text}".`)
+  return Number(text)
+}
+
+async function seed(counts: DemoCounts): Promise<void> {
+  const interrupted = interruption()
+  const postgres = await findPostgres()
+  const database = connect({ url: postgres.url, maxConnections: 2, statementTimeoutMs: 0, connectTimeoutMs: 10_000 })
+  try {
+    const startedAt = performance.now()
+    await Promise.race([interrupted, migrate(database).then(() => loadWithProgress(database, counts))])
+    console.log(`Added ${inWords(counts)} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  } finally {
+    await database.end({ timeout: 0 })
+    await postgres.stop()
+  }
+}
+
+/** Rejects at the first signal; until somebody waits for it, that is no unhandled rejection. */
+function interruption(): Promise<never> {
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Interrupted(signal)))
+  })
+  interrupted.catch(() => undefined)
+  return interrupted
+}
+
+async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+  const { DATABASE_URL, DATA_DIR } = process.env
+  if (DATABASE_URL) return { url: DATABASE_URL, stop: async () => undefined }
+  return startEmbeddedPostgres({ dataDirectory: DATA_DIR || '.data', log: console.log })
+}
+
+async function loadWithProgress(database: Database, counts: DemoCounts): Promise<void> {
+  const progress = process.stdout.isTTY ? barOnTerminal() : linePerTenth()
+  try {
+    await loadDemoData(database, counts, progress.update)
+  } finally {
+    progress.end()
+  }
+}
+
+interface Progress {
+  update(done: number, total: number): void
+  end(): void
+}
+
+function barOnTerminal(): Progress {
+  const bar = new SingleBar(
+    { format: '{bar} {percentage} %  {value} of {total} rows  {eta_formatted} left' },
+    Presets.shades_classic,
+  )
+  return {
+    update(done, total) {
+      if (!bar.isActive) bar.start(total, 0)
+      bar.update(done)
+    },
+    end: () => bar.stop(),
+  }
+}
+
+function linePerTenth(): Progress {
+  let told = 0
+  return {
+    update(done, total) {
+      const tenths = Math.floor((10 * done) / total)
+      if (tenths > told) console.log(`${done} of ${total} rows`)
+      told = tenths
+    },
+    end: () => undefined,
+  }
+}
+
+function inWords({ users, products, orders }: DemoCounts): string {
+  const [a, b, c] = [users, products, orders].map((number) => number.toLocaleString('en'))
+  return `${a} users, ${b} products and ${c} orders`
+}

@@ -1,0 +1,28 @@
+import type { Queryable } from '../database/connection.js'
+import { idNumber, type Order, publicId } from '../model.js'
+
+export async function fetchOrders(database: Queryable, ids: readonly string[]): Promise<Map<string, Order>> {
+  const rows = await database<OrderRow[]>`
+    select id, user_id, total_cents, created_at,
+      array(select product_id from order_items where order_id = orders.id order by position) as product_ids
+    from orders where id = any(${ids.map((id) => idNumber('order', id))}::bigint[])`
+  return new Map(rows.map((row) => [publicId('order', row.id), toOrder(row)]))
+}
+
+export interface OrderRow {
+  id: number
+  user_id: number
+  total_cents: number
+  created_at: Date
+  product_ids: number[]
+}
+
+export function toOrder({ id, user_id, total_cents, created_at, product_ids }: OrderRow): Order {
+  return {
+    id: publicId('order', id),
+    userId: publicId('user', user_id),
+    productIds: product_ids.map((number) => publicId('product', Number(number))),
+    total: total_cents / 100,
+    createdAt: created_at.toISOString(),
+  }
+}

@@ -1,0 +1,43 @@
+import type { Commands } from '../commands/commands.js'
+import type { Loaders } from '../loaders/loaders.js'
+
+/** What a request has at hand. */
+export interface Context {
+  requestId: string
+  /** Fresh for this request */
+  loaders: Loaders
+  commands: Commands
+  cacheAdmin: CacheAdmin
+}
+
+/** What resolvers may know and do of the cache as a whole. */
+export interface CacheAdmin {
+  /** By name of namespace, since they were last reset, over all processes */
+  counts(): Promise<ReadonlyMap<string, CacheCounts>>
+  info(): Promise<CacheInfo>
+  /** Answers false where the cache could not be told. */
+  flush(namespace: string): Promise<boolean>
+  /** Gives the number of entries that are there then. */
+  warmUp(namespace: string, limit: number): Promise<number>
+}
+
+export interface CacheCounts {
+  hits: number
+  negativeHits: number
+  staleHits: number
+  misses: number
+  fills: number
+  invalidations: number
+  errors: number
+  ttlSeconds: number
+}
+
+export interface CacheInfo {
+  backend: string
+  available: boolean
+  version: string | null
+  usedMemoryBytes: number | null
+  uptimeSeconds: number | null
+  connectedClients: number | null
+  keys: number | null
+}

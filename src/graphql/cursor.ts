@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto'
+import { badUserInput } from './errors.js'
+
+/**
+ * A cursor is a position in one list: the number in an id, with a mark of the list it was given for.
+ * `list` names the list, whatever its length.
+ */
+export function createCursors(list: string) {
+  const mark = createHash('sha256').update(list).digest('base64url').slice(0, 8)
+  return {
+    encode: (id: string) => Buffer.from(`${mark}:${id.slice(id.lastIndexOf('_') + 1)}`).toString('base64url'),
+    /** The position. Throws BAD_USER_INPUT for anything that `encode` did not give for this list. */
+    decode(cursor: string, argument: string): number {
+      const [, cursorMark, position] = decodedCursor.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? []
+      if (position === undefined) throw badUserInput(`${argument} is not a cursor`)
+      if (cursorMark !== mark) throw badUserInput(`${argument} is a cursor of another list`)
+      return Number(position)
+    },
+  }
+}
+
+const decodedCursor = /^([\w-]{8}):([1-9]\d{0,14})$/

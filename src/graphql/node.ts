@@ -1,0 +1,45 @@
+import type DataLoader from 'dataloader'
+import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
+import { type IdKind, idKind, type Order, type Product, type User } from '../model.js'
+import type { Context } from './context.js'
+import { badUserInput } from './errors.js'
+
+const typeNames: Record<IdKind, string> = { user: 'User', product: 'Product', order: 'Order' }
+
+@InterfaceType('Node', {
+  description: 'Anything that can be fetched again by its id. Ids carry their type: user_1, product_1, order_1.',
+  resolveType: ({ id }: { id: string }) => typeNames[idKind(id) as IdKind],
+})
+export abstract class NodeType {
+  @Field(() => ID)
+  id!: string
+}
+
+const maxNodes = 100
+
+@Resolver()
+export class NodeResolver {
+  @Query(() => NodeType, { nullable: true, description: 'Whatever has this id' })
+  node(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+    return loadNode(loaders, id)
+  }
+
+  @Query(() => [NodeType], {
+    nullable: 'items',
+    description: `Same length and order as ids; null where there is none. ${maxNodes} ids at most`,
+  })
+  nodes(@Arg('ids', () => [ID]) ids: string[], @Ctx() { loaders }: Context) {
+    if (ids.length > maxNodes) throw badUserInput(`ids must name at most ${maxNodes}`)
+    return ids.map((id) => loadNode(loaders, id))
+  }
+}
+
+function loadNode(loaders: Context['loaders'], id: string): Promise<User | Product | Order | null> {
+  const kind = idKind(id)
+  return kind === null ? Promise.resolve(null) : loaders[`${kind}s`].load(id)
+}
+
+/** null, without a look at cache or database, for what cannot be an id of that kind. */
+export function loadById<V>(kind: IdKind, id: string, loader: DataLoader<string, V>): Promise<V> | null {
+  return idKind(id) === kind ? loader.load(id) : null
+}

@@ -1,0 +1,46 @@
+import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import type { Order } from '../model.js'
+import type { Context } from './context.js'
+import { loadById } from './node.js'
+import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
+import { ProductType } from './product-type.js'
+import { valueAndErrors } from './user-error.js'
+import { UserType } from './user-type.js'
+
+@Resolver(() => OrderType)
+export class OrderResolver {
+  @Query(() => OrderType, { nullable: true })
+  order(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+    return loadById('order', id, loaders.orders)
+  }
+
+  @FieldResolver(() => UserType, { nullable: true })
+  user(@Root() { userId }: Order, @Ctx() { loaders }: Context) {
+    return loaders.users.load(userId)
+  }
+
+  @FieldResolver(() => [ProductType], {
+    nullable: 'items',
+    description: 'Same length and order as productIds; null where a product is gone',
+  })
+  products(@Root() { productIds }: Order, @Ctx() { loaders }: Context) {
+    return productIds.map((id) => loaders.products.load(id))
+  }
+
+  @Mutation(() => OrderPayloadType, {
+    description: 'Takes the units out of stock and computes the total in one transaction',
+  })
+  async createOrder(
+    @Arg('input', () => CreateOrderInput) input: CreateOrderInput,
+    @Arg('idempotencyKey', () => String, {
+      nullable: true,
+      description: 'The same key with the same input gives the order that the first request made, however often it is sent',
+    })
+    idempotencyKey: string | null | undefined,
+    @Ctx() { commands, loaders }: Context,
+  ) {
+    const order = { ...input, idempotencyKey: idempotencyKey ?? null }
+    const { value, userErrors } = valueAndErrors(await commands.createOrder(order))
+    return { order: value && loaders.orders.load(value.id), replayed: value?.replayed ?? false, userErrors }
+  }
+}

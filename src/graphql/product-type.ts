@@ -1,0 +1,69 @@
+import { Field, Float, InputType, Int, ObjectType } from 'type-graphql'
+import type { Product } from '../model.js'
+import { connectionType } from './connection.js'
+import { NodeType } from './node.js'
+import { UserErrorType } from './user-error.js'
+
+@ObjectType('Product', { implements: NodeType, simpleResolvers: true })
+export class ProductType implements Product {
+  id!: string
+
+  @Field(() => String)
+  name!: string
+
+  @Field(() => Float, { description: 'In major units, exact to two decimals (stored as whole cents)' })
+  price!: number
+
+  @Field(() => Int)
+  stock!: number
+
+  @Field(() => String)
+  category!: string
+}
+
+export const ProductConnectionType = connectionType('Product', () => ProductType)
+
+@InputType('CreateProductInput')
+export class CreateProductInput {
+  @Field(() => String)
+  name!: string
+
+  @Field(() => Float, { description: 'From 0 to 1000000, with two decimals at most' })
+  price!: number
+
+  @Field(() => Int)
+  stock!: number
+
+  @Field(() => String)
+  category!: string
+}
+
+@ObjectType('CreateProductsPayload', {
+  simpleResolvers: true,
+  description: 'All or nothing: products is empty when there is any userError',
+})
+export class CreateProductsPayloadType {
+  @Field(() => [ProductType])
+  products!: ProductType[]
+
+  @Field(() => [UserErrorType])
+  userErrors!: UserErrorType[]
+}
+
+@ObjectType('ProductPayload', { simpleResolvers: true })
+export class ProductPayloadType {
+  @Field(() => ProductType, { nullable: true })
+  product!: ProductType | null
+
+  @Field(() => [UserErrorType])
+  userErrors!: UserErrorType[]
+}
+
+@ObjectType('DeleteCategoryPayload', { simpleResolvers: true })
+export class DeleteCategoryPayloadType {
+  @Field(() => Int)
+  deletedCount!: number
+
+  @Field(() => [UserErrorType])
+  userErrors!: UserErrorType[]
+}

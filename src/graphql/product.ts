@@ -1,0 +1,63 @@
+import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
+import { ConnectionArgs, connection } from './connection.js'
+import type { Context } from './context.js'
+import { loadById } from './node.js'
+import {
+  CreateProductInput,
+  CreateProductsPayloadType,
+  DeleteCategoryPayloadType,
+  ProductConnectionType,
+  ProductPayloadType,
+  ProductType,
+} from './product-type.js'
+import { valueAndErrors } from './user-error.js'
+
+@Resolver(() => ProductType)
+export class ProductResolver {
+  @Query(() => ProductType, { nullable: true })
+  product(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+    return loadById('product', id, loaders.products)
+  }
+
+  @Query(() => ProductConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
+  products(
+    @Arg('category', () => String, { nullable: true }) category: string | null | undefined,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Ctx() { loaders }: Context,
+  ) {
+    return connection(args, {
+      name: category == null ? 'products' : `products of ${category}`,
+      list: category ?? null,
+      loadPage: (query) => loaders.productPages.load(query),
+      loadNodes: (ids) => loaders.products.loadMany(ids),
+      loadCount: () => loaders.productCounts.load({ list: category ?? null }),
+    })
+  }
+
+  @Mutation(() => CreateProductsPayloadType, { description: '500 at most' })
+  async createProducts(
+    @Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[],
+    @Ctx() { commands, loaders }: Context,
+  ) {
+    const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
+    return { products: (value ?? []).map((id) => loaders.products.load(id)), userErrors }
+  }
+
+  @Mutation(() => ProductPayloadType)
+  async updateProductStock(
+    @Arg('productId', () => ID) productId: string,
+    @Arg('stock', () => Int) stock: number,
+    @Ctx() { commands, loaders }: Context,
+  ) {
+    const { value, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
+    return { product: value && loaders.products.load(value), userErrors }
+  }
+
+  @Mutation(() => DeleteCategoryPayloadType, {
+    description: 'Deletes every product of the category; their entries and every list they stood in leave the cache',
+  })
+  async deleteCategory(@Arg('category', () => String) category: string, @Ctx() { commands }: Context) {
+    const { value, userErrors } = valueAndErrors(await commands.deleteCategory(category))
+    return { deletedCount: value ?? 0, userErrors }
+  }
+}

@@ -1,0 +1,97 @@
+import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql'
+import { totalsId } from '../loaders/entry-ids.js'
+import { CacheNamespace } from './cache-admin.js'
+import type { CacheCounts, Context } from './context.js'
+import { DateTime } from './scalars.js'
+
+@ObjectType('CacheStats', {
+  simpleResolvers: true,
+  description: 'Counters of one namespace, summed over all processes since they were last reset',
+})
+class CacheStatsType implements CacheCounts {
+  @Field(() => CacheNamespace)
+  namespace!: CacheNamespace
+
+  @Field(() => Float)
+  hits!: number
+
+  @Field(() => Float, { description: "Of the hits, those answered with 'there is no such row'" })
+  negativeHits!: number
+
+  @Field(() => Float, { description: 'Of the hits, those answered with a value past its soft TTL' })
+  staleHits!: number
+
+  @Field(() => Float)
+  misses!: number
+
+  @Field(() => Float)
+  fills!: number
+
+  @Field(() => Float)
+  invalidations!: number
+
+  @Field(() => Float, { description: 'Commands that the cache server did not answer, and entries that could not be read' })
+  errors!: number
+
+  @Field(() => Float, { description: 'Percent, as Stats.cacheHitRate' })
+  hitRate!: number
+
+  @Field(() => Int, { description: 'How long an entry counts as fresh, plus or minus a tenth' })
+  ttlSeconds!: number
+}
+
+@ObjectType('Stats', { simpleResolvers: true })
+class StatsType {
+  @Field(() => Int)
+  totalUsers!: number
+
+  @Field(() => Int)
+  totalProducts!: number
+
+  @Field(() => Int)
+  totalOrders!: number
+
+  @Field(() => Float, { description: 'Sum of all order totals' })
+  revenue!: number
+
+  @Field(() => Float, {
+    description: 'Percent (0 to 100, two decimals) of the lookups that the cache answered, over all processes',
+  })
+  cacheHitRate!: number
+
+  @Field(() => DateTime, { description: 'When the totals were computed (they are cached); the cache figures are always current' })
+  asOf!: string
+
+  @Field(() => [CacheStatsType])
+  caches!: CacheStatsType[]
+}
+
+@Resolver()
+export class StatsResolver {
+  /** The fields are methods: the totals are loaded, and the counters read, only where they are asked for, and once. */
+  @Query(() => StatsType)
+  stats(@Ctx() { loaders, cacheAdmin }: Context) {
+    let counts: ReturnType<typeof cacheAdmin.counts> | undefined
+    const readCounts = () => {
+      counts ??= cacheAdmin.counts()
+      return counts
+    }
+    const loadTotals = () => loaders.totals.load(totalsId)
+    return {
+      totalUsers: async () => (await loadTotals()).users,
+      totalProducts: async () => (await loadTotals()).products,
+      totalOrders: async () => (await loadTotals()).orders,
+      revenue: async () => (await loadTotals()).revenue,
+      asOf: async () => (await loadTotals()).asOf,
+      cacheHitRate: async () => hitRate([...(await readCounts()).values()]),
+      caches: async () => [...(await readCounts())].map(([namespace, its]) => ({ namespace, ...its, hitRate: hitRate([its]) })),
+    }
+  }
+}
+
+/** Percent with two decimals; 0 before the first lookup. */
+function hitRate(counts: readonly CacheCounts[]): number {
+  const hits = counts.reduce((sum, its) => sum + its.hits, 0)
+  const lookups = counts.reduce((sum, its) => sum + its.hits + its.misses, 0)
+  return lookups === 0 ? 0 : Math.round((hits / lookups) * 10_000) / 100
+}

@@ -1,0 +1,63 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import type { User } from '../model.js'
+import { ConnectionArgs, connection } from './connection.js'
+import type { Context } from './context.js'
+import { loadById } from './node.js'
+import { OrderConnectionType } from './order-type.js'
+import { valueAndErrors } from './user-error.js'
+import {
+  CreateUserInput,
+  DeleteUserPayloadType,
+  UpdateUserInput,
+  UserConnectionType,
+  UserPayloadType,
+  UserType,
+} from './user-type.js'
+
+@Resolver(() => UserType)
+export class UserResolver {
+  @Query(() => UserType, { nullable: true })
+  user(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+    return loadById('user', id, loaders.users)
+  }
+
+  @Query(() => UserConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
+  users(@Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: Context) {
+    return connection(args, {
+      name: 'users',
+      list: null,
+      loadPage: (query) => loaders.userPages.load(query),
+      loadNodes: (ids) => loaders.users.loadMany(ids),
+      loadCount: () => loaders.userCounts.load({ list: null }),
+    })
+  }
+
+  @FieldResolver(() => OrderConnectionType, { description: "This user's orders, newest first" })
+  orders(@Root() { id }: User, @Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: Context) {
+    return connection(args, {
+      name: `orders of ${id}`,
+      list: id,
+      loadPage: (query) => loaders.userOrderPages.load(query),
+      loadNodes: (ids) => loaders.orders.loadMany(ids),
+      loadCount: () => loaders.userOrderCounts.load({ list: id }),
+    })
+  }
+
+  @Mutation(() => UserPayloadType)
+  async createUser(@Arg('input', () => CreateUserInput) input: CreateUserInput, @Ctx() { commands, loaders }: Context) {
+    const { value, userErrors } = valueAndErrors(await commands.createUser(input))
+    return { user: value && loaders.users.load(value), userErrors }
+  }
+
+  @Mutation(() => UserPayloadType)
+  async updateUser(@Arg('input', () => UpdateUserInput) input: UpdateUserInput, @Ctx() { commands, loaders }: Context) {
+    const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
+    return { user: value && loaders.users.load(value), userErrors }
+  }
+
+  @Mutation(() => DeleteUserPayloadType, { description: 'Refused (IN_USE) while the user has orders' })
+  async deleteUser(@Arg('id', () => ID) id: string, @Ctx() { commands }: Context) {
+    const { value, userErrors } = valueAndErrors(await commands.deleteUser(id))
+    return { deletedUserId: value, userErrors }
+  }
+}

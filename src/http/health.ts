@@ -1,0 +1,41 @@
+export interface HealthReport {
+  /** healthy: all is there; degraded: answers come without the cache; unavailable: there is no database */
+  status: 'healthy' | 'degraded' | 'unavailable'
+  database: ComponentHealth
+  cache: ComponentHealth & { backend: string }
+  uptimeSeconds: number
+}
+
+export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down' }
+
+export interface HealthOptions {
+  /** Resolve with the round trip in milliseconds. */
+  pingDatabase: () => Promise<number>
+  pingCache: () => Promise<number>
+  cacheBackend: string
+  /** A component without an answer by then counts as down. */
+  deadlineMs: number
+  startedAt: number
+  now: () => number
+}
+
+export async function checkHealth(options: HealthOptions): Promise<HealthReport> {
+  const { pingDatabase, pingCache, cacheBackend, deadlineMs, startedAt, now } = options
+  const [database, cache] = await Promise.all([probe(pingDatabase, deadlineMs), probe(pingCache, deadlineMs)])
+  const status = database.state === 'down' ? 'unavailable' : cache.state === 'down' ? 'degraded' : 'healthy'
+  return { status, database, cache: { backend: cacheBackend, ...cache }, uptimeSeconds: Math.floor((now() - startedAt) / 1000) }
+}
+
+async function probe(ping: () => Promise<number>, deadlineMs: number): Promise<ComponentHealth> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('late')), deadlineMs)
+  })
+  try {
+    return { state: 'up', latencyMs: Math.round((await Promise.race([ping(), late])) * 100) / 100 }
+  } catch {
+    return { state: 'down' }
+  } finally {
+    clearTimeout(timer)
+  }
+}

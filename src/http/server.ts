@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { ApolloServer } from '@apollo/server'
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
+import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default'
+import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify'
+import cors from '@fastify/cors'
+import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify'
+import type { GraphQLSchema } from 'graphql'
+import type { Context } from '../graphql/context.js'
+import { createErrorFormatter } from '../graphql/errors.js'
+import { logErrors } from './error-log.js'
+import type { HealthReport } from './health.js'
+import { starterDocument, starterVariables } from './starter.js'
+
+export interface HttpServerOptions {
+  schema: GraphQLSchema
+  createContext: (requestId: string) => Context
+  checkHealth: () => Promise<HealthReport>
+  /** Whether an error means that a server that this one needs is away */
+  isOutage: (error: unknown) => boolean
+  corsOrigins: readonly string[]
+  logger: FastifyBaseLogger
+}
+
+/** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const { schema, createContext, checkHealth, isOutage, corsOrigins, logger } = options
+  const server = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 1024 * 1024,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => requestId(headers['x-request-id']),
+    return503OnClosing: false,
+  })
+  const apollo = new ApolloServer<Context>({
+    schema,
+    introspection: true,
+    // The process decides when to stop, and drains first.
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(isOutage),
+    logger,
+    plugins: [
+      fastifyApolloDrainPlugin(server),
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
+      logErrors(logger),
+    ],
+  })
+  await apollo.start()
+
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    // Apollo builds a URL of it, and would answer 500.
+    if (!isHost(request.headers.host))
+      await reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
+  })
+  await server.register(cors, { origin: [...corsOrigins] })
+  server.route({
+    url: '/graphql',
+    method: ['GET', 'POST', 'OPTIONS'],
+    handler: fastifyApolloHandler(apollo, { context: async (request) => createContext(request.id) }),
+  })
+  server.get('/', (_, reply) => reply.redirect('/graphql'))
+  server.get('/health', async (_, reply) => {
+    const report = await checkHealth()
+    return reply
+      .code(report.status === 'unavailable' ? 503 : 200)
+      .header('cache-control', 'no-store')
+      .send(report)
+  })
+  server.setNotFoundHandler((request, reply) =>
+    reply.code(404).send(requestError('There is nothing here; GraphQL is at /graphql', 'NOT_FOUND', request.id)),
+  )
+  server.setErrorHandler<FastifyError>((error, request, reply) => {
+    const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500
+    if (status === 500) request.log.error({ err: error }, 'request failed')
+    const message = status === 500 ? 'Internal server error, the request id leads to the log' : error.message
+    return reply.code(status).send(requestError(message, status === 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST', request.id))
+  })
+  return server
+}
+
+/** Clients of GraphQL read errors in this shape, whatever went wrong. */
+function requestError(message: string, code: string, requestId: string) {
+  return { errors: [{ message, extensions: { code, requestId } }] }
+}
+
+/** The caller's own, where it is harmless in a log. */
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID()
+}
+
+function isHost(host: string | undefined): boolean {
+  return host === undefined || host === '' || URL.canParse(`http://${host}/`)
+}

@@ -1,0 +1,95 @@
+import type { Cache } from '../cache/cache.js'
+import type { Namespace } from '../cache/namespace.js'
+import type { Database } from '../database/connection.js'
+import { deleteOutboxRows, listenToOutbox, type OutboxRow, takeOutboxRows } from '../database/outbox.js'
+
+export interface RelayOptions {
+  database: Database
+  cache: Cache
+  namespaces: readonly Namespace<unknown>[]
+  /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
+  intervalMs: number
+  log: (message: string) => void
+}
+
+/**
+ * Carries committed changes from the outbox to the cache. A row goes only after the cache confirmed the invalidation, so a
+ * crash or an outage at any moment delays it and loses nothing. Any number of processes may do this at once.
+ */
+export class Relay {
+  private readonly names: readonly string[]
+  private listener: { stop: () => Promise<void> } | undefined
+  private timer: NodeJS.Timeout | undefined
+  private draining: Promise<void> | undefined
+  private wanted = false
+  private lastReport = ''
+
+  constructor(private readonly options: RelayOptions) {
+    this.names = options.namespaces.map((namespace) => namespace.name)
+  }
+
+  async start(): Promise<void> {
+    this.listener = await listenToOutbox(this.options.database, () => this.wake())
+    this.timer = setInterval(() => this.wake(), this.options.intervalMs)
+    this.timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer)
+    await this.listener?.stop().catch(() => undefined)
+    await this.draining
+  }
+
+  /** What a mutation of this process committed: at once, so that its caller reads it. What fails here is left to the drain. */
+  async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
+    if (rows.length === 0 || !(await this.invalidate(rows))) return
+    await deleteOutboxRows(this.options.database, rows).catch((error) => this.report(error))
+  }
+
+  private wake(): void {
+    this.wanted = true
+    this.draining ??= this.drain().finally(() => {
+      this.draining = undefined
+    })
+  }
+
+  private async drain(): Promise<void> {
+    while (this.wanted) {
+      this.wanted = false
+      try {
+        while ((await this.deliverBatch()) === batchSize);
+        this.lastReport = ''
+      } catch (error) {
+        this.report(error)
+      }
+    }
+  }
+
+  private deliverBatch(): Promise<number> {
+    const { database } = this.options
+    return takeOutboxRows(database, { namespaces: this.names, limit: batchSize }, (rows) => this.invalidate(rows))
+  }
+
+  private async invalidate(rows: readonly OutboxRow[]): Promise<boolean> {
+    const work = this.options.namespaces.flatMap((namespace) => {
+      const changes = rows.filter((row) => row.namespace === namespace.name)
+      return invalidations(changes).map((what) => this.options.cache.invalidate(namespace, what))
+    })
+    return (await Promise.all(work)).every((confirmed) => confirmed)
+  }
+
+  private report(error: unknown): void {
+    const message = `outbox: ${error instanceof Error ? error.message : String(error)}; will be tried again`
+    if (message !== this.lastReport) this.options.log(message)
+    this.lastReport = message
+  }
+}
+
+const batchSize = 500
+
+function invalidations(changes: readonly OutboxRow[]) {
+  if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]
+  const ids = new Set(changes.flatMap(({ entry }) => entry ?? []))
+  const lists = new Set(changes.flatMap(({ list }) => list ?? []))
+  return [...(ids.size > 0 ? [{ ids: [...ids] }] : []), ...(lists.size > 0 ? [{ lists: [...lists] }] : [])]
+}

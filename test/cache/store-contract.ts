@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encodeLease } from '../../src/cache/entry.js'
+import type { CacheStore } from '../../src/cache/store.js'
+
+export interface ContractSubject {
+  store: CacheStore
+  /** Lets that much time pass for the store. */
+  wait(ms: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** What every store has to keep to, run against each of them. */
+export function describeStoreContract(name: string, start: () => Promise<ContractSubject>, { skip = false } = {}): void {
+  describe.skipIf(skip)(`the store contract: ${name}`, () => {
+    let subject: ContractSubject
+    let store: CacheStore
+    const key = () => `contract:${randomUUID()}`
+    const put = (at: string, value: string) => store.swapMany([{ key: at, when: { state: 'vacant' }, value, ttlMs: null }])
+
+    beforeAll(async () => {
+      subject = await start()
+      store = subject.store
+      await store.connect()
+    })
+    afterAll(async () => {
+      await store.close()
+      await subject.stop()
+    })
+
+    test('reads what is there, in the order asked, and null for the rest', async () => {
+      const [a, b] = [key(), key()]
+      await put(a, 'one')
+      await put(b, '')
+      expect(await store.readMany([b, key(), a, a])).toEqual(['', null, 'one', 'one'])
+    })
+
+    test('keeps text as it is: quotes, line ends, NUL, other planes', async () => {
+      const at = key()
+      const text = 'a "b" \n\r\0 |🛒é|'
+      await put(at, text)
+      expect(await store.readMany([at])).toEqual([text])
+    })
+
+    test('vacant: writes where nothing is, and tells what stands in the way', async () => {
+      const at = key()
+      expect(await put(at, 'first')).toEqual([{ swapped: true }])
+      expect(await put(at, 'second')).toEqual([{ swapped: false, held: 'first' }])
+      expect(await store.readMany([at])).toEqual(['first'])
+    })
+
+    test('vacant with an expectation: also writes over what begins so, and over nothing else', async () => {
+      const at = key()
+      await put(at, '1|old|x')
+      const swap = (expected: string, value: string) =>
+        store.swapMany([{ key: at, when: { state: 'vacant', expected }, value, ttlMs: null }])
+      expect(await swap('1|new|', 'no')).toEqual([{ swapped: false, held: '1|old|x' }])
+      expect(await swap('1|old|', 'yes')).toEqual([{ swapped: true }])
+      expect(await store.readMany([at])).toEqual(['yes'])
+    })
+
+    test('held: writes only over what begins so, never where nothing is', async () => {
+      const at = key()
+      const swap = (expected: string) =>
+        store.swapMany([{ key: at, when: { state: 'held', expected }, value: 'filled', ttlMs: null }])
+      expect(await swap('L|a')).toEqual([{ swapped: false, held: null }])
+      await put(at, 'L|b')
+      expect(await swap('L|a')).toEqual([{ swapped: false, held: 'L|b' }])
+      expect(await swap('L|b')).toEqual([{ swapped: true }])
+      expect(await store.readMany([at])).toEqual(['filled'])
+    })
+
+    test('unleased: writes over anything but a lease', async () => {
+      const [garbage, leased] = [key(), key()]
+      await put(garbage, '\u{fffd}garbage')
+      await put(leased, encodeLease('someone'))
+      const swap = (at: string) => ({ key: at, when: { state: 'unleased' as const }, value: 'mine', ttlMs: null })
+      expect(await store.swapMany([swap(garbage), swap(leased), swap(key())])).toEqual([
+        { swapped: true },
+        { swapped: false, held: encodeLease('someone') },
+        { swapped: true },
+      ])
+    })
+
+    test('a swap that is refused does not keep the others of its batch from happening', async () => {
+      const [taken, free] = [key(), key()]
+      await put(taken, 'x')
+      const swap = (at: string) => ({ key: at, when: { state: 'vacant' as const }, value: 'y', ttlMs: null })
+      expect(await store.swapMany([swap(taken), swap(free)])).toEqual([{ swapped: false, held: 'x' }, { swapped: true }])
+    })
+
+    test('what has a time to live is gone after it, and vacant', async () => {
+      const at = key()
+      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: 60 }])
+      expect(await store.readMany([at])).toEqual(['short'])
+      await subject.wait(80)
+      expect(await store.readMany([at])).toEqual([null])
+      expect(await put(at, 'again')).toEqual([{ swapped: true }])
+    })
+
+    test('a swap without a time to live lifts the one before', async () => {
+      const at = key()
+      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: 60 }])
+      await store.swapMany([{ key: at, when: { state: 'held', expected: 'short' }, value: 'long', ttlMs: null }])
+      await subject.wait(80)
+      expect(await store.readMany([at])).toEqual(['long'])
+    })
+
+    test('removes many, also what is not there', async () => {
+      const [a, b] = [key(), key()]
+      await put(a, 'x')
+      await store.removeMany([a, b])
+      expect(await store.readMany([a, b])).toEqual([null, null])
+    })
+
+    test('adds counts once for each batch', async () => {
+      const at = key()
+      await store.addCounts(at, 'batch-1', new Map([['hits', 2], ['misses', 1]])) // biome-ignore format: a table
+      await store.addCounts(at, 'batch-2', new Map([['hits', 3]]))
+      if (store.backend !== 'memory') await store.addCounts(at, 'batch-2', new Map([['hits', 3]]))
+      expect(await store.readCounts(at)).toEqual(new Map([['hits', 5], ['misses', 1]])) // biome-ignore format: a table
+      expect(await store.readCounts(key())).toEqual(new Map())
+    })
+
+    test('answers a ping and tells of itself', async () => {
+      expect(await store.ping()).toBeGreaterThanOrEqual(0)
+      expect(await store.info()).toMatchObject({
+        usedMemoryBytes: expect.any(Number),
+        uptimeSeconds: expect.any(Number),
+        keys: expect.any(Number),
+      })
+    })
+  })
+}

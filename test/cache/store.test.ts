@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MemoryStore } from '../../src/cache/memory-store.js'
+import { RedisStore } from '../../src/cache/redis-store.js'
+import { createClock } from '../helpers/clock.js'
+import { noRedis, startRedis } from '../helpers/redis.js'
+import { describeStoreContract } from './store-contract.js'
+
+describeStoreContract('in the process', async () => {
+  const clock = createClock()
+  const store = new MemoryStore({ maxBytes: 1024 * 1024, now: clock.now })
+  return { store, wait: async (ms) => clock.advance(ms), stop: async () => {} }
+})
+
+describeStoreContract(
+  'Redis',
+  async () => {
+    const redis = await startRedis()
+    const store = new RedisStore({
+      url: redis.url,
+      connections: 2,
+      commandTimeoutMs: 1000,
+      healthIntervalMs: 1000,
+      log: () => {},
+    })
+    return { store, wait: async (ms) => void (await sleep(ms)), stop: redis.stop }
+  },
+  { skip: noRedis },
+)

@@ -1,0 +1,54 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { connect } from '../../src/database/connection.js'
+import { loadDemoDataOnce } from '../../src/database/demo-data.js'
+import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
+import { migrate } from '../../src/database/migrate.js'
+import { findRedisServer, howToInstall } from './redis-binary.js'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Of the administration database */
+    postgresUrl: string
+    /** A program, or null where the tests that need it are skipped */
+    redisServer: string | null
+  }
+}
+
+/** One Postgres for all test files; each makes a database of its own from the template. */
+export default async function setUp(project: TestProject) {
+  const redisServer = findRedisServer()
+  if (redisServer === null && process.env.CI === 'true')
+    throw new Error(`No Redis server, and it could not be installed. ${howToInstall}`)
+  project.provide('redisServer', redisServer)
+
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'shop-test-'))
+  const postgres = await startEmbeddedPostgres({ dataDirectory, log: () => {} })
+  project.provide('postgresUrl', postgres.url)
+  await createTemplate(postgres.url)
+
+  return async () => {
+    await postgres.stop()
+    await rm(dataDirectory, { recursive: true, force: true })
+    if (redisServer === null) {
+      process.stdout.write(`\nSKIPPED: every test that needs Redis, because there is no redis-server. ${howToInstall}\n`)
+    }
+  }
+}
+
+export const templateName = 'shop_template'
+
+async function createTemplate(url: string): Promise<void> {
+  const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  await admin.unsafe(`create database ${templateName}`)
+  await admin.end()
+  const templateUrl = new URL(url)
+  templateUrl.pathname = `/${templateName}`
+  const template = connect({ url: templateUrl.href, maxConnections: 2, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  await migrate(template)
+  await loadDemoDataOnce(template)
+  await template`delete from cache_outbox`
+  await template.end()
+}

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { inject } from 'vitest'
+
+/** For describe.skipIf */
+export const noRedis = inject('redisServer') === null
+
+/** A real server on a port of its own, which a test may stop, freeze and start again. */
+export interface TestRedis {
+  url: string
+  /** A client beside the ones under test; it waits for a server that is away. */
+  client: Redis
+  /** Ends the server at once, as a crash would. */
+  kill(): Promise<void>
+  /** Starts it anew on the same port, empty. */
+  start(): Promise<void>
+  /** Stops answering without closing connections. */
+  freeze(): void
+  thaw(): void
+  stop(): Promise<void>
+}
+
+export async function startRedis(...options: string[]): Promise<TestRedis> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'shop-redis-'))
+  const client = new Redis(port, { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
+  client.on('error', () => undefined)
+  let server: ChildProcess
+  const start = async () => {
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder]
+    server = spawn(inject('redisServer') ?? 'redis-server', [...settings, ...options], { stdio: 'ignore' })
+    await client.ping()
+  }
+  const kill = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    const exited = once(server, 'exit')
+    server.kill('SIGKILL')
+    await exited
+  }
+  await start()
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    client,
+    start,
+    kill,
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
+    async stop() {
+      client.disconnect()
+      await kill()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

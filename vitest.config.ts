@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  // Otherwise graphql is loaded twice, as CommonJS and as a module, and does not know its own types.
+  resolve: { alias: { graphql: 'graphql/index.js' } },
+  test: {
+    globalSetup: 'test/helpers/global-setup.ts',
+    setupFiles: 'test/helpers/setup.ts',
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    reporters: ['default', ['json', { outputFile: 'test-report.json' }]],
+  },
+})
