@@ -1,5 +1,6 @@
+import type DataLoader from 'dataloader'
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql'
-import type { Page, PageQuery } from '../model.js'
+import type { ListLoader } from '../loaders/list-loader.js'
 import { createCursors } from './cursor.js'
 import { badUserInput } from './errors.js'
 
@@ -67,25 +68,27 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
 }
 
 export interface ConnectionSource<Node> {
-  /** Tells this list from all others; cursors are good for one list. */
+  /** Tells this list from all others: cursors are good for one list. */
   name: string
-  /** What `PageQuery.list` says of it */
+  /** What the loader calls it */
   list: string | null
-  loadPage: (query: PageQuery) => Promise<Page>
-  loadNodes: (ids: readonly string[]) => Promise<(Node | null | Error)[]>
-  loadCount: () => Promise<number>
+  lists: ListLoader
+  nodes: DataLoader<string, Node | null>
 }
 
 /** Throws BAD_USER_INPUT for arguments that do not go together. */
-export function connection<Node extends { id: string }>(args: ConnectionArgs, source: ConnectionSource<Node>) {
-  const cursors = createCursors(source.name)
-  const query = { list: source.list, ...toRange(args, cursors.decode) }
-  const loadNodes = async () => existing(await source.loadNodes((await source.loadPage(query)).ids))
+export function connection<Node extends { id: string }>(
+  args: ConnectionArgs,
+  { name, list, lists, nodes }: ConnectionSource<Node>,
+) {
+  const cursors = createCursors(name)
+  const query = { list, ...toRange(args, cursors.decode) }
+  const loadNodes = async () => existing(await nodes.loadMany((await lists.loadPage(query)).ids))
   return {
     edges: async () => (await loadNodes()).map((node) => ({ cursor: cursors.encode(node.id), node })),
     nodes: loadNodes,
     pageInfo: async () => {
-      const { ids, hasNext, hasPrevious } = await source.loadPage(query)
+      const { ids, hasNext, hasPrevious } = await lists.loadPage(query)
       const cursorOf = (id: string | undefined) => (id === undefined ? null : cursors.encode(id))
       return {
         hasNextPage: hasNext,
@@ -94,7 +97,7 @@ export function connection<Node extends { id: string }>(args: ConnectionArgs, so
         endCursor: cursorOf(ids.at(-1)),
       }
     },
-    totalCount: source.loadCount,
+    totalCount: () => lists.loadCount(list),
   }
 }
 

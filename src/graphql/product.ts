@@ -28,9 +28,8 @@ export class ProductResolver {
     return connection(args, {
       name: category == null ? 'products' : `products of ${category}`,
       list: category ?? null,
-      loadPage: (query) => loaders.productPages.load(query),
-      loadNodes: (ids) => loaders.products.loadMany(ids),
-      loadCount: () => loaders.productCounts.load({ list: category ?? null }),
+      lists: loaders.productLists,
+      nodes: loaders.products,
     })
   }
 

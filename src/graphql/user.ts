@@ -26,9 +26,8 @@ export class UserResolver {
     return connection(args, {
       name: 'users',
       list: null,
-      loadPage: (query) => loaders.userPages.load(query),
-      loadNodes: (ids) => loaders.users.loadMany(ids),
-      loadCount: () => loaders.userCounts.load({ list: null }),
+      lists: loaders.userLists,
+      nodes: loaders.users,
     })
   }
 
@@ -37,9 +36,8 @@ export class UserResolver {
     return connection(args, {
       name: `orders of ${id}`,
       list: id,
-      loadPage: (query) => loaders.userOrderPages.load(query),
-      loadNodes: (ids) => loaders.orders.loadMany(ids),
-      loadCount: () => loaders.userOrderCounts.load({ list: id }),
+      lists: loaders.userOrderLists,
+      nodes: loaders.orders,
     })
   }
 

@@ -12,17 +12,10 @@ export const PRODUCTS: Namespace<Product> = { ...shared, name: 'products', softT
 /** Changes often */
 export const ORDERS: Namespace<Order> = { ...shared, name: 'orders', softTtlMs: 5 * minutes }
 /** Pages of a user's orders, and their number; every order of that user invalidates them */
-export const USER_ORDERS: Namespace<Page> = { ...shared, name: 'user-orders', softTtlMs: 3 * minutes }
-export const USER_ORDER_COUNTS: Namespace<number> = withValuesOf<number>(USER_ORDERS)
+export const USER_ORDERS: Namespace<Page | number> = { ...shared, name: 'user-orders', softTtlMs: 3 * minutes }
 /** Pages of a category or of all products, and their number; every change of membership invalidates them */
-export const PRODUCT_LISTS: Namespace<Page> = { ...shared, name: 'product-lists', softTtlMs: 3 * minutes }
-export const PRODUCT_COUNTS: Namespace<number> = withValuesOf<number>(PRODUCT_LISTS)
+export const PRODUCT_LISTS: Namespace<Page | number> = { ...shared, name: 'product-lists', softTtlMs: 3 * minutes }
 /** Expensive aggregate */
 export const STATS: Namespace<Totals> = { ...shared, name: 'stats', softTtlMs: 5 * minutes }
 
 export const namespaces: readonly Namespace<unknown>[] = [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS, STATS]
-
-/** Entries of another shape in the same namespace: told apart by their parameters, invalidated together. */
-function withValuesOf<V>({ value: _, ...namespace }: Namespace<unknown>): Namespace<V> {
-  return namespace
-}

@@ -2,7 +2,7 @@ import type { Cache } from '../cache/cache.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
 import type { PageQuery } from '../model.js'
 import { fetchEntries } from './cached-batch.js'
-import { productPageEntry, totalsId, userOrderPageEntry } from './entry-ids.js'
+import { productListEntry, totalsId, userOrderListEntry } from './entry-ids.js'
 import type { Fetcher, Fetchers } from './fetchers.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './namespaces.js'
 
@@ -18,11 +18,11 @@ export function createWarmUp(cache: Cache, fetchers: Fetchers, pageSize: number)
     [ORDERS.name]: async (limit) => warm(cache, ORDERS, byId, await fetchers.newestIds('order', limit), fetchers.orders),
     [PRODUCT_LISTS.name]: async (limit) => {
       const lists = [null, ...(await fetchers.categories(limit - 1))]
-      return warm(cache, PRODUCT_LISTS, productPageEntry, lists.map(firstPage), fetchers.productPages)
+      return warm(cache, PRODUCT_LISTS, productListEntry, lists.map(firstPage), fetchers.productPages)
     },
     [USER_ORDERS.name]: async (limit) => {
       const users = await fetchers.newestBuyers(limit)
-      return warm(cache, USER_ORDERS, userOrderPageEntry, users.map(firstPage), fetchers.userOrderPages)
+      return warm(cache, USER_ORDERS, userOrderListEntry, users.map(firstPage), fetchers.userOrderPages)
     },
     [STATS.name]: async () => warm(cache, STATS, byId, [totalsId], fetchers.totals),
   }

@@ -7,6 +7,7 @@ import { loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
 import { findRedisServer, howToInstall } from './redis-binary.js'
+import { templateName } from './template.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -37,8 +38,6 @@ export default async function setUp(project: TestProject) {
     }
   }
 }
-
-export const templateName = 'shop_template'
 
 async function createTemplate(url: string): Promise<void> {
   const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })

@@ -1,0 +1,64 @@
+import { startApp } from '../../src/app.js'
+import { readConfig } from '../../src/config.js'
+import { createDatabase, type TestDatabase } from './database.js'
+
+export interface TestApp {
+  /** Of the server, without a path */
+  origin: string
+  database: TestDatabase
+  /** Sends a document over HTTP and gives what came back. */
+  // biome-ignore lint/suspicious/noExplicitAny: the shape follows from the document
+  query<Data = Record<string, any>>(document: string, variables?: Record<string, unknown>): Promise<Answer<Data>>
+  /** The SQL statements on the shop's tables since the last call */
+  takeStatements(): string[]
+  stop(): Promise<void>
+}
+
+export interface Answer<Data> {
+  data: Data
+  errors?: { message: string; path?: (string | number)[]; extensions: { code: string; requestId?: string } }[]
+}
+
+export interface TestAppOptions {
+  redisUrl?: string
+  /** Shares this database with other apps, and leaves it to its owner to drop. */
+  database?: TestDatabase
+  env?: Record<string, string>
+}
+
+/** The whole application on a free port, with a database of its own. */
+export async function startTestApp({ redisUrl, database: shared, env }: TestAppOptions = {}): Promise<TestApp> {
+  const database = shared ?? (await createDatabase())
+  let statements: string[] = []
+  const config = readConfig({
+    PORT: '0',
+    DATABASE_URL: database.url,
+    LOG_LEVEL: 'silent',
+    ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
+    ...env,
+  })
+  const app = await startApp(config, { onStatement: (text) => statements.push(text) })
+  return {
+    origin: new URL(app.url).origin,
+    database,
+    async query(document, variables) {
+      const response = await fetch(app.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: document, variables }),
+      })
+      return (await response.json()) as Answer<never>
+    },
+    takeStatements() {
+      const taken = statements.filter((text) => shopTable.test(text) && !text.includes('cache_outbox'))
+      statements = []
+      return taken
+    },
+    async stop() {
+      await app.stop()
+      if (!shared) await database.drop()
+    },
+  }
+}
+
+const shopTable = /\b(users|products|orders|order_items)\b/

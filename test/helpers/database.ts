@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto'
+import { inject } from 'vitest'
+import { connect, type Database } from '../../src/database/connection.js'
+import { templateName } from './template.js'
+
+export interface TestDatabase {
+  url: string
+  /** A pool beside the application's own */
+  sql: Database
+  drop(): Promise<void>
+}
+
+/** A database with the migrations and the demo data, for this test alone. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await asAdministrator((admin) => admin.unsafe(`create database ${name} template ${templateName}`))
+  const url = databaseUrl(name)
+  const sql = connectTo(url)
+  return {
+    url,
+    sql,
+    async drop() {
+      await sql.end()
+      await asAdministrator((admin) => admin.unsafe(`drop database ${name} with (force)`))
+    },
+  }
+}
+
+function databaseUrl(name: string): string {
+  const url = new URL(inject('postgresUrl'))
+  url.pathname = `/${name}`
+  return url.href
+}
+
+async function asAdministrator(work: (admin: Database) => PromiseLike<unknown>): Promise<void> {
+  const admin = connectTo(inject('postgresUrl'))
+  await work(admin)
+  await admin.end()
+}
+
+function connectTo(url: string): Database {
+  return connect({ url, maxConnections: 4, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+}
