@@ -57,7 +57,9 @@ export interface Page {
   hasPrevious: boolean
 }
 
-export type IdKind = 'user' | 'product' | 'order'
+/** What has an id. Tables and loaders have the plural for a name. */
+const idKinds = ['user', 'product', 'order'] as const
+export type IdKind = (typeof idKinds)[number]
 
 export function publicId(kind: IdKind, number: number): string {
   return `${kind}_${number}`
@@ -73,5 +75,3 @@ export function idNumber(kind: IdKind, id: string): number | null {
 export function idKind(id: string): IdKind | null {
   return idKinds.find((kind) => idNumber(kind, id) !== null) ?? null
 }
-
-const idKinds: readonly IdKind[] = ['user', 'product', 'order']

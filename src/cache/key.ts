@@ -35,7 +35,7 @@ export class Keys {
 }
 
 /** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
-export function hashParameters(parameters: Parameters): string {
+function hashParameters(parameters: Parameters): string {
   const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)
 }

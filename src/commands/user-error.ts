@@ -6,15 +6,7 @@ export interface UserError {
   field: string[]
 }
 
-export const userErrorCodes = [
-  'INVALID',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'OUT_OF_STOCK',
-  'IN_USE',
-  'IDEMPOTENCY_KEY_REUSED',
-] as const
-export type UserErrorCode = (typeof userErrorCodes)[number]
+type UserErrorCode = 'INVALID' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'OUT_OF_STOCK' | 'IN_USE' | 'IDEMPOTENCY_KEY_REUSED'
 
 /** Thrown inside a command it undoes the transaction; the command answers with the errors. */
 export class Refusal extends Error {

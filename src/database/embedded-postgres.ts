@@ -5,7 +5,7 @@ import { launchServer, stopServer } from './embedded/server.js'
 import { accepts, host, removeStaleLock, settledServer } from './embedded/server-state.js'
 import { enter, forgetEndedServers, isOwner, leave } from './embedded/users.js'
 
-export interface EmbeddedPostgresOptions {
+interface EmbeddedPostgresOptions {
   dataDirectory: string
   log: (message: string) => void
   /** Used by root only, where the project's folders are closed to the user that Postgres runs as. */

@@ -9,7 +9,7 @@ export async function fetchOrders(database: Queryable, ids: readonly string[]): 
   return new Map(rows.map((row) => [publicId('order', row.id), toOrder(row)]))
 }
 
-export interface OrderRow {
+interface OrderRow {
   id: number
   user_id: number
   total_cents: number
@@ -17,7 +17,7 @@ export interface OrderRow {
   product_ids: number[]
 }
 
-export function toOrder({ id, user_id, total_cents, created_at, product_ids }: OrderRow): Order {
+function toOrder({ id, user_id, total_cents, created_at, product_ids }: OrderRow): Order {
   return {
     id: publicId('order', id),
     userId: publicId('user', user_id),

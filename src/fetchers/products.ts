@@ -8,7 +8,7 @@ export async function fetchProducts(database: Queryable, ids: readonly string[])
   return new Map(rows.map((row) => [publicId('product', row.id), toProduct(row)]))
 }
 
-export interface ProductRow {
+interface ProductRow {
   id: number
   name: string
   price_cents: number
@@ -16,6 +16,6 @@ export interface ProductRow {
   category: string
 }
 
-export function toProduct({ id, name, price_cents, stock, category }: ProductRow): Product {
+function toProduct({ id, name, price_cents, stock, category }: ProductRow): Product {
   return { id: publicId('product', id), name, price: price_cents / 100, stock, category }
 }

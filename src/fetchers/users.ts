@@ -7,13 +7,13 @@ export async function fetchUsers(database: Queryable, ids: readonly string[]): P
   return new Map(rows.map((row) => [publicId('user', row.id), toUser(row)]))
 }
 
-export interface UserRow {
+interface UserRow {
   id: number
   email: string
   name: string
   created_at: Date
 }
 
-export function toUser({ id, email, name, created_at }: UserRow): User {
+function toUser({ id, email, name, created_at }: UserRow): User {
   return { id: publicId('user', id), email, name, createdAt: created_at.toISOString() }
 }

@@ -11,7 +11,7 @@ export interface Context {
 }
 
 /** What resolvers may know and do of the cache as a whole. */
-export interface CacheAdmin {
+interface CacheAdmin {
   /** By name of namespace, since they were last reset, over all processes */
   counts(): Promise<ReadonlyMap<string, CacheCounts>>
   info(): Promise<CacheInfo>

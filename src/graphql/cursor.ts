@@ -11,8 +11,10 @@ export function createCursors(list: string) {
     encode: (id: string) => Buffer.from(`${mark}:${id.slice(id.lastIndexOf('_') + 1)}`).toString('base64url'),
     /** The position. Throws BAD_USER_INPUT for anything that `encode` did not give for this list. */
     decode(cursor: string, argument: string): number {
-      const [, cursorMark, position] = decodedCursor.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? []
-      if (position === undefined) throw badUserInput(`${argument} is not a cursor`)
+      const decoded = Buffer.from(cursor, 'base64url')
+      const [, cursorMark, position] = decodedCursor.exec(decoded.toString('latin1')) ?? []
+      // Node decodes past what is not base64url; encoding again shows it.
+      if (position === undefined || decoded.toString('base64url') !== cursor) throw badUserInput(`${argument} is not a cursor`)
       if (cursorMark !== mark) throw badUserInput(`${argument} is a cursor of another list`)
       return Number(position)
     },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
 import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default'
-import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify'
+import { fastifyApolloHandler } from '@as-integrations/fastify'
 import cors from '@fastify/cors'
 import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
@@ -41,7 +41,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     formatError: createErrorFormatter(isOutage),
     logger,
     plugins: [
-      fastifyApolloDrainPlugin(server),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
@@ -56,6 +55,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (!isHost(request.headers.host))
       await reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
   })
+  let closing = false
+  server.addHook('preClose', async () => {
+    closing = true
+  })
+  server.addHook('onSend', async (_, reply) => {
+    // Kept alive, a connection would hold up the end until it is cut off.
+    if (closing) reply.header('connection', 'close')
+  })
+  server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
   server.route({
     url: '/graphql',

@@ -8,6 +8,7 @@ import { createTokenSource } from '../../src/cache/token.js'
 import { type Clock, createClock } from '../helpers/clock.js'
 import { deferred } from '../helpers/deferred.js'
 import { noRedis, startRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
 
 type Thing = { name: string }
 const minute = { version: 1, softTtlMs: 60_000, graceMs: 60_000, negativeTtlMs: 10_000 }
@@ -360,7 +361,3 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
   })
 })
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await expect.poll(condition, { interval: 2, timeout: 5_000 }).toBe(true)
-}

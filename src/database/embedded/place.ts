@@ -16,7 +16,7 @@ export interface Place {
   account: Account
 }
 
-export interface PlaceOptions {
+interface PlaceOptions {
   dataDirectory: string
   /** Where root keeps what the user that Postgres runs as cannot reach in the project's own folders. */
   systemDirectory: string

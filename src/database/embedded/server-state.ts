@@ -8,7 +8,7 @@ import { isRunning } from './live-process.js'
 import type { Place } from './place.js'
 
 /** What serves a cluster at this moment, as the lock file of Postgres tells. Busy: starting, recovering or stopping. */
-export type ServerState = { state: 'stopped' } | { state: 'busy'; pid: number } | { state: 'ready'; pid: number; port: number }
+type ServerState = { state: 'stopped' } | { state: 'busy'; pid: number } | { state: 'ready'; pid: number; port: number }
 
 export const host = '127.0.0.1'
 export const pollMs = 10

@@ -10,7 +10,7 @@ import { isAlive, type LiveProcess } from './live-process.js'
 import { giveTo, identityOf, type Place } from './place.js'
 import { host, pollMs, readServer, startPatienceMs } from './server-state.js'
 
-export interface Launch {
+interface Launch {
   pid: number
   port: number
   /** Ready once the server takes connections, failed if it ends before. */

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { createDatabase } from '../helpers/database.js'
+import { startProxy } from '../helpers/proxy.js'
+import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+const document = '{ order(id: "order_1") { id user { id } products { id } } }'
+const settings = { REDIS_TIMEOUT_MS: '100', REDIS_HEALTH_INTERVAL_MS: '50' }
+
+async function health(app: TestApp) {
+  const response = await fetch(`${app.origin}/health`)
+  return {
+    httpStatus: response.status,
+    ...((await response.json()) as { status: string; cache: { state: string }; database: { state: string } }),
+  }
+}
+
+describe.skipIf(noRedis)('with the cache server away', () => {
+  let redis: TestRedis
+  let app: TestApp
+  beforeEach(async () => {
+    redis = await startRedis()
+  })
+  afterEach(async () => {
+    await app.stop()
+    await redis.stop()
+  })
+
+  test('the API starts without it, answers from the database, and uses it when it comes', async () => {
+    await redis.kill()
+    app = await startTestApp({ redisUrl: redis.url, env: settings })
+    expect((await app.query(document)).data.order.id).toBe('order_1')
+    expect(await health(app)).toMatchObject({
+      httpStatus: 200,
+      status: 'degraded',
+      cache: { state: 'down' },
+      database: { state: 'up' },
+    })
+    expect((await app.query('{ cacheInfo { backend available version keys } }')).data.cacheInfo).toEqual({
+      ...{ backend: 'redis', available: false, version: null, keys: null },
+    })
+
+    await redis.start()
+    await until(async () => (await health(app)).status === 'healthy')
+    await app.query(document)
+    app.takeStatements()
+    expect((await app.query(document)).data.order.id).toBe('order_1')
+    expect(app.takeStatements()).toEqual([])
+  })
+
+  test('it may crash under load: no request fails, and it is used again without a restart', async () => {
+    app = await startTestApp({ redisUrl: redis.url, env: settings })
+    let failed = 0
+    let running = true
+    const reader = async () => {
+      while (running) {
+        const { data, errors } = await app.query(document)
+        if (errors || data.order.id !== 'order_1') failed += 1
+      }
+    }
+    const readers = Array.from({ length: 5 }, reader)
+    await until(async () => (await health(app)).status === 'healthy')
+    await redis.kill()
+    await until(async () => (await health(app)).status === 'degraded')
+    await redis.start()
+    await until(async () => (await health(app)).status === 'healthy')
+    running = false
+    await Promise.all(readers)
+    expect(failed).toBe(0)
+    await app.query(document)
+    app.takeStatements()
+    await app.query(document)
+    expect(app.takeStatements()).toEqual([])
+  })
+
+  test('it may hang: requests go on after the deadline, then without waiting, and it is used again when it answers', async () => {
+    app = await startTestApp({ redisUrl: redis.url, env: settings })
+    await app.query(document)
+    redis.freeze()
+    expect((await app.query(document)).data.order.id).toBe('order_1')
+    expect((await app.query(document)).data.order.id).toBe('order_1')
+    await until(async () => (await health(app)).status === 'degraded')
+    redis.thaw()
+    await until(async () => (await health(app)).status === 'healthy')
+    await app.query(document)
+    app.takeStatements()
+    await app.query(document)
+    expect(app.takeStatements()).toEqual([])
+  })
+
+  test('a write is not forgotten: what the cache could not be told is told when it is back', async () => {
+    app = await startTestApp({ redisUrl: redis.url, env: settings })
+    const product = '{ product(id: "product_1") { stock } }'
+    await app.query(product)
+    redis.freeze()
+    const written = await app.query(
+      'mutation { updateProductStock(productId: "product_1", stock: 4711) { product { stock } userErrors { code } } }',
+    )
+    expect(written.data.updateProductStock).toEqual({ product: { stock: 4711 }, userErrors: [] })
+    redis.thaw()
+    await until(async () => (await app.query(product)).data.product.stock === 4711)
+    await until(async () => (await app.database.sql`select 1 from cache_outbox`).length === 0)
+  })
+
+  test('flushing it says that it could not be done', async () => {
+    await redis.kill()
+    app = await startTestApp({ redisUrl: redis.url, env: settings })
+    const { errors } = await app.query('mutation { flushCache(namespace: USERS) { namespace } }')
+    expect(errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')
+    expect(
+      (await app.query('mutation { warmUpCache(namespaces: [USERS]) { warmed { entries } } }')).data.warmUpCache.warmed,
+    ).toEqual([{ entries: 0 }])
+  })
+})
+
+describe('with the database away', () => {
+  test('answers say so, with a code and a request id and nothing of the inside; health is 503; it comes back by itself', async () => {
+    const database = await createDatabase()
+    const address = new URL(database.url)
+    const proxy = await startProxy(Number(address.port))
+    address.port = String(proxy.port)
+    const app = await startTestApp({ database: { ...database, url: address.href }, env: { DATABASE_TIMEOUT_MS: '1000' } })
+    await app.query('{ order(id: "order_1") { id } }')
+
+    proxy.cut()
+    const { data, errors } = await app.query('{ cold: order(id: "order_2") { id } warm: order(id: "order_1") { id } }')
+    expect(data).toEqual({ cold: null, warm: { id: 'order_1' } })
+    expect(errors).toEqual([
+      {
+        message: 'The database cannot be reached, try again later',
+        path: ['cold'],
+        locations: expect.anything(),
+        extensions: { code: 'SERVICE_UNAVAILABLE', requestId: expect.any(String) },
+      },
+    ])
+    expect(await health(app)).toMatchObject({ httpStatus: 503, status: 'unavailable', database: { state: 'down' } })
+
+    proxy.mend()
+    await until(async () => (await health(app)).status === 'healthy')
+    expect((await app.query('{ order(id: "order_2") { id } }')).data.order.id).toBe('order_2')
+    await app.stop()
+    await proxy.stop()
+    await database.drop()
+  })
+})
+
+describe('with neither address ever answering', () => {
+  test('a Redis that refuses connections does not slow the start or the requests down', async () => {
+    const app = await startTestApp({ redisUrl: `redis://127.0.0.1:${await freePort()}`, env: settings })
+    expect((await app.query(document)).data.order.id).toBe('order_1')
+    await app.stop()
+  })
+})

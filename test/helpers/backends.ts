@@ -1,0 +1,26 @@
+import { startTestApp, type TestApp } from './app.js'
+import { noRedis, startRedis } from './redis.js'
+
+export interface Backend {
+  skip: boolean
+  /** An app of its own; stopping it stops its Redis too. */
+  start: () => Promise<TestApp>
+}
+
+/** For describe.each: where the cache lies. What a client sees must not depend on it. */
+export const backends: [string, Backend][] = [
+  ['in the process', { skip: false, start: () => startTestApp() }],
+  ['Redis', { skip: noRedis, start: startWithRedis }],
+]
+
+async function startWithRedis(): Promise<TestApp> {
+  const redis = await startRedis()
+  const app = await startTestApp({ redisUrl: redis.url })
+  return {
+    ...app,
+    async stop() {
+      await app.stop()
+      await redis.stop()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { createServer, connect as dial, type Socket } from 'node:net'
+
+/** A way to a server that a test can cut and mend. */
+export interface TestProxy {
+  port: number
+  /** Ends all connections and refuses new ones. */
+  cut(): void
+  mend(): void
+  stop(): Promise<void>
+}
+
+export async function startProxy(targetPort: number): Promise<TestProxy> {
+  const sockets = new Set<Socket>()
+  let open = true
+  const server = createServer((client) => {
+    if (!open) return client.destroy()
+    const target = dial(targetPort, '127.0.0.1')
+    for (const [from, to] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      // biome-ignore format: a table
+      sockets.add(from)
+      from.pipe(to)
+      from.on('error', () => undefined)
+      from.on('close', () => {
+        sockets.delete(from)
+        to.destroy()
+      })
+    }
+    return undefined
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = () => {
+    open = false
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: (server.address() as { port: number }).port,
+    cut,
+    mend() {
+      open = true
+    },
+    async stop() {
+      cut()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
