@@ -16,7 +16,10 @@ export interface PostgresBinaries {
 
 /** Why there is no embedded Postgres on this machine, with the way out. */
 export function cannotRun(reason: string, cause?: unknown): Error {
-  return new Error(`Embedded Postgres cannot run here: ${reason}. Set DATABASE_URL to a Postgres of your own.`, { cause })
+  return new Error(
+    `Embedded Postgres cannot run here: ${reason.replace(/\.$/, '')}. Set DATABASE_URL to a Postgres of your own.`,
+    { cause },
+  )
 }
 
 /** Finds the binaries that npm installed for this platform. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type FileHandle, open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,23 +30,16 @@ const settings = {
 
 /** Starts a server process; whether it gets the cluster is its outcome. */
 export async function launchServer(place: Place): Promise<Launch> {
-  const log = await open(logFile(place), 'a+', 0o600)
-  await giveTo(place.account, logFile(place))
-  const { size: logStart } = await log.stat()
   const port = await freePort()
-  const child = await spawnServer(place, port, log)
+  const { child, logStart } = await spawnServer(place, port)
   return {
     pid: child.pid as number,
     port,
     async outcome() {
-      try {
-        if (await becomesReady(place, child)) return { state: 'ready' }
-        return {
-          state: 'failed',
-          reason: `Postgres does not start. ${logFile(place)} ends with:\n${await lastLines(log, logStart)}`,
-        }
-      } finally {
-        await log.close()
+      if (await becomesReady(place, child)) return { state: 'ready' }
+      return {
+        state: 'failed',
+        reason: `Postgres does not start. ${logFile(place)} ends with:\n${await lastLines(place, logStart)}`,
       }
     },
   }
@@ -66,22 +59,32 @@ export async function stopServer(server: LiveProcess): Promise<void> {
   }
 }
 
-// A process group of its own: a Ctrl-C in the terminal is meant for the API, which needs its database until it has stopped.
-async function spawnServer(place: Place, port: number, log: FileHandle): Promise<ChildProcess> {
-  const options = Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const child = spawn(place.binaries.postgres, ['-D', dataFolder(place), ...options], {
-    cwd: dataFolder(place),
-    env: postgresEnvironment,
-    detached: true,
-    windowsHide: true,
-    stdio: ['ignore', log.fd, log.fd],
-    ...identityOf(place.account),
-  })
-  await once(child, 'spawn').catch((error: Error) => {
-    throw cannotRun(`its server could not be started (${error.message})`, error)
-  })
-  child.unref()
-  return child
+async function spawnServer(place: Place, port: number): Promise<{ child: ChildProcess; logStart: number }> {
+  const log = await open(logFile(place), 'a', 0o600)
+  try {
+    await giveTo(place.account, logFile(place))
+    const { size } = await log.stat()
+    const child = spawn(place.binaries.postgres, ['-D', dataFolder(place), ...options(port)], {
+      cwd: dataFolder(place),
+      env: postgresEnvironment,
+      // A process group of its own: a Ctrl-C in the terminal is meant for the API, which needs its database until it has stopped.
+      detached: true,
+      windowsHide: true,
+      stdio: ['ignore', log.fd, log.fd],
+      ...identityOf(place.account),
+    })
+    await once(child, 'spawn')
+    child.unref()
+    return { child, logStart: size }
+  } catch (error) {
+    throw cannotRun(`its server could not be started (${(error as Error).message})`, error)
+  } finally {
+    await log.close()
+  }
+}
+
+function options(port: number): string[] {
+  return Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
 async function becomesReady(place: Place, child: ChildProcess): Promise<boolean> {
@@ -96,11 +99,9 @@ async function becomesReady(place: Place, child: ChildProcess): Promise<boolean>
 }
 
 /** The last lines logged since the log had the given size. */
-async function lastLines(log: FileHandle, since: number): Promise<string> {
-  const { size } = await log.stat()
-  const start = Math.max(since, size - 4096)
-  const { buffer } = await log.read({ buffer: Buffer.alloc(size - start), position: start })
-  return buffer.toString('utf8').trimEnd().split('\n').slice(-10).join('\n')
+async function lastLines(place: Place, logStart: number): Promise<string> {
+  const log = await readFile(logFile(place))
+  return log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-10).join('\n')
 }
 
 /** Postgres cannot choose a free port itself. Should another program be quicker on this one, the launch fails and is tried again. */

@@ -5,10 +5,9 @@ import process from 'node:process'
 import { identify, isAlive, isRunning } from './live-process.js'
 import { giveTo, type Place } from './place.js'
 
-/**
- * The processes that use a server: a file with a line for each that started it, joined it or left it. Lines are only ever added, so
- * nobody needs a lock, and every server process has a file of its own, so what earlier ones left behind says nothing about it.
- */
+// The processes that use a server: a file with a line for each that started it, joined it or left it. Lines are only ever added, so
+// nobody needs a lock, and every server process has a file of its own, so what earlier ones left behind says nothing about it.
+
 export async function enter(place: Place, serverPid: number, how: 'start' | 'join'): Promise<string> {
   const { pid, startTime } = await identify(process.pid)
   const user = `${pid}/${startTime}/${randomUUID()}`
