@@ -2,18 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { Cache } from './cache/cache.js'
+import { OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
 import { RedisStore } from './cache/redis-store.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { createCommands } from './commands/commands.js'
-import type { Config } from './config.js'
+import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
+import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
 import { checkHealth } from './http/health.js'
 import { createHttpServer } from './http/server.js'
@@ -47,15 +49,25 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
       ...(observers.onStatement && { onStatement: observers.onStatement }),
     })
     started.push(() => database.end({ timeout: 3 }))
-    await migrate(database)
+    await migrate(database).catch((error) => {
+      if (isOutage(error)) throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${error.message}`])
+      throw error
+    })
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
 
     const cache = createCache(config, logger)
-    await cache.connect()
+    const relay = new Relay({
+      database,
+      cache,
+      namespaces,
+      intervalMs: relayIntervalMs,
+      sleep,
+      log: (message) => logger.warn(message),
+    })
+    await cache.connect(() => relay.catchUp())
     started.push(() => cache.close())
     const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
     started.push(async () => clearInterval(countsTimer))
-    const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, log: (message) => logger.warn(message) })
     await relay.start()
     started.push(() => relay.stop())
 
@@ -90,13 +102,13 @@ function createServer(config: Config, logger: Logger, database: Database, cache:
     checkHealth: () =>
       checkHealth({
         pingDatabase: () => timed(() => database`select 1`),
-        pingCache: () => cache.ping(),
+        pingCache: () => pingTrusted(cache),
         cacheBackend: cache.backend,
         deadlineMs: healthDeadlineMs,
         startedAt,
         now: Date.now,
       }),
-    isOutage,
+    describeFault,
     corsOrigins: config.CORS_ORIGINS,
     logger,
   })
@@ -109,12 +121,16 @@ async function startDatabase(config: Config, logger: Logger, started: Started): 
 }
 
 function createCache(config: Config, logger: Logger): Cache {
+  const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
   return new Cache({
     store: createStore(config, logger),
     prefix: config.CACHE_PREFIX,
     version: 'v1',
+    namespaces,
+    near: config.CACHE_NEAR_MB > 0 ? near : null,
     leaseMs: 10_000,
     leaseWaitMs: 1_000,
+    fetches: { maxRunning: config.CACHE_MAX_FETCHES, maxWaiting: config.CACHE_MAX_WAITING_FETCHES, maxWaitMs: 1_000 },
     createToken: createTokenSource(),
     now: Date.now,
     sleep,
@@ -123,16 +139,21 @@ function createCache(config: Config, logger: Logger): Cache {
 }
 
 function createStore(config: Config, logger: Logger): CacheStore {
-  if (config.REDIS_URL === undefined) {
-    return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * 1024 * 1024, now: () => performance.now() })
-  }
+  const urls = config.REDIS_CLUSTER_NODES ?? (config.REDIS_URL === undefined ? [] : [config.REDIS_URL])
+  if (!isFilled(urls)) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: () => performance.now() })
   return new RedisStore({
-    url: config.REDIS_URL,
+    urls,
+    cluster: config.REDIS_CLUSTER_NODES !== undefined,
     connections: config.REDIS_CONNECTIONS,
+    channel: `${config.CACHE_PREFIX}:removals`,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
     healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
     log: (message) => logger.info(message),
   })
+}
+
+function isFilled<T>(items: readonly T[]): items is readonly [T, ...T[]] {
+  return items.length > 0
 }
 
 /** Requests in flight get their answer; who is not done by then is cut off. */
@@ -140,6 +161,21 @@ async function closeServer(server: FastifyInstance): Promise<void> {
   const cutOff = setTimeout(() => server.server.closeAllConnections(), drainMs)
   await server.close()
   clearTimeout(cutOff)
+}
+
+/** Faults that are no bugs, for the client to know of. */
+function describeFault(error: unknown): Fault | null {
+  if (error instanceof OverloadedError)
+    return { code: 'OVERLOADED', message: `${error.message}, try again in a moment`, status: 503 }
+  if (isOutage(error)) return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
+  return null
+}
+
+/** A cache that is there but not believed yet does not answer either. */
+async function pingTrusted(cache: Cache): Promise<number> {
+  const latencyMs = await cache.ping()
+  if (!cache.trusted) throw new Error('What is owed to the cache has not been delivered yet')
+  return latencyMs
 }
 
 async function timed(work: () => PromiseLike<unknown>): Promise<number> {
@@ -171,6 +207,7 @@ class Started {
 }
 
 const countsIntervalMs = 1_000
-const relayIntervalMs = 1_000
+const relayIntervalMs = 250
 const healthDeadlineMs = 1_000
 const drainMs = 5_000
+const megabyte = 1024 * 1024

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+const redisProtocols = ['redis:', 'rediss:']
+
 /** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
 const variables = {
   PORT: integer(0, 65_535).default(4000),
@@ -9,7 +11,12 @@ const variables = {
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
   DATA_DIR: z.string().default('.data'),
   DEMO_DATA: z.stringbool('must be true or false').default(true),
-  REDIS_URL: url('redis:', 'rediss:').optional(),
+  REDIS_URL: url(...redisProtocols).optional(),
+  REDIS_CLUSTER_NODES: z
+    .string()
+    .transform((list) => list.split(',').map(toRedisUrl))
+    .refine((urls) => urls.every(isRedisUrl), 'must be host:port or redis:// addresses with commas between them')
+    .optional(),
   REDIS_CONNECTIONS: integer(1, 100).default(1),
   REDIS_TIMEOUT_MS: integer(1, 60_000).default(250),
   REDIS_HEALTH_INTERVAL_MS: integer(10, 600_000).default(1000),
@@ -18,6 +25,10 @@ const variables = {
     .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
     .default('ecommerce'),
   CACHE_MEMORY_MB: integer(1, 65_536).default(64),
+  CACHE_NEAR_MB: integer(0, 65_536).default(32),
+  CACHE_NEAR_MAX_STALENESS_MS: integer(200, 60_000).default(500),
+  CACHE_MAX_FETCHES: integer(1, 10_000).default(20),
+  CACHE_MAX_WAITING_FETCHES: integer(0, 100_000).default(500),
   CORS_ORIGINS: z
     .string()
     .default('https://studio.apollographql.com')
@@ -31,7 +42,10 @@ const variables = {
 }
 
 export type Config = z.infer<typeof schema>
-const schema = z.object(variables)
+const schema = z.object(variables).refine(({ REDIS_URL, REDIS_CLUSTER_NODES }) => !(REDIS_URL && REDIS_CLUSTER_NODES), {
+  path: ['REDIS_CLUSTER_NODES'],
+  message: 'cannot be set together with REDIS_URL',
+})
 
 export const variableNames = Object.keys(variables)
 
@@ -63,5 +77,17 @@ function integer(least: number, most: number) {
 /** The value is not repeated in the message: it may hold a password. */
 function url(...protocols: string[]) {
   const message = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
-  return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), message)
+  return z.string().refine((text) => isUrl(text, protocols), message)
+}
+
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  return URL.canParse(text) && protocols.includes(new URL(text).protocol)
+}
+
+function isRedisUrl(text: string): boolean {
+  return isUrl(text, redisProtocols)
+}
+
+function toRedisUrl(address: string): string {
+  return address.includes('://') ? address.trim() : `redis://${address.trim()}`
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -48,6 +48,7 @@ describe('the process', () => {
   let started: Process[]
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
+    await chmod(folder, 0o755)
     started = []
   })
   afterEach(async () => {

@@ -11,10 +11,12 @@ interface Example {
   answer: string | undefined
 }
 
-const examples: Example[] = [...readme.matchAll(/```graphql\n(.*?)```(?:\n\n```json\n(.*?)```)?/gs)].map(([, document = '', answer]) => ({
-  document,
-  answer,
-}))
+const examples: Example[] = [...readme.matchAll(/```graphql\n(.*?)```(?:\n\n```json\n(.*?)```)?/gs)].map(
+  ([, document = '', answer]) => ({
+    document,
+    answer,
+  }),
+)
 
 describe('the README', () => {
   let app: TestApp

@@ -1,21 +1,32 @@
+import { Attempts } from './attempts.js'
 import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import { Flights } from './flights.js'
+import { Gate, type GateOptions } from './gate.js'
 import { Keys } from './key.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
+import { NearStore, type NearStoreOptions } from './near-store.js'
 import { ReadThrough } from './read-through.js'
 import { interpret, type Lookup, type Slot, type StoredLookup } from './slot.js'
+import { SlotReader } from './slot-reader.js'
 import type { CacheStore, StoreInfo } from './store.js'
+import { Trust } from './trust.js'
 
 export interface CacheOptions {
   store: CacheStore
   /** Keys are `<prefix>:<version>:<namespace>:<id>`. */
   prefix: string
   version: string
+  /** All that are used with this store: what they hold is given up when the server turns out to be another one. */
+  namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
+  /** In front of the store, in this process; null for none. Only for a store that can be watched. */
+  near: Omit<NearStoreOptions, 'now'> | null
   /** How long a fetch may take before somebody else may fetch and fill the same entry. */
   leaseMs: number
   /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
   leaseWaitMs: number
+  /** How many fetches may be under way and waiting. */
+  fetches: GateOptions
   createToken: () => string
   /** Wall clock in milliseconds; entries carry it from process to process. */
   now: () => number
@@ -25,41 +36,83 @@ export interface CacheOptions {
 }
 
 /**
- * Reads through a store. It never throws because of the store: while that is away every lookup is a miss and fills are dropped.
- * A fill never overwrites newer knowledge: it lands only where its lease still stands, and an invalidation removes the lease.
+ * Reads through a store. It never throws because of the store: while that is away or doubted every lookup is a miss and fills are
+ * dropped. A fill never overwrites newer knowledge: it lands only where its lease still stands, and an invalidation removes that.
  */
 export class Cache {
   private readonly store: CacheStore
   private readonly keys: Keys
   private readonly counters: Counters
   private readonly flights = new Flights()
+  private readonly near: NearStore | null
+  private readonly trust: Trust
+  private readonly attempts: Attempts
+  private readonly reader: SlotReader
   private readonly entries: Entries
   private readonly readThrough: ReadThrough
   private readonly now: () => number
   private readonly random: () => number
+  private watch: { stop: () => void } | undefined
+  private catchUp: () => Promise<void> = async () => {}
 
   constructor(options: CacheOptions) {
-    this.store = options.store
-    this.now = options.now
-    this.random = options.random
-    this.keys = new Keys(options.prefix, options.version)
-    this.counters = new Counters(options.store, this.keys.counters(), options.createToken)
-    this.entries = new Entries({ ...options, keys: this.keys, counters: this.counters })
-    this.readThrough = new ReadThrough({ ...options, entries: this.entries, flights: this.flights, counters: this.counters })
+    const { store, now, sleep, random, createToken } = options
+    this.store = store
+    this.now = now
+    this.random = random
+    const keys = new Keys(options.prefix, options.version)
+    this.keys = keys
+    this.counters = new Counters(store, keys.counters(), createToken)
+    this.near = options.near && store.watch ? new NearStore({ ...options.near, now: () => performance.now() }) : null
+    this.trust = new Trust({
+      ...{ store, sleep, retryMs: doubtRetryMs },
+      epochKey: keys.epoch(),
+      generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
+      catchUp: () => this.catchUp(),
+    })
+    this.attempts = new Attempts(store, this.counters, this.trust)
+    const shared = { ...options, keys, counters: this.counters, near: this.near, attempts: this.attempts }
+    this.reader = new SlotReader(shared)
+    this.entries = new Entries(shared)
+    const gate = new Gate(options.fetches)
+    this.readThrough = new ReadThrough({ ...shared, reader: this.reader, entries: this.entries, flights: this.flights, gate })
   }
 
   get backend(): CacheStore['backend'] {
     return this.store.backend
   }
 
-  connect(): Promise<void> {
-    return this.store.connect()
+  /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
+  get trusted(): boolean {
+    return this.trust.given
+  }
+
+  /**
+   * Resolves whether or not the store is there. `catchUp` delivers the invalidations that are owed to the store; whenever it could
+   * not be reached, for however short a time, it is not believed before that has been done.
+   */
+  async connect(catchUp: () => Promise<void> = async () => {}): Promise<void> {
+    this.catchUp = catchUp
+    await this.store.connect()
+    this.watch = this.store.watch?.({
+      removed: (keys) => this.near?.remove(keys),
+      missed: () => this.near?.clear(),
+      lost: () => {
+        this.near?.clear()
+        this.trust.doubt()
+      },
+      upToDate: (asOf) => this.near?.confirm(asOf),
+      now: () => performance.now(),
+    })
+    await this.trust.start()
   }
 
   /** Waits for the fills under way and saves the counts. */
   async close(): Promise<void> {
     await this.readThrough.idle()
     await this.flushCounts()
+    this.trust.end()
+    this.watch?.stop()
     await this.store.close()
   }
 
@@ -90,7 +143,7 @@ export class Cache {
 
   /** One round trip, whatever the number of ids. Answers in the order asked. */
   async readMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
-    const slots = await this.entries.readSlots(namespace, ids)
+    const slots = await this.reader.read(namespace, ids)
     return slots.map((slot) => this.lookUp(namespace, slot))
   }
 
@@ -101,7 +154,7 @@ export class Cache {
 
   /** How long the value still counts as fresh, 0 once it is stale, null where there is none. Nothing is counted. */
   async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
-    const [slot] = await this.entries.readSlots(namespace, [id])
+    const [slot] = await this.reader.read(namespace, [id])
     const lookup = interpret(namespace, slot as Slot<EntryId>, this.now())
     if (lookup.state === 'miss' || lookup.state === 'negative' || lookup.value === null) return null
     return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
@@ -122,7 +175,7 @@ export class Cache {
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
   ): Promise<(V | null | Promise<V | null>)[]> {
-    const slots = await this.entries.readSlots(namespace, ids)
+    const slots = await this.reader.read(namespace, ids)
     const lookups = slots.map((slot) => this.lookUp(namespace, slot))
     const due = slots.filter((_, index) => this.isDue(lookups[index] as StoredLookup<V>))
     if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
@@ -172,16 +225,23 @@ export class Cache {
    */
   async invalidate(namespace: Namespace<unknown>, what: Invalidation): Promise<boolean> {
     const keys = this.keys.invalidated(namespace, what)
-    this.flights.disown(keys)
-    const confirmed = await this.entries.removeMany(namespace, keys)
-    // Once more: a fetch that began during the removal may have seen either.
-    this.flights.disown(keys)
+    if (keys.length === 0) return true
+    this.forget(keys)
+    const confirmed = await this.attempts.insist(namespace, (store) => store.removeMany(keys).then(() => true))
+    // Once more: what began during the removal may have seen either.
+    this.forget(keys)
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
-    return confirmed
+    else this.trust.doubt()
+    return confirmed ?? false
+  }
+
+  private forget(keys: readonly string[]): void {
+    this.flights.disown(keys)
+    this.near?.remove(keys)
   }
 
   private async missing<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
-    const slots = await this.entries.readSlots(namespace, ids)
+    const slots = await this.reader.read(namespace, ids)
     return slots.filter((slot) => interpret(namespace, slot, this.now()).state === 'miss')
   }
 
@@ -191,8 +251,9 @@ export class Cache {
     this.counters.add(namespace.name, lookup.state === 'miss' ? 'misses' : 'hits')
     const isNegative = lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)
     if (isNegative) this.counters.add(namespace.name, 'negativeHits')
+    if (slot.near) this.counters.add(namespace.name, 'nearHits')
     if (lookup.state === 'stale') this.counters.add(namespace.name, 'staleHits')
-    if (lookup.corrupt) this.counters.add(namespace.name, 'errors')
+    if (lookup.corrupt) this.counters.add(namespace.name, 'corrupt')
     return lookup
   }
 
@@ -204,3 +265,5 @@ export class Cache {
     return this.now() - fetchMs * Math.log(1 - this.random()) >= softUntilMs
   }
 }
+
+const doubtRetryMs = 100

@@ -1,18 +1,26 @@
 import type { CacheStore } from './store.js'
 
 const names = [
-  'hits',
-  'negativeHits',
-  'staleHits',
-  'misses',
-  'coalesced',
-  'leaseWaits',
-  'fills',
-  'invalidations',
-  'errors',
+  ...([
+    'hits',
+    'negativeHits',
+    'staleHits',
+    'nearHits',
+    'misses',
+    'coalesced',
+    'leaseWaits',
+    'shed',
+    'fills',
+    'invalidations',
+  ] as const),
+  ...(['unavailable', 'refused', 'corrupt', 'failedRefills'] as const),
 ] as const
 export type CounterName = (typeof names)[number]
-/** Counts of one namespace. Negative and stale hits are hits too; lookups are hits plus misses. */
+/**
+ * Counts of one namespace. Lookups are hits plus misses; negative, stale and near hits are hits too. Coalesced and lease waits are
+ * misses that another's fetch answered; shed are fetches that the gate did not let in. The last four are errors by kind: the store
+ * did not answer or was doubted, answered with an error, held something damaged; a refill in the background failed.
+ */
 export type Counts = Record<CounterName, number>
 
 /**

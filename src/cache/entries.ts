@@ -1,9 +1,11 @@
+import type { Attempts } from './attempts.js'
 import type { Counters } from './counters.js'
 import { decodeHeld, encodeEntry, encodeLease } from './entry.js'
 import type { Keys } from './key.js'
 import type { EntryId, Namespace } from './namespace.js'
-import { type Generation, interpret, joinGenerations, type Slot, slotKeys, toSlots } from './slot.js'
-import type { CacheStore, Swap, SwapAnswer } from './store.js'
+import type { NearStore } from './near-store.js'
+import { type Generation, interpret, joinGenerations, type Slot } from './slot.js'
+import type { Swap, SwapAnswer } from './store.js'
 
 /** The right to fill one entry, for as long as nothing invalidates it. */
 export interface Lease<Id extends EntryId = EntryId> {
@@ -23,8 +25,9 @@ export type Claim<Id extends EntryId> = { slot: Slot<Id> } & (
 )
 
 export interface EntriesOptions {
-  store: CacheStore
+  attempts: Attempts
   keys: Keys
+  near: NearStore | null
   counters: Counters
   leaseMs: number
   createToken: () => string
@@ -32,16 +35,9 @@ export interface EntriesOptions {
   random: () => number
 }
 
-/** Entries and leases in the store. Never rejects: what the store does not confirm counts as missing, refused or not landed. */
+/** Leases and fills in the store. Never rejects: what the store does not confirm counts as refused, or not landed. */
 export class Entries {
   constructor(private readonly options: EntriesOptions) {}
-
-  /** One round trip: generations and entries side by side. */
-  async readSlots<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
-    const keys = slotKeys(this.options.keys, namespace, ids)
-    const texts = await this.attempt(namespace, () => this.options.store.readMany([...keys.generationKeys, ...keys.entryKeys]))
-    return toSlots(ids, keys, texts)
-  }
 
   /** One round trip: a lease for every slot that is free, and the generations that were missing. */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Claim<Id>[]> {
@@ -63,22 +59,18 @@ export class Entries {
     return slots.map((slot) => claims.get(slot) ?? unclaimed(slot))
   }
 
-  /** One of all processes may refill an entry that is still being served. */
+  /** One of all processes may refill an entry that is still being served, and only while it is the one that was seen. */
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Lease<Id>[]> {
-    const locks = slots.map((slot) => this.leaseSwap({ ...slot, key: refillKey(slot.key), held: { state: 'empty' } }))
+    const locks = slots.map((slot) => this.leaseSwap({ ...slot, key: `${slot.key}:refill`, held: { state: 'empty' } }))
     const answers = await this.swapMany(namespace, locks)
-    return slots.flatMap(({ id, key, generations, held }, index) => {
+    const leases = slots.flatMap(({ id, key, generations, held }, index) => {
       const generation = joinGenerations(generations)
       if (!answers?.[index]?.swapped || generation === null || held.state !== 'entry') return []
       return [{ id, key, generation, expected: held.seen }]
     })
-  }
-
-  async endRefills(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
-    await this.removeMany(
-      namespace,
-      leases.map((lease) => refillKey(lease.key)),
-    )
+    if (leases.length === 0) return []
+    const texts = await this.options.attempts.run(namespace, (store) => store.readMany(leases.map(({ key }) => key)))
+    return leases.filter((lease, index) => this.stillHolds(lease, texts?.[index] ?? null))
   }
 
   /** One round trip. Answers how many landed: those whose lease still stood. */
@@ -91,9 +83,10 @@ export class Entries {
       namespace,
       fills.map(({ lease, value }) => this.fillSwap(namespace, lease, value, fetchMs)),
     )
-    const landed = answers?.filter((answer) => answer.swapped).length ?? 0
-    this.options.counters.add(namespace.name, 'fills', landed)
-    return landed
+    const landed = fills.filter((_, index) => answers?.[index]?.swapped).map(({ lease }) => lease.key)
+    this.options.near?.remove(landed)
+    this.options.counters.add(namespace.name, 'fills', landed.length)
+    return landed.length
   }
 
   /** Lets others fetch at once: where the lease still stands, it ends now. */
@@ -104,24 +97,16 @@ export class Entries {
     )
   }
 
-  /** Answers whether the store confirmed it. */
-  async removeMany(namespace: Namespace<unknown>, keys: readonly string[]): Promise<boolean> {
-    if (keys.length === 0) return true
-    return (await this.attempt(namespace, () => this.options.store.removeMany(keys).then(() => true))) ?? false
-  }
-
   private async swapMany(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
     if (swaps.length === 0) return []
-    return this.attempt(namespace, () => this.options.store.swapMany(swaps))
+    return this.options.attempts.run(namespace, (store) => store.swapMany(swaps))
   }
 
-  private async attempt<T>(namespace: Namespace<unknown>, command: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await command()
-    } catch {
-      this.options.counters.add(namespace.name, 'errors')
-      return undefined
-    }
+  /** What was seen near may have been replaced far by another process. */
+  private stillHolds({ key, expected }: Lease, text: string | null): boolean {
+    if (text?.startsWith(expected)) return true
+    this.options.near?.remove([key])
+    return false
   }
 
   private toClaim<Id extends EntryId>(
@@ -193,10 +178,6 @@ function heldAfter(swap: Swap, answer: SwapAnswer | undefined): string | null {
 
 function unclaimed<Id extends EntryId>(slot: Slot<Id>): Claim<Id> {
   return slot.held.state === 'leased' ? { state: 'leased', slot, by: slot.held.lease } : { state: 'refused', slot }
-}
-
-function refillKey(key: string): string {
-  return `${key}:refill`
 }
 
 const listGenerationTtlMs = 24 * 60 * 60 * 1000

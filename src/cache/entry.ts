@@ -14,10 +14,20 @@ export interface EntryHeader {
 export type Held =
   | { state: 'empty' }
   | { state: 'leased'; lease: string }
-  /** `json` is empty for a negative entry; `seen` is the beginning of the text, which no other entry shares. */
-  | { state: 'entry'; header: EntryHeader; json: string; seen: string }
+  | EntryHeld
   /** Written by other code, or damaged. */
   | { state: 'corrupt' }
+
+export interface EntryHeld {
+  state: 'entry'
+  header: EntryHeader
+  /** Empty for a negative entry */
+  json: string
+  /** The beginning of the text, which no other entry shares */
+  seen: string
+  /** Once it was parsed */
+  parsed?: { value: unknown }
+}
 
 const entryMark = '1|'
 export const leaseMark = 'L|'

@@ -14,7 +14,7 @@ export class Keys {
     return `${this.listGeneration(namespace, id.list)}:${hashParameters(id.parameters)}`
   }
 
-  namespaceGeneration(namespace: Namespace<unknown>): string {
+  namespaceGeneration(namespace: Pick<Namespace<unknown>, 'name'>): string {
     return `${this.root}:${namespace.name}`
   }
 
@@ -27,6 +27,11 @@ export class Keys {
     if (what === 'all') return [this.namespaceGeneration(namespace)]
     if ('lists' in what) return what.lists.map((list) => this.listGeneration(namespace, list))
     return what.ids.map((id) => this.entry(namespace, id))
+  }
+
+  /** Where it stands which server the entries were written to */
+  epoch(): string {
+    return `${this.root}:epoch`
   }
 
   counters(): string {

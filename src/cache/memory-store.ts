@@ -49,6 +49,10 @@ export class MemoryStore implements CacheStore {
     for (const key of keys) this.texts.delete(key)
   }
 
+  async identity(): Promise<string> {
+    return 'this process'
+  }
+
   /** Nothing can be asked twice here: a call in the process is not lost on the way. */
   async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
     const total = this.counts.get(key) ?? new Map<string, number>()

@@ -1,11 +1,15 @@
 import type { Counters } from './counters.js'
 import type { Claim, Entries, Lease } from './entries.js'
 import type { Flights } from './flights.js'
+import { type Gate, OverloadedError } from './gate.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
 import { interpret, type Slot } from './slot.js'
+import type { SlotReader } from './slot-reader.js'
 
 export interface ReadThroughOptions {
+  reader: SlotReader
   entries: Entries
+  gate: Gate
   flights: Flights
   counters: Counters
   leaseWaitMs: number
@@ -76,7 +80,11 @@ export class ReadThrough {
     values: Values<Id, V>,
   ): void {
     const startedAt = this.options.now()
-    const fetched = fetch(tasks.map(({ slot }) => slot.id))
+    const fetched = this.fetch(
+      namespace,
+      fetch,
+      tasks.map(({ slot }) => slot.id),
+    )
     const leases = tasks.flatMap(({ lease }) => lease ?? [])
     const filled = fetched.then(
       (found) => this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
@@ -118,7 +126,7 @@ export class ReadThrough {
     let waiting = slots
     for (let pauseMs = 5; this.options.now() < waitUntil; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
-      const seen = await this.options.entries.readSlots(
+      const seen = await this.options.reader.read(
         namespace,
         waiting.map(({ id }) => id),
       )
@@ -149,12 +157,24 @@ export class ReadThrough {
     if (leases.length === 0) return
     const startedAt = this.options.now()
     try {
-      const found = await fetch(leases.map(({ id }) => id))
+      const found = await this.fetch(
+        namespace,
+        fetch,
+        leases.map(({ id }) => id),
+      )
       await this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
-      await this.options.entries.endRefills(namespace, leases)
     } catch {
-      // The stale value goes on being served; the next attempt is made when the claim has expired.
-      this.options.counters.add(namespace.name, 'errors', leases.length)
+      // The stale value goes on being served; the next attempt is made when the lock has expired.
+      this.options.counters.add(namespace.name, 'failedRefills', leases.length)
+    }
+  }
+
+  private async fetch<V, Id extends EntryId>(namespace: Namespace<V>, fetch: Fetch<Id, V>, ids: readonly Id[]) {
+    try {
+      return await this.options.gate.run(() => fetch(ids))
+    } catch (error) {
+      if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
+      throw error
     }
   }
 

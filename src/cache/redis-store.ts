@@ -1,12 +1,20 @@
-import { Redis, ReplyError } from 'ioredis'
+import calculateSlot from 'cluster-key-slot'
+import { Cluster, Redis, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.js'
-import { leaseMark } from './entry.js'
-import { type CacheStore, type StoreInfo, StoreUnavailableError, type Swap, type SwapAnswer } from './store.js'
+import { addCountsScript, publishRemovalScript, type ScriptedClient, swapManyScript } from './redis-scripts.js'
+import { numberKey, RedisWatch } from './redis-watch.js'
+import { type CacheStore, type StoreInfo, StoreUnavailableError, type Swap, type SwapAnswer, type Watcher } from './store.js'
 
 export interface RedisStoreOptions {
-  /** redis:// or rediss://, with user, password and database number where they are needed */
-  url: string
+  /**
+   * redis:// or rediss://, with user, password and database number where they are needed. Several: nodes of a Redis Cluster, the
+   * credentials taken from the first.
+   */
+  urls: readonly [string, ...string[]]
+  cluster: boolean
   connections: number
+  /** Its removals are told to those who watch a store with the same channel. */
+  channel: string
   /** A command without an answer by then is given up. */
   commandTimeoutMs: number
   /** How often the server is asked whether it is there; after an outage it is used again within this time. */
@@ -14,18 +22,20 @@ export interface RedisStoreOptions {
   log: (message: string) => void
 }
 
-/** Entries in a Redis (or Valkey) server. A server that is away makes its methods reject at once, not wait. */
+/** Entries in a Redis (or Valkey) server or cluster. One that is away makes the methods reject at once, not wait. */
 export class RedisStore implements CacheStore {
-  readonly backend = 'redis'
-  private readonly clients: ScriptedRedis[]
+  readonly backend: CacheStore['backend']
+  private readonly clients: ScriptedClient[]
   private readonly breaker = new Breaker(3)
+  private readonly watchers = new Set<Watcher>()
   private nextClient = 0
   private healthTimer: NodeJS.Timeout | undefined
   private lastReport = ''
 
   constructor(private readonly options: RedisStoreOptions) {
+    this.backend = options.cluster ? 'redis-cluster' : 'redis'
     this.clients = Array.from({ length: options.connections }, () => createClient(options))
-    for (const client of this.clients) this.watch(client)
+    for (const client of this.clients) this.observeConnection(client)
   }
 
   async connect(): Promise<void> {
@@ -47,18 +57,43 @@ export class RedisStore implements CacheStore {
     return performance.now() - startedAt
   }
 
-  readMany(keys: readonly string[]): Promise<(string | null)[]> {
-    return this.run((client) => client.mget(keys as string[]))
+  async readMany(keys: readonly string[]): Promise<(string | null)[]> {
+    return this.run((client) => this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string))))
   }
 
   async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
     const keys = swaps.map((swap) => swap.key)
-    const replies = await this.run((client) => client.swapMany(keys.length, ...keys, ...swaps.flatMap(swapArguments)))
+    const replies = await this.run((client) =>
+      this.bySlot(keys, (group) => {
+        const its = group.map((index) => swaps[index] as Swap)
+        return client.swapMany(its.length, ...its.map((swap) => swap.key), ...its.flatMap(swapArguments))
+      }),
+    )
     return replies.map((reply) => (reply === 1 ? { swapped: true } : { swapped: false, held: reply }))
   }
 
   async removeMany(keys: readonly string[]): Promise<void> {
-    await this.run((client) => client.unlink(keys as string[]))
+    for (let start = 0; start < keys.length; start += removalBatch)
+      await this.removeBatch(keys.slice(start, start + removalBatch))
+  }
+
+  watch(watcher: Watcher): { stop: () => void } {
+    this.watchers.add(watcher)
+    const removals = new RedisWatch(this.clients[0] as ScriptedClient, this.options.channel, watcher)
+    return {
+      stop: () => {
+        this.watchers.delete(watcher)
+        removals.stop()
+      },
+    }
+  }
+
+  async identity(): Promise<string> {
+    const infos = await this.run((client) => Promise.all(mastersOf(client).map((node) => node.info('server'))))
+    return infos
+      .map((info) => infoField(info, 'run_id'))
+      .sort()
+      .join()
   }
 
   async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
@@ -70,27 +105,63 @@ export class RedisStore implements CacheStore {
     return new Map(Object.entries(counts).map(([name, count]) => [name, Number(count)]))
   }
 
+  /** Of a cluster: sums over its masters, and the least version and uptime. */
   async info(): Promise<StoreInfo> {
-    const [text, keys] = await this.run((client) => Promise.all([client.info(), client.dbsize()]))
-    const number = (name: string) => {
-      const value = infoField(text, name)
-      return value === null ? null : Number(value)
-    }
+    const nodes = await this.run((client) =>
+      Promise.all(mastersOf(client).map((node) => Promise.all([node.info(), node.dbsize()]))),
+    )
+    const numbers = (name: string) => nodes.map(([info]) => Number(infoField(info, name) ?? 0))
+    const versions = nodes.map(([info]) => infoField(info, 'valkey_version') ?? infoField(info, 'redis_version') ?? '')
     return {
-      version: infoField(text, 'valkey_version') ?? infoField(text, 'redis_version'),
-      usedMemoryBytes: number('used_memory'),
-      uptimeSeconds: number('uptime_in_seconds'),
-      connectedClients: number('connected_clients'),
-      keys,
+      version: versions.sort()[0] ?? null,
+      usedMemoryBytes: sum(numbers('used_memory')),
+      uptimeSeconds: Math.min(...numbers('uptime_in_seconds')),
+      connectedClients: sum(numbers('connected_clients')),
+      keys: sum(nodes.map(([, keys]) => keys)),
     }
   }
 
-  private watch(client: ScriptedRedis): void {
+  private async removeBatch(keys: readonly string[]): Promise<void> {
+    await this.run(async (client) => {
+      const remove = () => this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
+      const tell = () => client.publishRemoval(1, numberKey(this.options.channel), this.options.channel, keys.join('\n'))
+      // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
+      if (this.options.cluster) await remove().then(tell)
+      else await Promise.all([remove(), tell()])
+    })
+  }
+
+  /** One call for all keys; on a cluster one for each slot, sent together. Answers in the order of the keys. */
+  private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
+    const all = keys.map((_, index) => index)
+    if (!this.options.cluster) return call(all)
+    const groups = new Map<number, number[]>()
+    for (const index of all) {
+      const slot = calculateSlot(keys[index] as string)
+      groups.set(slot, [...(groups.get(slot) ?? []), index])
+    }
+    const answers: T[] = []
+    await Promise.all(
+      [...groups.values()].map(async (group) => {
+        for (const [position, answer] of (await call(group)).entries()) answers[group[position] as number] = answer
+      }),
+    )
+    return answers
+  }
+
+  private observeConnection(client: ScriptedClient): void {
     client.on('error', (error: NodeJS.ErrnoException) => this.report(`cache server: ${error.message || error.code}`))
-    client.on('close', () => this.report('cache server not connected'))
+    client.on('close', () => {
+      for (const watcher of this.watchers) watcher.lost()
+      this.report('cache server not connected')
+    })
     client.on('ready', () => {
       this.report('cache server connected')
       void this.ping().catch(() => undefined)
+    })
+    // Of a cluster, a master that went or came: what it holds may lack the last removals.
+    client.on('-node', () => {
+      for (const watcher of this.watchers) watcher.lost()
     })
   }
 
@@ -101,7 +172,7 @@ export class RedisStore implements CacheStore {
     this.options.log(message)
   }
 
-  private run<T>(command: (client: ScriptedRedis) => Promise<T>): Promise<T> {
+  private run<T>(command: (client: ScriptedClient) => Promise<T>): Promise<T> {
     if (this.breaker.open) return Promise.reject(new StoreUnavailableError('the cache server does not answer'))
     return this.observe(() => command(this.client()))
   }
@@ -122,19 +193,14 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  private client(): ScriptedRedis {
+  private client(): ScriptedClient {
     this.nextClient = (this.nextClient + 1) % this.clients.length
-    return this.clients[this.nextClient] as ScriptedRedis
+    return this.clients[this.nextClient] as ScriptedClient
   }
 }
 
-type ScriptedRedis = Redis & {
-  swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
-  addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
-}
-
-function createClient({ url, commandTimeoutMs }: RedisStoreOptions): ScriptedRedis {
-  const client = new Redis(url, {
+function createClient({ urls, cluster, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
+  const options = {
     lazyConnect: true,
     // Without a connection a command fails at once; queued, it would hold up its request.
     enableOfflineQueue: false,
@@ -143,13 +209,34 @@ function createClient({ url, commandTimeoutMs }: RedisStoreOptions): ScriptedRed
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2_000,
     socketTimeout: 20 * commandTimeoutMs,
-    retryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
+    retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
     // A master that became a replica answers so: connect again, to where the address leads now.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  })
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  }
+  const client = cluster ? createCluster(urls, options, commandTimeoutMs) : new Redis(urls[0], options)
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
-  return client as ScriptedRedis
+  client.defineCommand('publishRemoval', { lua: publishRemovalScript })
+  return client as ScriptedClient
+}
+
+function createCluster(urls: readonly string[], redisOptions: object, commandTimeoutMs: number): Cluster {
+  const { protocol, username, password } = new URL(urls[0] as string)
+  const credentials = { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  return new Cluster([...urls], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
+    slotsRefreshTimeout: 4 * commandTimeoutMs,
+    slotsRefreshInterval: 5_000,
+    retryDelayOnFailover: 50,
+    maxRedirections: 3,
+    redisOptions: { ...redisOptions, ...credentials, ...(protocol === 'rediss:' && { tls: {} }) },
+  })
+}
+
+function mastersOf(client: ScriptedClient): Redis[] {
+  return client.isCluster ? (client as unknown as Cluster).nodes('master') : [client as unknown as Redis]
 }
 
 function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
@@ -161,32 +248,8 @@ function infoField(text: string, name: string): string | null {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
 }
 
-/** A key of another type under our name counts as nothing, and is overwritten. */
-const swapManyScript = `
-local answers = {}
-for i, key in ipairs(KEYS) do
-  local state, expected, value, ttl = ARGV[i * 4 - 3], ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4]
-  local held = redis.pcall('GET', key)
-  if type(held) == 'table' then held = false end
-  local allowed
-  if state == 'unleased' then
-    allowed = not held or string.sub(held, 1, ${leaseMark.length}) ~= '${leaseMark}'
-  elseif held then
-    allowed = expected ~= '' and string.sub(held, 1, #expected) == expected
-  else
-    allowed = state == 'vacant'
-  end
-  if allowed and ttl == '' then
-    redis.call('SET', key, value)
-  elseif allowed then
-    redis.call('SET', key, value, 'PX', ttl)
-  end
-  answers[i] = allowed and 1 or held
-end
-return answers`
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
 
-/** The second key remembers the batch for as long as anybody may send it again. */
-const addCountsScript = `
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 60000) then
-  for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
-end`
+const removalBatch = 1_000

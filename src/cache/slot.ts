@@ -1,4 +1,4 @@
-import { decodeHeld, type EntryHeader, type Held } from './entry.js'
+import type { EntryHeader, Held } from './entry.js'
 import type { Keys } from './key.js'
 import type { EntryId, Namespace } from './namespace.js'
 
@@ -18,6 +18,8 @@ export interface Slot<Id extends EntryId> {
   /** That of the namespace, then that of the list. */
   readonly generations: readonly Generation[]
   readonly held: Held | { state: 'unavailable' }
+  /** Whether it was found in this process */
+  readonly near: boolean
 }
 
 export interface Generation {
@@ -25,38 +27,19 @@ export interface Generation {
   readonly text: string | null
 }
 
-/** The keys to read for these ids: generations first, each once, then the entries. */
+/** The keys to read for these ids: generations, each once, and entries, in the order of the ids. */
+export interface SlotKeys {
+  readonly namespaceKey: string
+  readonly listKeys: readonly (string | null)[]
+  readonly generationKeys: readonly string[]
+  readonly entryKeys: readonly string[]
+}
+
 export function slotKeys(keys: Keys, namespace: Namespace<unknown>, ids: readonly EntryId[]): SlotKeys {
   const namespaceKey = keys.namespaceGeneration(namespace)
   const listKeys = ids.map((id) => (typeof id === 'string' ? null : keys.listGeneration(namespace, id.list)))
   const generationKeys = [...new Set([namespaceKey, ...listKeys.filter((key) => key !== null)])]
   return { namespaceKey, listKeys, generationKeys, entryKeys: ids.map((id) => keys.entry(namespace, id)) }
-}
-
-export interface SlotKeys {
-  namespaceKey: string
-  listKeys: readonly (string | null)[]
-  generationKeys: readonly string[]
-  entryKeys: readonly string[]
-}
-
-/** `texts` are what stands at generationKeys and entryKeys; undefined where the store did not answer. */
-export function toSlots<Id extends EntryId>(
-  ids: readonly Id[],
-  { namespaceKey, listKeys, generationKeys, entryKeys }: SlotKeys,
-  texts: readonly (string | null)[] | undefined,
-): Slot<Id>[] {
-  const generation = (key: string): Generation => ({ key, text: texts?.[generationKeys.indexOf(key)] ?? null })
-  const namespaceGeneration = generation(namespaceKey)
-  return ids.map((id, index) => {
-    const listKey = listKeys[index] ?? null
-    return {
-      id,
-      key: entryKeys[index] as string,
-      generations: listKey === null ? [namespaceGeneration] : [namespaceGeneration, generation(listKey)],
-      held: texts ? decodeHeld(texts[generationKeys.length + index] ?? null) : { state: 'unavailable' },
-    }
-  })
 }
 
 /** Reads the entry in a slot; whatever cannot be trusted is a miss. */
@@ -67,7 +50,8 @@ export function interpret<V>(namespace: Namespace<V>, { held, generations }: Slo
   const stale = held.header.softUntilMs <= now
   if (held.json === '') return stale ? { state: 'stale', value: null, header: held.header } : { state: 'negative' }
   try {
-    return { state: stale ? 'stale' : 'hit', value: JSON.parse(held.json) as V, header: held.header }
+    held.parsed ??= { value: JSON.parse(held.json) }
+    return { state: stale ? 'stale' : 'hit', value: held.parsed.value as V, header: held.header }
   } catch {
     return { state: 'miss', corrupt: true }
   }

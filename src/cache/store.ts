@@ -3,7 +3,7 @@
  * and with another Error when it answered with one. One contract suite is run against every implementation.
  */
 export interface CacheStore {
-  readonly backend: 'redis' | 'memory'
+  readonly backend: 'redis' | 'redis-cluster' | 'memory'
   /** Starts connecting and returns; a store that is not there yet is connected to when it comes. */
   connect(): Promise<void>
   close(): Promise<void>
@@ -13,7 +13,12 @@ export interface CacheStore {
   readMany(keys: readonly string[]): Promise<(string | null)[]>
   /** Compare and swap, one round trip, each key for itself. */
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
+  /** Whoever watches the store, in whatever process, is told. */
   removeMany(keys: readonly string[]): Promise<void>
+  /** Another one after every restart or failover, when the store may hold what it held before. */
+  identity(): Promise<string>
+  /** Tells of every removal from now on; undefined where the store has no other clients. */
+  watch?(watcher: Watcher): { stop: () => void }
   /** Adds to the counters that all processes share, once for each batch id, however often it is called with it. */
   addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void>
   readCounts(key: string): Promise<ReadonlyMap<string, number>>
@@ -31,6 +36,18 @@ export interface Swap {
   value: string
   /** null: does not expire */
   ttlMs: number | null
+}
+
+export interface Watcher {
+  removed(keys: readonly string[]): void
+  /** Some may not have been told, or will not be until the next call of `upToDate`. */
+  missed(): void
+  /** The store itself could not be reached: it may be another one now, or may not have got what it was sent. */
+  lost(): void
+  /** All removals up to this moment of the watcher's clock have been told. */
+  upToDate(asOf: number): void
+  /** Milliseconds; only differences matter. */
+  now(): number
 }
 
 /** `held` is what stood in the way. */

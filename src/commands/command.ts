@@ -33,7 +33,7 @@ export async function runCommand<T>(
 }
 
 /** How long the relay leaves a mutation's changes to the process that made them; should that die, this is the delay. */
-const relayDelay = '1 second'
+const relayDelay = '300 milliseconds'
 
 async function retryingDeadlocks<T>(attempt: () => Promise<T>): Promise<T> {
   for (let left = 3; ; left -= 1) {

@@ -21,7 +21,7 @@ export const idempotencyKeySchema = text(255)
 export const stockSchema = z.int('must be a whole number').min(0, 'must not be negative')
 
 export const priceSchema = z
-  .number()
+  .number('must be a finite number')
   .min(0, 'must not be negative')
   .max(maxCents / 100, `must be at most ${maxCents / 100}`)
   .refine((price) => toCents(price) / 100 === price, 'must have at most two decimals')

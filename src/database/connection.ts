@@ -22,11 +22,18 @@ export function connect({ url, maxConnections, statementTimeoutMs, connectTimeou
     idle_timeout: 60,
     backoff: () => 0.05,
     onnotice: () => {},
-    connection: { application_name: 'graphql-cached-shop', statement_timeout: statementTimeoutMs },
+    connection: {
+      application_name: 'graphql-cached-shop',
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: idleInTransactionMs,
+    },
     types: { bigint: bigintAsNumber },
     ...(onStatement && { debug: (_connection: number, text: string) => onStatement(text) }),
   })
 }
+
+/** A process that was frozen inside a transaction must not hold its locks for ever. */
+const idleInTransactionMs = 10_000
 
 /** Ids, counts and cents stay far below 2^53, so a bigint column is read as a plain number. */
 const bigintAsNumber = {

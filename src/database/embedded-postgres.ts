@@ -3,7 +3,7 @@ import { identify, type LiveProcess } from './embedded/live-process.js'
 import { findPlace, type Place } from './embedded/place.js'
 import { launchServer, stopServer } from './embedded/server.js'
 import { accepts, host, removeStaleLock, settledServer } from './embedded/server-state.js'
-import { enter, forgetEndedServers, isOwner, leave } from './embedded/users.js'
+import { enter, forgetEndedServers, hasUsers, leave } from './embedded/users.js'
 
 interface EmbeddedPostgresOptions {
   dataDirectory: string
@@ -14,7 +14,7 @@ interface EmbeddedPostgresOptions {
 
 export interface EmbeddedPostgres {
   url: string
-  /** Ends the server if this process owns it: the one that started it, or after that one's death the first that joined. */
+  /** The last of the processes that use the server ends it. */
   stop(): Promise<void>
 }
 
@@ -23,7 +23,6 @@ interface Session {
   server: LiveProcess
   port: number
   user: string
-  how: 'start' | 'join'
 }
 
 const maxLaunches = 5
@@ -46,7 +45,7 @@ async function openSession(place: Place, log: (message: string) => void): Promis
     const server = await settledServer(place)
     if (server.state === 'ready' && (await accepts(server.port))) {
       log(`Joining the Postgres that already serves ${place.home}`)
-      return enterServer(place, server, 'join')
+      return enterServer(place, server)
     }
     if (server.state === 'ready') removeStaleLock(place, server)
 
@@ -60,17 +59,17 @@ async function openSession(place: Place, log: (message: string) => void): Promis
 
 async function launchSession(place: Place): Promise<{ state: 'ready'; session: Session } | { state: 'failed'; reason: string }> {
   const launch = await launchServer(place)
-  const session = await enterServer(place, launch, 'start')
+  const session = await enterServer(place, launch)
   const outcome = await launch.outcome()
   await forgetEndedServers(place)
   return outcome.state === 'ready' ? { state: 'ready', session } : outcome
 }
 
-async function enterServer(place: Place, { pid, port }: { pid: number; port: number }, how: 'start' | 'join'): Promise<Session> {
-  return { server: await identify(pid), port, how, user: await enter(place, pid, how) }
+async function enterServer(place: Place, { pid, port }: { pid: number; port: number }): Promise<Session> {
+  return { server: await identify(pid), port, user: await enter(place, pid) }
 }
 
-async function endSession(place: Place, { server, how, user }: Session): Promise<void> {
-  if (how === 'start' || (await isOwner(place, server.pid, user))) await stopServer(server)
-  else await leave(place, server.pid, user)
+async function endSession(place: Place, { server, user }: Session): Promise<void> {
+  await leave(place, server.pid, user)
+  if (!(await hasUsers(place, server.pid))) await stopServer(server)
 }

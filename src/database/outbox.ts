@@ -19,23 +19,34 @@ export async function deleteOutboxRows(database: Queryable, rows: readonly Outbo
 }
 
 /**
- * Gives the oldest due rows to `deliver`, and deletes them if it answers true. Rows in the hands of another process are passed
+ * Gives the oldest rows that are due (or not above `upTo`) to `deliver`, and deletes them if it answers true. Rows in the hands of another process are passed
  * over, as are namespaces that this version of the program does not know. Answers how many rows went.
  */
 export async function takeOutboxRows(
   database: Database,
-  { namespaces, limit }: { namespaces: readonly string[]; limit: number },
+  { namespaces, limit, upTo }: { namespaces: readonly string[]; limit: number; upTo: number },
   deliver: (rows: readonly OutboxRow[]) => Promise<boolean>,
 ): Promise<number> {
   return database.begin(async (transaction) => {
     const rows = await transaction<OutboxRow[]>`
-      select id, namespace, entry, list from cache_outbox where due_at <= clock_timestamp()
+      select id, namespace, entry, list from cache_outbox where (due_at <= clock_timestamp() or id <= ${upTo})
         and namespace = any(${namespaces as string[]})
       order by id limit ${limit} for update skip locked`
     if (rows.length === 0 || !(await deliver(rows))) return 0
     await deleteOutboxRows(transaction, rows)
     return rows.length
   })
+}
+
+export async function lastOutboxRow(database: Queryable): Promise<number> {
+  const [row] = await database<[{ id: number }]>`select coalesce(max(id), 0) as id from cache_outbox`
+  return row.id
+}
+
+export async function hasOutboxRows(database: Queryable, namespaces: readonly string[], upTo: number): Promise<boolean> {
+  const rows = await database`
+    select 1 from cache_outbox where id <= ${upTo} and namespace = any(${namespaces as string[]}) limit 1`
+  return rows.length > 0
 }
 
 /** Calls back at every commit that wrote to the outbox, and whenever the connection that listens was made anew. */

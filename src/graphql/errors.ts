@@ -16,19 +16,27 @@ export function isPublic(thrown: unknown): boolean {
   return unwrapResolverError(thrown) instanceof GraphQLError
 }
 
-/** Masks what was not written for the client. `isOutage` tells whether the fault lies in a server that this one needs. */
-export function createErrorFormatter(isOutage: (error: unknown) => boolean) {
+/** Not the client's fault and no bug: something that this server needs is away or busy. */
+export interface Fault {
+  code: string
+  message: string
+  /** HTTP status, where the whole answer is to be taken for a failure */
+  status?: number
+}
+
+/** Masks what was not written for the client. `describeFault` knows the faults that are no bugs. */
+export function createErrorFormatter(describeFault: (error: unknown) => Fault | null) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
     if (isPublic(thrown)) return formatted
-    const masked = isOutage(unwrapResolverError(thrown))
-      ? { message: 'The database cannot be reached, try again later', code: 'SERVICE_UNAVAILABLE' }
-      : { message: 'Internal server error, the request id leads to the log', code: 'INTERNAL_SERVER_ERROR' }
+    const { code, message } = describeFault(unwrapResolverError(thrown)) ?? bug
     const { requestId } = formatted.extensions ?? {}
     return {
-      message: masked.message,
+      message,
       ...(formatted.locations && { locations: formatted.locations }),
       ...(formatted.path && { path: formatted.path }),
-      extensions: { code: masked.code, ...(requestId !== undefined && { requestId }) },
+      extensions: { code, ...(requestId !== undefined && { requestId }) },
     }
   }
 }
+
+const bug: Fault = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error, the request id leads to the log' }

@@ -1,6 +1,7 @@
 import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
+import { badUserInput } from './errors.js'
 import { loadById } from './node.js'
 import {
   CreateProductInput,
@@ -25,6 +26,8 @@ export class ProductResolver {
     @Args(() => ConnectionArgs) args: ConnectionArgs,
     @Ctx() { loaders }: Context,
   ) {
+    // Postgres cannot even be asked for it.
+    if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
     return connection(args, {
       name: category == null ? 'products' : `products of ${category}`,
       list: category ?? null,

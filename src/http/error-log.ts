@@ -1,18 +1,26 @@
-import type { ApolloServerPlugin } from '@apollo/server'
+import { type ApolloServerPlugin, HeaderMap } from '@apollo/server'
+import { unwrapResolverError } from '@apollo/server/errors'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Context } from '../graphql/context.js'
-import { isPublic } from '../graphql/errors.js'
+import { type Fault, isPublic } from '../graphql/errors.js'
 
 /** Gives every error the id of its request, and logs the ones that the client only gets to see masked. */
-export function logErrors(logger: FastifyBaseLogger): ApolloServerPlugin<Context> {
+export function logErrors(
+  logger: FastifyBaseLogger,
+  describeFault: (error: unknown) => Fault | null,
+): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
         async didEncounterErrors({ errors, contextValue: { requestId }, operationName }) {
           for (const error of errors) {
             error.extensions.requestId = requestId
-            if (!isPublic(error))
-              logger.error({ requestId, operationName, path: error.path, err: error.originalError ?? error }, error.message)
+            if (isPublic(error)) continue
+            const fault = describeFault(unwrapResolverError(error))
+            if (fault?.status) error.extensions.http = { status: fault.status, headers: new HeaderMap([['retry-after', '1']]) }
+            const details = { requestId, operationName, path: error.path, err: error.originalError ?? error }
+            if (fault) logger.warn({ ...details, err: undefined }, error.message)
+            else logger.error(details, error.message)
           }
         },
       }

@@ -7,7 +7,7 @@ import cors from '@fastify/cors'
 import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Context } from '../graphql/context.js'
-import { createErrorFormatter } from '../graphql/errors.js'
+import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
 import { starterDocument, starterVariables } from './starter.js'
@@ -16,15 +16,15 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   createContext: (requestId: string) => Context
   checkHealth: () => Promise<HealthReport>
-  /** Whether an error means that a server that this one needs is away */
-  isOutage: (error: unknown) => boolean
+  /** Knows the faults that are no bugs. */
+  describeFault: (error: unknown) => Fault | null
   corsOrigins: readonly string[]
   logger: FastifyBaseLogger
 }
 
 /** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, createContext, checkHealth, isOutage, corsOrigins, logger } = options
+  const { schema, createContext, checkHealth, describeFault, corsOrigins, logger } = options
   const server = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -38,13 +38,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     introspection: true,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(isOutage),
+    formatError: createErrorFormatter(describeFault),
     logger,
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
-      logErrors(logger),
+      logErrors(logger, describeFault),
     ],
   })
   await apollo.start()

@@ -1,7 +1,14 @@
 import type { Cache } from '../cache/cache.js'
 import type { Namespace } from '../cache/namespace.js'
 import type { Database } from '../database/connection.js'
-import { deleteOutboxRows, listenToOutbox, type OutboxRow, takeOutboxRows } from '../database/outbox.js'
+import {
+  deleteOutboxRows,
+  hasOutboxRows,
+  lastOutboxRow,
+  listenToOutbox,
+  type OutboxRow,
+  takeOutboxRows,
+} from '../database/outbox.js'
 
 export interface RelayOptions {
   database: Database
@@ -9,6 +16,7 @@ export interface RelayOptions {
   namespaces: readonly Namespace<unknown>[]
   /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
   intervalMs: number
+  sleep: (ms: number) => Promise<void>
   log: (message: string) => void
 }
 
@@ -46,6 +54,20 @@ export class Relay {
     await deleteOutboxRows(this.options.database, rows).catch((error) => this.report(error))
   }
 
+  /** Delivers all that was committed up to now, whoever owes it. Rejects when the cache did not confirm. */
+  async catchUp(): Promise<void> {
+    const { database, sleep } = this.options
+    const upTo = await lastOutboxRow(database)
+    while (await hasOutboxRows(database, this.names, upTo)) {
+      const taken = await this.deliverBatch(upTo, async (rows) => {
+        if (!(await this.invalidate(rows))) throw new Error('The cache did not confirm an invalidation')
+        return true
+      })
+      // What is left is in the hands of other processes.
+      if (taken === 0) await sleep(catchUpPauseMs)
+    }
+  }
+
   private wake(): void {
     this.wanted = true
     this.draining ??= this.drain().finally(() => {
@@ -57,7 +79,7 @@ export class Relay {
     while (this.wanted) {
       this.wanted = false
       try {
-        while ((await this.deliverBatch()) === batchSize);
+        while ((await this.deliverBatch(0, (rows) => this.invalidate(rows))) === batchSize);
         this.lastReport = ''
       } catch (error) {
         this.report(error)
@@ -65,9 +87,8 @@ export class Relay {
     }
   }
 
-  private deliverBatch(): Promise<number> {
-    const { database } = this.options
-    return takeOutboxRows(database, { namespaces: this.names, limit: batchSize }, (rows) => this.invalidate(rows))
+  private deliverBatch(upTo: number, deliver: (rows: readonly OutboxRow[]) => Promise<boolean>): Promise<number> {
+    return takeOutboxRows(this.options.database, { namespaces: this.names, limit: batchSize, upTo }, deliver)
   }
 
   private async invalidate(rows: readonly OutboxRow[]): Promise<boolean> {
@@ -86,6 +107,7 @@ export class Relay {
 }
 
 const batchSize = 500
+const catchUpPauseMs = 20
 
 function invalidations(changes: readonly OutboxRow[]) {
   if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]

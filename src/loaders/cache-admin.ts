@@ -1,4 +1,5 @@
 import type { Cache } from '../cache/cache.js'
+import type { Counts } from '../cache/counters.js'
 import type { Namespace } from '../cache/namespace.js'
 import type { Fetchers } from './fetchers.js'
 import { namespaces } from './namespaces.js'
@@ -10,7 +11,9 @@ export function createCacheAdmin(cache: Cache, fetchers: Fetchers, pageSize: num
   return {
     async counts() {
       const counts = await cache.counts(namespaces.map(({ name }) => name))
-      return new Map([...counts].map(([name, its]) => [name, { ...its, ttlSeconds: byName(name).softTtlMs / 1000 }]))
+      return new Map(
+        [...counts].map(([name, its]) => [name, { ...its, errors: errors(its), ttlSeconds: byName(name).softTtlMs / 1000 }]),
+      )
     },
     async info() {
       const nothing = { version: null, usedMemoryBytes: null, uptimeSeconds: null, connectedClients: null, keys: null }
@@ -26,4 +29,8 @@ function byName(name: string): Namespace<unknown> {
   const namespace = namespaces.find((its) => its.name === name)
   if (!namespace) throw new Error(`There is no namespace ${name}`)
   return namespace
+}
+
+function errors({ unavailable, refused, corrupt, failedRefills }: Counts): number {
+  return unavailable + refused + corrupt + failedRefills
 }

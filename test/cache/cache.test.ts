@@ -7,7 +7,7 @@ import type { CacheStore } from '../../src/cache/store.js'
 import { createTokenSource } from '../../src/cache/token.js'
 import { type Clock, createClock } from '../helpers/clock.js'
 import { deferred } from '../helpers/deferred.js'
-import { noRedis, startRedis } from '../helpers/redis.js'
+import { noRedis, redisOptions, startRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 type Thing = { name: string }
@@ -26,7 +26,7 @@ const backends: [string, boolean, () => Promise<{ store: CacheStore; stop: () =>
     noRedis,
     async () => {
       const redis = await startRedis()
-      const options = { url: redis.url, connections: 1, commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} }
+      const options = redisOptions(redis.url)
       return { store: new RedisStore(options), stop: redis.stop }
     },
   ],
@@ -47,13 +47,16 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     /** Caches with one prefix are what several processes are. */
-    function createCaches(count = 1, clock: Clock = createClock()) {
+    async function createCaches(count = 1, clock: Clock = createClock()) {
       prefix += 1
-      const create = () =>
-        new Cache({
+      const create = async () => {
+        const cache = new Cache({
           store,
           prefix: `test-${prefix}`,
           version: 'v1',
+          namespaces: [things, pages],
+          near: null,
+          fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
           leaseMs: 10_000,
           leaseWaitMs: 1_000,
           createToken: createTokenSource(),
@@ -61,7 +64,10 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
           sleep: clock.sleep,
           random: () => 0.5,
         })
-      return Array.from({ length: count }, create) as [Cache, Cache]
+        await cache.connect()
+        return cache
+      }
+      return (await Promise.all(Array.from({ length: count }, create))) as [Cache, Cache]
     }
 
     function fetcher(rows: Record<string, Thing>) {
@@ -78,7 +84,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     const counts = async (cache: Cache) => (await cache.counts(['things'])).get('things')
 
     test('a miss is fetched once and then found', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const { calls, fetch } = fetcher({ a: { name: 'A' } })
       expect(await cache.getOrFetch(things, 'a', fetch)).toEqual({ name: 'A' })
       expect(await cache.getOrFetch(things, 'a', fetch)).toEqual({ name: 'A' })
@@ -87,7 +93,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('values that are falsy are hits', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const numbers: Namespace<number | string | boolean> = { ...minute, name: 'numbers' }
       const fetch = async () => new Map<string, number | string | boolean>([['zero', 0], ['empty', ''], ['no', false]]) // biome-ignore format: a table
       await Promise.all(await cache.getOrFetchMany(numbers, ['zero', 'empty', 'no'], fetch))
@@ -100,7 +106,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('of a mixed batch only the misses are fetched, and the answers stand in the order asked', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const { calls, fetch } = fetcher({ a: { name: 'A' }, b: { name: 'B' }, c: { name: 'C' } })
       await settle(cache, ['b'], fetch)
       expect(await settle(cache, ['c', 'nobody', 'b', 'a'], fetch)).toEqual([{ name: 'C' }, null, { name: 'B' }, { name: 'A' }])
@@ -109,7 +115,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
 
     test('absence is remembered, for its own time', async () => {
       const clock = createClock()
-      const [cache] = createCaches(1, clock)
+      const [cache] = await createCaches(1, clock)
       const { calls, fetch } = fetcher({})
       expect(await settle(cache, ['x'], fetch)).toEqual([null])
       expect(await cache.read(things, 'x')).toEqual({ state: 'negative' })
@@ -120,7 +126,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
 
     test('tells how long a value stays fresh, within a tenth', async () => {
       const clock = createClock()
-      const [cache] = createCaches(1, clock)
+      const [cache] = await createCaches(1, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
       expect(await cache.remainingTtlMs(things, 'a')).toBe(60_000)
       clock.advance(20_000)
@@ -130,7 +136,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('an invalidated entry is fetched again', async () => {
-      const [cache, other] = createCaches(2)
+      const [cache, other] = await createCaches(2)
       const rows = { a: { name: 'old' }, b: { name: 'B' } }
       const { calls, fetch } = fetcher(rows)
       await settle(cache, ['a', 'b'], fetch)
@@ -141,7 +147,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('a fill that was overtaken by an invalidation does not land', async () => {
-      const [cache, other] = createCaches(2)
+      const [cache, other] = await createCaches(2)
       const [lease] = await cache.leaseMany(things, ['a'])
       await other.invalidate(things, { ids: ['a'] })
       expect(await cache.fill(things, lease as never, { name: 'old' })).toBe(false)
@@ -149,7 +155,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('nor does one whose lease was given to somebody else after an invalidation', async () => {
-      const [cache, other] = createCaches(2)
+      const [cache, other] = await createCaches(2)
       const [slow] = await cache.leaseMany(things, ['a'])
       await other.invalidate(things, { ids: ['a'] })
       const [quick] = await other.leaseMany(things, ['a'])
@@ -161,7 +167,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     test.each(['namespace', 'list'] as const)(
       'a fill that was overtaken by the invalidation of its %s cannot be read',
       async (what) => {
-        const [cache, other] = createCaches(2)
+        const [cache, other] = await createCaches(2)
         const id: ListEntryId = { list: 'l', parameters: { page: 1 } }
         const [lease] = await cache.leaseMany(pages, [id])
         await other.invalidate(pages, what === 'list' ? { lists: ['l'] } : 'all')
@@ -171,7 +177,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     )
 
     test('invalidating a list covers its entries, whatever their parameters, and no other list', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const entry = (list: string, page: number): ListEntryId => ({ list, parameters: { page, size: 20 } })
       const ids = [entry('a', 1), entry('a', 2), entry('b', 1)]
       await Promise.all(await cache.getOrFetchMany(pages, ids, async (missed) => new Map(missed.map((id) => [id, ['x']]))))
@@ -181,7 +187,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('invalidating a namespace covers all of it, and no other', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       await settle(cache, ['a', 'b'], fetcher({ a: { name: 'A' }, b: { name: 'B' } }).fetch)
       await cache.getOrFetch(pages, 'p', async () => new Map([['p', ['x']]]))
       await cache.invalidate(things, 'all')
@@ -190,14 +196,14 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('a list called "a:b" is not entry "b" of list "a", nor is one name a part of another', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       await settle(cache, ['a', 'a:b'], fetcher({ a: { name: 'A' }, 'a:b': { name: 'AB' } }).fetch)
       await cache.invalidate(things, { ids: ['a'] })
       expect((await cache.readMany(things, ['a', 'a:b'])).map(({ state }) => state)).toEqual(['miss', 'hit'])
     })
 
     test('an entry of another version of the namespace is a miss that heals', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const next = { ...things, version: 2 }
       await settle(cache, ['a'], fetcher({ a: { name: 'old shape' } }).fetch)
       expect(await cache.read(next, 'a')).toEqual({ state: 'miss' })
@@ -206,7 +212,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test.each(['garbage', '1|x|y', '1|t|g|1|1|1|{"broken', '', '\0'])('a corrupt entry %j is a miss that heals', async (text) => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const { fetch } = fetcher({ a: { name: 'A' } })
       await settle(cache, ['a'], fetch)
       const key = `test-${prefix}:v1:things:a`
@@ -217,7 +223,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('a corrupt generation is a miss that heals', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const { fetch } = fetcher({ a: { name: 'A' } })
       const key = `test-${prefix}:v1:things`
       await store.swapMany([{ key, when: { state: 'vacant' }, value: 'no|generation', ttlMs: null }])
@@ -226,7 +232,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('callers in one process share the fetch under way', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const gate = deferred<Map<string, Thing>>()
       let calls = 0
       const fetch = () => {
@@ -242,7 +248,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('after an invalidation nobody joins the fetch that began before it', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const old = deferred<Map<string, Thing>>()
       const slow = cache.getOrFetch(things, 'a', () => old.promise)
       await until(async () => (await cache.leaseMany(things, ['a'])).length === 0)
@@ -254,7 +260,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('another process waits for the fill, and does not fetch', async () => {
-      const [first, second] = createCaches(2)
+      const [first, second] = await createCaches(2)
       const gate = deferred<Map<string, Thing>>()
       const filling = first.getOrFetch(things, 'a', () => gate.promise)
       await until(async () => (await second.leaseMany(things, ['a'])).length === 0)
@@ -267,14 +273,14 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('a wait that lasts too long ends in a fetch that does not fill', async () => {
-      const [first, second] = createCaches(2)
+      const [first, second] = await createCaches(2)
       await first.leaseMany(things, ['a'])
       expect(await second.getOrFetch(things, 'a', fetcher({ a: { name: 'A' } }).fetch)).toEqual({ name: 'A' })
       expect(await second.read(things, 'a')).toEqual({ state: 'miss' })
     })
 
     test('one that waits takes over when the lease is given up', async () => {
-      const [first, second] = createCaches(2)
+      const [first, second] = await createCaches(2)
       const gate = deferred<Map<string, Thing>>()
       const failing = first.getOrFetch(things, 'a', () => gate.promise)
       await until(async () => (await second.leaseMany(things, ['a'])).length === 0)
@@ -285,7 +291,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('a fetch that fails rejects those that needed it, and not the others of the batch', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
       const answers = await cache.getOrFetchMany(things, ['a', 'b'], async () => Promise.reject(new Error('away')))
       expect((await Promise.allSettled(answers)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
@@ -293,7 +299,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
 
     test('past its soft TTL a value is served at once and refilled in the background', async () => {
       const clock = createClock()
-      const [cache] = createCaches(1, clock)
+      const [cache] = await createCaches(1, clock)
       const rows = { a: { name: 'old' } }
       const { calls, fetch } = fetcher(rows)
       await settle(cache, ['a'], fetch)
@@ -308,7 +314,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
 
     test('a refill is made by one of several processes, and an invalidation overtakes it', async () => {
       const clock = createClock()
-      const [cache, other] = createCaches(2, clock)
+      const [cache, other] = await createCaches(2, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'old' } }).fetch)
       clock.advance(60_000)
       const gate = deferred<Map<string, Thing>>()
@@ -328,7 +334,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
 
     test('when the refill fails the stale value goes on being served', async () => {
       const clock = createClock()
-      const [cache] = createCaches(1, clock)
+      const [cache] = await createCaches(1, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
       clock.advance(100_000)
       const failing = () => Promise.reject(new Error('the database is away'))
@@ -338,7 +344,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('warming fills what is missing and counts no lookup', async () => {
-      const [cache] = createCaches()
+      const [cache] = await createCaches()
       const { calls, fetch } = fetcher({ a: { name: 'A' }, b: { name: 'B' } })
       await settle(cache, ['a'], fetch)
       expect(await cache.warmMany(things, ['a', 'b'], fetch)).toBe(2)
@@ -347,7 +353,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
     })
 
     test('the counters tell exactly what happened, summed over processes', async () => {
-      const [cache, other] = createCaches(2)
+      const [cache, other] = await createCaches(2)
       const { fetch } = fetcher({ a: { name: 'A' }, b: { name: 'B' } })
       await settle(cache, ['a', 'b', 'nobody'], fetch)
       await settle(other, ['a', 'nobody'], fetch)
@@ -356,7 +362,9 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       await other.flushCounts()
       expect(await counts(cache)).toEqual({
         ...{ hits: 2, negativeHits: 1, staleHits: 0, misses: 4 },
-        ...{ coalesced: 0, leaseWaits: 0, fills: 4, invalidations: 2, errors: 0 },
+        nearHits: 0,
+        ...{ unavailable: 0, refused: 0, corrupt: 0, failedRefills: 0, shed: 0 },
+        ...{ coalesced: 0, leaseWaits: 0, fills: 4, invalidations: 2 },
       })
     })
   })

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryStore } from '../../src/cache/memory-store.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
 import { createClock } from '../helpers/clock.js'
-import { noRedis, startRedis } from '../helpers/redis.js'
+import { noRedis, redisOptions, startRedis } from '../helpers/redis.js'
 import { describeStoreContract } from './store-contract.js'
 
 describeStoreContract('in the process', async () => {
@@ -15,13 +15,7 @@ describeStoreContract(
   'Redis',
   async () => {
     const redis = await startRedis()
-    const store = new RedisStore({
-      url: redis.url,
-      connections: 2,
-      commandTimeoutMs: 1000,
-      healthIntervalMs: 1000,
-      log: () => {},
-    })
+    const store = new RedisStore({ ...redisOptions(redis.url), connections: 2 })
     return { store, wait: async (ms) => void (await sleep(ms)), stop: redis.stop }
   },
   { skip: noRedis },

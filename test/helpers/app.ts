@@ -34,6 +34,8 @@ export async function startTestApp({ redisUrl, database: shared, env }: TestAppO
     PORT: '0',
     DATABASE_URL: database.url,
     LOG_LEVEL: 'silent',
+    // So that every read can be counted in Redis
+    CACHE_NEAR_MB: '0',
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...env,
   })

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -26,6 +26,8 @@ export default async function setUp(project: TestProject) {
   project.provide('redisServer', redisServer)
 
   const dataDirectory = await mkdtemp(join(tmpdir(), 'shop-test-'))
+  // Postgres, which does not run as root, has to be able to enter it.
+  await chmod(dataDirectory, 0o755)
   const postgres = await startEmbeddedPostgres({ dataDirectory, log: () => {} })
   project.provide('postgresUrl', postgres.url)
   await createTemplate(postgres.url)

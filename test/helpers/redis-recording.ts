@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 import type { TestRedis } from './redis.js'
 
 export interface RedisRecording {
@@ -9,28 +11,34 @@ export interface RedisRecording {
 }
 
 /** Records with MONITOR what the server is really asked. */
-export async function recordRedis({ client }: TestRedis): Promise<RedisRecording> {
-  const monitor = await client.monitor()
+export async function recordRedis({ url, client }: TestRedis): Promise<RedisRecording> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const lines = createInterface({ input: socket })
   let commands: string[][] = []
-  monitor.on('monitor', (_time: string, [name = '', ...args]: string[], source: string) => {
-    if (source !== 'lua') commands.push([name.toLowerCase(), ...args])
+  lines.on('line', (line) => {
+    const [, source, words = ''] = /^\+[\d.]+ \[\d+ (\S+)\] (.*)$/.exec(line) ?? []
+    if (source === undefined || source === 'lua') return
+    const [name = '', ...args] = [...words.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = '']) => word)
+    commands.push([name.toLowerCase(), ...args])
   })
+  socket.write('MONITOR\r\n')
+  await once(lines, 'line')
   return {
     async take() {
       const marker = randomUUID()
       await client.echo(marker)
-      while (!commands.some(([name, argument]) => name === 'echo' && argument === marker)) await once(monitor, 'monitor')
-      const taken = commands.filter(
-        ([name, ...args]) => !['echo', 'ping', 'info', 'hello', 'client'].includes(name ?? '') && !args.some(isCounter),
-      )
+      while (!commands.some(([name, argument]) => name === 'echo' && argument === marker)) await once(lines, 'line')
+      const taken = commands.filter(([name, ...args]) => !housekeeping.has(name ?? '') && !args.some(isHousekeepingKey))
       commands = []
       return taken
     },
-    stop: () => monitor.disconnect(),
+    stop: () => socket.destroy(),
   }
 }
 
-/** Counts are saved once a second, whatever happens. */
-function isCounter(argument: string): boolean {
-  return argument.endsWith(':counters}')
+const housekeeping = new Set(['echo', 'ping', 'info', 'hello', 'client', 'subscribe'])
+
+/** Counts are saved once a second and the number of the last removal is asked for ten times, whatever happens. */
+function isHousekeepingKey(argument: string): boolean {
+  return argument.endsWith(':counters}') || argument === '{ecommerce:removals}' || argument.endsWith(':epoch')
 }

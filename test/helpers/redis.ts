@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
+import type { RedisStoreOptions } from '../../src/cache/redis-store.js'
 
 /** For describe.skipIf */
 export const noRedis = inject('redisServer') === null
@@ -55,6 +56,14 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
       await kill()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** For a store of the engine's own tests */
+export function redisOptions(url: string): RedisStoreOptions {
+  return {
+    ...{ urls: [url], cluster: false, connections: 1, channel: 'test:removals' },
+    ...{ commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} },
   }
 }
 

@@ -5,13 +5,13 @@ import process from 'node:process'
 import { identify, isAlive, isRunning } from './live-process.js'
 import { giveTo, type Place } from './place.js'
 
-// The processes that use a server: a file with a line for each that started it, joined it or left it. Lines are only ever added, so
+// The processes that use a server: a file with a line for each that entered and each that left. Lines are only ever added, so
 // nobody needs a lock, and every server process has a file of its own, so what earlier ones left behind says nothing about it.
 
-export async function enter(place: Place, serverPid: number, how: 'start' | 'join'): Promise<string> {
+export async function enter(place: Place, serverPid: number): Promise<string> {
   const { pid, startTime } = await identify(process.pid)
   const user = `${pid}/${startTime}/${randomUUID()}`
-  await appendFile(usersFile(place, serverPid), `${how} ${user}\n`)
+  await appendFile(usersFile(place, serverPid), `enter ${user}\n`)
   await giveTo(place.account, usersFile(place, serverPid))
   return user
 }
@@ -20,14 +20,12 @@ export async function leave(place: Place, serverPid: number, user: string): Prom
   await appendFile(usersFile(place, serverPid), `leave ${user}\n`).catch(ignoreMissingFolder)
 }
 
-/** The owner ends the server: the process that started it, and after its death the one that joined first. */
-export async function isOwner(place: Place, serverPid: number, user: string): Promise<boolean> {
+/** Whether anybody is left who has not died. */
+export async function hasUsers(place: Place, serverPid: number): Promise<boolean> {
   const lines = (await readFile(usersFile(place, serverPid), 'utf8').catch(() => '')).split('\n')
-  const entered = ['start ', 'join '].flatMap((how) =>
-    lines.filter((line) => line.startsWith(how)).map((line) => line.slice(how.length)),
-  )
-  for (const candidate of entered.filter((one) => !lines.includes(`leave ${one}`))) {
-    if (await isPresent(candidate)) return candidate === user
+  const entered = lines.filter((line) => line.startsWith('enter ')).map((line) => line.slice('enter '.length))
+  for (const user of entered.filter((one) => !lines.includes(`leave ${one}`))) {
+    if (await isPresent(user)) return true
   }
   return false
 }

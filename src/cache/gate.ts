@@ -1,0 +1,61 @@
+/** Too many fetches are under way and waiting: this one was not begun. The caller may try again in a moment. */
+export class OverloadedError extends Error {
+  override readonly name = 'OverloadedError'
+}
+
+export interface GateOptions {
+  /** Fetches under way at once */
+  maxRunning: number
+  /** Fetches waiting for one of those to end */
+  maxWaiting: number
+  maxWaitMs: number
+}
+
+/** Keeps a cache that is cold or away from turning into an overload of the source of truth. */
+export class Gate {
+  private running = 0
+  private readonly waiting: Waiter[] = []
+
+  constructor(private readonly options: GateOptions) {}
+
+  /** Rejects with OverloadedError, without calling `work`, when there is no room for it in time. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.running >= this.options.maxRunning) await this.waitForRoom()
+    else this.running += 1
+    try {
+      return await work()
+    } finally {
+      this.leave()
+    }
+  }
+
+  /** The room of one that ends goes to the one that waits longest. */
+  private leave(): void {
+    const next = this.waiting.shift()
+    if (next) next.enter()
+    else this.running -= 1
+  }
+
+  private waitForRoom(): Promise<void> {
+    const { maxWaiting, maxWaitMs } = this.options
+    if (this.waiting.length >= maxWaiting)
+      return Promise.reject(new OverloadedError('Too many reads are waiting for the database'))
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.splice(this.waiting.indexOf(waiter), 1)
+        reject(new OverloadedError('The database did not have time for this read'))
+      }, maxWaitMs)
+      const waiter: Waiter = {
+        enter() {
+          clearTimeout(timer)
+          resolve()
+        },
+      }
+      this.waiting.push(waiter)
+    })
+  }
+}
+
+interface Waiter {
+  enter(): void
+}

@@ -1,0 +1,44 @@
+import type { Cluster, Redis } from 'ioredis'
+import { leaseMark } from './entry.js'
+
+export type ScriptedClient = (Redis | Cluster) & {
+  swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
+  addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
+  publishRemoval(keyCount: 1, countKey: string, channel: string, keys: string): Promise<unknown>
+}
+
+/** A key of another type under our name counts as nothing, and is overwritten. */
+export const swapManyScript = `
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local state, expected, value, ttl = ARGV[i * 4 - 3], ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4]
+  local held = redis.pcall('GET', key)
+  if type(held) == 'table' then held = false end
+  local allowed
+  if state == 'unleased' then
+    allowed = not held or string.sub(held, 1, ${leaseMark.length}) ~= '${leaseMark}'
+  elseif held then
+    allowed = expected ~= '' and string.sub(held, 1, #expected) == expected
+  else
+    allowed = state == 'vacant'
+  end
+  if allowed and ttl == '' then
+    redis.call('SET', key, value)
+  elseif allowed then
+    redis.call('SET', key, value, 'PX', ttl)
+  end
+  answers[i] = allowed and 1 or held
+end
+return answers`
+
+/** The second key remembers the batch for as long as anybody may send it again. */
+export const addCountsScript = `
+if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 60000) then
+  for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end`
+
+/** Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. */
+export const publishRemovalScript = `
+local number = redis.pcall('INCR', KEYS[1])
+if type(number) == 'table' then number = '?' end
+return redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])`

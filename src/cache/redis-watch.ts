@@ -1,0 +1,118 @@
+import calculateSlot from 'cluster-key-slot'
+import { type Cluster, Redis } from 'ioredis'
+import type { Watcher } from './store.js'
+
+const heartbeatMs = 100
+const reopenMs = 100
+
+/**
+ * Listens to the removals that all processes publish, on a connection of its own to the server that numbers them. Asking that
+ * server for the last number, on the same connection, proves that all published before has arrived, or that something is missing.
+ */
+export class RedisWatch {
+  private subscriber: Redis | undefined
+  private subscribed = false
+  private asking = false
+  private lastNumber: number | null = null
+  private stopped = false
+  private readonly heartbeat: NodeJS.Timeout
+  private readonly numberKey: string
+
+  constructor(
+    private readonly source: Redis | Cluster,
+    private readonly channel: string,
+    private readonly watcher: Watcher,
+  ) {
+    this.numberKey = numberKey(channel)
+    this.heartbeat = setInterval(() => this.askForLastNumber(), heartbeatMs)
+    this.heartbeat.unref()
+    void this.open()
+  }
+
+  stop(): void {
+    this.stopped = true
+    clearInterval(this.heartbeat)
+    this.subscriber?.disconnect()
+  }
+
+  private async open(): Promise<void> {
+    if (this.stopped) return
+    try {
+      const subscriber = await this.createSubscriber()
+      this.subscriber = subscriber
+      subscriber.on('error', () => undefined)
+      subscriber.on('message', (_: string, message: string) => this.receive(message))
+      subscriber.once('end', () => this.close())
+      await subscriber.connect()
+      await subscriber.subscribe(this.channel)
+      this.subscribed = true
+      this.askForLastNumber()
+    } catch {
+      if (this.subscriber) this.subscriber.disconnect()
+      else this.close()
+    }
+  }
+
+  private close(): void {
+    this.subscriber = undefined
+    this.miss()
+    this.subscribed = false
+    if (!this.stopped) setTimeout(() => void this.open(), reopenMs).unref()
+  }
+
+  private receive(message: string): void {
+    const [number, ...keys] = message.split('\n')
+    if (this.lastNumber !== null && Number(number) !== this.lastNumber + 1) this.miss()
+    this.lastNumber = Number(number)
+    this.watcher.removed(keys)
+  }
+
+  private askForLastNumber(): void {
+    const { subscriber } = this
+    if (!subscriber || !this.subscribed || this.asking) return
+    this.asking = true
+    const asOf = this.watcher.now()
+    subscriber
+      .get(this.numberKey)
+      .then(
+        (number) => this.compare(Number(number ?? 0), asOf),
+        // In a cluster this may be the answer of a server that is no longer in charge.
+        () => subscriber.disconnect(),
+      )
+      .finally(() => {
+        this.asking = false
+      })
+  }
+
+  private compare(number: number, asOf: number): void {
+    if (this.lastNumber !== null && this.lastNumber !== number) this.miss()
+    this.lastNumber = number
+    this.watcher.upToDate(asOf)
+  }
+
+  private miss(): void {
+    this.lastNumber = null
+    this.watcher.missed()
+  }
+
+  private async createSubscriber(): Promise<Redis> {
+    const options = { lazyConnect: true, retryStrategy: () => null, autoResubscribe: false }
+    if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
+    const cluster = this.source as Cluster
+    const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))
+    return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
+  }
+}
+
+/** Where the number of the last removal stands */
+export function numberKey(channel: string): string {
+  return `{${channel}}`
+}
+
+async function findMaster(cluster: Cluster, slot: number): Promise<[string, number]> {
+  const ranges = await cluster.cluster('SLOTS')
+  const range = ranges.find(([first, last]) => first <= slot && slot <= last)
+  if (!range) throw new Error('The cluster does not serve every slot')
+  const [, , [host, port]] = range as unknown as [number, number, [string, number]]
+  return [host, port]
+}

@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, readConfig, variableNames } from '../src/config.js'
+
+const defaults = {
+  PORT: 4000,
+  HOST: '127.0.0.1',
+  DATABASE_POOL: 10,
+  DATABASE_TIMEOUT_MS: 5000,
+  DATA_DIR: '.data',
+  DEMO_DATA: true,
+  REDIS_CONNECTIONS: 1,
+  REDIS_TIMEOUT_MS: 250,
+  REDIS_HEALTH_INTERVAL_MS: 1000,
+  CACHE_PREFIX: 'ecommerce',
+  CACHE_MEMORY_MB: 64,
+  CORS_ORIGINS: ['https://studio.apollographql.com'],
+  LOG_LEVEL: 'info',
+}
+
+/** The faults that the error names */
+function faults(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+  return []
+}
+
+describe('the configuration', () => {
+  test('needs no variable', () => {
+    expect(readConfig({})).toEqual(defaults)
+  })
+
+  test('takes an empty variable for one that is not set', () => {
+    expect(readConfig(Object.fromEntries(variableNames.map((name) => [name, ''])))).toEqual(defaults)
+    expect(readConfig({ PORT: undefined })).toEqual(defaults)
+  })
+
+  test('does not mind variables of others', () => {
+    expect(readConfig({ PATH: '/bin', NODE_ENV: 'production', port: 'x' })).toEqual(defaults)
+  })
+
+  test.each([
+    ['PORT', '0', 0],
+    ['PORT', '65535', 65_535],
+    ['PORT', '08080', 8080],
+    ['HOST', '0.0.0.0', '0.0.0.0'],
+    ['DATABASE_URL', 'postgres://shop:secret@db.example:5433/shop?sslmode=require', undefined],
+    ['DATABASE_URL', 'postgresql://localhost/shop', undefined],
+    ['DATABASE_POOL', '1000', 1000],
+    ['DATABASE_TIMEOUT_MS', '1', 1],
+    ['DATA_DIR', '/var/lib/shop data', '/var/lib/shop data'],
+    ['DEMO_DATA', 'true', true],
+    ['DEMO_DATA', 'false', false],
+    ['REDIS_URL', 'redis://localhost', undefined],
+    ['REDIS_URL', 'rediss://user:secret@cache.example:6380/3', undefined],
+    ['REDIS_CONNECTIONS', '100', 100],
+    ['REDIS_TIMEOUT_MS', '60000', 60_000],
+    ['REDIS_HEALTH_INTERVAL_MS', '10', 10],
+    ['CACHE_PREFIX', 'shop-2.test_A', 'shop-2.test_A'],
+    ['CACHE_MEMORY_MB', '1', 1],
+    ['CORS_ORIGINS', 'https://a.example, https://b.example ,', ['https://a.example', 'https://b.example']],
+    ['LOG_LEVEL', 'silent', 'silent'],
+  ])('takes %s=%s', (name, text, value) => {
+    expect(readConfig({ [name]: text })).toEqual({ ...defaults, [name]: value ?? text })
+  })
+
+  test.each([
+    ['PORT', 'http', 'must be a whole number from 0 to 65535'],
+    ['PORT', '65536', 'must be a whole number from 0 to 65535'],
+    ['PORT', '-1', 'must be a whole number from 0 to 65535'],
+    ['PORT', '80.5', 'must be a whole number from 0 to 65535'],
+    ['PORT', '1e3', 'must be a whole number from 0 to 65535'],
+    ['PORT', '0x50', 'must be a whole number from 0 to 65535'],
+    ['PORT', ' 80', 'must be a whole number from 0 to 65535'],
+    ['PORT', '80\n', 'must be a whole number from 0 to 65535'],
+    ['PORT', '9'.repeat(400), 'must be a whole number from 0 to 65535'],
+    ['DATABASE_URL', 'localhost:5432', 'must be a URL that begins with postgres:// or postgresql://'],
+    ['DATABASE_URL', 'mysql://localhost/shop', 'must be a URL that begins with postgres:// or postgresql://'],
+    ['DATABASE_URL', 'postgres:shop', 'must be a URL that begins with postgres:// or postgresql://'],
+    ['DATABASE_URL', 'postgres://db.example:port/shop', 'must be a URL that begins with postgres:// or postgresql://'],
+    ['DATABASE_POOL', '0', 'must be a whole number from 1 to 1000'],
+    ['DATABASE_TIMEOUT_MS', '5s', 'must be a whole number from 1 to 600000'],
+    ['DEMO_DATA', 'maybe', 'must be true or false'],
+    ['REDIS_URL', 'localhost', 'must be a URL that begins with redis:// or rediss://'],
+    ['REDIS_URL', 'localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
+    ['REDIS_URL', 'http://localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
+    ['REDIS_CONNECTIONS', '101', 'must be a whole number from 1 to 100'],
+    ['REDIS_TIMEOUT_MS', '0', 'must be a whole number from 1 to 60000'],
+    ['REDIS_HEALTH_INTERVAL_MS', '9', 'must be a whole number from 10 to 600000'],
+    ['CACHE_PREFIX', 'a:b', 'must be 1 to 64 letters, digits, dots, dashes or underscores'],
+    ['CACHE_PREFIX', 'x'.repeat(65), 'must be 1 to 64 letters, digits, dots, dashes or underscores'],
+    ['CACHE_MEMORY_MB', '0', 'must be a whole number from 1 to 65536'],
+    ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
+  ])('refuses %s=%s, by name', (name, text, message) => {
+    const asymmetric = typeof message === 'string' ? `${name} ${message}` : message
+    expect(faults({ [name]: text })).toEqual([asymmetric])
+    expect(faults({ [name]: text })[0]).toMatch(new RegExp(`^${name} `))
+  })
+
+  test('names every bad variable in one error', () => {
+    const bad = { PORT: 'x', DATABASE_URL: 'x', REDIS_URL: 'x', CACHE_PREFIX: '*', LOG_LEVEL: 'x', DEMO_DATA: 'x', HOST: 'fine' }
+    expect(() => readConfig(bad)).toThrow(
+      /^Bad configuration:\n {2}PORT must .*\n {2}DATABASE_URL must .*\n {2}DEMO_DATA must .*\n {2}REDIS_URL must .*\n {2}CACHE_PREFIX must .*\n {2}LOG_LEVEL .*$/,
+    )
+  })
+
+  test('names a variable once, however bad it is', () => {
+    expect(faults({ PORT: '-99999999999' })).toHaveLength(1)
+    expect(faults({ CACHE_PREFIX: '*'.repeat(100) })).toHaveLength(1)
+  })
+
+  test.each([
+    ['DATABASE_URL', 'postgress://shop:hunter2@db.example/shop'],
+    ['DATABASE_URL', 'postgres://shop:hunter2@db.example:port/shop'],
+    ['REDIS_URL', 'shop:hunter2@cache.example'],
+    ['REDIS_URL', 'redis://:hunter2@[cache.example'],
+  ])('does not repeat the password in a bad %s: %s', (name, text) => {
+    expect.assertions(2)
+    try {
+      readConfig({ [name]: text, PORT: 'x' })
+    } catch (error) {
+      expect(String(error)).toContain(name)
+      expect(`${String(error)} ${JSON.stringify(error)} ${(error as Error).stack}`).not.toContain('hunter2')
+    }
+  })
+})
