@@ -81,7 +81,7 @@ function url(...protocols: string[]) {
 }
 
 function isUrl(text: string, protocols: readonly string[]): boolean {
-  return URL.canParse(text) && protocols.includes(new URL(text).protocol)
+  return URL.canParse(text) && protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))
 }
 
 function isRedisUrl(text: string): boolean {

@@ -13,6 +13,10 @@ const defaults = {
   REDIS_HEALTH_INTERVAL_MS: 1000,
   CACHE_PREFIX: 'ecommerce',
   CACHE_MEMORY_MB: 64,
+  CACHE_NEAR_MB: 32,
+  CACHE_NEAR_MAX_STALENESS_MS: 500,
+  CACHE_MAX_FETCHES: 20,
+  CACHE_MAX_WAITING_FETCHES: 500,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
   LOG_LEVEL: 'info',
 }
