@@ -33,6 +33,10 @@ export interface App {
 export interface AppObservers {
   /** Sees the text of every SQL statement. */
   onStatement?: (text: string) => void
+  /** Puts something between the cache and its store, which takes away what the store promises. */
+  wrapStore?: (store: CacheStore) => CacheStore
+  /** Without one, nothing but the mutation itself carries a change to the cache. */
+  withoutRelay?: boolean
 }
 
 /** Starts everything that the configuration asks for, in order; stop() undoes it in reverse. A start that fails leaves nothing running. */
@@ -55,7 +59,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     })
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
 
-    const cache = createCache(config, logger)
+    const cache = createCache(config, logger, observers.wrapStore)
     const relay = new Relay({
       database,
       cache,
@@ -64,11 +68,11 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
       sleep,
       log: (message) => logger.warn(message),
     })
-    await cache.connect(() => relay.catchUp())
+    await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
     started.push(() => cache.close())
     const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
     started.push(async () => clearInterval(countsTimer))
-    await relay.start()
+    if (!observers.withoutRelay) await relay.start()
     started.push(() => relay.stop())
 
     const server = await createServer(config, logger, database, cache, relay)
@@ -120,10 +124,10 @@ async function startDatabase(config: Config, logger: Logger, started: Started): 
   return url
 }
 
-function createCache(config: Config, logger: Logger): Cache {
+function createCache(config: Config, logger: Logger, wrapStore: (store: CacheStore) => CacheStore = (store) => store): Cache {
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
   return new Cache({
-    store: createStore(config, logger),
+    store: wrapStore(createStore(config, logger)),
     prefix: config.CACHE_PREFIX,
     version: 'v1',
     namespaces,

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface ApiProcessOptions {
+  name: string
+  entry: string
+  port: number
+  env: Readonly<Record<string, string>>
+  logFile: string
+  now: () => number
+}
+
+const startPatienceMs = 20_000
+
+/** An API process on a port of its own, which can be killed and started again. */
+export class ApiProcess {
+  private child: ChildProcess | undefined
+  /** From the kill to being ready again */
+  private readonly downs: { from: number; to: number }[] = []
+  isUp = false
+
+  constructor(private readonly options: ApiProcessOptions) {}
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get port(): number {
+    return this.options.port
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    const { entry, env, port, logFile, name } = this.options
+    const settings = { NODE_ENV: 'production', PATH: process.env.PATH ?? '', PORT: String(port), ...env }
+    const child = spawn(process.execPath, ['--enable-source-maps', entry], { env: settings, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    this.child = child
+    const log = createWriteStream(logFile, { flags: 'a' })
+    child.stdout?.pipe(log, { end: false })
+    child.stderr?.pipe(log, { end: false })
+    const ready = await Promise.race([
+      once(child, 'message').then(() => true),
+      once(child, 'exit').then(() => false),
+      sleep(startPatienceMs, false, { ref: false }),
+    ])
+    if (!ready) throw new Error(`${name} does not start; its log is ${logFile}`)
+    this.isUp = true
+    const down = this.downs.at(-1)
+    if (down) down.to = this.options.now()
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    this.isUp = false
+    this.downs.push({ from: this.options.now(), to: Number.POSITIVE_INFINITY })
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  wasDown(from: number, to: number): boolean {
+    return this.downs.some((down) => down.from <= to && from <= down.to)
+  }
+}

@@ -1,0 +1,15 @@
+import 'reflect-metadata'
+import process from 'node:process'
+import { type AppObservers, startApp } from '../src/app.js'
+import { readConfig } from '../src/config.js'
+import { unprotected } from './unprotected-store.js'
+
+/** One API process. It tells its parent when it is ready, and does not outlive it. */
+process.on('disconnect', () => process.exit(1))
+const config = readConfig(process.env)
+await startApp(config, process.env.TORTURE_PROTECTION === 'none' ? withoutProtection(config.REDIS_URL ?? '') : {})
+process.send?.('ready')
+
+function withoutProtection(redisUrl: string): AppObservers {
+  return { wrapStore: (store) => unprotected(store, redisUrl), withoutRelay: true }
+}

@@ -1,0 +1,23 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** A build of its own: an API process that is killed all the time has to start quickly. Inside node_modules packages are found. */
+export async function buildApi(): Promise<{ entry: string; remove: () => Promise<void> }> {
+  const folder = join(root, 'node_modules', '.cache', `torture-${process.pid}`)
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['src/**/*.ts', 'src/**/*.sql', 'torture/api.ts', 'torture/unprotected-store.ts'],
+    outdir: folder,
+    format: 'esm',
+    platform: 'node',
+    loader: { '.sql': 'copy' },
+    sourcemap: 'inline',
+    logLevel: 'warning',
+  })
+  return { entry: join(folder, 'torture', 'api.js'), remove: () => rm(folder, { recursive: true, force: true }) }
+}

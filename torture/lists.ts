@@ -1,0 +1,47 @@
+import type { ListEntryId } from '../src/cache/namespace.js'
+import { createCursors } from '../src/graphql/cursor.js'
+import { productListEntry, userOrderListEntry } from '../src/loaders/entry-ids.js'
+import type { ListKey } from '../src/loaders/list-loader.js'
+import type { PageQuery } from '../src/model.js'
+
+/** A page of products (of a category, or of all) or of a user's orders */
+export interface ListPage {
+  kind: 'products' | 'orders'
+  page: PageQuery
+}
+
+/** The pages that readers have asked for: each may be in a cache, so each is compared in the end. */
+export class AskedPages {
+  private readonly pages = new Map<string, ListPage>()
+
+  add(page: ListPage): void {
+    this.pages.set(JSON.stringify(page), page)
+  }
+
+  get all(): ListPage[] {
+    return [...this.pages.values()]
+  }
+}
+
+/** A field that gives the page's nodes (`selection`), and how long the list is. */
+export function pageField({ kind, page }: ListPage, selection: string): string {
+  const body = `{ nodes { ${selection} } totalCount pageInfo { hasNextPage hasPreviousPage } }`
+  if (kind === 'orders') return `user(id: "${page.list}") { id orders${listArguments(page, `orders of ${page.list}`)} ${body} }`
+  const name = page.list === null ? 'products' : `products of ${page.list}`
+  return `products${listArguments(page, name, page.list)} ${body}`
+}
+
+function listArguments({ after, before, size, from }: PageQuery, name: string, category: string | null = null): string {
+  const cursors = createCursors(name)
+  const given = [
+    category !== null && `category: "${category}"`,
+    `${from === 'start' ? 'first' : 'last'}: ${size}`,
+    after !== null && `after: "${cursors.encode(`_${after}`)}"`,
+    before !== null && `before: "${cursors.encode(`_${before}`)}"`,
+  ]
+  return `(${given.filter(Boolean).join(', ')})`
+}
+
+export function listEntry(kind: ListPage['kind'], key: ListKey): ListEntryId {
+  return kind === 'products' ? productListEntry(key) : userOrderListEntry(key)
+}

@@ -1,0 +1,31 @@
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  seconds: number
+  seed: number
+  /** none: the same shop behind a plain cache-aside, which has to be found out */
+  protection: 'full' | 'none'
+  processes: number
+}
+
+export const usage = 'Usage: npm run torture -- --seconds 60 [--seed N] [--protection full|none] [--processes 2]'
+
+/** Throws an Error that says which option is wrong. */
+export function readOptions(args: string[], randomSeed: number): Options {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({ args, options: { seconds: text, seed: text, protection: text, processes: text } })
+  const { protection = 'full' } = values
+  if (protection !== 'full' && protection !== 'none') throw new Error(`--protection takes full or none, not "${protection}".`)
+  return {
+    seconds: wholeNumber('seconds', values.seconds ?? '60', 5, 86_400),
+    seed: wholeNumber('seed', values.seed ?? String(randomSeed), 0, 2 ** 32 - 1),
+    protection,
+    processes: wholeNumber('processes', values.processes ?? '2', 1, 8),
+  }
+}
+
+function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const number = Number(text)
+  if (/^\d{1,10}$/.test(text) && number >= least && number <= most) return number
+  throw new Error(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`)
+}

@@ -1,0 +1,66 @@
+import { publicId } from '../src/model.js'
+import type { ApiProcess } from './api-process.js'
+import { type ListPage, pageField } from './lists.js'
+import { observe } from './observations.js'
+import { pickWeighted, type Random } from './random.js'
+import { request } from './requests.js'
+import { categories, orderCount, productCount, userCount } from './shop.js'
+import type { World } from './world.js'
+
+interface Read {
+  document: string
+  /** Of the rows asked for as a0, a1, ... */
+  ids?: readonly string[]
+}
+
+const userFields = 'id name'
+const productFields = 'id name price stock category'
+const orderFields = `id total productIds user { ${userFields} } products { ${productFields} }`
+
+/** Asks one process something at random, and has the answer judged. */
+export async function readOnce(world: World, api: ApiProcess, random: Random): Promise<void> {
+  const kind = pickWeighted(random, weights)
+  const { document, ids } = reads[kind](random, world)
+  world.operations.add(`read ${kind}`)
+  const from = world.now()
+  const data = await request(world, api, document)
+  if (data) world.staleness.judge(observe(data, ids), from, world.now(), `${api.name} ${kind}`)
+}
+
+const weights = { rows: 6, order: 3, 'orders of a user': 2, 'products of a category': 3, 'all products': 1, totals: 1, users: 0.5 }
+
+const reads: Record<keyof typeof weights, (random: Random, world: World) => Read> = {
+  rows(random) {
+    const ids = Array.from({ length: random.between(1, 4) }, () =>
+      random.chance(0.5) ? publicId('user', random.between(1, userCount)) : publicId('product', random.between(1, productCount)),
+    )
+    const fields = ids.map((id, index) =>
+      id.startsWith('user_') ? `a${index}: user(id: "${id}") { ${userFields} }` : `a${index}: product(id: "${id}") { ${productFields} }`,
+    )
+    return { document: `{ ${fields.join(' ')} }`, ids }
+  },
+  order: (random) => ({ document: `{ order(id: "${publicId('order', random.between(1, orderCount))}") { ${orderFields} } }` }),
+  'orders of a user': (random, world) => list(world, orderPage(random), orderFields),
+  'products of a category': (random, world) => list(world, productPage(random, random.pick(categories)), productFields),
+  'all products': (random, world) => list(world, productPage(random, null), productFields),
+  totals: () => ({ document: '{ stats { totalUsers totalProducts totalOrders revenue } }' }),
+  users: (random) => ({ document: `{ users(first: ${random.between(3, 20)}) { nodes { ${userFields} } } }` }),
+}
+
+function list(world: World, page: ListPage, selection: string): Read {
+  world.pages.add(page)
+  return { document: `{ ${pageField(page, selection)} }` }
+}
+
+function orderPage(random: Random): ListPage {
+  const from = random.pick(['start', 'start', 'end'] as const)
+  const page = { list: publicId('user', random.between(1, userCount)), after: null, before: null, size: random.pick([3, 10]), from }
+  return { kind: 'orders', page }
+}
+
+function productPage(random: Random, category: string | null): ListPage {
+  const after = random.pick([null, null, 30, 1_010])
+  const before = random.pick([null, null, null, 5])
+  const from = random.pick(['start', 'start', 'end'] as const)
+  return { kind: 'products', page: { list: category, after, before, size: random.pick([3, 20]), from } }
+}

@@ -1,0 +1,47 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Redis } from 'ioredis'
+
+/** A real server that comes back from SIGKILL with what its last snapshot held: old data. */
+export class RedisServer {
+  private server: ChildProcess | undefined
+  /** Waits for a server that is away. */
+  readonly client: Redis
+
+  constructor(
+    readonly port: number,
+    private readonly folder: string,
+  ) {
+    this.client = new Redis(port, { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null })
+    this.client.on('error', () => undefined)
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  async start(): Promise<void> {
+    const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.folder]
+    this.server = spawn('redis-server', settings, { stdio: 'ignore' })
+    this.server.on('error', () => undefined)
+    await this.client.ping()
+  }
+
+  async snapshot(): Promise<void> {
+    // One that is under way will do.
+    await this.client.bgsave().catch(() => undefined)
+  }
+
+  async kill(): Promise<void> {
+    const { server } = this
+    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    const exited = once(server, 'exit')
+    server.kill('SIGKILL')
+    await exited
+  }
+
+  async stop(): Promise<void> {
+    this.client.disconnect()
+    await this.kill()
+  }
+}

@@ -1,0 +1,55 @@
+import type { Database } from '../src/database/connection.js'
+import { publicId } from '../src/model.js'
+import type { Ledger } from './ledger.js'
+
+/** A shop so small that every row is hot. Rows made later have ids from `firstFreeId`. */
+export const userCount = 50
+export const productCount = 40
+export const orderCount = 30
+const firstFreeId = 1_000
+
+export const categories = ['Home', 'Books', 'Games', 'Garden', 'Music', 'Sports', 'Tools', 'Toys'] as const
+
+/** Rows that are deleted and made again under the same id */
+export const passingProducts = range(1, 10)
+export const passingUsers = range(41, userCount)
+/** Their stock is written by one writer at a time and never ordered, so that it can hold a version. */
+export const versionedStock = range(31, productCount)
+export const orderedProducts = range(1, 30)
+export const buyers = range(1, 40)
+
+export const userCell = (id: number) => publicId('user', id)
+export const productCell = (id: number) => publicId('product', id)
+export const stockCell = (id: number) => `${publicId('product', id)}.stock`
+
+/** A versioned row carries its version in its name (and a product in its price as well). */
+export const nameOf = (cell: string, version: number) => `${cell} v${version}`
+export const versionIn = (name: string) => Number(/ v(\d+)$/.exec(name)?.[1] ?? Number.NaN)
+export const emailOf = (id: number) => `user${id}@example.com`
+
+export async function openShop(database: Database, ledger: Ledger): Promise<void> {
+  await database`
+    insert into users (id, email, name) select id, 'user' || id || '@example.com', 'user_' || id || ' v0'
+    from generate_series(1, ${userCount}::int) id`
+  await database`
+    insert into products (id, name, price_cents, stock, category)
+    select id, 'product_' || id || ' v0', 0, case when id > 30 then 0 else 100000 end,
+      (${categories as unknown as string[]}::text[])[1 + id % ${categories.length}]
+    from generate_series(1, ${productCount}::int) id`
+  await database`
+    insert into orders (id, user_id, total_cents) select id, 1 + id % 40, 300 from generate_series(1, ${orderCount}::int) id`
+  await database`
+    insert into order_items (order_id, position, product_id, price_cents)
+    select id, position, 1 + (id * 7 + position * 11) % 40, 100
+    from generate_series(1, ${orderCount}::int) id, generate_series(0, 2) position`
+  for (const table of ['users', 'products', 'orders']) {
+    await database`select setval(pg_get_serial_sequence(${table}, 'id')::regclass, ${firstFreeId})`
+  }
+  for (const id of range(1, userCount)) ledger.open(userCell(id))
+  for (const id of range(1, productCount)) ledger.open(productCell(id))
+  for (const id of versionedStock) ledger.open(stockCell(id))
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+}

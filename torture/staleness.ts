@@ -1,0 +1,47 @@
+import { boundFor } from './bounds.js'
+import type { FaultWindows } from './fault-windows.js'
+import type { Ledger } from './ledger.js'
+import type { Observation } from './observations.js'
+
+export interface StaleSummary {
+  reads: number
+  olderWithinBound: number
+  olderOutsideBound: number
+  greatestAgeMs: number
+  greatestAgeInFaultMs: number
+}
+
+/** Judges what readers saw by the ledger. */
+export class Staleness {
+  readonly summary: StaleSummary = {
+    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
+  }
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly faults: FaultWindows,
+    private readonly print: (line: string) => void,
+  ) {}
+
+  judge(observations: readonly Observation[], from: number, to: number, where: string): void {
+    const isFaulty = this.faults.overlap(from, to)
+    for (const { cell, seen } of observations.filter((its) => this.ledger.knows(its.cell))) {
+      this.summary.reads += 1
+      const ageMs = this.ledger.age(cell, seen, from)
+      if (ageMs !== null) this.note(ageMs, isFaulty, `${where} ${cell} ${seen}`)
+    }
+  }
+
+  private note(ageMs: number, isFaulty: boolean, what: string): void {
+    const { summary } = this
+    if (isFaulty) summary.greatestAgeInFaultMs = Math.max(summary.greatestAgeInFaultMs, ageMs)
+    else summary.greatestAgeMs = Math.max(summary.greatestAgeMs, ageMs)
+    if (ageMs <= boundFor(isFaulty)) {
+      summary.olderWithinBound += 1
+      return
+    }
+    summary.olderOutsideBound += 1
+    if (summary.olderOutsideBound <= 20)
+      this.print(`OLDER by ${Math.round(ageMs)} ms ${isFaulty ? 'around a fault' : 'in normal running'}: ${what}`)
+  }
+}

@@ -1,0 +1,44 @@
+import { Redis } from 'ioredis'
+import { leaseMark } from '../src/cache/entry.js'
+import { type CacheStore, StoreUnavailableError, type Swap, type SwapAnswer } from '../src/cache/store.js'
+
+/**
+ * Makes a plain cache-aside of the engine: everybody who misses fetches, and sets what was fetched, whatever happened meanwhile.
+ * No news of removals (so no near store either), and every server is believed to be the same.
+ */
+export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
+  const client = new Redis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 250 })
+  client.on('error', () => undefined)
+  return {
+    backend: store.backend,
+    connect: () => store.connect(),
+    close: async () => {
+      client.disconnect()
+      await store.close()
+    },
+    ping: () => store.ping(),
+    readMany: (keys) => store.readMany(keys),
+    swapMany: (swaps) => Promise.all(swaps.map((swap) => swapUnconditionally(store, client, swap))),
+    removeMany: (keys) => store.removeMany(keys),
+    identity: async () => 'whatever',
+    addCounts: (key, batchId, counts) => store.addCounts(key, batchId, counts),
+    readCounts: (key) => store.readCounts(key),
+    info: () => store.info(),
+  }
+}
+
+async function swapUnconditionally(store: CacheStore, client: Redis, swap: Swap): Promise<SwapAnswer> {
+  if (swap.value.startsWith(leaseMark)) return { swapped: true }
+  if (swap.when.state === 'held') return setEntry(client, swap)
+  const [answer] = await store.swapMany([swap])
+  return answer as SwapAnswer
+}
+
+async function setEntry(client: Redis, { key, value, ttlMs }: Swap): Promise<SwapAnswer> {
+  try {
+    await client.set(key, value, 'PX', Math.max(1, Math.round(ttlMs ?? 0)))
+    return { swapped: true }
+  } catch (error) {
+    throw new StoreUnavailableError('the cache server cannot be reached', { cause: error })
+  }
+}

@@ -1,0 +1,34 @@
+import type { Database } from '../src/database/connection.js'
+import type { ApiProcess } from './api-process.js'
+import type { CommitWatch } from './commit-watch.js'
+import type { FaultWindows } from './fault-windows.js'
+import type { Ledger } from './ledger.js'
+import type { AskedPages } from './lists.js'
+import type { Options } from './options.js'
+import type { Random } from './random.js'
+import type { RedisServer } from './redis-server.js'
+import type { Staleness } from './staleness.js'
+import type { Tally } from './tally.js'
+
+/** All that the actors share. */
+export interface World {
+  options: Options
+  /** Milliseconds; only differences matter. */
+  now: () => number
+  print: (line: string) => void
+  random: (name: string) => Random
+  apis: readonly ApiProcess[]
+  redis: RedisServer
+  database: Database
+  ledger: Ledger
+  faultWindows: FaultWindows
+  staleness: Staleness
+  pages: AskedPages
+  commits: CommitWatch
+  operations: Tally
+  faults: Tally
+  /** Requests that failed, by cause; those to a process that was down are apart. */
+  failures: Tally
+  refusedWhileDown: Tally
+  ownWrites: { checked: number; violations: number }
+}
