@@ -179,7 +179,8 @@ describe('several processes', () => {
     const [one, other] = await Promise.all([start(folder), start(folder)])
     expect(one.url).toBe(other.url)
     expect(await query(other.url, 'select 1')).toEqual([1])
-    expect(await readdir(folder)).toEqual(['postgres'])
+    // Where the checkout is closed to Postgres' user, its binaries are copied to a folder of their own.
+    expect((await readdir(folder)).filter((name) => name !== 'system')).toEqual(['postgres'])
   })
 
   test('two later starts at once share one server', patience, async () => {
