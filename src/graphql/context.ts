@@ -26,10 +26,19 @@ export interface CacheCounts {
   negativeHits: number
   staleHits: number
   misses: number
+  nearHits: number
+  coalesced: number
+  leaseWaits: number
+  shed: number
   fills: number
   invalidations: number
   errors: number
   ttlSeconds: number
+  /** By kind; their sum is `errors` */
+  unavailable: number
+  refused: number
+  corrupt: number
+  failedRefills: number
 }
 
 export interface CacheInfo {

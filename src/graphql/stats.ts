@@ -24,6 +24,18 @@ class CacheStatsType implements CacheCounts {
   @Field(() => Float)
   misses!: number
 
+  @Field(() => Float, { description: 'Of the hits, those answered from the memory of the process that was asked' })
+  nearHits!: number
+
+  @Field(() => Float, { description: 'Of the misses, those answered by a fetch that was under way in the same process' })
+  coalesced!: number
+
+  @Field(() => Float, { description: 'Of the misses, those that waited for the fetch of another process' })
+  leaseWaits!: number
+
+  @Field(() => Float, { description: 'Fetches that were refused, because too many were under way and waiting' })
+  shed!: number
+
   @Field(() => Float)
   fills!: number
 
@@ -32,6 +44,20 @@ class CacheStatsType implements CacheCounts {
 
   @Field(() => Float, { description: 'Commands that the cache server did not answer, and entries that could not be read' })
   errors!: number
+
+  @Field(() => Float, {
+    description: 'Of the errors: the server could not be reached in time, or was not yet caught up with after that',
+  })
+  unavailable!: number
+
+  @Field(() => Float, { description: 'Of the errors: the server answered with one, being full or read-only, say' })
+  refused!: number
+
+  @Field(() => Float, { description: 'Of the errors: an entry was damaged; it is fetched again' })
+  corrupt!: number
+
+  @Field(() => Float, { description: 'Of the errors: a refill failed, the stale value goes on being served' })
+  failedRefills!: number
 
   @Field(() => Float, { description: 'Percent, as Stats.cacheHitRate' })
   hitRate!: number

@@ -40,5 +40,5 @@ const housekeeping = new Set(['echo', 'ping', 'info', 'hello', 'client', 'subscr
 
 /** Counts are saved once a second and the number of the last removal is asked for ten times, whatever happens. */
 function isHousekeepingKey(argument: string): boolean {
-  return argument.endsWith(':counters}') || argument === '{ecommerce:removals}' || argument.endsWith(':epoch')
+  return argument.endsWith(':counters}') || argument.endsWith(':removals}') || argument.endsWith(':epoch')
 }

@@ -18,7 +18,7 @@ export interface TestRedis {
   client: Redis
   /** Ends the server at once, as a crash would. */
   kill(): Promise<void>
-  /** Starts it anew on the same port, empty. */
+  /** Starts it anew on the same port, with what it was told to SAVE, if anything. */
   start(): Promise<void>
   /** Stops answering without closing connections. */
   freeze(): void

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { inject } from 'vitest'
+import { freePort } from './redis.js'
+import { until } from './until.js'
+
+/** A real cluster of three masters, each with a replica. */
+export interface TestCluster {
+  urls: [string, ...string[]]
+  /** Ends the master that serves this key's slot at once, as a crash would; its replica takes over in a second or two. */
+  killMasterOf(key: string): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Node {
+  port: number
+  server: ChildProcess
+  client: Redis
+  id: string
+}
+
+const masterCount = 3
+const slotCount = 16_384
+
+export async function startCluster(): Promise<TestCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-cluster-'))
+  const nodes = await Promise.all(Array.from({ length: 2 * masterCount }, () => startNode(folder)))
+  await form(nodes)
+  const first = nodes[0] as Node
+  return {
+    urls: nodes.map(({ port }) => `redis://127.0.0.1:${port}`) as [string, ...string[]],
+    async killMasterOf(key) {
+      const slot = await first.client.cluster('KEYSLOT', key)
+      const ranges = (await first.client.cluster('SLOTS')) as unknown as [number, number, [string, number]][]
+      const port = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1]
+      const master = nodes.find((node) => node.port === port)
+      const exited = once(master?.server as ChildProcess, 'exit')
+      master?.server.kill('SIGKILL')
+      await exited
+    },
+    async stop() {
+      for (const { client, server } of nodes) {
+        client.disconnect()
+        server.kill('SIGKILL')
+      }
+      await Promise.all(nodes.map(({ server }) => server.exitCode ?? server.signalCode ?? once(server, 'exit')))
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startNode(folder: string): Promise<Node> {
+  // The port of the cluster's own bus lies 10,000 above.
+  let port = await freePort()
+  while (port > 55_000) port = await freePort()
+  const options = {
+    ...{ port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
+    ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 1000 },
+  }
+  const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const server = spawn(inject('redisServer') ?? 'redis-server', words, { stdio: 'ignore' })
+  const client = new Redis(port, { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  client.on('error', () => undefined)
+  return { port, server, client, id: await client.cluster('MYID') }
+}
+
+async function form(nodes: readonly Node[]): Promise<void> {
+  const masters = nodes.slice(0, masterCount)
+  const replicas = nodes.slice(masterCount)
+  await Promise.all(
+    masters.map(({ client }, index) => {
+      const from = Math.ceil((index * slotCount) / masterCount)
+      const to = Math.ceil(((index + 1) * slotCount) / masterCount) - 1
+      return client.call('CLUSTER', 'ADDSLOTSRANGE', from, to)
+    }),
+  )
+  await Promise.all(nodes.map(({ client }, index) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)))
+  const first = nodes[0] as Node
+  for (const { port } of nodes.slice(1)) await first.client.call('CLUSTER', 'MEET', '127.0.0.1', port)
+  const everywhere = async (condition: (info: string) => boolean) =>
+    (await Promise.all(nodes.map(({ client }) => client.cluster('INFO')))).every(condition)
+  await until(() => everywhere((info) => info.includes(`cluster_known_nodes:${nodes.length}`)), 20_000)
+  for (const [index, { client }] of replicas.entries()) {
+    const master = masters[index] as Node
+    await until(async () => (await client.call('CLUSTER', 'REPLICATE', master.id).catch(() => null)) === 'OK')
+  }
+  await until(() => everywhere((info) => info.includes('cluster_state:ok')), 20_000)
+  const linked = async ({ client }: Node) => (await client.info('replication')).includes('master_link_status:up')
+  await until(async () => (await Promise.all(replicas.map(linked))).every(Boolean), 20_000)
+}
