@@ -20,6 +20,7 @@ import { createSchema } from './graphql/schema.js'
 import { checkHealth } from './http/health.js'
 import { createHttpServer } from './http/server.js'
 import { Relay } from './invalidation/relay.js'
+import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
 import { createLoaders } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
@@ -44,36 +45,10 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
   const logger = pino({ level: config.LOG_LEVEL })
   const started = new Started()
   try {
-    const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
-    const database = connect({
-      url: databaseUrl,
-      maxConnections: config.DATABASE_POOL,
-      statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
-      connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
-      ...(observers.onStatement && { onStatement: observers.onStatement }),
-    })
-    started.push(() => database.end({ timeout: 3 }))
-    await migrate(database).catch((error) => {
-      if (isOutage(error)) throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${error.message}`])
-      throw error
-    })
-    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
-
-    const cache = createCache(config, logger, observers.wrapStore)
-    const relay = new Relay({
-      database,
-      cache,
-      namespaces,
-      intervalMs: relayIntervalMs,
-      sleep,
-      log: (message) => logger.warn(message),
-    })
-    await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
-    started.push(() => cache.close())
-    const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
-    started.push(async () => clearInterval(countsTimer))
+    const { database, cache, relay } = await startStores(config, logger, started, observers)
     if (!observers.withoutRelay) await relay.start()
     started.push(() => relay.stop())
+    if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
     const server = await createServer(config, logger, database, cache, relay)
     started.push(() => closeServer(server))
@@ -84,6 +59,73 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     await started.stop().catch(() => undefined)
     throw error
   }
+}
+
+/** One audit, without serving anything. */
+export async function runAudit(config: Config, entries: number): Promise<AuditReport> {
+  const started = new Started()
+  try {
+    const { database, cache } = await startStores(config, pino({ level: 'silent' }), started, {})
+    if (!cache.trusted) throw new Error('The cache server cannot be reached, or what is owed to it cannot be delivered')
+    return await audit(auditOptions(cache, database), entries)
+  } finally {
+    await started.stop()
+  }
+}
+
+async function startStores(config: Config, logger: Logger, started: Started, observers: AppObservers) {
+  const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
+  const database = connect({
+    url: databaseUrl,
+    maxConnections: config.DATABASE_POOL,
+    statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
+    connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
+    ...(observers.onStatement && { onStatement: observers.onStatement }),
+  })
+  started.push(() => database.end({ timeout: 3 }))
+  await migrate(database).catch((error) => {
+    if (isOutage(error)) throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${error.message}`])
+    throw error
+  })
+  if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
+
+  const cache = createCache(config, logger, observers.wrapStore)
+  const log = (message: string) => logger.warn(message)
+  const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, sleep, log })
+  await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
+  started.push(() => cache.close())
+  const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
+  started.push(async () => clearInterval(countsTimer))
+  return { database, cache, relay }
+}
+
+/** A few entries now and then; what is wrong is repaired, counted and logged. */
+function startAudits(config: Config, logger: Logger, started: Started, cache: Cache, database: Database): void {
+  const options = auditOptions(cache, database)
+  let running = Promise.resolve()
+  let busy = false
+  const timer = setInterval(() => {
+    if (busy || !cache.trusted) return
+    busy = true
+    running = audit(options, entriesPerAudit)
+      .then(
+        ({ wrong }) => {
+          for (const its of wrong) logger.error(its, 'an entry of the cache differed from the database')
+        },
+        (error) => logger.warn(`audit: ${error instanceof Error ? error.message : String(error)}`),
+      )
+      .finally(() => {
+        busy = false
+      })
+  }, config.AUDIT_INTERVAL_MS)
+  started.push(async () => {
+    clearInterval(timer)
+    await running
+  })
+}
+
+function auditOptions(cache: Cache, database: Database) {
+  return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
 }
 
 function createServer(config: Config, logger: Logger, database: Database, cache: Cache, relay: Relay): Promise<FastifyInstance> {
@@ -214,4 +256,7 @@ const countsIntervalMs = 1_000
 const relayIntervalMs = 250
 const healthDeadlineMs = 1_000
 const drainMs = 5_000
+const entriesPerAudit = 20
+/** Twice the longest that a change may take to reach the cache, see the README */
+const auditBoundMs = 2_000
 const megabyte = 1024 * 1024

@@ -29,6 +29,7 @@ const variables = {
   CACHE_NEAR_MAX_STALENESS_MS: integer(200, 60_000).default(500),
   CACHE_MAX_FETCHES: integer(1, 10_000).default(20),
   CACHE_MAX_WAITING_FETCHES: integer(0, 100_000).default(500),
+  AUDIT_INTERVAL_MS: integer(0, 86_400_000).default(10_000),
   CORS_ORIGINS: z
     .string()
     .default('https://studio.apollographql.com')

@@ -17,6 +17,7 @@ const defaults = {
   CACHE_NEAR_MAX_STALENESS_MS: 500,
   CACHE_MAX_FETCHES: 20,
   CACHE_MAX_WAITING_FETCHES: 500,
+  AUDIT_INTERVAL_MS: 10_000,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
   LOG_LEVEL: 'info',
 }

@@ -52,7 +52,11 @@ async function updateThen(
   await world.ledger.inTurn([cell], async () => {
     const write = world.ledger.begin(cell)
     const name = nameOf(cell, write.version)
-    const sent = request(world, api, `mutation { updateUser(input: { id: "${cell}", name: "${name}", email: "${emailOf(id)}" }) { user { name } } }`)
+    const sent = request(
+      world,
+      api,
+      `mutation { updateUser(input: { id: "${cell}", name: "${name}", email: "${emailOf(id)}" }) { user { name } } }`,
+    )
     await kill(cell, write.version)
     // It was committed, or may have been; whether it was, the row says.
     if ((await sent) || (await isCommitted(world, cell, write.version))) world.ledger.acknowledge([write], world.now())

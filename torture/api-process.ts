@@ -36,7 +36,10 @@ export class ApiProcess {
   async start(): Promise<void> {
     const { entry, env, port, logFile, name } = this.options
     const settings = { NODE_ENV: 'production', PATH: process.env.PATH ?? '', PORT: String(port), ...env }
-    const child = spawn(process.execPath, ['--enable-source-maps', entry], { env: settings, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const child = spawn(process.execPath, ['--enable-source-maps', entry], {
+      env: settings,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
     this.child = child
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout?.pipe(log, { end: false })

@@ -1,5 +1,7 @@
+import type { PageQuery } from '../src/model.js'
 import type { ApiProcess } from './api-process.js'
 import type { Data } from './graphql-client.js'
+import { type ListPage, pageField } from './lists.js'
 import type { Observation } from './observations.js'
 import { observe } from './observations.js'
 import { pickWeighted, type Random } from './random.js'
@@ -35,7 +37,8 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const [cell, product] = [stockCell(id), `product_${id}`]
     await writeVersion(writer, {
       cell,
-      mutation: (version) => `updateProductStock(productId: "${product}", stock: ${version}) { product { id name price stock } userErrors { code } }`,
+      mutation: (version) =>
+        `updateProductStock(productId: "${product}", stock: ${version}) { product { id name price stock } userErrors { code } }`,
       read: `{ a0: product(id: "${product}") { id name price stock } }`,
     })
   },
@@ -45,10 +48,14 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const user = `user_${random.pick(buyers)}`
     const products = Array.from({ length: random.between(1, 3) }, () => `product_${random.pick(orderedProducts)}`)
     const input = `{ userId: "${user}", productIds: ${JSON.stringify(products)} }`
-    const data = await ask(writer, `mutation { createOrder(input: ${input}) { order { id products { id } } userErrors { code } } }`)
+    const data = await ask(
+      writer,
+      `mutation { createOrder(input: ${input}) { order { id products { id } } userErrors { code } } }`,
+    )
     const id = data?.createOrder?.order?.id
     if (id === undefined) return
-    const read = await ask(writer, `{ order(id: "${id}") { id } user(id: "${user}") { orders(first: 20) { nodes { id } } } }`)
+    const orders = ownPage(writer, { kind: 'orders', page: newest(user, 20) })
+    const read = await ask(writer, `{ order(id: "${id}") { id } ${orders} }`)
     if (read) check(writer, `${id} in the orders of ${user}`, read.order !== null && hasNode(read.user?.orders, id))
   },
 
@@ -60,16 +67,21 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     )
     const data = await ask(writer, `mutation { createProducts(inputs: [${inputs.join()}]) { products { id } } }`)
     const ids = (data?.createProducts.products ?? []).map(({ id }: Data) => id)
-    const read = await ask(writer, `{ products(category: "${category}", first: 20) { nodes { id } } all: products(first: 100) { nodes { id } } }`)
+    const [own, all] = [category, null].map((list) => ownPage(writer, { kind: 'products', page: newest(list, list ? 20 : 100) }))
+    const read = await ask(writer, `{ ${own} all: ${all} }`)
     if (!read) return
-    check(writer, `${ids} in the lists`, ids.every((id: string) => hasNode(read.products, id) && hasNode(read.all, id)))
+    check(
+      writer,
+      `${ids} in the lists`,
+      ids.every((id: string) => hasNode(read.products, id) && hasNode(read.all, id)),
+    )
   },
 
   deleteCategory: async (writer) => {
     const { category } = writer
     const data = await ask(writer, `mutation { deleteCategory(category: "${category}") { deletedCount } }`)
     if (!data) return
-    const read = await ask(writer, `{ products(category: "${category}") { nodes { id } totalCount } }`)
+    const read = await ask(writer, `{ ${ownPage(writer, { kind: 'products', page: newest(category, 20) })} }`)
     if (read) check(writer, `${category} is empty`, read.products.totalCount === 0 && read.products.nodes.length === 0)
   },
 
@@ -126,6 +138,15 @@ async function writeVersion(
     const seen = await ask(writer, read)
     if (seen) checkVersion(writer, cell, observe(seen, [cell]))
   })
+}
+
+function newest(list: string | null, size: number): PageQuery {
+  return { list, after: null, before: null, size, from: 'start' }
+}
+
+function ownPage({ world }: GraphqlWriter, page: ListPage): string {
+  world.pages.add(page)
+  return pageField(page, 'id')
 }
 
 function ask({ world, api }: GraphqlWriter, document: string): Promise<Data | null> {

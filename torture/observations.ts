@@ -1,5 +1,5 @@
-import type { Seen } from './ledger.js'
 import type { Data } from './graphql-client.js'
+import type { Seen } from './ledger.js'
 import { versionIn } from './shop.js'
 
 /** A version of a row, as it was seen somewhere in an answer. */

@@ -27,7 +27,15 @@ export async function readOnce(world: World, api: ApiProcess, random: Random): P
   if (data) world.staleness.judge(observe(data, ids), from, world.now(), `${api.name} ${kind}`)
 }
 
-const weights = { rows: 6, order: 3, 'orders of a user': 2, 'products of a category': 3, 'all products': 1, totals: 1, users: 0.5 }
+const weights = {
+  rows: 6,
+  order: 3,
+  'orders of a user': 2,
+  'products of a category': 3,
+  'all products': 1,
+  totals: 1,
+  users: 0.5,
+}
 
 const reads: Record<keyof typeof weights, (random: Random, world: World) => Read> = {
   rows(random) {
@@ -35,7 +43,9 @@ const reads: Record<keyof typeof weights, (random: Random, world: World) => Read
       random.chance(0.5) ? publicId('user', random.between(1, userCount)) : publicId('product', random.between(1, productCount)),
     )
     const fields = ids.map((id, index) =>
-      id.startsWith('user_') ? `a${index}: user(id: "${id}") { ${userFields} }` : `a${index}: product(id: "${id}") { ${productFields} }`,
+      id.startsWith('user_')
+        ? `a${index}: user(id: "${id}") { ${userFields} }`
+        : `a${index}: product(id: "${id}") { ${productFields} }`,
     )
     return { document: `{ ${fields.join(' ')} }`, ids }
   },
@@ -54,7 +64,13 @@ function list(world: World, page: ListPage, selection: string): Read {
 
 function orderPage(random: Random): ListPage {
   const from = random.pick(['start', 'start', 'end'] as const)
-  const page = { list: publicId('user', random.between(1, userCount)), after: null, before: null, size: random.pick([3, 10]), from }
+  const page = {
+    list: publicId('user', random.between(1, userCount)),
+    after: null,
+    before: null,
+    size: random.pick([3, 10]),
+    from,
+  }
   return { kind: 'orders', page }
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '../src/database/connection.js'
 import type { Order, Page, PageQuery, Product, User } from '../src/model.js'
+import { firstFreeId } from './shop.js'
 
 /** Everything that the database holds, read past all caches and past the shop's own statements. Newest first. */
 export interface ShopRows {
@@ -14,9 +15,11 @@ export async function readShopRows(database: Database): Promise<ShopRows> {
     const products = await sql`select * from products order by id desc`
     const orders = await sql`select * from orders order by id desc`
     const items = await sql`select order_id, product_id from order_items order by order_id, position`
-    const itemsOf = Map.groupBy(items, ({ order_id }) => order_id)
+    const itemsOf = productIdsByOrder(items)
     return {
-      users: byId(users.map((row) => ({ ...pick(row, 'email', 'name'), id: `user_${row.id}`, createdAt: row.created_at.toISOString() }))),
+      users: byId(
+        users.map((row) => ({ ...pick(row, 'email', 'name'), id: `user_${row.id}`, createdAt: row.created_at.toISOString() })),
+      ),
       products: byId(
         products.map((row) => ({
           ...pick(row, 'name', 'stock', 'category'),
@@ -26,12 +29,20 @@ export async function readShopRows(database: Database): Promise<ShopRows> {
       orders: byId(
         orders.map((row) => ({
           ...{ id: `order_${row.id}`, userId: `user_${row.user_id}`, total: row.total_cents / 100 },
-          productIds: (itemsOf.get(row.id) ?? []).map(({ product_id }) => `product_${product_id}`),
+          productIds: itemsOf.get(row.id) ?? [],
           createdAt: row.created_at.toISOString(),
         })),
       ),
     }
   })
+}
+
+function productIdsByOrder(items: readonly Record<string, number>[]): Map<number, string[]> {
+  const byOrder = new Map<number, string[]>()
+  for (const { order_id, product_id } of items as { order_id: number; product_id: number }[]) {
+    byOrder.set(order_id, [...(byOrder.get(order_id) ?? []), `product_${product_id}`])
+  }
+  return byOrder
 }
 
 function pick(row: Record<string, unknown>, ...names: string[]): Record<string, unknown> {
@@ -40,6 +51,16 @@ function pick(row: Record<string, unknown>, ...names: string[]): Record<string, 
 
 function byId<Row extends { id: string }>(rows: { id: string }[]): Map<string, Row> {
   return new Map(rows.map((row) => [row.id, row as Row]))
+}
+
+/** The ids that were given out and have no row any more: their absence may be cached. */
+export async function readGoneIds(database: Database, { users, products, orders }: ShopRows): Promise<string[]> {
+  const ids = await database<{ id: string }[]>`
+    select kind || '_' || id as id
+    from (values ('user', 'users'), ('product', 'products'), ('order', 'orders')) as kinds (kind, name),
+      generate_series(1, pg_sequence_last_value(pg_get_serial_sequence(name, 'id')::regclass)) id
+    where id <= 60 or id > ${firstFreeId}`
+  return ids.map(({ id }) => id).filter((id) => !users.has(id) && !products.has(id) && !orders.has(id))
 }
 
 /** The ids of a whole list, newest first. */

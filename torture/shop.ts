@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.js'
 export const userCount = 50
 export const productCount = 40
 export const orderCount = 30
-const firstFreeId = 1_000
+export const firstFreeId = 1_000
 
 export const categories = ['Home', 'Books', 'Games', 'Garden', 'Music', 'Sports', 'Tools', 'Toys'] as const
 

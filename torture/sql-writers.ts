@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TransactionSql } from 'postgres'
-import { ownOutboxRows } from '../src/database/outbox.js'
+import { type OutboxRow, ownOutboxRows } from '../src/database/outbox.js'
 import type { Write } from './ledger.js'
 import { pickWeighted, type Random } from './random.js'
 import {
@@ -94,7 +94,8 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
     commit(
       world,
       [],
-      (sql) => sql`delete from orders where id = (select id from orders order by id desc offset 60 limit 1 for update skip locked)`,
+      (sql) =>
+        sql`delete from orders where id = (select id from orders order by id desc offset 60 limit 1 for update skip locked)`,
     ),
 
   'roll back': async (world, random) => {
@@ -153,12 +154,16 @@ async function commit(
       if (count > 0) written.push(its)
       return count > 0
     }
-    const rows = await database.begin(async (sql) => {
+    const rows = await database.begin(async (sql): Promise<OutboxRow[]> => {
       await work(sql, write)
-      return commits.hasRoom ? ownOutboxRows(sql) : []
+      return commits.hasRoom ? await ownOutboxRows(sql) : []
     })
     const committedAt = now()
     ledger.acknowledge(written, committedAt)
-    if (rows.length > 0) commits.watch(rows.map(({ id }) => id), committedAt)
+    if (rows.length > 0)
+      commits.watch(
+        rows.map(({ id }) => id),
+        committedAt,
+      )
   })
 }

@@ -17,6 +17,7 @@ export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
       await store.close()
     },
     ping: () => store.ping(),
+    sampleKeys: (count) => store.sampleKeys(count),
     readMany: (keys) => store.readMany(keys),
     swapMany: (swaps) => Promise.all(swaps.map((swap) => swapUnconditionally(store, client, swap))),
     removeMany: (keys) => store.removeMany(keys),

@@ -3,7 +3,7 @@ import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import { Flights } from './flights.js'
 import { Gate, type GateOptions } from './gate.js'
-import { Keys } from './key.js'
+import { type KeyParts, Keys } from './key.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
 import { ReadThrough } from './read-through.js'
@@ -145,6 +145,23 @@ export class Cache {
   async readMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
     const slots = await this.reader.read(namespace, ids)
     return slots.map((slot) => this.lookUp(namespace, slot))
+  }
+
+  /** As readMany, but not a lookup: nothing is counted. */
+  async peekMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
+    const slots = await this.reader.read(namespace, ids)
+    return slots.map((slot) => interpret(namespace, slot, this.now()))
+  }
+
+  /** What the store holds, at random: names of namespaces, with ids or lists. Rejects when the store does. */
+  async sample(count: number): Promise<KeyParts[]> {
+    return (await this.store.sampleKeys(count)).flatMap((key) => this.keys.parse(key) ?? [])
+  }
+
+  /** For who compared entries with the truth: so many, and so many of them were wrong. */
+  countAudit(namespace: Namespace<unknown>, audited: number, wrong: number): void {
+    this.counters.add(namespace.name, 'audited', audited)
+    this.counters.add(namespace.name, 'wrong', wrong)
   }
 
   /** Not a lookup: nothing is counted. */

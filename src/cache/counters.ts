@@ -13,13 +13,14 @@ const names = [
     'fills',
     'invalidations',
   ] as const),
-  ...(['unavailable', 'refused', 'corrupt', 'failedRefills'] as const),
+  ...(['unavailable', 'refused', 'corrupt', 'failedRefills', 'audited', 'wrong'] as const),
 ] as const
 export type CounterName = (typeof names)[number]
 /**
  * Counts of one namespace. Lookups are hits plus misses; negative, stale and near hits are hits too. Coalesced and lease waits are
- * misses that another's fetch answered; shed are fetches that the gate did not let in. The last four are errors by kind: the store
- * did not answer or was doubted, answered with an error, held something damaged; a refill in the background failed.
+ * misses that another's fetch answered; shed are fetches that the gate did not let in. Then come errors by kind: the store
+ * did not answer or was doubted, answered with an error, held something damaged; a refill in the background failed. Audited entries were
+ * compared with the truth, wrong ones differed from it.
  */
 export type Counts = Record<CounterName, number>
 

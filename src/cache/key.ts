@@ -29,6 +29,13 @@ export class Keys {
     return what.ids.map((id) => this.entry(namespace, id))
   }
 
+  /** The name of the namespace, and the id or list, that this is a key of; null for keys of anything else. */
+  parse(key: string): KeyParts | null {
+    if (!key.startsWith(`${this.root}:`)) return null
+    const [namespace, part] = key.slice(this.root.length + 1).split(':')
+    return namespace === undefined || part === undefined ? null : { namespace, part: decodeURIComponent(part) }
+  }
+
   /** Where it stands which server the entries were written to */
   epoch(): string {
     return `${this.root}:epoch`
@@ -37,6 +44,12 @@ export class Keys {
   counters(): string {
     return `${this.root}:counters`
   }
+}
+
+export interface KeyParts {
+  namespace: string
+  /** An id, or the name of a list */
+  part: string
 }
 
 /** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */

@@ -49,6 +49,11 @@ export class MemoryStore implements CacheStore {
     for (const key of keys) this.texts.delete(key)
   }
 
+  async sampleKeys(count: number): Promise<string[]> {
+    const keys = [...this.texts.keys()]
+    return keys.length === 0 ? [] : Array.from({ length: count }, () => keys[Math.floor(Math.random() * keys.length)] as string)
+  }
+
   async identity(): Promise<string> {
     return 'this process'
   }

@@ -77,6 +77,14 @@ export class RedisStore implements CacheStore {
       await this.removeBatch(keys.slice(start, start + removalBatch))
   }
 
+  async sampleKeys(count: number): Promise<string[]> {
+    const keys = await this.run((client) => {
+      const masters = mastersOf(client)
+      return Promise.all(Array.from({ length: count }, (_, index) => masters[index % masters.length]?.randomkey()))
+    })
+    return keys.filter((key) => typeof key === 'string')
+  }
+
   watch(watcher: Watcher): { stop: () => void } {
     this.watchers.add(watcher)
     const removals = new RedisWatch(this.clients[0] as ScriptedClient, this.options.channel, watcher)

@@ -15,6 +15,8 @@ export interface CacheStore {
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
   /** Whoever watches the store, in whatever process, is told. */
   removeMany(keys: readonly string[]): Promise<void>
+  /** Keys at random, one may come twice: `count` of them at most, fewer where there are few. */
+  sampleKeys(count: number): Promise<string[]>
   /** Another one after every restart or failover, when the store may hold what it held before. */
   identity(): Promise<string>
   /** Tells of every removal from now on; undefined where the store has no other clients. */

@@ -39,6 +39,8 @@ export interface CacheCounts {
   refused: number
   corrupt: number
   failedRefills: number
+  audited: number
+  wrong: number
 }
 
 export interface CacheInfo {

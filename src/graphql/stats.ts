@@ -59,6 +59,16 @@ class CacheStatsType implements CacheCounts {
   @Field(() => Float, { description: 'Of the errors: a refill failed, the stale value goes on being served' })
   failedRefills!: number
 
+  @Field(() => Float, {
+    description: 'Entries that were compared with the database, at random, in the background or by npm run audit',
+  })
+  audited!: number
+
+  @Field(() => Float, {
+    description: 'Of those, the ones that differed, and still did when they were looked at again; they were invalidated',
+  })
+  wrong!: number
+
   @Field(() => Float, { description: 'Percent, as Stats.cacheHitRate' })
   hitRate!: number
 

@@ -36,6 +36,7 @@ export async function startTestApp({ redisUrl, database: shared, env }: TestAppO
     LOG_LEVEL: 'silent',
     // So that every read can be counted in Redis
     CACHE_NEAR_MB: '0',
+    AUDIT_INTERVAL_MS: '0',
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...env,
   })

@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+describe.skipIf(noRedis)('the audit', () => {
+  let redis: TestRedis
+  let app: TestApp
+  beforeAll(async () => {
+    redis = await startRedis()
+    app = await startTestApp({ redisUrl: redis.url, env: { AUDIT_INTERVAL_MS: '100' } })
+    await app.query('mutation { warmUpCache(limit: 20) { warmed { entries } } }')
+  })
+  afterAll(async () => {
+    await app.stop()
+    await redis.stop()
+  })
+
+  const sums = async () => {
+    const { data } = await app.query('{ stats { caches { audited wrong } } }')
+    const caches: { audited: number; wrong: number }[] = data.stats.caches
+    return { audited: caches.reduce((sum, its) => sum + its.audited, 0), wrong: caches.reduce((sum, its) => sum + its.wrong, 0) }
+  }
+
+  /** Writes another value over an entry, as a fault nobody thought of would. */
+  async function falsify(key: string, from: string, to: string): Promise<void> {
+    const text = (await redis.client.get(key)) as string
+    expect(text).toContain(from)
+    await redis.client.set(key, text.replace(from, to), 'KEEPTTL')
+  }
+
+  function runAudit(): Promise<{ code: number; output: string }> {
+    const env = { ...process.env, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
+    return new Promise((resolve) => {
+      execFile('npx', ['tsx', 'src/audit-command.ts'], { env }, (error, stdout, stderr) =>
+        resolve({ code: (error?.code as number | undefined) ?? 0, output: stdout + stderr }),
+      )
+    })
+  }
+
+  test('in the background finds that all is right', async () => {
+    await until(async () => (await sums()).audited > 50)
+    expect((await sums()).wrong).toBe(0)
+  })
+
+  test('in the background finds what is wrong, counts and repairs it', async () => {
+    const name = async () => (await app.query('{ product(id: "product_500") { category } }')).data.product.category
+    const right = await name()
+    await falsify('ecommerce:v1:products:product_500', `"category":"${right}"`, '"category":"Wrong"')
+    expect(await name()).toBe('Wrong')
+    await until(async () => (await name()) === right, 20_000)
+    expect((await sums()).wrong).toBe(1)
+  }, 30_000)
+
+  test('by command reports a right cache', async () => {
+    const { code, output } = await runAudit()
+    expect(output).toMatch(/^\d+ entries compared, 0 wrong \(and invalidated\): 100\.0000 % right$/m)
+    expect(code).toBe(0)
+  })
+})

@@ -1,0 +1,95 @@
+import type { Redis } from 'ioredis'
+import { decodeHeld } from '../src/cache/entry.js'
+import { Keys } from '../src/cache/key.js'
+import type { EntryId, Namespace } from '../src/cache/namespace.js'
+import { interpret } from '../src/cache/slot.js'
+import { totalsId } from '../src/loaders/entry-ids.js'
+import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from '../src/loaders/namespaces.js'
+import { type Difference, differenceOf } from './differences.js'
+import { type ListPage, listEntry } from './lists.js'
+import { scanKeys } from './scan.js'
+import { listIds, pageOf, type ShopRows } from './shop-rows.js'
+
+const keys = new Keys('ecommerce', 'v1')
+
+/** Reads every key in Redis and compares what a reader would believe with the rows. */
+export async function compareEntries(
+  client: Redis,
+  rows: ShopRows,
+  pages: readonly ListPage[],
+): Promise<{ compared: number; differences: Difference[] }> {
+  const known = knownEntries(rows, pages)
+  const found = await scanKeys(client, 'ecommerce:v1:*')
+  const texts = await readTexts(client, found)
+  const live = [...texts].flatMap(([key, text]) => {
+    const held = decodeHeld(text)
+    const isGeneration = /^[\w-]{1,40}$/.test(text)
+    return held.state !== 'entry' || isGeneration ? [] : [{ key, held }]
+  })
+  let compared = 0
+  const differences = live.flatMap(({ key, held }): Difference[] => {
+    const namespace = namespaceOf(key)
+    const its = known.get(key) ?? rowThatIsGone(namespace)
+    const lookup = interpret(
+      namespace,
+      { id: '', key, generations: generationsOf(namespace, key, texts), held, near: false },
+      Date.now(),
+    )
+    if (lookup.state === 'miss') return []
+    compared += 1
+    const cached = lookup.state === 'negative' ? null : lookup.value
+    if (!its) return [{ where: 'Redis', key, cached, expected: 'nothing that anybody asked for' }]
+    return differenceOf('Redis', key, namespace === STATS ? withoutTime(cached) : cached, its.expected)
+  })
+  return { compared, differences }
+}
+
+function knownEntries(rows: ShopRows, pages: readonly ListPage[]): Map<string, { expected: unknown }> {
+  const known = new Map<string, { expected: unknown }>()
+  const add = (namespace: Namespace<unknown>, id: EntryId, expected: unknown) =>
+    known.set(keys.entry(namespace, id), { expected })
+  for (const [id, user] of rows.users) add(USERS, id, user)
+  for (const [id, product] of rows.products) add(PRODUCTS, id, product)
+  for (const [id, order] of rows.orders) add(ORDERS, id, order)
+  for (const { kind, page } of pages) {
+    const namespace = kind === 'products' ? PRODUCT_LISTS : USER_ORDERS
+    const ids = listIds(rows, kind, page.list)
+    add(namespace, listEntry(kind, page), pageOf(ids, page))
+    add(namespace, listEntry(kind, { list: page.list, count: true }), ids.length)
+  }
+  add(STATS, totalsId, totalsOf(rows))
+  return known
+}
+
+function totalsOf({ users, products, orders }: ShopRows) {
+  const cents = [...orders.values()].reduce((sum, { total }) => sum + Math.round(total * 100), 0)
+  return { users: users.size, products: products.size, orders: orders.size, revenue: cents / 100 }
+}
+
+function withoutTime(totals: unknown): unknown {
+  const { asOf, ...rest } = (totals ?? {}) as Record<string, unknown>
+  return rest
+}
+
+/** A list that nobody asked for should not be there; a row that is gone may be known to be gone. */
+function rowThatIsGone(namespace: Namespace<unknown>): { expected: null } | undefined {
+  return namespace === USERS || namespace === PRODUCTS || namespace === ORDERS ? { expected: null } : undefined
+}
+
+/** Keys look like ecommerce:v1:<namespace>:<id>, or :<list>:<part of it>. */
+function namespaceOf(key: string): Namespace<unknown> {
+  const name = key.split(':')[2]
+  return [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS].find((namespace) => namespace.name === name) ?? STATS
+}
+
+function generationsOf(namespace: Namespace<unknown>, key: string, texts: ReadonlyMap<string, string>) {
+  const isList = namespace === PRODUCT_LISTS || namespace === USER_ORDERS
+  const generationKeys = [keys.namespaceGeneration(namespace), ...(isList ? [key.slice(0, key.lastIndexOf(':'))] : [])]
+  return generationKeys.map((its) => ({ key: its, text: texts.get(its) ?? null }))
+}
+
+/** What is not text is nothing, to a reader. */
+async function readTexts(client: Redis, found: readonly string[]): Promise<Map<string, string>> {
+  const texts = found.length > 0 ? await client.mget([...found]) : []
+  return new Map(found.flatMap((key, index) => (texts[index] == null ? [] : [[key, texts[index] as string] as const])))
+}

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { boundMs } from './bounds.js'
+import { compareAnswers } from './compare-answers.js'
+import { compareEntries } from './compare-entries.js'
+import { type Difference, describeDifference } from './differences.js'
+import { isHealthy } from './graphql-client.js'
+import { scanKeys } from './scan.js'
+import { readGoneIds, readShopRows } from './shop-rows.js'
+import type { World } from './world.js'
+
+export interface QuietSummary {
+  comparisons: number
+  compared: number
+  differing: number
+  /** What did not settle in time */
+  unsettled: string[]
+}
+
+const settlePatienceMs = 20_000
+
+/** The quiet after a storm: once all is delivered, nothing that is cached anywhere may differ from the database. */
+export class Quiet {
+  readonly summary: QuietSummary = { comparisons: 0, compared: 0, differing: 0, unsettled: [] }
+
+  constructor(private readonly world: World) {}
+
+  async compare(): Promise<void> {
+    this.world.print('storm over')
+    await this.settle()
+    const { apis, database, redis, pages, options } = this.world
+    const rows = await readShopRows(database)
+    const gone = await readGoneIds(database, rows)
+    for (const key of await scanKeys(redis.client, 'ecommerce:v1:*')) {
+      const text = await redis.client.get(key).catch(() => '')
+      if (text?.startsWith('L|')) console.log('   lease', key, text.slice(0, 40), await redis.client.pttl(key))
+    }
+    const results = [await compareEntries(redis.client, rows, pages.all)]
+    for (const api of apis) results.push(await compareAnswers(api, rows, gone, pages.all))
+    this.summary.comparisons += 1
+    for (const { compared, differences } of results) {
+      this.summary.compared += compared
+      this.summary.differing += differences.length
+      this.report(differences, options.protection === 'full' ? 30 : 3)
+    }
+  }
+
+  private async settle(): Promise<void> {
+    const { apis, commits, database, options } = this.world
+    await this.until('every process is healthy', async () => (await Promise.all(apis.map(isHealthy))).every(Boolean))
+    if (options.protection === 'full')
+      await this.until('the outbox is empty', async () => (await database`select 1 from cache_outbox limit 1`).length === 0)
+    this.world.print('  idle?')
+    await commits.idle()
+    this.world.print('  idle')
+    await sleep(boundMs + 100)
+  }
+
+  private async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const until = this.world.now() + settlePatienceMs
+    while (!(await holds())) {
+      if (this.world.now() > until) {
+        this.summary.unsettled.push(what)
+        return this.world.print(`NOT SETTLED in ${settlePatienceMs / 1000} s: ${what}`)
+      }
+      await sleep(20)
+    }
+    this.world.print(`  settled ${what}`)
+  }
+
+  private report(differences: readonly Difference[], most: number): void {
+    for (const difference of differences.slice(0, most)) this.world.print(describeDifference(difference))
+    if (differences.length > most) this.world.print(`  and ${differences.length - most} more`)
+  }
+}

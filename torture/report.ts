@@ -1,0 +1,62 @@
+import type { Options } from './options.js'
+import type { QuietSummary } from './quiet.js'
+import type { StaleSummary } from './staleness.js'
+import { percentile, type Tally } from './tally.js'
+
+export interface Summary {
+  options: Options
+  operations: Tally
+  faults: Tally
+  failures: Tally
+  refusedWhileDown: Tally
+  ownWrites: { checked: number; violations: number }
+  stale: StaleSummary
+  quiet: QuietSummary
+  commitsMs: readonly number[]
+}
+
+/** full: nothing may be wrong. none: something has to be found, or this proves nothing. */
+export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summary): boolean {
+  if (options.protection === 'none') return quiet.differing > 0
+  const faults = [quiet.differing, quiet.unsettled.length, stale.olderOutsideBound, ownWrites.violations, failures.total]
+  return quiet.comparisons > 0 && faults.every((count) => count === 0)
+}
+
+export function table(summary: Summary): string {
+  const { options, operations, faults, failures, refusedWhileDown, stale, ownWrites, quiet, commitsMs } = summary
+  const rows: [string, string | number][] = [
+    ['seed', options.seed],
+    ['protection', options.protection],
+    ['operations', operations.total],
+    ...indented(operations),
+    ['faults', faults.total],
+    ...indented(faults),
+    ['requests that failed', failures.total],
+    ...indented(failures),
+    ['requests to a process that was down (expected)', refusedWhileDown.total],
+    ...indented(refusedWhileDown),
+    ['rows read', stale.reads],
+    ['older than an acknowledged write, within the bound', stale.olderWithinBound],
+    ['older than an acknowledged write, outside the bound', stale.olderOutsideBound],
+    ['greatest age in normal running', milliseconds(stale.greatestAgeMs)],
+    ['greatest age around faults', milliseconds(stale.greatestAgeInFaultMs)],
+    ['own writes read at once', ownWrites.checked],
+    ['own writes not read', ownWrites.violations],
+    ['comparisons after quiet', quiet.comparisons],
+    ['entries, lists and answers compared', quiet.compared],
+    ['entries that differ', quiet.differing],
+    ['not settled in time', quiet.unsettled.length],
+    ['commit to invalidated, p50', milliseconds(percentile(commitsMs, 0.5))],
+    ['commit to invalidated, p99', milliseconds(percentile(commitsMs, 0.99))],
+  ]
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2
+  return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n')
+}
+
+function indented(tally: Tally): [string, number][] {
+  return tally.entries.map(([name, count]) => [`  ${name}`, count])
+}
+
+function milliseconds(value: number | null): string {
+  return value === null ? '-' : `${value.toFixed(1)} ms`
+}

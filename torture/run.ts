@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '../src/database/connection.js'
+import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
+import { migrate } from '../src/database/migrate.js'
+import { ApiProcess } from './api-process.js'
+import { afterFaultMs } from './bounds.js'
+import { buildApi } from './build.js'
+import { CommitWatch } from './commit-watch.js'
+import { FaultWindows } from './fault-windows.js'
+import { Ledger } from './ledger.js'
+import { AskedPages } from './lists.js'
+import type { Options } from './options.js'
+import { Quiet } from './quiet.js'
+import { Random } from './random.js'
+import { RedisServer } from './redis-server.js'
+import type { Summary } from './report.js'
+import { openShop } from './shop.js'
+import { Staleness } from './staleness.js'
+import { storm } from './storm.js'
+import { Tally } from './tally.js'
+import type { World } from './world.js'
+
+const roundMs = 8_000
+const calmShare = 0.35
+/** What a quiet window takes at least */
+const quietMs = 2_000
+
+/** Starts everything, tortures it for so long, and stops everything. `stops` gets what has to be undone, in order, also after a failure. */
+export async function run(options: Options, print: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<Summary> {
+  const world = await createWorld(options, print, stops)
+  const quiet = new Quiet(world)
+  const startedAt = world.now()
+  const leftMs = () => options.seconds * 1_000 - (world.now() - startedAt)
+  for (let round = 1; round === 1 || leftMs() > quietMs + 2_000; round += 1) {
+    const activeMs = Math.min(roundMs, Math.max(3_000, leftMs() - quietMs))
+    await storm(world, round, { calmMs: activeMs * calmShare, roughMs: activeMs * (1 - calmShare) })
+    await quiet.compare()
+    print(progress(round, world, quiet))
+  }
+  return { ...world, quiet: quiet.summary, stale: world.staleness.summary, commitsMs: world.commits.durationsMs }
+}
+
+function progress(round: number, world: World, quiet: Quiet): string {
+  const { operations, faults, staleness, failures } = world
+  const counts = `${operations.total} operations, ${faults.total} faults, ${failures.total} failed`
+  return `round ${round}: ${counts}, ${staleness.summary.olderOutsideBound} older outside the bound, ${quiet.summary.differing} of ${quiet.summary.compared} differ`
+}
+
+async function createWorld(options: Options, print: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<World> {
+  const now = () => performance.now()
+  const folder = await mkdtemp(join(tmpdir(), 'torture-'))
+  // Postgres, which does not run as root, has to be able to enter it.
+  await chmod(folder, 0o755)
+  stops.push(() => rm(folder, { recursive: true, force: true }))
+  const build = await buildApi()
+  stops.push(build.remove)
+
+  const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
+  stops.push(() => postgres.stop())
+  const database = connect({ url: postgres.url, maxConnections: 12, statementTimeoutMs: 20_000, connectTimeoutMs: 10_000 })
+  stops.push(() => database.end({ timeout: 1 }))
+  await migrate(database)
+  const ledger = new Ledger()
+  await openShop(database, ledger)
+
+  const redisFolder = join(folder, 'redis')
+  await mkdir(redisFolder)
+  const redis = new RedisServer(await freePort(), redisFolder)
+  stops.push(() => redis.stop())
+  await redis.start()
+
+  const env = {
+    ...{ DATABASE_URL: postgres.url, REDIS_URL: redis.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
+    TORTURE_PROTECTION: options.protection,
+  }
+  const apis: ApiProcess[] = []
+  for (let number = 1; number <= options.processes; number += 1) {
+    const [port, logFile] = [await freePort(), join(folder, `api-${number}.log`)]
+    const api = new ApiProcess({ name: `api ${number}`, entry: build.entry, port, env, logFile, now })
+    stops.push(() => api.kill())
+    apis.push(api)
+  }
+  await Promise.all(apis.map((api) => api.start()))
+
+  const faultWindows = new FaultWindows(afterFaultMs)
+  return {
+    ...{ options, now, print, apis, redis, database, ledger, faultWindows },
+    random: (name) => new Random(options.seed, name),
+    staleness: new Staleness(ledger, faultWindows, print),
+    pages: new AskedPages(),
+    // Without a relay rows would be waited for in vain.
+    commits: new CommitWatch(database, now, options.protection === 'full' ? 2 : 0),
+    operations: new Tally(),
+    faults: new Tally(),
+    failures: new Tally(),
+    refusedWhileDown: new Tally(),
+    ownWrites: { checked: 0, violations: 0 },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
