@@ -30,9 +30,7 @@ const batchSize = 60
 
 async function compareBatch(api: ApiProcess, questions: readonly Question[]): Promise<Difference[]> {
   const fields = questions.map(({ field }, index) => `a${index}: ${field}`)
-  const t0 = performance.now()
   const answer = await ask(api, `{ ${fields.join(' ')} }`)
-  console.log(`   ${api.name} ${questions[0]?.key} ${Math.round(performance.now() - t0)} ms`)
   if (answer.state !== 'answered')
     return [{ where: api.name, key: 'all of a request', cached: answer.cause, expected: 'an answer' }]
   return questions.flatMap(({ key, expected }, index) => differenceOf(api.name, key, answer.data[`a${index}`], expected))

@@ -39,11 +39,9 @@ export async function breakOnce(world: World, random: Random): Promise<void> {
   const kind = pickWeighted(random, weights)
   world.faults.add(kind)
   const end = harmless.has(kind) ? () => {} : world.faultWindows.begin(world.now)
-  if (process.env.DEBUG_FAULTS) world.print(`fault ${kind}`)
   try {
     await Promise.race([faults[kind](world, random), sleep(faultPatienceMs, undefined, { ref: false })])
   } finally {
-    if (process.env.DEBUG_FAULTS) world.print(`end of ${kind}`)
     end()
   }
 }

@@ -4,7 +4,6 @@ import { compareAnswers } from './compare-answers.js'
 import { compareEntries } from './compare-entries.js'
 import { type Difference, describeDifference } from './differences.js'
 import { isHealthy } from './graphql-client.js'
-import { scanKeys } from './scan.js'
 import { readGoneIds, readShopRows } from './shop-rows.js'
 import type { World } from './world.js'
 
@@ -25,15 +24,10 @@ export class Quiet {
   constructor(private readonly world: World) {}
 
   async compare(): Promise<void> {
-    this.world.print('storm over')
     await this.settle()
     const { apis, database, redis, pages, options } = this.world
     const rows = await readShopRows(database)
     const gone = await readGoneIds(database, rows)
-    for (const key of await scanKeys(redis.client, 'ecommerce:v1:*')) {
-      const text = await redis.client.get(key).catch(() => '')
-      if (text?.startsWith('L|')) console.log('   lease', key, text.slice(0, 40), await redis.client.pttl(key))
-    }
     const results = [await compareEntries(redis.client, rows, pages.all)]
     for (const api of apis) results.push(await compareAnswers(api, rows, gone, pages.all))
     this.summary.comparisons += 1
@@ -49,9 +43,7 @@ export class Quiet {
     await this.until('every process is healthy', async () => (await Promise.all(apis.map(isHealthy))).every(Boolean))
     if (options.protection === 'full')
       await this.until('the outbox is empty', async () => (await database`select 1 from cache_outbox limit 1`).length === 0)
-    this.world.print('  idle?')
     await commits.idle()
-    this.world.print('  idle')
     await sleep(boundMs + 100)
   }
 
@@ -64,7 +56,6 @@ export class Quiet {
       }
       await sleep(20)
     }
-    this.world.print(`  settled ${what}`)
   }
 
   private report(differences: readonly Difference[], most: number): void {

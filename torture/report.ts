@@ -12,6 +12,7 @@ export interface Summary {
   ownWrites: { checked: number; violations: number }
   stale: StaleSummary
   quiet: QuietSummary
+  requestsMs: readonly number[]
   commitsMs: readonly number[]
 }
 
@@ -23,7 +24,7 @@ export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summar
 }
 
 export function table(summary: Summary): string {
-  const { options, operations, faults, failures, refusedWhileDown, stale, ownWrites, quiet, commitsMs } = summary
+  const { options, operations, faults, failures, refusedWhileDown, stale, ownWrites, quiet, requestsMs, commitsMs } = summary
   const rows: [string, string | number][] = [
     ['seed', options.seed],
     ['protection', options.protection],
@@ -35,6 +36,9 @@ export function table(summary: Summary): string {
     ...indented(failures),
     ['requests to a process that was down (expected)', refusedWhileDown.total],
     ...indented(refusedWhileDown),
+    ['request, p50', milliseconds(percentile(requestsMs, 0.5))],
+    ['request, p99', milliseconds(percentile(requestsMs, 0.99))],
+    ['request, longest', milliseconds(percentile(requestsMs, 1))],
     ['rows read', stale.reads],
     ['older than an acknowledged write, within the bound', stale.olderWithinBound],
     ['older than an acknowledged write, outside the bound', stale.olderOutsideBound],

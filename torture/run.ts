@@ -94,6 +94,7 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     pages: new AskedPages(),
     // Without a relay rows would be waited for in vain.
     commits: new CommitWatch(database, now, options.protection === 'full' ? 2 : 0),
+    requestsMs: [],
     operations: new Tally(),
     faults: new Tally(),
     failures: new Tally(),

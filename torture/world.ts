@@ -25,6 +25,8 @@ export interface World {
   staleness: Staleness
   pages: AskedPages
   commits: CommitWatch
+  /** How long every request took */
+  requestsMs: number[]
   operations: Tally
   faults: Tally
   /** Requests that failed, by cause; those to a process that was down are apart. */

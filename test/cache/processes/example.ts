@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cache } from '../../../src/cache/cache.js'
+import { MemoryStore } from '../../../src/cache/memory-store.js'
+import type { ListEntryId, Namespace } from '../../../src/cache/namespace.js'
+import { createTokenSource } from '../../../src/cache/token.js'
+
+interface City {
+  name: string
+  people: number
+}
+
+// One line for each kind of value: how fresh it has to be.
+const CITIES: Namespace<City> = { name: 'cities', version: 1, softTtlMs: 600_000, graceMs: 600_000, negativeTtlMs: 60_000 }
+const CITY_LISTS: Namespace<string[]> = { ...CITIES, name: 'city-lists', value: [] }
+
+// new RedisStore({ urls: ['redis://127.0.0.1:6379'], ... }) keeps the same contract.
+const store = new MemoryStore({ maxBytes: 10_000_000, now: () => performance.now() })
+const cache = new Cache({
+  store,
+  prefix: 'atlas',
+  version: 'v1',
+  namespaces: [CITIES, CITY_LISTS],
+  near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
+  leaseMs: 10_000,
+  leaseWaitMs: 1_000,
+  fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+  createToken: createTokenSource(),
+  now: Date.now,
+  sleep,
+  random: Math.random,
+})
+await cache.connect()
+
+// Many at once: one read, one call of fetch for what is missing, one fill. What does not exist is null, and remembered.
+const fetchCities = async (ids: readonly string[]) => {
+  console.log('fetching', ids)
+  return new Map(ids.filter((id) => id !== 'atlantis').map((id) => [id, { name: id, people: 1_000 }]))
+}
+console.log(await Promise.all(await cache.getOrFetchMany(CITIES, ['bern', 'atlantis'], fetchCities)))
+console.log(await cache.getOrFetch(CITIES, 'bern', fetchCities))
+
+// A lookup is a hit, a stale hit, a negative hit or a miss.
+console.log((await cache.readMany(CITIES, ['bern', 'atlantis', 'oslo'])).map(({ state }) => state))
+
+// Entries of a list are told apart by parameters, and invalidated together by the name of the list.
+const page: ListEntryId = { list: 'switzerland', parameters: { after: null, size: 2 } }
+await cache.getOrFetch(CITY_LISTS, page, async (ids) => new Map(ids.map((id) => [id, ['bern', 'basel']])))
+await cache.invalidate(CITY_LISTS, { lists: ['switzerland'] })
+console.log(await cache.read(CITY_LISTS, page))
+
+// By hand: a lease, then a fill, which lands only while nothing was invalidated in between.
+const [lease] = await cache.leaseMany(CITIES, ['oslo'])
+await cache.invalidate(CITIES, { ids: ['oslo'] })
+console.log(lease && (await cache.fill(CITIES, lease, { name: 'oslo', people: 700_000 })))
+
+const counts = await cache.counts(['cities'])
+console.log(counts.get('cities')?.hits, counts.get('cities')?.misses)
+await cache.close()

@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { FaultWindows } from '../torture/fault-windows.js'
+import { Ledger } from '../torture/ledger.js'
+import { observe } from '../torture/observations.js'
+import { readOptions } from '../torture/options.js'
+import { Random } from '../torture/random.js'
+import { pageOf } from '../torture/shop-rows.js'
+import { noRedis } from './helpers/redis.js'
+
+describe('the ledger', () => {
+  test('an answer is as old as the first acknowledged write that it does not show', () => {
+    const ledger = new Ledger()
+    ledger.open('user_1')
+    ledger.acknowledge([ledger.begin('user_1')], 100)
+    ledger.acknowledge([ledger.begin('user_1')], 200)
+    expect(ledger.age('user_1', 0, 250)).toBe(150)
+    expect(ledger.age('user_1', 1, 250)).toBe(50)
+    expect(ledger.age('user_1', 2, 250)).toBeNull()
+    // When the read began, only the first had been acknowledged.
+    expect(ledger.age('user_1', 1, 150)).toBeNull()
+  })
+
+  test('a write that nobody acknowledged may be seen or not', () => {
+    const ledger = new Ledger()
+    ledger.open('user_1')
+    ledger.begin('user_1')
+    expect(ledger.age('user_1', 0, 1_000)).toBeNull()
+    expect(ledger.age('user_1', 1, 1_000)).toBeNull()
+  })
+
+  test('a row that is gone is as new as its last deletion', () => {
+    const ledger = new Ledger()
+    ledger.open('user_1')
+    expect(ledger.age('user_1', 'gone', 10)).not.toBeNull()
+    ledger.acknowledge([ledger.begin('user_1', true)], 100)
+    expect(ledger.age('user_1', 'gone', 150)).toBeNull()
+    expect(ledger.age('user_1', 0, 150)).toBe(50)
+    ledger.acknowledge([ledger.begin('user_1')], 200)
+    expect(ledger.age('user_1', 'gone', 250)).toBe(50)
+  })
+
+  test('writes of one row wait for each other, also after one that failed', async () => {
+    const ledger = new Ledger()
+    const order: string[] = []
+    const slow = ledger.inTurn(['a', 'b'], async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      order.push('first')
+      throw new Error('lost')
+    })
+    const next = ledger.inTurn(['b'], async () => void order.push('second'))
+    await expect(slow).rejects.toThrow('lost')
+    await next
+    expect(order).toEqual(['first', 'second'])
+  })
+})
+
+test('versions are seen wherever a row stands in an answer', () => {
+  const product = { id: 'product_2', name: 'product_2 v7', price: 0.07, stock: 3 }
+  const data = { a0: null, order: { id: 'order_1', productIds: ['product_1', 'product_2'], products: [null, product] } }
+  expect(observe(data, ['user_9'])).toEqual([
+    { cell: 'user_9', seen: 'gone' },
+    { cell: 'product_1', seen: 'gone' },
+    { cell: 'product_2', seen: 7 },
+    { cell: 'product_2.stock', seen: 3 },
+  ])
+})
+
+test('a fault counts until a while after it was mended', () => {
+  const windows = new FaultWindows(50)
+  windows.begin(() => 100)()
+  expect([windows.overlap(80, 99), windows.overlap(90, 110), windows.overlap(150, 160), windows.overlap(151, 160)]).toEqual([
+    ...[false, true, true, false],
+  ])
+})
+
+test('pages are cut from either end', () => {
+  const ids = ['p_9', 'p_7', 'p_4', 'p_2']
+  expect(pageOf(ids, { after: 9, before: null, size: 2, from: 'start' })).toEqual({
+    ...{ ids: ['p_7', 'p_4'], hasPrevious: true, hasNext: true },
+  })
+  expect(pageOf(ids, { after: null, before: 2, size: 2, from: 'end' })).toEqual({
+    ...{ ids: ['p_7', 'p_4'], hasPrevious: true, hasNext: true },
+  })
+})
+
+test('equal seeds give equal decisions, and every actor its own', () => {
+  const draw = (seed: number, name: string) => {
+    const random = new Random(seed, name)
+    return [random.next(), random.next(), random.next()]
+  }
+  expect(draw(1, 'reader')).toEqual(draw(1, 'reader'))
+  expect(draw(1, 'reader')).not.toEqual(draw(2, 'reader'))
+  expect(draw(1, 'reader')).not.toEqual(draw(1, 'writer'))
+})
+
+test('a bad option is named', () => {
+  expect(readOptions(['--seconds', '7', '--protection', 'none'], 3)).toEqual({
+    ...{ seconds: 7, seed: 3, protection: 'none', processes: 2 },
+  })
+  expect(() => readOptions(['--seconds', 'soon'], 3)).toThrow('--seconds')
+  expect(() => readOptions(['--protection', 'some'], 3)).toThrow('--protection')
+})
+
+// How old an answer was depends on how busy this machine is with other tests; what differs after quiet does not.
+describe.skipIf(noRedis)('a short run', () => {
+  test('finds nothing that differs, and every writer reads its own writes', async () => {
+    const output = await torture('--seconds', '12', '--seed', '4')
+    expect(figure(output, 'comparisons after quiet')).toBeGreaterThan(0)
+    expect(figure(output, 'entries, lists and answers compared')).toBeGreaterThan(100)
+    expect(figure(output, 'entries that differ'), output).toBe(0)
+    expect(figure(output, 'own writes read at once')).toBeGreaterThan(10)
+    expect(figure(output, 'own writes not read'), output).toBe(0)
+    expect(figure(output, 'not settled in time'), output).toBe(0)
+  }, 120_000)
+
+  test('finds what differs where nothing is protected', async () => {
+    const output = await torture('--seconds', '8', '--seed', '5', '--protection', 'none')
+    expect(figure(output, 'entries that differ'), output).toBeGreaterThan(0)
+    expect(output.trimEnd().endsWith('PASS'), output).toBe(true)
+  }, 120_000)
+})
+
+async function torture(...args: string[]): Promise<string> {
+  const main = fileURLToPath(new URL('../torture/main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  await once(child, 'close')
+  return output
+}
+
+function figure(output: string, name: string): number {
+  return Number(new RegExp(`^${name}  +(\\d+)$`, 'm').exec(output)?.[1] ?? Number.NaN)
+}
