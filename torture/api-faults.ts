@@ -5,41 +5,63 @@ import { request } from './requests.js'
 import { emailOf, nameOf, userCell } from './shop.js'
 import type { World } from './world.js'
 
-export async function killApi(world: World, random: Random): Promise<void> {
-  const api = pickVictim(world, random)
-  if (!api) return
-  await killAndRestart(api, random.between(0, 400))
+export function killApi(world: World, random: Random): Promise<void> {
+  const pauseMs = random.between(0, 400)
+  return withVictim(world, random, async (api) => {
+    await api.kill()
+    await sleep(pauseMs)
+  })
 }
 
 /** Killed a moment after a mutation was sent, so that now and then it falls between commit and invalidation. */
-export async function killApiDuringMutation(world: World, random: Random): Promise<void> {
+export function killApiDuringMutation(world: World, random: Random): Promise<void> {
   const [id, killAfterMs, pauseMs] = [random.between(1, 40), random.between(0, 12), random.between(0, 400)]
-  const api = pickVictim(world, random)
-  if (!api) return
-  await updateThen(world, api, id, async () => {
-    await sleep(killAfterMs)
-    await api.kill()
+  return withVictim(world, random, async (api) => {
+    await updateThen(world, api, id, async () => {
+      await sleep(killAfterMs)
+      await api.kill()
+    })
+    await sleep(pauseMs)
   })
-  await restart(api, pauseMs)
 }
 
 /** Killed when it has committed, while Redis takes no commands: nothing of the invalidation arrives. */
-export async function killApiAfterCommit(world: World, random: Random): Promise<void> {
+export function killApiAfterCommit(world: World, random: Random): Promise<void> {
   const [id, pauseMs] = [random.between(1, 40), random.between(0, 400)]
-  const api = pickVictim(world, random)
-  if (!api) return
-  await world.redis.client.call('CLIENT', 'PAUSE', '120', 'ALL')
-  await updateThen(world, api, id, async (cell, version) => {
-    await untilCommitted(world, cell, version)
-    await api.kill()
+  return withVictim(world, random, async (api) => {
+    await world.redis.client.call('CLIENT', 'PAUSE', '120', 'ALL')
+    await updateThen(world, api, id, async (cell, version) => {
+      await untilCommitted(world, cell, version)
+      await api.kill()
+    })
+    await sleep(pauseMs)
   })
-  await restart(api, pauseMs)
 }
 
-/** One process has to be left, or there is nothing to be seen. */
-function pickVictim(world: World, random: Random): ApiProcess | undefined {
-  const up = world.apis.filter(({ isUp }) => isUp)
-  return up.length > 1 || world.apis.length === 1 ? random.pick(up) : undefined
+/** Frozen for moments, as by a garbage collection or a busy machine: what was fetched before is filled after. */
+export async function freezeApi({ apis }: World, random: Random): Promise<void> {
+  const api = random.pick(apis)
+  for (let times = random.between(1, 8); times > 0; times -= 1) {
+    const frozenMs = random.between(5, random.pick([40, 400]))
+    api.freeze()
+    await sleep(frozenMs)
+    api.thaw()
+    await sleep(random.between(0, 60))
+  }
+}
+
+/** Started again when `harm` has ended. One process has to be left to the others, or there is nothing to be seen. */
+async function withVictim({ apis }: World, random: Random, harm: (api: ApiProcess) => Promise<void>): Promise<void> {
+  const safe = apis.filter((api) => api.isUp && !api.isVictim)
+  if (safe.length <= 1 && apis.length > 1) return
+  const api = random.pick(safe)
+  api.isVictim = true
+  try {
+    await harm(api)
+    await api.start()
+  } finally {
+    api.isVictim = false
+  }
 }
 
 async function updateThen(
@@ -71,14 +93,4 @@ async function untilCommitted(world: World, cell: string, version: number): Prom
 async function isCommitted({ database }: World, cell: string, version: number): Promise<boolean> {
   const rows = await database`select 1 from users where name = ${nameOf(cell, version)}`
   return rows.length > 0
-}
-
-async function killAndRestart(api: ApiProcess, pauseMs: number): Promise<void> {
-  await api.kill()
-  await restart(api, pauseMs)
-}
-
-async function restart(api: ApiProcess, pauseMs: number): Promise<void> {
-  await sleep(pauseMs)
-  await api.start()
 }

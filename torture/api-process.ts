@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -11,6 +12,8 @@ export interface ApiProcessOptions {
   env: Readonly<Record<string, string>>
   logFile: string
   now: () => number
+  /** It ended without having been killed. */
+  died: (how: string) => void
 }
 
 const startPatienceMs = 20_000
@@ -21,6 +24,8 @@ export class ApiProcess {
   /** From the kill to being ready again */
   private readonly downs: { from: number; to: number }[] = []
   isUp = false
+  /** Somebody is about to kill it, or has. */
+  isVictim = false
 
   constructor(private readonly options: ApiProcessOptions) {}
 
@@ -41,6 +46,7 @@ export class ApiProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.child = child
+    child.once('exit', (code, signal) => this.isUp && this.options.died(`exit code ${code}, signal ${signal}`))
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout?.pipe(log, { end: false })
     child.stderr?.pipe(log, { end: false })
@@ -49,7 +55,7 @@ export class ApiProcess {
       once(child, 'exit').then(() => false),
       sleep(startPatienceMs, false, { ref: false }),
     ])
-    if (!ready) throw new Error(`${name} does not start; its log is ${logFile}`)
+    if (!ready) throw new Error(`${name} does not start. Its log ends with:\n${(await readFile(logFile, 'utf8')).slice(-1_000)}`)
     this.isUp = true
     const down = this.downs.at(-1)
     if (down) down.to = this.options.now()
@@ -63,6 +69,14 @@ export class ApiProcess {
     const exited = once(child, 'exit')
     child.kill('SIGKILL')
     await exited
+  }
+
+  freeze(): void {
+    this.child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.child?.kill('SIGCONT')
   }
 
   wasDown(from: number, to: number): boolean {

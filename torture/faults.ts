@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { killApi, killApiAfterCommit, killApiDuringMutation } from './api-faults.js'
+import { freezeApi, killApi, killApiAfterCommit, killApiDuringMutation } from './api-faults.js'
 import { lockTable, stopListening } from './database-faults.js'
 import { age, corrupt, evict, flush, wrongTypes } from './entry-faults.js'
 import { pickWeighted, type Random } from './random.js'
@@ -10,7 +10,7 @@ const weights = {
   ...{ 'SIGKILL of an API process': 1, 'SIGKILL during a mutation': 1.5, 'SIGKILL between commit and invalidation': 1.5 },
   ...{ 'SIGKILL of Redis, old data come back': 2, 'Redis snapshot': 3, 'CLIENT KILL normal': 1.5, 'CLIENT KILL pubsub': 1.5 },
   ...{ 'CLIENT PAUSE': 2, FLUSHALL: 1, 'corrupt entries': 2, 'wrong types': 1.5, 'evicted keys': 1.5, 'entries turn stale': 2 },
-  ...{ 'table locked': 2, 'listeners cut off': 1 },
+  ...{ 'SIGSTOP of an API process': 3, 'table locked': 2, 'listeners cut off': 1 },
 }
 
 const faults: Record<keyof typeof weights, (world: World, random: Random) => Promise<void>> = {
@@ -27,6 +27,7 @@ const faults: Record<keyof typeof weights, (world: World, random: Random) => Pro
   'wrong types': wrongTypes,
   'evicted keys': evict,
   'entries turn stale': age,
+  'SIGSTOP of an API process': freezeApi,
   'table locked': lockTable,
   'listeners cut off': stopListening,
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -77,10 +78,16 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     ...{ DATABASE_URL: postgres.url, REDIS_URL: redis.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
     TORTURE_PROTECTION: options.protection,
   }
+  const failures = new Tally()
   const apis: ApiProcess[] = []
   for (let number = 1; number <= options.processes; number += 1) {
     const [port, logFile] = [await freePort(), join(folder, `api-${number}.log`)]
-    const api = new ApiProcess({ name: `api ${number}`, entry: build.entry, port, env, logFile, now })
+    const name = `api ${number}`
+    const died = (how: string) => {
+      failures.add('a process died by itself')
+      print(`DIED ${name}, ${how}; its log ends with:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
+    }
+    const api = new ApiProcess({ name, entry: build.entry, port, env, logFile, now, died })
     stops.push(() => api.kill())
     apis.push(api)
   }
@@ -97,7 +104,7 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     requestsMs: [],
     operations: new Tally(),
     faults: new Tally(),
-    failures: new Tally(),
+    failures,
     refusedWhileDown: new Tally(),
     ownWrites: { checked: 0, violations: 0 },
   }

@@ -95,10 +95,10 @@ export class Cache {
     this.catchUp = catchUp
     await this.store.connect()
     this.watch = this.store.watch?.({
-      removed: (keys) => this.near?.remove(keys),
-      missed: () => this.near?.clear(),
+      removed: (keys) => this.forget(keys),
+      missed: () => this.forgetAll(),
       lost: () => {
-        this.near?.clear()
+        this.forgetAll()
         this.trust.doubt()
       },
       upToDate: (asOf) => this.near?.confirm(asOf),
@@ -255,6 +255,11 @@ export class Cache {
   private forget(keys: readonly string[]): void {
     this.flights.disown(keys)
     this.near?.remove(keys)
+  }
+
+  private forgetAll(): void {
+    this.flights.disownAll()
+    this.near?.clear()
   }
 
   private async missing<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {

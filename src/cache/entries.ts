@@ -1,6 +1,6 @@
 import type { Attempts } from './attempts.js'
 import type { Counters } from './counters.js'
-import { decodeHeld, encodeEntry, encodeLease } from './entry.js'
+import { decodeHeld, encodeEntry, encodeLease, leaseMark } from './entry.js'
 import type { Keys } from './key.js'
 import type { EntryId, Namespace } from './namespace.js'
 import type { NearStore } from './near-store.js'
@@ -37,6 +37,8 @@ export interface EntriesOptions {
 
 /** Leases and fills in the store. Never rejects: what the store does not confirm counts as refused, or not landed. */
 export class Entries {
+  private readonly abandoned: Pick<Lease, 'key' | 'expected'>[] = []
+
   constructor(private readonly options: EntriesOptions) {}
 
   /** One round trip: a lease for every slot that is free, and the generations that were missing. */
@@ -79,11 +81,11 @@ export class Entries {
     fills: readonly { lease: Lease; value: V | null }[],
     fetchMs: number,
   ): Promise<number> {
-    const answers = await this.swapMany(
-      namespace,
-      fills.map(({ lease, value }) => this.fillSwap(namespace, lease, value, fetchMs)),
-    )
-    const landed = fills.filter((_, index) => answers?.[index]?.swapped).map(({ lease }) => lease.key)
+    const swaps = fills.map(({ lease, value }) => this.tryFillSwap(namespace, lease, value, fetchMs))
+    const answers = await this.swapMany(namespace, swaps)
+    const landed = swaps
+      .filter(({ value }, index) => answers?.[index]?.swapped && !value.startsWith(leaseMark))
+      .map(({ key }) => key)
     this.options.near?.remove(landed)
     this.options.counters.add(namespace.name, 'fills', landed.length)
     return landed.length
@@ -91,15 +93,30 @@ export class Entries {
 
   /** Lets others fetch at once: where the lease still stands, it ends now. */
   async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
-    await this.swapMany(
-      namespace,
-      leases.map(({ key, expected }) => ({ key, when: { state: 'held', expected }, value: expected, ttlMs: 1 })),
-    )
+    await this.swapMany(namespace, leases.map(endSwap))
   }
 
   private async swapMany(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
     if (swaps.length === 0) return []
-    return this.options.attempts.run(namespace, (store) => store.swapMany(swaps))
+    const answers = await this.options.attempts.run(namespace, (store) => store.swapMany(swaps))
+    if (answers) this.endAbandoned(namespace)
+    else this.abandon(swaps)
+    return answers
+  }
+
+  /** A lease that was asked for may be given after the deadline, and one whose fill failed still stands: nobody will fill those. */
+  private abandon(swaps: readonly Swap[]): void {
+    for (const { key, when, value } of swaps) {
+      const lease = value.startsWith(leaseMark) ? value : when.state === 'held' ? when.expected : ''
+      if (lease.startsWith(leaseMark) && this.abandoned.length < maxAbandoned) this.abandoned.push({ key, expected: lease })
+    }
+  }
+
+  /** At the first command that comes off again, so that others need not wait for them to expire. */
+  private endAbandoned(namespace: Namespace<unknown>): void {
+    if (this.abandoned.length === 0) return
+    const leases = this.abandoned.splice(0)
+    void this.options.attempts.run(namespace, (store) => store.swapMany(leases.map(endSwap)))
   }
 
   /** What was seen near may have been replaced far by another process. */
@@ -134,10 +151,20 @@ export class Entries {
     return { key, when: { state: 'vacant' }, value, ttlMs }
   }
 
-  /** A list's generation expires when nobody uses the list; the few of the namespaces stay. */
+  /** A list's generation expires after a day, and its entries with it, so that no list stays for ever; the few of the namespaces stay. */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
     return { key, when: { state: text === null ? 'vacant' : 'unleased' }, value: this.options.createToken(), ttlMs }
+  }
+
+  /** A value that is no JSON is a fault of its fetch; it must not keep the others of its batch from landing. */
+  private tryFillSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
+    try {
+      return this.fillSwap(namespace, lease, value, fetchMs)
+    } catch {
+      this.options.counters.add(namespace.name, 'corrupt')
+      return endSwap(lease)
+    }
   }
 
   private fillSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
@@ -158,6 +185,11 @@ export class Entries {
   private jitter(ttlMs: number): number {
     return ttlMs * (0.9 + 0.2 * this.options.random())
   }
+}
+
+/** Where the lease still stands, it ends now. */
+function endSwap({ key, expected }: Pick<Lease, 'key' | 'expected'>): Swap {
+  return { key, when: { state: 'held', expected }, value: expected, ttlMs: 1 }
 }
 
 /** Of the slots' generations, those that are missing or damaged, each once. */
@@ -181,3 +213,4 @@ function unclaimed<Id extends EntryId>(slot: Slot<Id>): Claim<Id> {
 }
 
 const listGenerationTtlMs = 24 * 60 * 60 * 1000
+const maxAbandoned = 10_000

@@ -1,7 +1,7 @@
 /**
  * What a key holds, as text, so that `redis-cli get` shows it:
  *   1|<token>|<generation>|<soft TTL ends, ms>|<fetch took, ms>|<version of the namespace>|<JSON, or nothing for a negative entry>
- *   L|<token>                  a lease: somebody is fetching this value
+ *   L|<token>|                 a lease: somebody is fetching this value
  */
 export interface EntryHeader {
   token: string
@@ -37,8 +37,9 @@ export function encodeEntry({ token, generation, softUntilMs, fetchMs, version }
   return `${entryMark}${token}|${generation}|${softUntilMs}|${fetchMs}|${version}|${json}`
 }
 
+/** Ends in a bar like the beginning of an entry: compared by its beginning, it must not be that of another lease. */
 export function encodeLease(token: string): string {
-  return `${leaseMark}${token}`
+  return `${leaseMark}${token}|`
 }
 
 export function decodeHeld(text: string | null): Held {

@@ -5,7 +5,7 @@
 export class Flights {
   private readonly values = new Map<string, Promise<unknown>>()
 
-  /** `name` is the lease, or the key where there is none. */
+  /** `name` is the lease and the generation under which it was taken, or the key where there is no lease. */
   find<V>(name: string): Promise<V | null> | undefined {
     return this.values.get(name) as Promise<V | null> | undefined
   }
@@ -17,6 +17,11 @@ export class Flights {
       if (this.values.get(name) === value) this.values.delete(name)
     }
     until.then(end, end)
+  }
+
+  /** Nobody joins any of those under way. */
+  disownAll(): void {
+    this.values.clear()
   }
 
   /** Nobody joins the fetches of these keys, or of keys below them, any more. */

@@ -3,7 +3,7 @@ import type { Claim, Entries, Lease } from './entries.js'
 import type { Flights } from './flights.js'
 import { type Gate, OverloadedError } from './gate.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
-import { interpret, type Slot } from './slot.js'
+import { interpret, joinGenerations, type Slot } from './slot.js'
 import type { SlotReader } from './slot-reader.js'
 
 export interface ReadThroughOptions {
@@ -68,7 +68,7 @@ export class ReadThrough {
   }
 
   private flightOf<V>(claim: Claim<EntryId>): Promise<V | null> | undefined {
-    if (claim.state === 'leased') return this.options.flights.find(claim.by)
+    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, joinGenerations(claim.slot.generations)))
     if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
     return undefined
   }
@@ -94,7 +94,7 @@ export class ReadThrough {
     for (const { slot, lease } of tasks) {
       const value = fetched.then((found) => found.get(slot.id) ?? null)
       values.set(slot.id, value)
-      this.options.flights.add(lease?.expected ?? slot.key, value, filled)
+      this.options.flights.add(lease ? flightName(lease.expected, lease.generation) : slot.key, value, filled)
     }
   }
 
@@ -108,10 +108,13 @@ export class ReadThrough {
     this.options.counters.add(namespace.name, 'leaseWaits', slots.length)
     const settle = new Map<Id, (value: Promise<V | null>) => void>()
     for (const { id } of slots) values.set(id, new Promise((resolve) => settle.set(id, resolve)))
-    const found = (id: Id, value: Promise<V | null>) => settle.get(id)?.(value)
+    const found = (id: Id, value: Promise<V | null>) => {
+      settle.get(id)?.(value)
+      settle.delete(id)
+    }
     const polled = this.poll(waitUntil, namespace, slots, fetch, found)
     polled.catch((error) => {
-      for (const { id } of slots) found(id, Promise.reject(error))
+      for (const id of [...settle.keys()]) found(id, Promise.reject(error))
     })
   }
 
@@ -182,6 +185,11 @@ export class ReadThrough {
     const done = work.catch(() => undefined).finally(() => this.background.delete(done))
     this.background.add(done)
   }
+}
+
+/** A lease alone does not tell: what invalidates a list or a namespace takes the generation away, and leaves the leases. */
+function flightName(lease: string, generation: string | null): string {
+  return `${lease} ${generation}`
 }
 
 interface Task<Id extends EntryId> {

@@ -31,14 +31,18 @@ for i, key in ipairs(KEYS) do
 end
 return answers`
 
-/** The second key remembers the batch for as long as anybody may send it again. */
+/** The second key remembers for ten minutes which batch it was: it is sent again after a second, once the server answers. */
 export const addCountsScript = `
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 60000) then
+if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 600000) then
   for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end`
 
 /** Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. */
 export const publishRemovalScript = `
 local number = redis.pcall('INCR', KEYS[1])
+if type(number) == 'table' and not string.find(number.err, 'OOM') then
+  redis.call('DEL', KEYS[1])
+  number = redis.pcall('INCR', KEYS[1])
+end
 if type(number) == 'table' then number = '?' end
 return redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])`

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import calculateSlot from 'cluster-key-slot'
 import { type Cluster, Redis } from 'ioredis'
 import type { Watcher } from './store.js'
@@ -10,8 +11,8 @@ const reopenMs = 100
  * server for the last number, on the same connection, proves that all published before has arrived, or that something is missing.
  */
 export class RedisWatch {
+  /** While it is subscribed */
   private subscriber: Redis | undefined
-  private subscribed = false
   private asking = false
   private lastNumber: number | null = null
   private stopped = false
@@ -26,7 +27,7 @@ export class RedisWatch {
     this.numberKey = numberKey(channel)
     this.heartbeat = setInterval(() => this.askForLastNumber(), heartbeatMs)
     this.heartbeat.unref()
-    void this.open()
+    void this.listenAgainAndAgain()
   }
 
   stop(): void {
@@ -35,29 +36,33 @@ export class RedisWatch {
     this.subscriber?.disconnect()
   }
 
-  private async open(): Promise<void> {
-    if (this.stopped) return
-    try {
-      const subscriber = await this.createSubscriber()
-      this.subscriber = subscriber
-      subscriber.on('error', () => undefined)
-      subscriber.on('message', (_: string, message: string) => this.receive(message))
-      subscriber.once('end', () => this.close())
-      await subscriber.connect()
-      await subscriber.subscribe(this.channel)
-      this.subscribed = true
-      this.askForLastNumber()
-    } catch {
-      if (this.subscriber) this.subscriber.disconnect()
-      else this.close()
+  private async listenAgainAndAgain(): Promise<void> {
+    while (!this.stopped) {
+      await this.listen().catch(() => undefined)
+      this.miss()
+      await sleep(reopenMs, undefined, { ref: false })
     }
   }
 
-  private close(): void {
-    this.subscriber = undefined
-    this.miss()
-    this.subscribed = false
-    if (!this.stopped) setTimeout(() => void this.open(), reopenMs).unref()
+  /** Ends with the connection. */
+  private async listen(): Promise<void> {
+    const subscriber = await this.createSubscriber()
+    const ended = new Promise((resolve) => subscriber.once('end', resolve))
+    subscriber.on('error', () => undefined)
+    subscriber.on('message', (_: string, message: string) => this.receive(message))
+    try {
+      await subscriber.connect()
+      await subscriber.subscribe(this.channel)
+      if (this.stopped) return
+      // What is being read now may have missed the news.
+      this.miss()
+      this.subscriber = subscriber
+      this.askForLastNumber()
+      await ended
+    } finally {
+      this.subscriber = undefined
+      subscriber.disconnect()
+    }
   }
 
   private receive(message: string): void {
@@ -69,7 +74,7 @@ export class RedisWatch {
 
   private askForLastNumber(): void {
     const { subscriber } = this
-    if (!subscriber || !this.subscribed || this.asking) return
+    if (!subscriber || this.asking) return
     this.asking = true
     const asOf = this.watcher.now()
     subscriber

@@ -72,7 +72,8 @@ export class Trust {
 
   private async adoptServer(): Promise<void> {
     const { store, epochKey, generationKeys } = this.options
-    const server = await store.identity()
+    // With the generations: who knows fewer of them has not given up the others.
+    const server = [await store.identity(), ...generationKeys].join()
     const [known] = await store.readMany([epochKey])
     if (known === server) return
     await store.removeMany(generationKeys)

@@ -50,8 +50,10 @@ export class Relay {
 
   /** What a mutation of this process committed: at once, so that its caller reads it. What fails here is left to the drain. */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
-    if (rows.length === 0 || !(await this.invalidate(rows))) return
-    await deleteOutboxRows(this.options.database, rows).catch((error) => this.report(error))
+    // Those of a newer version of this program are not ours to delete.
+    const known = rows.filter(({ namespace }) => this.names.includes(namespace))
+    if (known.length === 0 || !(await this.invalidate(known))) return
+    await deleteOutboxRows(this.options.database, known).catch((error) => this.report(error))
   }
 
   /** Delivers all that was committed up to now, whoever owes it. Rejects when the cache did not confirm. */

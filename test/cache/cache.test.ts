@@ -259,6 +259,23 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: { name: 'new' } })
     })
 
+    test.each(['list', 'namespace'] as const)('nor after the invalidation of its %s', async (what) => {
+      const [cache] = await createCaches()
+      const id: ListEntryId = { list: 'l', parameters: { page: 1 } }
+      const old = deferred<Map<ListEntryId, string[]>>()
+      let reading = false
+      const slow = cache.getOrFetch(pages, id, () => {
+        reading = true
+        return old.promise
+      })
+      await until(() => reading)
+      await cache.invalidate(pages, what === 'list' ? { lists: ['l'] } : 'all')
+      const next = cache.getOrFetch(pages, { ...id }, async (ids) => new Map(ids.map((its) => [its, ['new']])))
+      old.resolve(new Map([[id, ['old']]]))
+      expect(await slow).toEqual(['old'])
+      expect(await next).toEqual(['new'])
+    })
+
     test('another process waits for the fill, and does not fetch', async () => {
       const [first, second] = await createCaches(2)
       const gate = deferred<Map<string, Thing>>()
@@ -363,7 +380,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await counts(cache)).toEqual({
         ...{ hits: 2, negativeHits: 1, staleHits: 0, misses: 4 },
         nearHits: 0,
-        ...{ unavailable: 0, refused: 0, corrupt: 0, failedRefills: 0, shed: 0 },
+        ...{ unavailable: 0, refused: 0, corrupt: 0, failedRefills: 0, shed: 0, audited: 0, wrong: 0 },
         ...{ coalesced: 0, leaseWaits: 0, fills: 4, invalidations: 2 },
       })
     })

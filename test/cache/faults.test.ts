@@ -157,6 +157,25 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     expect(await isKept()).toBe(true)
   })
 
+  test('a lease that was given after the deadline, with nobody there to fill it, is ended when the server answers again', async () => {
+    await redis.client.call('CLIENT', 'PAUSE', '400', 'WRITE')
+    expect(await get()).toEqual({ name: 'A' })
+    await until(() => cache.trusted)
+    await until(async () => {
+      await cache.read(things, 'other')
+      await cache.leaseMany(things, ['another'])
+      return isKept()
+    }, 5_000)
+  })
+
+  test('a value that is no JSON does not keep the others of its batch from being kept', async () => {
+    const values = new Map<string, unknown>([['a', { name: 'A' }], ['b', 1n]]) // biome-ignore format: a table
+    await Promise.all(await cache.getOrFetchMany(things as Namespace<unknown>, ['a', 'b'], async () => values))
+    expect((await cache.readMany(things, ['a', 'b'])).map(({ state }) => state)).toEqual(['hit', 'miss'])
+    // Its lease has ended.
+    await until(async () => (await cache.leaseMany(things, ['b'])).length === 1, 5_000)
+  })
+
   test('damaged entries do not open the breaker', async () => {
     await get()
     for (let time = 0; time < 10; time += 1) {

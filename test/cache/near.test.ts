@@ -106,6 +106,20 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     await readUntilNear(cache, 'a')
   })
 
+  test('an outage leaves no connections behind', async () => {
+    const cache = await createCache()
+    const clients = async () => ((await redis.client.client('LIST')) as string).trim().split('\n').length
+    await until(async () => (await clients()) === 3)
+    await redis.kill()
+    // Long enough for many attempts to connect
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await redis.start()
+    await until(() => cache.trusted)
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(cache, 'a')
+    expect(await clients()).toBe(3)
+  })
+
   test('is emptied when its channel breaks, and when a number was left out', async () => {
     const cache = await createCache()
     await cache.getOrFetch(things, 'a', fetchOf('A'))

@@ -13,8 +13,9 @@ create table cache_outbox (
 );
 create index cache_outbox_transaction on cache_outbox (transaction_id);
 
+-- Functions run as their owner, in the schema of this migration: whoever may change the shop need not have rights on the outbox.
 -- Over 500 ids in one statement the whole namespace is invalidated: that is O(1), and the outbox stays small.
-create function outbox_write(namespace text, entries text[], lists text[]) returns void language plpgsql as $$
+create function outbox_write(namespace text, entries text[], lists text[]) returns void language plpgsql security definer set search_path from current as $$
 begin
   if cardinality(entries) > 500 or cardinality(lists) > 500 then
     insert into cache_outbox (namespace) values (outbox_write.namespace);
@@ -27,7 +28,7 @@ begin
 end $$;
 
 -- Wakes the relays once per transaction (Postgres folds equal notifications).
-create function outbox_notify() returns trigger language plpgsql as $$
+create function outbox_notify() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   perform pg_notify('cache_outbox', '');
   return null;
@@ -37,19 +38,19 @@ create trigger cache_outbox_notify after insert on cache_outbox for each stateme
 -- In the functions below `changed_rows`, or for an update `before_rows` and `after_rows`, are the rows of the statement.
 -- Where an update changes an id or an owner, the old one is wrong as well.
 
-create function users_changed() returns trigger language plpgsql as $$
+create function users_changed() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   if tg_op = 'UPDATE' then
     perform outbox_write('users', array(
       select 'user_' || id from after_rows union select 'user_' || id from before_rows limit 501), '{}');
-  else
+  elsif exists (select 1 from changed_rows) then
     perform outbox_write('users', array(select 'user_' || id from changed_rows limit 501), '{}');
     perform outbox_write('stats', '{totals}', '{}');
   end if;
   return null;
 end $$;
 
-create function products_changed() returns trigger language plpgsql as $$
+create function products_changed() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   if tg_op = 'UPDATE' then
     perform outbox_write('products', array(
@@ -60,32 +61,33 @@ begin
         unnest(array['category:' || a.category, 'category:' || b.category,
           case when a.category is null or b.category is null then 'all' end]) list
       where a.category is distinct from b.category and list is not null limit 501));
-  else
+  elsif exists (select 1 from changed_rows) then
     perform outbox_write('products', array(select 'product_' || id from changed_rows limit 501), '{}');
     perform outbox_write('product-lists', '{}', array(
       (select distinct 'category:' || category from changed_rows limit 501)
-      union all select 'all' where exists (select 1 from changed_rows)));
+      union all select 'all'));
     perform outbox_write('stats', '{totals}', '{}');
   end if;
   return null;
 end $$;
 
-create function orders_changed() returns trigger language plpgsql as $$
+create function orders_changed() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   if tg_op = 'UPDATE' then
     perform outbox_write('orders', array(
       select 'order_' || id from after_rows union select 'order_' || id from before_rows limit 501), '{}');
     perform outbox_write('user-orders', '{}', array(
       select 'user_' || user_id from after_rows union select 'user_' || user_id from before_rows limit 501));
-  else
+    if exists (select 1 from after_rows) then perform outbox_write('stats', '{totals}', '{}'); end if;
+  elsif exists (select 1 from changed_rows) then
     perform outbox_write('orders', array(select 'order_' || id from changed_rows limit 501), '{}');
     perform outbox_write('user-orders', '{}', array(select distinct 'user_' || user_id from changed_rows limit 501));
+    perform outbox_write('stats', '{totals}', '{}');
   end if;
-  perform outbox_write('stats', '{totals}', '{}');
   return null;
 end $$;
 
-create function order_items_changed() returns trigger language plpgsql as $$
+create function order_items_changed() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   if tg_op = 'UPDATE' then
     perform outbox_write('orders', array(
@@ -97,7 +99,7 @@ begin
 end $$;
 
 -- TRUNCATE names no rows.
-create function shop_truncated() returns trigger language plpgsql as $$
+create function shop_truncated() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   insert into cache_outbox (namespace)
     select unnest(array['users', 'products', 'orders', 'user-orders', 'product-lists', 'stats']);
