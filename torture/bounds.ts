@@ -8,7 +8,7 @@ export const boundMs = 500
  * While something is broken and for `afterFaultMs`: a mutation whose process died after its commit is due to the relays after 300 ms,
  * which look every 250 ms; a server that is silent costs a command's deadline (250 ms) before it is doubted.
  */
-export const faultBoundMs = 2_000
+const faultBoundMs = 2_000
 export const afterFaultMs = 2_000
 
 export function boundFor(isFaulty: boolean): number {

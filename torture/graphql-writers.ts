@@ -30,7 +30,7 @@ const weights = {
 }
 
 const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<void>> = {
-  updateUser: (writer) => updateUser(writer, writer.random.between(1, userCount)),
+  updateUser: (writer) => updateUser(writer, writer.random.skewed(1, userCount)),
 
   updateProductStock: async (writer) => {
     const id = writer.random.pick(versionedStock)

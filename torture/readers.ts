@@ -40,7 +40,7 @@ const weights = {
 const reads: Record<keyof typeof weights, (random: Random, world: World) => Read> = {
   rows(random) {
     const ids = Array.from({ length: random.between(1, 4) }, () =>
-      random.chance(0.5) ? publicId('user', random.between(1, userCount)) : publicId('product', random.between(1, productCount)),
+      random.chance(0.5) ? publicId('user', random.skewed(1, userCount)) : publicId('product', random.skewed(1, productCount)),
     )
     const fields = ids.map((id, index) =>
       id.startsWith('user_')
@@ -49,7 +49,7 @@ const reads: Record<keyof typeof weights, (random: Random, world: World) => Read
     )
     return { document: `{ ${fields.join(' ')} }`, ids }
   },
-  order: (random) => ({ document: `{ order(id: "${publicId('order', random.between(1, orderCount))}") { ${orderFields} } }` }),
+  order: (random) => ({ document: `{ order(id: "${publicId('order', random.skewed(1, orderCount))}") { ${orderFields} } }` }),
   'orders of a user': (random, world) => list(world, orderPage(random), orderFields),
   'products of a category': (random, world) => list(world, productPage(random, random.pick(categories)), productFields),
   'all products': (random, world) => list(world, productPage(random, null), productFields),
@@ -65,7 +65,7 @@ function list(world: World, page: ListPage, selection: string): Read {
 function orderPage(random: Random): ListPage {
   const from = random.pick(['start', 'start', 'end'] as const)
   const page = {
-    list: publicId('user', random.between(1, userCount)),
+    list: publicId('user', random.skewed(1, userCount)),
     after: null,
     before: null,
     size: random.pick([3, 10]),

@@ -1,7 +1,5 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from '../src/database/connection.js'
@@ -12,6 +10,7 @@ import { afterFaultMs } from './bounds.js'
 import { buildApi } from './build.js'
 import { CommitWatch } from './commit-watch.js'
 import { FaultWindows } from './fault-windows.js'
+import { freePort } from './free-port.js'
 import { Ledger } from './ledger.js'
 import { AskedPages } from './lists.js'
 import type { Options } from './options.js'
@@ -108,13 +107,4 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     refusedWhileDown: new Tally(),
     ownWrites: { checked: 0, violations: 0 },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

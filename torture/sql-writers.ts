@@ -31,10 +31,10 @@ const weights = {
 }
 
 const writes: Record<keyof typeof weights, (world: World, random: Random) => Promise<void>> = {
-  'update product': (world, random) => updateProduct(world, random.between(1, productCount)),
+  'update product': (world, random) => updateProduct(world, random.skewed(1, productCount)),
 
   'update users': (world, random) => {
-    const first = random.between(1, userCount - 3)
+    const first = random.skewed(1, userCount - 3)
     const cells = [first, first + 1, first + 2].slice(0, random.between(1, 3)).map(userCell)
     return commit(world, cells, async (sql, write) => {
       for (const cell of cells) {
@@ -111,7 +111,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
     })
   },
 
-  'commit slowly': (world, random) => updateProduct(world, random.between(1, productCount), random.between(10, 80)),
+  'commit slowly': (world, random) => updateProduct(world, random.skewed(1, productCount), random.between(10, 80)),
 }
 
 class RolledBack extends Error {}

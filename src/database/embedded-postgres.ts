@@ -33,6 +33,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await ensureCluster(place, options.log)
   const password = await readPassword(place)
   const session = await openSession(place, options.log)
+  options.log(`For psql: postgres://shop@${host}:${session.port}/shop, password in ${place.home}/password`)
   let ending: Promise<void> | undefined
   return {
     url: `postgres://shop:${password}@${host}:${session.port}/shop`,

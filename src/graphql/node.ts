@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
-import { type IdKind, idKind, type Order, type Product, type User } from '../model.js'
+import { type IdKind, idKind } from '../model.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
 
@@ -34,7 +34,7 @@ export class NodeResolver {
   }
 }
 
-function loadNode(loaders: Context['loaders'], id: string): Promise<User | Product | Order | null> {
+function loadNode(loaders: Context['loaders'], id: string): Promise<{ id: string } | null> {
   const kind = idKind(id)
   return kind === null ? Promise.resolve(null) : loaders[`${kind}s`].load(id)
 }

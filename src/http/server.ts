@@ -32,10 +32,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     genReqId: ({ headers }) => requestId(headers['x-request-id']),
     return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      void (reply as FastifyReply).code(400).send(requestError(error.message, 'BAD_REQUEST', request.id))
+    },
   })
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(describeFault),

@@ -16,6 +16,7 @@ describe('the HTTP server', () => {
   test.each([
     ['broken JSON', '{"query": ', 400, 'BAD_REQUEST'],
     ['an empty body', '', 400, 'BAD_REQUEST'],
+    ['a null where an id must be', '{"query":"{ user(id: null) { id } }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
     ['no query', '{}', 400, 'BAD_REQUEST'],
     ['a syntax error', '{"query":"{ user("}', 400, 'GRAPHQL_PARSE_FAILED'],
     ['an unknown field', '{"query":"{ nothing }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
@@ -35,9 +36,19 @@ describe('the HTTP server', () => {
   ])('%s is refused with a code, in the shape of GraphQL', async (_, body, status, code) => {
     const response = await post(body)
     expect(response.status).toBe(status)
-    const { errors } = (await response.json()) as { errors: { message: string; extensions: { code: string } }[] }
+    const text = await response.text()
+    expect(text).not.toContain('node_modules')
+    const { errors } = JSON.parse(text) as { errors: { message: string; extensions: { code: string } }[] }
     expect(errors[0]?.extensions.code).toBe(code)
     expect(errors[0]?.message).not.toBe('')
+  })
+
+  test('an address that cannot be decoded is a fault of the request', async () => {
+    const response = await fetch(`${app.origin}/%ff`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'BAD_REQUEST', requestId: expect.any(String) } }],
+    })
   })
 
   test('every response has a request id: the one given, where it is harmless, else a new one', async () => {

@@ -98,11 +98,10 @@ begin
   return null;
 end $$;
 
--- TRUNCATE names no rows.
+-- TRUNCATE names no rows: whole namespaces are wrong, those that the trigger names.
 create function shop_truncated() returns trigger language plpgsql security definer set search_path from current as $$
 begin
-  insert into cache_outbox (namespace)
-    select unnest(array['users', 'products', 'orders', 'user-orders', 'product-lists', 'stats']);
+  insert into cache_outbox (namespace) select unnest(tg_argv);
   return null;
 end $$;
 
@@ -118,6 +117,7 @@ begin
     execute format('create trigger %1$s_updated after update on %1$s
       referencing old table as before_rows new table as after_rows for each statement execute function %1$s_changed()', watched);
     execute format('create trigger %1$s_truncated after truncate on %1$s
-      for each statement execute function shop_truncated()', watched);
+      for each statement
+      execute function shop_truncated(users, products, orders, ''user-orders'', ''product-lists'', stats)', watched);
   end loop;
 end $$;
