@@ -1,7 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { FaultWindows } from '../torture/fault-windows.js'
 import { Ledger } from '../torture/ledger.js'
@@ -9,7 +5,6 @@ import { observe } from '../torture/observations.js'
 import { readOptions } from '../torture/options.js'
 import { Random } from '../torture/random.js'
 import { pageOf } from '../torture/shop-rows.js'
-import { noRedis } from './helpers/redis.js'
 
 describe('the ledger', () => {
   test('an answer is as old as the first acknowledged write that it does not show', () => {
@@ -106,33 +101,3 @@ test('a bad option is named', () => {
 })
 
 // How old an answer was depends on how busy this machine is with other tests; what differs after quiet does not.
-describe.skipIf(noRedis)('a short run', () => {
-  test('finds nothing that differs, and every writer reads its own writes', async () => {
-    const output = await torture('--seconds', '12', '--seed', '4')
-    expect(figure(output, 'comparisons after quiet')).toBeGreaterThan(0)
-    expect(figure(output, 'entries, lists and answers compared')).toBeGreaterThan(100)
-    expect(figure(output, 'entries that differ'), output).toBe(0)
-    expect(figure(output, 'own writes read at once')).toBeGreaterThan(10)
-    expect(figure(output, 'own writes not read'), output).toBe(0)
-    expect(figure(output, 'not settled in time'), output).toBe(0)
-  }, 120_000)
-
-  test('finds what differs where nothing is protected', async () => {
-    const output = await torture('--seconds', '8', '--seed', '5', '--protection', 'none')
-    expect(figure(output, 'entries that differ'), output).toBeGreaterThan(0)
-    expect(output.trimEnd().endsWith('PASS'), output).toBe(true)
-  }, 120_000)
-})
-
-async function torture(...args: string[]): Promise<string> {
-  const main = fileURLToPath(new URL('../torture/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
-  await once(child, 'close')
-  return output
-}
-
-function figure(output: string, name: string): number {
-  return Number(new RegExp(`^${name}  +(\\d+)$`, 'm').exec(output)?.[1] ?? Number.NaN)
-}
