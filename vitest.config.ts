@@ -9,6 +9,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // Most of a test is waiting for servers, so two cores are worth two files at a time.
+    maxWorkers: 2,
     reporters: ['default', ['json', { outputFile: 'test-report.json' }]],
   },
 })
