@@ -174,7 +174,7 @@ function createCache(config: Config, logger: Logger, wrapStore: (store: CacheSto
     version: 'v1',
     namespaces,
     near: config.CACHE_NEAR_MB > 0 ? near : null,
-    leaseMs: 10_000,
+    leaseMs: 1_000,
     leaseWaitMs: 1_000,
     fetches: { maxRunning: config.CACHE_MAX_FETCHES, maxWaiting: config.CACHE_MAX_WAITING_FETCHES, maxWaitMs: 1_000 },
     createToken: createTokenSource(),

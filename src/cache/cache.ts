@@ -21,7 +21,7 @@ export interface CacheOptions {
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
   /** In front of the store, in this process; null for none. Only for a store that can be watched. */
   near: Omit<NearStoreOptions, 'now'> | null
-  /** How long a fetch may take before somebody else may fetch and fill the same entry. */
+  /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. */
   leaseMs: number
   /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
   leaseWaitMs: number

@@ -21,7 +21,7 @@ const cache = new Cache({
   version: 'v1',
   namespaces: [CITIES, CITY_LISTS],
   near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
-  leaseMs: 10_000,
+  leaseMs: 1_000,
   leaseWaitMs: 1_000,
   fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
   createToken: createTokenSource(),
