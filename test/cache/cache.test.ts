@@ -56,7 +56,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
           version: 'v1',
           namespaces: [things, pages],
           near: null,
-          fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+          fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
           leaseMs: 10_000,
           leaseWaitMs: 1_000,
           createToken: createTokenSource(),

@@ -21,7 +21,7 @@ describe.skipIf(noRedis)('a lease', () => {
     cache = new Cache({
       store: new RedisStore(redisOptions(redis.url)),
       ...{ prefix: 'leases', version: 'v1', namespaces: [things], near: null, leaseMs: 400, leaseWaitMs: 60_000 },
-      fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       ...{ createToken: createTokenSource(), now: Date.now, sleep, random: () => 0.5 },
     })
     await cache.connect()

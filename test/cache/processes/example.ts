@@ -23,7 +23,7 @@ const cache = new Cache({
   near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
   leaseMs: 1_000,
   leaseWaitMs: 1_000,
-  fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+  fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
   createToken: createTokenSource(),
   now: Date.now,
   sleep,

@@ -12,12 +12,12 @@ const cache = new Cache({
     ...{ commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} },
   }),
   ...{ prefix: 'leases', version: 'v1', namespaces: [things], near: null },
-  fetches: { maxRunning: 10, maxWaiting: 10, maxWaitMs: 1_000 },
+  fetches: { maxRunning: 10, maxRunMs: 60_000, maxWaiting: 10, maxWaitMs: 1_000 },
   ...{ leaseMs: 400, leaseWaitMs: 60_000, createToken: createTokenSource(), now: Date.now, random: Math.random },
   sleep,
 })
 await cache.connect()
 void cache.getOrFetch(things, 'cold', () => {
   process.send?.('fetching')
-  return new Promise(() => {})
+  return new Promise<Map<'cold', string>>(() => {})
 })
