@@ -56,7 +56,8 @@ export class Entries {
         text: created.has(key) ? (created.get(key) ?? null) : text,
       }))
       const answer = answers?.[generationSwaps.length + index]
-      claims.set(slot, this.toClaim(namespace, { ...slot, generations }, leaseSwaps[index] as Swap, answer))
+      const claimed = { ...slot, generations, generation: joinGenerations(generations) }
+      claims.set(slot, this.toClaim(namespace, claimed, leaseSwaps[index] as Swap, answer))
     }
     return slots.map((slot) => claims.get(slot) ?? unclaimed(slot))
   }
@@ -65,8 +66,7 @@ export class Entries {
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Lease<Id>[]> {
     const locks = slots.map((slot) => this.refillLock(slot))
     const answers = await this.swapMany(namespace, locks)
-    const leases = slots.flatMap(({ id, key, generations, held }, index) => {
-      const generation = joinGenerations(generations)
+    const leases = slots.flatMap(({ id, key, generation, held }, index) => {
       if (!answers?.[index]?.swapped || generation === null || held.state !== 'entry') return []
       return [{ id, key, generation, expected: held.seen }]
     })
@@ -141,8 +141,7 @@ export class Entries {
     swap: Swap,
     answer: SwapAnswer | undefined,
   ): Claim<Id> {
-    const { id, key } = slot
-    const generation = joinGenerations(slot.generations)
+    const { id, key, generation } = slot
     if (!answer || generation === null) return { state: 'refused', slot }
     if (answer.swapped) return { state: 'granted', slot, lease: { id, key, generation, expected: swap.value } }
     const held = decodeHeld(answer.held)

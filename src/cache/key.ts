@@ -4,6 +4,8 @@ import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.j
 /** Where things lie in the store. A generation stands at the beginning of the keys that it governs. */
 export class Keys {
   private readonly root: string
+  /** By name of namespace: there are few, and every lookup needs them. */
+  private readonly generations = new Map<string, string>()
 
   constructor(prefix: string, version: string) {
     this.root = `${prefix}:${version}`
@@ -15,11 +17,15 @@ export class Keys {
   }
 
   namespaceGeneration(namespace: Pick<Namespace<unknown>, 'name'>): string {
-    return `${this.root}:${namespace.name}`
+    const known = this.generations.get(namespace.name)
+    if (known !== undefined) return known
+    const key = `${this.root}:${namespace.name}`
+    this.generations.set(namespace.name, key)
+    return key
   }
 
   listGeneration(namespace: Namespace<unknown>, list: string): string {
-    return `${this.root}:${namespace.name}:${escapeId(list)}`
+    return `${this.namespaceGeneration(namespace)}:${escapeId(list)}`
   }
 
   /** The keys that have to go so that nothing of this can be read any more. */

@@ -3,7 +3,7 @@ import type { Claim, Entries, Lease } from './entries.js'
 import type { Flights } from './flights.js'
 import { type Gate, OverloadedError } from './gate.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
-import { interpret, joinGenerations, type Slot } from './slot.js'
+import { interpret, type Slot } from './slot.js'
 import type { SlotReader } from './slot-reader.js'
 
 export interface ReadThroughOptions {
@@ -69,7 +69,7 @@ export class ReadThrough {
   }
 
   private flightOf<V>(claim: Claim<EntryId>): Promise<V | null> | undefined {
-    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, joinGenerations(claim.slot.generations)))
+    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, claim.slot.generation))
     if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
     return undefined
   }
