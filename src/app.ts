@@ -13,6 +13,7 @@ import { connect, type Database, isOutage } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
+import type { OutboxRow } from './database/outbox.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
@@ -22,7 +23,7 @@ import { createHttpServer } from './http/server.js'
 import { Relay } from './invalidation/relay.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
-import { createLoaders } from './loaders/loaders.js'
+import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
 
 export interface App {
@@ -149,19 +150,25 @@ function auditOptions(cache: Cache, database: Database) {
 function createServer(config: Config, logger: Logger, database: Database, cache: Cache, relay: Relay): Promise<FastifyInstance> {
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
+  const createLoaders = createLoaderFactory(cache, fetchers)
   const startedAt = Date.now()
   return createHttpServer({
     schema: createSchema(),
     createContext: (requestId) => {
-      const loaders = createLoaders(cache, fetchers)
-      const commands = createCommands({
-        database,
-        committed: async (changes) => {
-          await relay.deliverOwn(changes)
-          loaders.forget()
+      const loaders = createLoaders()
+      const committed = async (changes: readonly OutboxRow[]) => {
+        await relay.deliverOwn(changes)
+        loaders.forget()
+      }
+      return {
+        requestId,
+        loaders,
+        cacheAdmin,
+        // Most requests write nothing.
+        get commands() {
+          return createCommands({ database, committed })
         },
-      })
-      return { requestId, loaders, commands, cacheAdmin }
+      }
     },
     checkHealth: () =>
       checkHealth({

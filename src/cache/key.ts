@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.js'
 
 /** Where things lie in the store. A generation stands at the beginning of the keys that it governs. */
@@ -60,9 +61,16 @@ export interface KeyParts {
 
 /** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
 function hashParameters(parameters: Parameters): string {
-  const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)
+  const text = JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const known = hashes.get(text)
+  if (known !== undefined) return known
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  hashes.set(text, hash)
+  return hash
 }
+
+/** Few are asked for again and again: the first page of whatever. */
+const hashes = new LRUCache<string, string>({ max: 1_000 })
 
 /** Keeps a list called "a:b" from being taken for entry "b" of list "a". */
 function escapeId(id: string): string {
