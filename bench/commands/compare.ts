@@ -1,0 +1,144 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Random } from '../../torture/random.js'
+import { checkAnswers, drawSamples } from '../harness/check.js'
+import { Client } from '../harness/client.js'
+import { type Cores, divideCores } from '../harness/cores.js'
+import { buildProject, buildServers, expectRedisServer } from '../harness/prepare.js'
+import { askedIds, type QueryName, queryNames, requestBody } from '../harness/queries.js'
+import { type ServerName, serverNames } from '../harness/server-names.js'
+import { type RunningServer, serverFlags, startServer } from '../harness/servers.js'
+import { openShop, scratchFolder } from '../harness/shop.js'
+import type { World } from '../harness/stops.js'
+import { readUsage } from '../harness/usage.js'
+import { generatorName, load } from '../load/generator.js'
+import type { Options } from '../options.js'
+import type { Comparison, Run } from '../report/results.js'
+import { writeSection } from '../report/write.js'
+
+/** Before each timed run, so that what the turn of the others has cooled is warm again */
+const heatSeconds = 1
+const samplesPerQuery = 100
+
+export function estimateSeconds({ servers, queries, rounds, seconds, quick }: Options): number {
+  const timed = servers.length * queries.length * rounds * (seconds + heatSeconds + 0.3)
+  const warming = servers.length * (quick ? 2 : 15)
+  return 20 + warming + timed
+}
+
+/** Starts all servers, makes sure that they answer alike, and times them in turn. */
+export async function compare(options: Options, world: World): Promise<string> {
+  expectRedisServer()
+  await buildProject(world)
+  await buildServers(world)
+  const cores = divideCores()
+  const shop = await openShop(world)
+  const bodiesFiles = await writeBodies(world, options)
+  const servers = await startServers(options, world, shop, cores)
+
+  const samples = await drawSamples(shop.database, new Random(1, 'samples'), options.queries, {
+    count: samplesPerQuery,
+    quick: options.quick,
+  })
+  // Twice: what is not in the cache takes another way than what is.
+  for (const server of [...servers, ...servers]) await checkAnswers(server, samples)
+  world.print(`all ${servers.length} servers answer alike, ${samples.length} samples`)
+  for (const server of servers) await warm(server, options, world)
+
+  const runs = await timeAll(options, world, servers, bodiesFiles)
+  for (const server of servers) await checkAnswers(server, samples)
+  const { rounds, seconds, connections } = options
+  const flags = Object.fromEntries(options.servers.map((name) => [name, serverFlags(name, options.sameFlags).join(' ')]))
+  const content: Comparison = { rounds, seconds, connections, generator: generatorName, cores: cores.description, flags, runs }
+  const partial = options.servers.length < serverNames.length || options.queries.length < queryNames.length || options.sameFlags
+  return writeSection('compare', content, { quick: options.quick, partial })
+}
+
+async function startServers(
+  { servers, sameFlags }: Options,
+  world: World,
+  shop: Awaited<ReturnType<typeof openShop>>,
+  { serverPrefix }: Cores,
+): Promise<RunningServer[]> {
+  world.print(`starting ${servers.join(', ')}`)
+  const started: RunningServer[] = []
+  for (const name of servers) started.push(await startServer(world, name, { shop, prefix: serverPrefix, sameFlags }))
+  return started
+}
+
+/** By query, a file with all its requests. */
+async function writeBodies(world: World, { queries, quick }: Options): Promise<Record<QueryName, string>> {
+  const folder = await scratchFolder(world)
+  const files = queries.map((query) => [query, join(folder, `${query}.jsonl`)] as const)
+  for (const [query, file] of files)
+    await writeFile(
+      file,
+      `${askedIds(query, quick)
+        .map((id) => requestBody(query, id))
+        .join('\n')}\n`,
+    )
+  return Object.fromEntries(files) as Record<QueryName, string>
+}
+
+/** Asks for everything once. */
+async function warm({ name, url }: RunningServer, { queries, quick, connections }: Options, { print }: World): Promise<void> {
+  const startedAt = performance.now()
+  const client = new Client(url, connections)
+  for (const query of queries) {
+    const bodies = askedIds(query, quick).map((id) => requestBody(query, id))
+    await client.postAll(bodies, (index, { status, text }) => {
+      if (status !== 200) throw new Error(`${name} answers ${bodies[index]} with ${status}: ${text.slice(0, 500)}`)
+    })
+  }
+  client.close()
+  print(`${name} is warm after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+}
+
+async function timeAll(
+  options: Options,
+  world: World,
+  servers: readonly RunningServer[],
+  bodiesFiles: Record<QueryName, string>,
+): Promise<Run[]> {
+  const runs: Run[] = []
+  for (const query of options.queries) {
+    for (let round = 1; round <= options.rounds; round += 1) {
+      for (const server of servers) {
+        const run = await time(server, options, world, { query, round, bodiesFile: bodiesFiles[query] })
+        runs.push(run)
+        world.print(`${query} round ${round} of ${options.rounds}: ${progress(run, runs)}`)
+      }
+    }
+  }
+  return runs
+}
+
+async function time(
+  { name, url, child }: RunningServer,
+  { connections, seconds }: Options,
+  { stops }: World,
+  { query, round, bodiesFile }: { query: QueryName; round: number; bodiesFile: string },
+): Promise<Run> {
+  // In one round all servers get the same ids in the same order.
+  const settings = { url, connections, bodiesFile, seed: round }
+  await load(stops, { ...settings, seconds: heatSeconds })
+  const before = readUsage(child.pid)
+  const { requests, durationUs, p50Us, p99Us } = await load(stops, { ...settings, seconds })
+  const after = readUsage(child.pid)
+  child.expectAlive()
+  const cpuUs = before && after ? after.cpuUs - before.cpuUs : null
+  return {
+    ...{ query, server: name as ServerName, round, p50Us, p99Us },
+    requestsPerSecond: (requests * 1_000_000) / durationUs,
+    cpuUsPerRequest: cpuUs === null ? null : cpuUs / requests,
+    cpuShare: cpuUs === null ? null : cpuUs / durationUs,
+    rssBytes: after?.rssBytes ?? null,
+  }
+}
+
+function progress({ server, query, round, requestsPerSecond, cpuUsPerRequest }: Run, runs: readonly Run[]): string {
+  const limit = runs.find((run) => run.server === 'limit' && run.query === query && run.round === round)
+  const ratio = limit ? `, ${(requestsPerSecond / limit.requestsPerSecond).toFixed(3)} of limit` : ''
+  const cpu = cpuUsPerRequest === null ? '' : `, ${cpuUsPerRequest.toFixed(0)} µs CPU`
+  return `${server} ${Math.round(requestsPerSecond)} requests/s${cpu}${ratio}`
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Redis } from 'ioredis'
+import { Cache } from '../../src/cache/cache.js'
+import { RedisStore } from '../../src/cache/redis-store.js'
+import { createTokenSource } from '../../src/cache/token.js'
+import { namespaces, PRODUCTS, USERS } from '../../src/loaders/namespaces.js'
+import { cacheNames, entryKey, entryText, fillRedis, generation, keys } from '../harness/entries.js'
+import { Reader } from '../harness/reader.js'
+import { scratchFolder, startRedis } from '../harness/shop.js'
+import type { World } from '../harness/stops.js'
+import type { Options } from '../options.js'
+import type { InvalidationRow } from '../report/results.js'
+import { quantile } from '../report/statistics.js'
+import { writeSection } from '../report/write.js'
+
+const readerFile = fileURLToPath(new URL('../harness/reader-process.ts', import.meta.url))
+const sizes = [1_000, 10_000, 100_000, 1_000_000]
+/** What another namespace holds, for the reader */
+const otherKeys = 1_000
+/** How long a reader is watched at least */
+const leastWindowMs = 100
+const scanCount = 1_000
+
+interface Target {
+  cache: Cache
+  client: Redis
+  reader: Reader
+}
+
+/** How long it takes to make a whole namespace unreadable, and what a reader notices meanwhile: ours, and SCAN MATCH with DEL. */
+export async function invalidation({ quick }: Options, world: World): Promise<string> {
+  const redis = await startRedis(world, await scratchFolder(world))
+  const { client } = redis
+  const cache = await openCache(world, redis.url)
+  await fillRedis(client, otherKeys, (number) => ({ key: entryKey(USERS, `user_${number}`), text: entryText({ id: number }) }))
+  const reader = new Reader(
+    readerFile,
+    redis.url,
+    Array.from({ length: otherKeys }, (_, index) => entryKey(USERS, `user_${index + 1}`)),
+  )
+  world.stops.push(() => reader.stop())
+  const target = { cache, client, reader }
+  await sleep(1_000)
+
+  const rows: InvalidationRow[] = []
+  for (const size of quick ? sizes.slice(0, 2) : sizes) {
+    for (const way of ['generation', 'scan'] as const) {
+      const row = await measure(target, size, way)
+      rows.push(row)
+      world.print(
+        `${size} keys, ${way}: ${row.tookMs.toFixed(2)} ms, a reader's p99 ${row.calm.p99Us} -> ${row.meanwhile.p99Us} µs`,
+      )
+    }
+  }
+  return writeSection('invalidation', rows, { quick })
+}
+
+async function measure(target: Target, size: number, way: InvalidationRow['way']): Promise<InvalidationRow> {
+  const tookMs: number[] = []
+  const [calm, meanwhile]: [number[], number[]] = [[], []]
+  const repeats = size >= 1_000_000 ? 1 : size >= 100_000 ? 3 : 5
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
+    await fillNamespace(target, size)
+    calm.push(...(await watchReader(target, () => sleep(300))))
+    const during = await watchReader(target, async () => {
+      const startedAt = performance.now()
+      if (way === 'generation') await target.cache.invalidate(PRODUCTS, 'all')
+      else await scanAndDelete(target.client, `${keys.namespaceGeneration(PRODUCTS)}:*`)
+      tookMs.push(performance.now() - startedAt)
+    })
+    meanwhile.push(...during)
+    await expectGone(target, size, way)
+    await emptyNamespace(target, size)
+  }
+  return {
+    ...{ keys: size, way, repeats, tookMs: quantile(sorted(tookMs), 0.5) },
+    calm: percentiles(calm),
+    meanwhile: { ...percentiles(meanwhile), worstUs: Math.round(Math.max(...sorted(meanwhile).slice(-1)) * 1_000) },
+  }
+}
+
+/** What the reader's reads took while this went on, in milliseconds. */
+async function watchReader({ reader }: Target, work: () => Promise<unknown>): Promise<number[]> {
+  const from = Date.now()
+  await work()
+  const restMs = from + leastWindowMs - Date.now()
+  if (restMs > 0) await sleep(restMs)
+  return reader.latenciesMs(from, Date.now())
+}
+
+async function fillNamespace({ client, cache }: Target, size: number): Promise<void> {
+  await client.set(keys.namespaceGeneration(PRODUCTS), generation)
+  await fillRedis(client, size, (number) => {
+    const id = `product_${number}`
+    return {
+      key: entryKey(PRODUCTS, id),
+      text: entryText({ id, name: 'Lavender Candle', price: 73.9, stock: 12, category: 'Home' }),
+    }
+  })
+  const [lookup] = await cache.peekMany(PRODUCTS, ['product_1'])
+  if (lookup?.state !== 'hit') throw new Error('The cache cannot read what this has written for it')
+}
+
+async function expectGone({ cache, client }: Target, size: number, way: InvalidationRow['way']): Promise<void> {
+  const lookups = await cache.peekMany(PRODUCTS, ['product_1', `product_${size}`])
+  const left = way === 'scan' ? (await client.dbsize()) - otherKeys : 0
+  if (lookups.some(({ state }) => state !== 'miss') || left > 20) throw new Error(`Not everything was invalidated by ${way}`)
+}
+
+/** After the measurement: what ours leaves to its TTL. */
+async function emptyNamespace({ client }: Target, size: number): Promise<void> {
+  for (let start = 1; start <= size; start += scanCount) {
+    const numbers = Array.from({ length: Math.min(scanCount, size - start + 1) }, (_, index) => start + index)
+    await client.unlink(numbers.map((number) => entryKey(PRODUCTS, `product_${number}`)))
+  }
+}
+
+async function scanAndDelete(client: Redis, pattern: string): Promise<void> {
+  let cursor = '0'
+  do {
+    const [next, found] = await client.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount)
+    if (found.length > 0) await client.del(found)
+    cursor = next
+  } while (cursor !== '0')
+}
+
+async function openCache({ stops }: World, url: string): Promise<Cache> {
+  const store = new RedisStore({
+    ...{ urls: [url], cluster: false, connections: 1, channel: 'bench:removals' },
+    ...{ commandTimeoutMs: 5_000, healthIntervalMs: 1_000, log: () => {} },
+  })
+  const cache = new Cache({
+    ...{ store, namespaces, near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
+    ...cacheNames,
+    fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+    ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random },
+  })
+  await cache.connect()
+  stops.push(() => cache.close())
+  return cache
+}
+
+function percentiles(latenciesMs: readonly number[]): { p50Us: number; p99Us: number } {
+  const its = sorted(latenciesMs)
+  return { p50Us: Math.round(quantile(its, 0.5) * 1_000), p99Us: Math.round(quantile(its, 0.99) * 1_000) }
+}
+
+function sorted(values: readonly number[]): number[] {
+  return [...values].sort((a, b) => a - b)
+}

@@ -1,0 +1,105 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Redis } from 'ioredis'
+import { decodeHeld, type EntryHeld } from '../../src/cache/entry.js'
+import { NearStore } from '../../src/cache/near-store.js'
+import { ORDERS, PRODUCTS, USERS } from '../../src/loaders/namespaces.js'
+import { entryKey, entryText, fillRedis } from '../harness/entries.js'
+import { scratchFolder, startRedis } from '../harness/shop.js'
+import type { World } from '../harness/stops.js'
+import type { Options } from '../options.js'
+import type { Memory } from '../report/results.js'
+import { writeSection } from '../report/write.js'
+
+const makers = [
+  { namespace: PRODUCTS, make: product },
+  { namespace: USERS, make: user },
+  { namespace: ORDERS, make: order },
+] as const
+
+/** What entries take in Redis, beside plain JSON under the same keys, and in the near store. */
+export async function memory({ quick }: Options, world: World): Promise<string> {
+  const entries = quick ? 20_000 : 1_000_000
+  const redis = await startRedis(world, await scratchFolder(world))
+  const rows: Memory['redis'] = []
+  for (const { namespace, make } of makers) {
+    const keyOf = (number: number) => entryKey(namespace, make(number).id)
+    const measure = (textOf: (number: number) => string) => measureRedis(redis.client, entries, keyOf, textOf)
+    const plainBytes = await measure((number) => JSON.stringify(make(number)))
+    const oursBytes = await measure((number) => entryText(make(number)))
+    rows.push({ what: `a ${namespace.name.slice(0, -1)}`, plainBytes, oursBytes })
+    world.print(
+      `${namespace.name}: ${Math.round(plainBytes / entries)} bytes as plain JSON, ${Math.round(oursBytes / entries)} ours`,
+    )
+  }
+  return writeSection('memory', { entries, redis: rows, near: measureNear(quick ? 5_000 : 50_000) }, { quick })
+}
+
+async function measureRedis(
+  client: Redis,
+  entries: number,
+  keyOf: (number: number) => string,
+  textOf: (number: number) => string,
+): Promise<number> {
+  await client.flushall()
+  const before = await usedMemory(client)
+  await fillRedis(client, entries, (number) => ({ key: keyOf(number), text: textOf(number) }))
+  const bytes = (await usedMemory(client)) - before
+  await client.flushall()
+  return bytes
+}
+
+async function usedMemory(client: Redis): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
+}
+
+/** Products as they are after they were read from Redis and parsed by a first reader. */
+function measureNear(entries: number): Memory['near'] {
+  const collect = exposedGc()
+  const near = new NearStore({ maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now() })
+  near.confirm(performance.now())
+  collect()
+  const before = process.memoryUsage()
+  for (let number = 1; number <= entries; number += 1) {
+    // Text that arrives from a socket shares nothing with what made it.
+    const text = Buffer.from(entryText(product(number))).toString()
+    const key = Buffer.from(entryKey(PRODUCTS, product(number).id)).toString()
+    const held = decodeHeld(text) as EntryHeld
+    held.parsed = { value: JSON.parse(held.json) }
+    near.put(key, held, near.mark(key))
+  }
+  collect()
+  const after = process.memoryUsage()
+  const heapBytes = after.heapUsed + after.external - before.heapUsed - before.external
+  return { entries, heapBytes, estimatedBytes: near.bytes }
+}
+
+function exposedGc(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+}
+
+function product(number: number) {
+  const name = `${['Wooden', 'Brass', 'Lavender', 'Linen'][number % 4]} ${['Vase', 'Candle', 'Letter Tray', 'Spinning Top'][(number >> 2) % 4]}`
+  return { id: `product_${number}`, name, price: 42.79 + (number % 50), stock: number % 500, category: 'Home & Garden' }
+}
+
+function user(number: number) {
+  return {
+    id: `user_${number}`,
+    email: `tara.kaya.${number}@example.com`,
+    name: 'Tara Kaya',
+    createdAt: '2025-01-01T12:34:56.789Z',
+  }
+}
+
+function order(number: number) {
+  const productIds = [1, 2, 3].map((position) => `product_${(number * position) % 5_000}`)
+  return {
+    id: `order_${number}`,
+    userId: `user_${number % 10_000}`,
+    productIds,
+    total: 226.66,
+    createdAt: '2025-01-01T12:34:56.789Z',
+  }
+}

@@ -1,0 +1,13 @@
+/** In the order in which they take turns */
+export const serverNames = [
+  'limit',
+  'limit-near',
+  'naive',
+  'straightforward',
+  'yoga',
+  'mercurius',
+  'mercurius-cache',
+  'ours-far',
+  'ours-near',
+] as const
+export type ServerName = (typeof serverNames)[number]

@@ -1,0 +1,69 @@
+import 'reflect-metadata'
+import process from 'node:process'
+import { cold } from './commands/cold.js'
+import { compare, estimateSeconds } from './commands/compare.js'
+import { invalidation } from './commands/invalidation.js'
+import { memory } from './commands/memory.js'
+import { start } from './commands/start.js'
+import { Stops, type World } from './harness/stops.js'
+import { type CommandName, type Options, readOptions, usage } from './options.js'
+
+interface Command {
+  run: (options: Options, world: World) => Promise<string>
+  seconds: (options: Options) => number
+}
+
+const commands: Record<CommandName, Command> = {
+  compare: { run: compare, seconds: estimateSeconds },
+  cold: { run: cold, seconds: ({ quick }) => (quick ? 20 : 90) },
+  invalidation: { run: invalidation, seconds: ({ quick }) => (quick ? 10 : 90) },
+  memory: { run: memory, seconds: ({ quick }) => (quick ? 10 : 90) },
+  start: { run: start, seconds: () => 20 },
+}
+
+const startedAt = Date.now()
+process.exitCode = await main(process.argv.slice(2))
+// Connections that were kept alive would keep the process.
+process.exit()
+
+async function main(args: string[]): Promise<number> {
+  let options: Options
+  try {
+    options = readOptions(args)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return 1
+  }
+  return bench(options)
+}
+
+async function bench(options: Options): Promise<number> {
+  const { run, seconds } = commands[options.command]
+  const world: World = { print, stops: new Stops() }
+  const estimate = seconds(options)
+  print(`${options.command}: takes about ${estimate < 100 ? `${Math.ceil(estimate)} s` : `${Math.ceil(estimate / 60)} minutes`}`)
+  try {
+    const text = await Promise.race([run(options, world), interruption(estimate)])
+    console.log(`\n${text}\n`)
+    return 0
+  } catch (error) {
+    console.error(error instanceof Interrupted ? error.message : (error as Error).stack)
+    return 1
+  } finally {
+    await world.stops.stop()
+  }
+}
+
+class Interrupted extends Error {}
+
+/** Rejects at a signal, and when it takes far too long. Installing and a slow machine take time, too. */
+function interruption(estimateSeconds: number): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Interrupted('It did not end in time')), (3 * estimateSeconds + 600) * 1_000).unref()
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Interrupted(signal)))
+  })
+}
+
+function print(line: string): void {
+  console.log(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${line}`)
+}

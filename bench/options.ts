@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util'
+import { type QueryName, queryNames } from './harness/queries.js'
+import { type ServerName, serverNames } from './harness/server-names.js'
+
+const commandNames = ['compare', 'cold', 'invalidation', 'memory', 'start'] as const
+export type CommandName = (typeof commandNames)[number]
+
+export interface Options {
+  command: CommandName
+  /** A smoke test: everything small and short, so its figures mean nothing */
+  quick: boolean
+  rounds: number
+  seconds: number
+  connections: number
+  servers: readonly ServerName[]
+  queries: readonly QueryName[]
+  /** Every server gets the V8 flags of the project's start script. */
+  sameFlags: boolean
+}
+
+export const usage = `Usage: npm run bench -- [compare] [--rounds 3] [--seconds 5] [--connections 50] [--only limit,ours-near] [--queries Q1,Q2]
+                                [--same-flags] [--quick]
+       npm run bench -- cold|invalidation|memory|start [--quick]`
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+const ofCompare = { rounds: text, seconds: text, connections: text, only: text, queries: text, 'same-flags': flag }
+
+/** Throws an Error that says which option is wrong. */
+export function readOptions(args: string[]): Options {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...ofCompare, quick: flag } })
+  const [command = 'compare', ...others] = positionals
+  if (!isOneOf(commandNames, command)) throw new Error(`There is no command "${command}", only ${commandNames.join(', ')}.`)
+  if (others.length > 0) throw new Error(`One command at a time, not also "${others.join(' ')}".`)
+  const misplaced = Object.keys(ofCompare).find((name) => command !== 'compare' && values[name as keyof typeof values])
+  if (misplaced) throw new Error(`--${misplaced} is for compare, not for ${command}.`)
+  const { quick } = values
+  return {
+    command,
+    quick,
+    rounds: wholeNumber('rounds', values.rounds ?? (quick ? '1' : '3'), 1, 100),
+    seconds: wholeNumber('seconds', values.seconds ?? (quick ? '1' : '5'), 1, 600),
+    connections: wholeNumber('connections', values.connections ?? '50', 1, 1_000),
+    servers: someOf('only', serverNames, values.only),
+    queries: someOf('queries', queryNames, values.queries),
+    sameFlags: values['same-flags'],
+  }
+}
+
+function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const number = Number(text)
+  if (/^\d{1,10}$/.test(text) && number >= least && number <= most) return number
+  throw new Error(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`)
+}
+
+/** All, where none is named; in their own order, whatever order they are named in. */
+function someOf<Name extends string>(option: string, all: readonly Name[], text: string | undefined): readonly Name[] {
+  if (text === undefined) return all
+  const named = text.split(',')
+  const unknown = named.find((name) => !isOneOf(all, name))
+  if (unknown !== undefined) throw new Error(`--${option} takes some of ${all.join(',')}, not "${unknown}".`)
+  return all.filter((name) => named.includes(name))
+}
+
+function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
+  return (names as readonly string[]).includes(name)
+}

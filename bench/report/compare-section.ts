@@ -1,0 +1,66 @@
+import { queries } from '../harness/queries.js'
+import type { Comparison } from './results.js'
+import type { Spread } from './statistics.js'
+import { queriesOf, type Summary, summarize } from './summary.js'
+import { megabytes, milliseconds, number, percent, table } from './table.js'
+
+const headings = [
+  'server',
+  'requests/s',
+  'p50',
+  'p99',
+  'CPU a request',
+  'core used',
+  'RSS',
+  'ratio to limit',
+  'ratio to mercurius',
+]
+
+export function compareSection(comparison: Comparison): string {
+  const { rounds, seconds, connections, generator, cores } = comparison
+  const tables = queriesOf(comparison).map((query) => {
+    const { title, document } = queries[query]
+    const rows = summarize(comparison, query).map(toRow)
+    return `### ${query}: ${title}\n\n\`${document}\`\n\n${table(headings, rows)}`
+  })
+  const how = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s each, ${connections} connections, load by ${generator}, ${cores}.`
+  return [
+    `${how} Medians over the rounds, least to most in parentheses; a ratio is that of requests/s in the same round.`,
+    ...tables,
+    `V8 flags: ${flagList(comparison)}.`,
+  ].join('\n\n')
+}
+
+function toRow(summary: Summary): string[] {
+  const { server, requestsPerSecond, p50Us, p99Us, cpuUsPerRequest, cpuShare, rssBytes, toLimit, toMercurius } = summary
+  return [
+    server,
+    spreadText(requestsPerSecond, number),
+    milliseconds(p50Us),
+    milliseconds(p99Us),
+    cpuUsPerRequest === null ? '–' : `${number(cpuUsPerRequest)} µs`,
+    percent(cpuShare),
+    megabytes(rssBytes),
+    spreadText(toLimit, ratio),
+    spreadText(toMercurius, ratio),
+  ]
+}
+
+function spreadText(its: Spread | null, text: (value: number) => string): string {
+  if (its === null) return '–'
+  return its.least === its.most ? text(its.median) : `${text(its.median)} (${text(its.least)} – ${text(its.most)})`
+}
+
+function ratio(value: number): string {
+  return value.toFixed(value < 0.1 ? 3 : 2)
+}
+
+function flagList({ flags }: Comparison): string {
+  const servers = Object.entries(flags)
+  return [...new Set(servers.map(([, its]) => its))]
+    .map((its) => {
+      const named = servers.filter(([, others]) => others === its).map(([server]) => server)
+      return `${its === '' ? 'none' : `\`${its}\``} (${named.join(', ')})`
+    })
+    .join('; ')
+}

@@ -1,0 +1,71 @@
+import { queries } from '../harness/queries.js'
+import type { ColdRow, InvalidationRow, Memory, Start } from './results.js'
+import { quantile } from './statistics.js'
+import { milliseconds, number, percent, table } from './table.js'
+
+export function coldSection(rows: readonly ColdRow[]): string {
+  const headings = ['query', 'asked before', 'hits', 'requests', 'requests/s', 'p99', 'SQL a request', 'CPU a request']
+  const cells = rows.map((row) => [
+    `${row.query}: ${queries[row.query].title}`,
+    percent(row.warmedShare),
+    percent(row.hitShare),
+    number(row.requests),
+    number(row.requestsPerSecond),
+    milliseconds(row.p99Us),
+    row.statementsPerRequest.toFixed(2),
+    row.cpuUsPerRequest === null ? '–' : `${number(row.cpuUsPerRequest)} µs`,
+  ])
+  return [
+    `ours-far, each id asked for once, 50 at a time, by a client in Node (so requests/s are not those of the comparison).
+Hits are the cache's own count of lookups; SQL statements on the shop's tables are counted by pg_stat_statements.`,
+    table(headings, cells),
+  ].join('\n\n')
+}
+
+export function invalidationSection(rows: readonly InvalidationRow[]): string {
+  const headings = ['keys', 'how', 'took', 'a reader: p50', 'p99', 'meanwhile: p50', 'p99', 'worst']
+  const ways = { generation: 'ours: one generation removed', scan: 'SCAN MATCH + DEL' }
+  const cells = rows.map(({ keys, way, tookMs, calm, meanwhile }) => [
+    keys.toLocaleString('en'),
+    ways[way],
+    milliseconds(tookMs * 1000),
+    milliseconds(calm.p50Us),
+    milliseconds(calm.p99Us),
+    milliseconds(meanwhile.p50Us),
+    milliseconds(meanwhile.p99Us),
+    milliseconds(meanwhile.worstUs),
+  ])
+  return [
+    `A whole namespace made unreadable. Ours leaves the entries to their TTL, and gives their memory back only then.
+The reader is another process with 4 MGETs of 5 other keys under way all the time; "meanwhile" is the time it took, 100 ms at least.`,
+    table(headings, cells),
+  ].join('\n\n')
+}
+
+export function memorySection({ entries, redis, near }: Memory): string {
+  const cells = redis.map(({ what, plainBytes, oursBytes }) => [
+    what,
+    perMillion(plainBytes / entries),
+    perMillion(oursBytes / entries),
+    `+${percent(oursBytes / plainBytes - 1)}`,
+  ])
+  const measured = `${entries.toLocaleString('en')} entries with a TTL, by \`used_memory\`${entries < 1_000_000 ? ', extrapolated to a million' : ''}.`
+  return [
+    `Redis: ${measured} The keys are the same.`,
+    table(['entry', 'plain JSON, a million', 'ours, a million', 'more'], cells),
+    `Near store: ${number(near.heapBytes / near.entries)} bytes of heap an entry (${near.entries.toLocaleString('en')} products, read and parsed), ` +
+      `for which it reckons ${number(near.estimatedBytes / near.entries)}.`,
+  ].join('\n\n')
+}
+
+export function startSection({ firstMs, laterMs, command }: Start): string {
+  const sorted = [...laterMs].sort((a, b) => a - b)
+  const all = sorted.map((ms) => milliseconds(ms * 1000)).join(', ')
+  return `From the spawn of \`${command}\` to the first answered query, with its embedded Postgres and without Redis: **${milliseconds(
+    quantile(sorted, 0.5) * 1000,
+  )}** (median of ${sorted.length}: ${all}). The very first, which makes the database and its demo data: ${milliseconds(firstMs * 1000)}.`
+}
+
+function perMillion(bytes: number): string {
+  return `${number((bytes * 1_000_000) / 1024 ** 2)} MB`
+}

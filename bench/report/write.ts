@@ -1,0 +1,68 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describeMachine } from '../harness/machine.js'
+import { root } from '../harness/prepare.js'
+import { chart } from './chart.js'
+import { compareSection } from './compare-section.js'
+import type { Results, Section } from './results.js'
+import { coldSection, invalidationSection, memorySection, startSection } from './sections.js'
+
+const folder = join(root, 'bench', 'results')
+
+/**
+ * Puts a section into results.json, and makes results.md and results.svg anew from all that it holds. Runs that leave something out
+ * (quick ones, or of some servers only) go into partial.* instead, which is not kept in git. Returns the section's text.
+ */
+export async function writeSection<Name extends keyof Results>(
+  name: Name,
+  content: Exclude<Results[Name], undefined> extends Section<infer Content> ? Content : never,
+  options: { quick: boolean; partial?: boolean },
+): Promise<string> {
+  const base = join(folder, options.quick || options.partial ? 'partial' : 'results')
+  const section = { date: new Date().toISOString(), machine: describeMachine(), quick: options.quick, content }
+  const results: Results = { ...readResults(`${base}.json`), [name]: section }
+  await mkdir(folder, { recursive: true })
+  await writeFile(`${base}.json`, `${JSON.stringify(results, null, 2)}\n`)
+  await writeFile(`${base}.md`, document(results, `${options.quick || options.partial ? 'partial' : 'results'}.svg`))
+  if (results.compare) await writeFile(`${base}.svg`, chart(results.compare))
+  return (texts(results)[name] as () => string)()
+}
+
+function readResults(path: string): Results {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Results) : {}
+}
+
+function document(results: Results, chartFile: string): string {
+  const sections = (Object.keys(titles) as (keyof Results)[]).flatMap((name) => {
+    const section = results[name]
+    if (!section) return []
+    const picture = name === 'compare' ? `\n\n![Ratios to the limit](${chartFile})` : ''
+    return `## ${titles[name]}\n\n${origin(section)}${picture}\n\n${(texts(results)[name] as () => string)()}`
+  })
+  return `# Results\n\nWritten by \`npm run bench\`; see [the README](../README.md) for what is compared.\n\n${sections.join('\n\n')}\n`
+}
+
+const titles: Record<keyof Results, string> = {
+  compare: 'Comparison',
+  cold: 'Cold and half cold',
+  invalidation: 'Invalidation',
+  memory: 'Memory',
+  start: 'Start',
+}
+
+function texts({ compare, cold, invalidation, memory, start }: Results): Partial<Record<keyof Results, () => string>> {
+  return {
+    ...(compare && { compare: () => compareSection(compare.content) }),
+    ...(cold && { cold: () => coldSection(cold.content) }),
+    ...(invalidation && { invalidation: () => invalidationSection(invalidation.content) }),
+    ...(memory && { memory: () => memorySection(memory.content) }),
+    ...(start && { start: () => startSection(start.content) }),
+  }
+}
+
+function origin({ date, machine, quick }: Section<unknown>): string {
+  const { cpu, cores, memoryGb, node, system } = machine
+  const smoke = quick ? ' **A smoke test: its figures mean nothing.**' : ''
+  return `${date.slice(0, 16).replace('T', ' ')} UTC, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}.${smoke}`
+}

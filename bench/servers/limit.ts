@@ -1,0 +1,39 @@
+import { orderAnswer, productAnswer, userAnswer } from './limit/answers.js'
+import { type Answer, serve } from './limit/http.js'
+import { splitIds, splitOrder, userOrdersKey } from './limit/pieces.js'
+import { readPieces } from './limit/source.js'
+import { createRedis } from './shared/redis.js'
+
+// LIMIT, the yardstick: no GraphQL, the fewest MGETs that give each answer, and the answer concatenated from what they bring.
+
+const redis = createRedis()
+const pipelining = createRedis({ enableAutoPipelining: true })
+
+const answer: Answer = (operationName, id) => {
+  if (operationName === 'Product') return product(id)
+  return operationName === 'Order' ? order(id) : user(id)
+}
+
+async function product(id: string): Promise<string> {
+  const [piece] = await readPieces(pipelining, [id])
+  return productAnswer(piece)
+}
+
+async function order(id: string): Promise<string> {
+  const [piece] = await readPieces(pipelining, [id])
+  if (piece == null) return '{"data":{"order":null}}'
+  const parts = splitOrder(piece)
+  return orderAnswer(parts, await readPieces(pipelining, [parts.userId, ...parts.productIds]))
+}
+
+async function user(id: string): Promise<string> {
+  const [piece, list] = await readPieces(redis, [id, userOrdersKey(id)])
+  if (piece == null) return '{"data":{"user":null}}'
+  const orderIds = splitIds(list ?? '')
+  const orders = orderIds.length > 0 ? await readPieces(redis, orderIds) : []
+  const parts = orders.filter((order) => order !== null).map(splitOrder)
+  const productIds = parts.flatMap(({ productIds }) => productIds)
+  return userAnswer(piece, parts, productIds.length > 0 ? await readPieces(redis, productIds) : [])
+}
+
+serve(answer)

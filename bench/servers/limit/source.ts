@@ -1,0 +1,41 @@
+import type { Redis } from 'ioredis'
+import { ttlSeconds } from '../shared/environment.js'
+import * as rows from '../shared/rows.js'
+import { orderPiece, productPiece, userOrdersKey, userOrdersPiece, userPiece } from './pieces.js'
+
+const firstOrders = rows.userOrderIds(20)
+
+/** One MGET; what it lacks comes from Postgres and is put into Redis. null where there is no such thing. */
+export async function readPieces(redis: Redis, keys: string[]): Promise<(string | null)[]> {
+  const pieces = await redis.mget(keys)
+  return pieces.includes(null) ? fillGaps(redis, keys, pieces) : pieces
+}
+
+async function fillGaps(redis: Redis, keys: string[], pieces: (string | null)[]): Promise<(string | null)[]> {
+  const fetched = await fetchPieces(keys.filter((_, index) => pieces[index] === null))
+  const pipeline = redis.pipeline()
+  for (const [key, piece] of fetched) pipeline.set(key, piece, 'EX', ttlSeconds)
+  await pipeline.exec()
+  return pieces.map((piece, index) => piece ?? fetched.get(keys[index] as string) ?? null)
+}
+
+async function fetchPieces(keys: readonly string[]): Promise<Map<string, string>> {
+  const idsOf = (kind: string) => keys.filter((key) => key.startsWith(kind))
+  const listsOf = idsOf(userOrdersKey('')).map((key) => key.slice(userOrdersKey('').length))
+  const [products, users, orders, lists] = await Promise.all([
+    fetchSome(rows.products, idsOf('product_')),
+    fetchSome(rows.users, idsOf('user_')),
+    fetchSome(rows.orders, idsOf('order_')),
+    fetchSome(firstOrders, listsOf),
+  ])
+  return new Map([
+    ...[...products].map(([id, product]) => [id, productPiece(product)] as const),
+    ...[...users].map(([id, user]) => [id, userPiece(user)] as const),
+    ...[...orders].map(([id, order]) => [id, orderPiece(order)] as const),
+    ...[...lists].map(([id, orderIds]) => [userOrdersKey(id), userOrdersPiece(orderIds)] as const),
+  ])
+}
+
+async function fetchSome<V>(fetch: rows.FetchRows<V>, ids: string[]): Promise<ReadonlyMap<string, V>> {
+  return ids.length > 0 ? fetch(ids) : new Map()
+}

@@ -1,0 +1,71 @@
+import fastify from 'fastify'
+import { mercurius } from 'mercurius'
+import mercuriusCache from 'mercurius-cache'
+import { address, announce, ttlSeconds } from './shared/environment.js'
+import { createRedis } from './shared/redis.js'
+import * as rows from './shared/rows.js'
+import { typeDefs } from './shared/type-defs.js'
+
+// Mercurius with compiled queries and loaders on Postgres, and mercurius-cache on Redis in front of them: a GET per cached field.
+
+const server = fastify()
+
+await server.register(mercurius, {
+  schema: typeDefs,
+  jit: 1,
+  resolvers: {
+    Query: {
+      product: (_: unknown, { id }: { id: string }) => fetchOne(rows.products, id),
+      order: (_: unknown, { id }: { id: string }) => fetchOne(rows.orders, id),
+      user: (_: unknown, { id }: { id: string }) => fetchOne(rows.users, id),
+    },
+  },
+  loaders: {
+    Order: {
+      user: async (queries: { obj: rows.Order }[]) => {
+        const users = await rows.users(queries.map(({ obj }) => obj.userId))
+        return queries.map(({ obj }) => users.get(obj.userId) ?? null)
+      },
+      products: async (queries: { obj: rows.Order }[]) => {
+        const products = await rows.products(queries.flatMap(({ obj }) => obj.productIds))
+        return queries.map(({ obj }) => obj.productIds.map((id) => products.get(id) ?? null))
+      },
+    },
+    User: {
+      orders: (queries: { obj: rows.User; params: { first: number } }[]) => Promise.all(queries.map(fetchConnection)),
+    },
+  },
+})
+
+await server.register(mercuriusCache.default, {
+  ttl: ttlSeconds,
+  storage: { type: 'redis', options: { client: createRedis() } },
+  // By what they depend on; the default is to make a key of the whole parent.
+  policy: {
+    Query: { product: { key: idArgument }, order: { key: idArgument }, user: { key: idArgument } },
+    Order: {
+      user: { key: ({ self }: { self: rows.Order }) => self.userId },
+      products: { key: ({ self }: { self: rows.Order }) => self.id },
+    },
+    User: {
+      orders: { key: ({ self, arg }: { self: rows.User; arg: { first: number } }) => `${self.id} ${arg.first}` },
+    },
+  },
+})
+
+function idArgument({ arg }: { arg: { id: string } }): string {
+  return arg.id
+}
+
+async function fetchOne<V>(fetch: rows.FetchRows<V>, id: string): Promise<V | null> {
+  return (await fetch([id])).get(id) ?? null
+}
+
+async function fetchConnection({ obj, params }: { obj: rows.User; params: { first: number } }) {
+  const ids = (await rows.userOrderIds(params.first)([obj.id])).get(obj.id) ?? []
+  const orders = await rows.orders(ids)
+  return { nodes: ids.map((id) => orders.get(id)) }
+}
+
+await server.listen(address)
+announce()

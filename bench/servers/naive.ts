@@ -1,0 +1,18 @@
+import { serveApollo } from './shared/apollo.js'
+import { readOne } from './shared/cache-aside.js'
+import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
+import { createRedis } from './shared/redis.js'
+import { type Context, schema } from './shared/type-graphql.js'
+
+// Apollo Server + TypeGraphQL: every resolver asks Redis for itself.
+
+const redis = createRedis()
+
+const context: Context = {
+  product: (id) => readOne(redis, PRODUCT, id),
+  user: (id) => readOne(redis, USER, id),
+  order: (id) => readOne(redis, ORDER, id),
+  userOrderIds: async (userId, first) => (await readOne(redis, userOrders(first), userId)) ?? [],
+}
+
+await serveApollo(schema, () => context)

@@ -1,0 +1,9 @@
+import type { Kind } from './cache-aside.js'
+import * as rows from './rows.js'
+
+export const PRODUCT: Kind<rows.Product> = { name: 'product', fetch: rows.products }
+export const USER: Kind<rows.User> = { name: 'user', fetch: rows.users }
+export const ORDER: Kind<rows.Order> = { name: 'order', fetch: rows.orders }
+
+/** A user's newest orders, by the user's id */
+export const userOrders = (first: number): Kind<string[]> => ({ name: `first-${first}-orders`, fetch: rows.userOrderIds(first) })
