@@ -30,7 +30,7 @@ export class RedisStore implements CacheStore {
   private readonly watchers = new Set<Watcher>()
   private nextClient = 0
   private healthTimer: NodeJS.Timeout | undefined
-  private lastReport = ''
+  private readonly reported = new Set<string>()
 
   constructor(private readonly options: RedisStoreOptions) {
     this.backend = options.cluster ? 'redis-cluster' : 'redis'
@@ -164,7 +164,7 @@ export class RedisStore implements CacheStore {
       this.report('cache server not connected')
     })
     client.on('ready', () => {
-      this.report('cache server connected')
+      this.report(connected)
       void this.ping().catch(() => undefined)
     })
     // Of a cluster, a master that went or came: what it holds may lack the last removals.
@@ -175,8 +175,9 @@ export class RedisStore implements CacheStore {
 
   /** An outage repeats itself at every attempt to connect; one line for each thing that happened is enough. */
   private report(message: string): void {
-    if (message === this.lastReport) return
-    this.lastReport = message
+    if (this.reported.has(message)) return
+    if (message === connected || this.reported.has(connected)) this.reported.clear()
+    this.reported.add(message)
     this.options.log(message)
   }
 
@@ -261,3 +262,4 @@ function sum(numbers: readonly number[]): number {
 }
 
 const removalBatch = 1_000
+const connected = 'cache server connected'
