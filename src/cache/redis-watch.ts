@@ -37,7 +37,7 @@ export class RedisWatch {
   }
 
   /** A server that hangs does not end the connection: nothing more is asked on this one. */
-  private reopen(): void {
+  reopen(): void {
     this.subscriber?.disconnect()
     this.subscriber = undefined
   }
@@ -107,7 +107,7 @@ export class RedisWatch {
   }
 
   private async createSubscriber(): Promise<Redis> {
-    const options = { lazyConnect: true, retryStrategy: () => null, autoResubscribe: false }
+    const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
     const cluster = this.source as Cluster
     const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))
