@@ -4,7 +4,7 @@ import { type Logger, pino } from 'pino'
 import { Cache } from './cache/cache.js'
 import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
-import { RedisStore } from './cache/redis-store.js'
+import { RedisStore, type RedisTarget } from './cache/redis-store.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { createCommands } from './commands/commands.js'
@@ -216,11 +216,10 @@ function createCache(config: Config, logger: Logger, wrapStore: (store: CacheSto
 }
 
 function createStore(config: Config, logger: Logger): CacheStore {
-  const urls = config.REDIS_CLUSTER_NODES ?? (config.REDIS_URL === undefined ? [] : [config.REDIS_URL])
-  if (!isFilled(urls)) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: () => performance.now() })
+  const target = redisTarget(config)
+  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: () => performance.now() })
   return new RedisStore({
-    urls,
-    cluster: config.REDIS_CLUSTER_NODES !== undefined,
+    target,
     connections: config.REDIS_CONNECTIONS,
     channel: `${config.CACHE_PREFIX}:removals`,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
@@ -229,8 +228,12 @@ function createStore(config: Config, logger: Logger): CacheStore {
   })
 }
 
-function isFilled<T>(items: readonly T[]): items is readonly [T, ...T[]] {
-  return items.length > 0
+function redisTarget(config: Config): RedisTarget | null {
+  const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes, REDIS_SENTINEL_NODES: sentinels } = config
+  if (url !== undefined) return { kind: 'server', url }
+  if (nodes !== undefined) return { kind: 'cluster', urls: nodes }
+  if (sentinels !== undefined) return { kind: 'sentinel', urls: sentinels, masterName: config.REDIS_SENTINEL_MASTER }
+  return null
 }
 
 /** Requests in flight get their answer; who is not done by then is cut off. */

@@ -12,11 +12,11 @@ const variables = {
   DATA_DIR: z.string().default('.data'),
   DEMO_DATA: z.stringbool('must be true or false').default(true),
   REDIS_URL: url(...redisProtocols).optional(),
-  REDIS_CLUSTER_NODES: z
-    .string()
-    .transform((list) => list.split(',').map(toRedisUrl))
-    .refine((urls) => urls.every(isRedisUrl), 'must be host:port or redis:// addresses with commas between them')
+  REDIS_CLUSTER_NODES: redisNodes().optional(),
+  REDIS_SENTINEL_NODES: redisNodes()
+    .refine(([, ...others]) => !others.some(hasCredentials), 'must hold credentials in its first address only')
     .optional(),
+  REDIS_SENTINEL_MASTER: z.string().default('mymaster'),
   REDIS_CONNECTIONS: integer(1, 100).default(1),
   REDIS_TIMEOUT_MS: integer(1, 60_000).default(250),
   REDIS_HEALTH_INTERVAL_MS: integer(10, 600_000).default(1000),
@@ -43,10 +43,13 @@ const variables = {
 }
 
 export type Config = z.infer<typeof schema>
-const schema = z.object(variables).refine(({ REDIS_URL, REDIS_CLUSTER_NODES }) => !(REDIS_URL && REDIS_CLUSTER_NODES), {
-  path: ['REDIS_CLUSTER_NODES'],
-  message: 'cannot be set together with REDIS_URL',
+const schema = z.object(variables).superRefine((config, context) => {
+  const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
+  for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
 })
+
+/** Each says where the shared cache is; without any, it is in this process. */
+export const redisVariables = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'] as const
 
 export const variableNames = Object.keys(variables)
 
@@ -85,8 +88,21 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))
 }
 
-function isRedisUrl(text: string): boolean {
-  return isUrl(text, redisProtocols)
+function redisNodes() {
+  return z
+    .string()
+    .transform((list) => list.split(',').map(toRedisUrl) as [string, ...string[]])
+    .refine((urls) => urls.every(isNode), 'must be host:port or redis:// addresses with commas between them')
+}
+
+function isNode(text: string): boolean {
+  return isUrl(text, redisProtocols) && new URL(text).hostname !== ''
+}
+
+function hasCredentials(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username !== '' || password !== ''
 }
 
 function toRedisUrl(address: string): string {

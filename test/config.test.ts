@@ -8,6 +8,7 @@ const defaults = {
   DATABASE_TIMEOUT_MS: 5000,
   DATA_DIR: '.data',
   DEMO_DATA: true,
+  REDIS_SENTINEL_MASTER: 'mymaster',
   REDIS_CONNECTIONS: 1,
   REDIS_TIMEOUT_MS: 250,
   REDIS_HEALTH_INTERVAL_MS: 1000,
@@ -61,6 +62,9 @@ describe('the configuration', () => {
     ['DEMO_DATA', 'false', false],
     ['REDIS_URL', 'redis://localhost', undefined],
     ['REDIS_URL', 'rediss://user:secret@cache.example:6380/3', undefined],
+    ['REDIS_CLUSTER_NODES', 'a:1, redis://b:2', ['redis://a:1', 'redis://b:2']],
+    ['REDIS_SENTINEL_NODES', 'rediss://shop:secret@a:1/2,b', ['rediss://shop:secret@a:1/2', 'redis://b']],
+    ['REDIS_SENTINEL_MASTER', 'shop', 'shop'],
     ['REDIS_CONNECTIONS', '100', 100],
     ['REDIS_TIMEOUT_MS', '60000', 60_000],
     ['REDIS_HEALTH_INTERVAL_MS', '10', 10],
@@ -92,6 +96,10 @@ describe('the configuration', () => {
     ['REDIS_URL', 'localhost', 'must be a URL that begins with redis:// or rediss://'],
     ['REDIS_URL', 'localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
     ['REDIS_URL', 'http://localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
+    ['REDIS_CLUSTER_NODES', 'a:1,', 'must be host:port or redis:// addresses with commas between them'],
+    ['REDIS_SENTINEL_NODES', 'http://a:1', 'must be host:port or redis:// addresses with commas between them'],
+    ['REDIS_SENTINEL_NODES', 'a:port', 'must be host:port or redis:// addresses with commas between them'],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://:secret@b:1', 'must hold credentials in its first address only'],
     ['REDIS_CONNECTIONS', '101', 'must be a whole number from 1 to 100'],
     ['REDIS_TIMEOUT_MS', '0', 'must be a whole number from 1 to 60000'],
     ['REDIS_HEALTH_INTERVAL_MS', '9', 'must be a whole number from 10 to 600000'],
@@ -112,6 +120,19 @@ describe('the configuration', () => {
     )
   })
 
+  test('takes one place for the cache, and names those that are too many', () => {
+    const places = { REDIS_URL: 'redis://a', REDIS_CLUSTER_NODES: 'a:1', REDIS_SENTINEL_NODES: 'a:1' }
+    const { REDIS_URL, ...withoutUrl } = places
+    expect(faults({ REDIS_URL, REDIS_CLUSTER_NODES: 'a:1' })).toEqual([
+      'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
+    ])
+    expect(faults(withoutUrl)).toEqual(['REDIS_SENTINEL_NODES cannot be set together with REDIS_CLUSTER_NODES'])
+    expect(faults(places)).toEqual([
+      'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
+      'REDIS_SENTINEL_NODES cannot be set together with REDIS_URL',
+    ])
+  })
+
   test('names a variable once, however bad it is', () => {
     expect(faults({ PORT: '-99999999999' })).toHaveLength(1)
     expect(faults({ CACHE_PREFIX: '*'.repeat(100) })).toHaveLength(1)
@@ -122,6 +143,7 @@ describe('the configuration', () => {
     ['DATABASE_URL', 'postgres://shop:hunter2@db.example:port/shop'],
     ['REDIS_URL', 'shop:hunter2@cache.example'],
     ['REDIS_URL', 'redis://:hunter2@[cache.example'],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://:hunter2@b:1'],
   ])('does not repeat the password in a bad %s: %s', (name, text) => {
     expect.assertions(2)
     try {

@@ -127,13 +127,13 @@ async function scanAndDelete(client: Redis, pattern: string): Promise<void> {
 
 async function openCache({ stops }: World, url: string): Promise<Cache> {
   const store = new RedisStore({
-    ...{ urls: [url], cluster: false, connections: 1, channel: 'bench:removals' },
+    ...{ target: { kind: 'server', url }, connections: 1, channel: 'bench:removals' },
     ...{ commandTimeoutMs: 5_000, healthIntervalMs: 1_000, log: () => {} },
   })
   const cache = new Cache({
     ...{ store, namespaces, near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
     ...cacheNames,
-    fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+    fetches: { maxRunning: 20, maxRunMs: 60_000, maxWaiting: 500, maxWaitMs: 1_000 },
     ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random },
   })
   await cache.connect()

@@ -3,16 +3,21 @@ import { Cluster, Redis, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.js'
 import { CombinedReads } from './combined-reads.js'
 import { addCountsScript, publishRemovalScript, type ScriptedClient, swapManyScript } from './redis-scripts.js'
+import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
 import { numberKey, RedisWatch } from './redis-watch.js'
 import { type CacheStore, type StoreInfo, StoreUnavailableError, type Swap, type SwapAnswer, type Watcher } from './store.js'
 
+/**
+ * Where the server is. Addresses are redis:// or rediss://; user, password and database number, where they are needed, stand in the
+ * (first) one and are those of the server: a sentinel does not get to know them.
+ */
+export type RedisTarget =
+  | { kind: 'server'; url: string }
+  | { kind: 'cluster'; urls: readonly [string, ...string[]] }
+  | ({ kind: 'sentinel' } & SentinelTarget)
+
 export interface RedisStoreOptions {
-  /**
-   * redis:// or rediss://, with user, password and database number where they are needed. Several: nodes of a Redis Cluster, the
-   * credentials taken from the first.
-   */
-  urls: readonly [string, ...string[]]
-  cluster: boolean
+  target: RedisTarget
   connections: number
   /** Its removals are told to those who watch a store with the same channel. */
   channel: string
@@ -28,29 +33,33 @@ export class RedisStore implements CacheStore {
   readonly backend: CacheStore['backend']
   private readonly clients: ScriptedClient[]
   private readonly breaker = new Breaker(3)
-  private readonly watchers = new Set<Watcher>()
+  private readonly watches = new Map<Watcher, RedisWatch>()
   private readonly reads = new CombinedReads((keys) =>
     this.run((client) => this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))),
   )
+  private sentinelWatch: SentinelWatch | undefined
   private nextClient = 0
   private healthTimer: NodeJS.Timeout | undefined
-  private lastReport = ''
+  private readonly reported = new Set<string>()
 
   constructor(private readonly options: RedisStoreOptions) {
-    this.backend = options.cluster ? 'redis-cluster' : 'redis'
+    this.backend = options.target.kind === 'cluster' ? 'redis-cluster' : 'redis'
     this.clients = Array.from({ length: options.connections }, () => createClient(options))
     for (const client of this.clients) this.observeConnection(client)
   }
 
   async connect(): Promise<void> {
+    const { target } = this.options
+    if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.leaveServer())
     // A refused first connection is retried in the background like a lost one.
-    await Promise.all(this.clients.map((client) => client.connect().catch(() => undefined)))
+    await Promise.all(this.clients.map(firstAttempt))
     this.healthTimer = setInterval(() => void this.ping().catch(() => undefined), this.options.healthIntervalMs)
     this.healthTimer.unref()
   }
 
   async close(): Promise<void> {
     clearInterval(this.healthTimer)
+    this.sentinelWatch?.stop()
     await Promise.all(this.clients.map((client) => client.quit().catch(() => client.disconnect())))
   }
 
@@ -90,12 +99,12 @@ export class RedisStore implements CacheStore {
   }
 
   watch(watcher: Watcher): { stop: () => void } {
-    this.watchers.add(watcher)
-    const removals = new RedisWatch(this.clients[0] as ScriptedClient, this.options.channel, watcher)
+    const watch = new RedisWatch(this.clients[0] as ScriptedClient, this.options.channel, watcher)
+    this.watches.set(watcher, watch)
     return {
       stop: () => {
-        this.watchers.delete(watcher)
-        removals.stop()
+        this.watches.delete(watcher)
+        watch.stop()
       },
     }
   }
@@ -138,7 +147,7 @@ export class RedisStore implements CacheStore {
       const remove = () => this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
       const tell = () => client.publishRemoval(1, numberKey(this.options.channel), this.options.channel, keys.join('\n'))
       // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
-      if (this.options.cluster) await remove().then(tell)
+      if (this.backend === 'redis-cluster') await remove().then(tell)
       else await Promise.all([remove(), tell()])
     })
   }
@@ -146,7 +155,7 @@ export class RedisStore implements CacheStore {
   /** One call for all keys; on a cluster one for each slot, sent together. Answers in the order of the keys. */
   private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
     const all = keys.map((_, index) => index)
-    if (!this.options.cluster) return call(all)
+    if (this.backend === 'redis') return call(all)
     const groups = new Map<number, number[]>()
     for (const index of all) {
       const slot = calculateSlot(keys[index] as string)
@@ -162,25 +171,36 @@ export class RedisStore implements CacheStore {
   }
 
   private observeConnection(client: ScriptedClient): void {
-    client.on('error', (error: NodeJS.ErrnoException) => this.report(`cache server: ${error.message || error.code}`))
+    for (const event of ['error', 'sentinelError'])
+      client.on(event, (error: NodeJS.ErrnoException) => this.report(`cache server: ${error.message || error.code}`))
     client.on('close', () => {
-      for (const watcher of this.watchers) watcher.lost()
+      this.tellLost()
       this.report('cache server not connected')
     })
     client.on('ready', () => {
-      this.report('cache server connected')
+      this.report(connected)
       void this.ping().catch(() => undefined)
     })
     // Of a cluster, a master that went or came: what it holds may lack the last removals.
-    client.on('-node', () => {
-      for (const watcher of this.watchers) watcher.lost()
-    })
+    client.on('-node', () => this.tellLost())
+  }
+
+  /** Another server is the master now. Connecting again, everybody asks for it. */
+  private leaveServer(): void {
+    this.tellLost()
+    for (const watch of this.watches.values()) watch.reopen()
+    for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
+  }
+
+  private tellLost(): void {
+    for (const watcher of this.watches.keys()) watcher.lost()
   }
 
   /** An outage repeats itself at every attempt to connect; one line for each thing that happened is enough. */
   private report(message: string): void {
-    if (message === this.lastReport) return
-    this.lastReport = message
+    if (this.reported.has(message)) return
+    if (message === connected || this.reported.has(connected)) this.reported.clear()
+    this.reported.add(message)
     this.options.log(message)
   }
 
@@ -211,8 +231,31 @@ export class RedisStore implements CacheStore {
   }
 }
 
-function createClient({ urls, cluster, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
-  const options = {
+/** While no sentinel answers, connecting goes on and on; each attempt that came to nothing is told as an error. */
+function firstAttempt(client: ScriptedClient): Promise<void> {
+  return new Promise((resolve) => {
+    client.once('error', () => resolve())
+    client.connect().then(resolve, () => resolve())
+  })
+}
+
+function createClient({ target, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
+  const client = createUnscripted(target, commandTimeoutMs)
+  client.defineCommand('swapMany', { lua: swapManyScript })
+  client.defineCommand('addCounts', { lua: addCountsScript })
+  client.defineCommand('publishRemoval', { lua: publishRemovalScript })
+  return client as ScriptedClient
+}
+
+function createUnscripted(target: RedisTarget, commandTimeoutMs: number): Redis | Cluster {
+  const options = connectionOptions(commandTimeoutMs)
+  if (target.kind === 'cluster') return createCluster(target.urls, options, commandTimeoutMs)
+  if (target.kind === 'server') return new Redis(target.url, options)
+  return new Redis(target.urls[0], { ...options, ...sentinelOptions(target, commandTimeoutMs) })
+}
+
+function connectionOptions(commandTimeoutMs: number) {
+  return {
     lazyConnect: true,
     // Without a connection a command fails at once; queued, it would hold up its request.
     enableOfflineQueue: false,
@@ -225,11 +268,6 @@ function createClient({ urls, cluster, commandTimeoutMs }: RedisStoreOptions): S
     // A master that became a replica answers so: connect again, to where the address leads now.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   }
-  const client = cluster ? createCluster(urls, options, commandTimeoutMs) : new Redis(urls[0], options)
-  client.defineCommand('swapMany', { lua: swapManyScript })
-  client.defineCommand('addCounts', { lua: addCountsScript })
-  client.defineCommand('publishRemoval', { lua: publishRemovalScript })
-  return client as ScriptedClient
 }
 
 function createCluster(urls: readonly string[], redisOptions: object, commandTimeoutMs: number): Cluster {
@@ -265,3 +303,4 @@ function sum(numbers: readonly number[]): number {
 }
 
 const removalBatch = 1_000
+const connected = 'cache server connected'

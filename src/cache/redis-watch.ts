@@ -33,7 +33,13 @@ export class RedisWatch {
   stop(): void {
     this.stopped = true
     clearInterval(this.heartbeat)
+    this.reopen()
+  }
+
+  /** A server that hangs does not end the connection: nothing more is asked on this one. */
+  reopen(): void {
     this.subscriber?.disconnect()
+    this.subscriber = undefined
   }
 
   private async listenAgainAndAgain(): Promise<void> {
@@ -82,7 +88,7 @@ export class RedisWatch {
       .then(
         (number) => this.compare(Number(number ?? 0), asOf),
         // In a cluster this may be the answer of a server that is no longer in charge.
-        () => subscriber.disconnect(),
+        () => this.reopen(),
       )
       .finally(() => {
         this.asking = false
@@ -101,7 +107,7 @@ export class RedisWatch {
   }
 
   private async createSubscriber(): Promise<Redis> {
-    const options = { lazyConnect: true, retryStrategy: () => null, autoResubscribe: false }
+    const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
     const cluster = this.source as Cluster
     const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))

@@ -11,7 +11,7 @@ describeStoreContract(
   'Redis Cluster',
   async () => {
     const cluster = await startCluster()
-    const store = new RedisStore({ ...redisOptions(cluster.urls[0]), urls: cluster.urls, cluster: true })
+    const store = new RedisStore({ ...redisOptions(cluster.urls[0]), target: { kind: 'cluster', urls: cluster.urls } })
     return { store, wait: async (ms) => void (await sleep(ms)), stop: cluster.stop }
   },
   { skip: noRedis },

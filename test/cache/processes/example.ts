@@ -13,7 +13,7 @@ interface City {
 const CITIES: Namespace<City> = { name: 'cities', version: 1, softTtlMs: 600_000, graceMs: 600_000, negativeTtlMs: 60_000 }
 const CITY_LISTS: Namespace<string[]> = { ...CITIES, name: 'city-lists', value: [] }
 
-// new RedisStore({ urls: ['redis://127.0.0.1:6379'], ... }) keeps the same contract.
+// new RedisStore({ target: { kind: 'server', url: 'redis://127.0.0.1:6379' }, ... }) keeps the same contract.
 const store = new MemoryStore({ maxBytes: 10_000_000, now: () => performance.now() })
 const cache = new Cache({
   store,
