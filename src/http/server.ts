@@ -70,19 +70,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   await apollo.start()
 
-  server.addHook('onRequest', async (request, reply) => {
+  server.setChildLoggerFactory((its) => its)
+  server.addHook('onRequest', (request, reply, next) => {
     reply.header('x-request-id', request.id)
     // Apollo builds a URL of it, and would answer 500.
-    if (!isHost(request.headers.host))
-      await reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
+    if (isHost(request.headers.host)) return next()
+    return reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
   })
   let closing = false
   server.addHook('preClose', async () => {
     closing = true
   })
-  server.addHook('onSend', async (_, reply) => {
+  server.addHook('onSend', (_, reply, __, next) => {
     // Kept alive, a connection would hold up the end until it is cut off.
     if (closing) reply.header('connection', 'close')
+    next()
   })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
@@ -113,7 +115,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   )
   server.setErrorHandler<FastifyError>((error, request, reply) => {
     const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500
-    if (status === 500) request.log.error({ err: error }, 'request failed')
+    if (status === 500) logger.error({ requestId: request.id, err: error }, 'request failed')
     const message = status === 500 ? 'Internal server error, the request id leads to the log' : error.message
     return reply.code(status).send(requestError(message, status === 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST', request.id))
   })
@@ -131,5 +133,8 @@ function requestId(given: string | string[] | undefined): string {
 }
 
 function isHost(host: string | undefined): boolean {
-  return host === undefined || host === '' || URL.canParse(`http://${host}/`)
+  return host === undefined || host === '' || plainHost.test(host) || URL.canParse(`http://${host}/`)
 }
+
+/** Names that are good without a closer look */
+const plainHost = /^[a-z][a-z\d.-]{0,252}(:\d{1,4})?$/

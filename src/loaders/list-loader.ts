@@ -7,7 +7,7 @@ export class ListLoader {
   private readonly loader: Loader<ListKey, Page | number>
 
   constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
-    this.loader = new Loader({ ...options, textOf: (key) => JSON.stringify([key.list, partOf(key)]) })
+    this.loader = new Loader({ near: options.near, batch: options.batch, textOf })
   }
 
   loadPage(query: PageQuery): Loadable<Page> {
@@ -47,6 +47,10 @@ export function partOf(key: ListKey) {
   if (isCount(key)) return { count: true }
   const { after, before, size, from } = key
   return { after, before, size, from }
+}
+
+function textOf(key: ListKey): string {
+  return JSON.stringify([key.list, partOf(key)])
 }
 
 function isCount(key: ListKey): key is CountQuery {

@@ -12,41 +12,27 @@ export type Loaders = ReturnType<ReturnType<typeof createLoaderFactory>>
 
 /** Gives the loaders of a request: fresh ones, since they remember what they loaded. */
 export function createLoaderFactory(cache: Cache, fetchers: Fetchers) {
-  const users = byId(cache, USERS, fetchers.users)
-  const products = byId(cache, PRODUCTS, fetchers.products)
-  const orders = byId(cache, ORDERS, fetchers.orders)
-  const productLists = ofLists(cache, PRODUCT_LISTS, productListEntry, listFetcher(fetchers.productPages, fetchers.productCounts))
-  const userOrderLists = ofLists(
-    cache,
-    USER_ORDERS,
-    userOrderListEntry,
-    listFetcher(fetchers.userOrderPages, fetchers.userOrderCounts),
-  )
-  // Read by administrators only, and stale with every new user: not worth an entry.
-  const userLists = { near: () => undefined, batch: uncachedBatch(listFetcher(fetchers.userPages, fetchers.userCounts)) }
-  const totals = byId(cache, STATS, fetchers.totals)
-  return () => {
-    const loaders = {
-      users: new Loader(users),
-      products: new Loader(products),
-      orders: new Loader(orders),
-      userLists: new ListLoader(userLists),
-      productLists: new ListLoader(productLists),
-      userOrderLists: new ListLoader(userOrderLists),
-      totals: new Loader(totals),
-    }
-    return {
-      ...loaders,
-      /** After a write, so that the same request reads it. */
-      forget() {
-        for (const loader of Object.values(loaders)) loader.clearAll()
-      },
-    }
-  }
+  return lazily({
+    users: byId(cache, USERS, fetchers.users),
+    products: byId(cache, PRODUCTS, fetchers.products),
+    orders: byId(cache, ORDERS, fetchers.orders),
+    totals: byId(cache, STATS, fetchers.totals),
+    productLists: ofLists(cache, PRODUCT_LISTS, productListEntry, listFetcher(fetchers.productPages, fetchers.productCounts)),
+    userOrderLists: ofLists(
+      cache,
+      USER_ORDERS,
+      userOrderListEntry,
+      listFetcher(fetchers.userOrderPages, fetchers.userOrderCounts),
+    ),
+    // Read by administrators only, and stale with every new user: not worth an entry.
+    userLists: uncachedLists(listFetcher(fetchers.userPages, fetchers.userCounts)),
+  })
 }
 
 function byId<V>(cache: Cache, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
-  return { near: (id: string) => cache.readNear(namespace, id), batch: cachedBatch(cache, namespace, fetch) }
+  const batch = cachedBatch(cache, namespace, fetch)
+  const near = (id: string) => cache.readNear(namespace, id)
+  return () => new Loader<string, V | null>({ near, batch })
 }
 
 function ofLists(
@@ -55,6 +41,40 @@ function ofLists(
   toEntryId: (key: ListKey) => EntryId,
   fetch: Fetcher<ListKey, Page | number>,
 ) {
+  const batch = cachedListBatch(cache, namespace, toEntryId, fetch)
   const near = (key: ListKey) => cache.readNear(namespace, toEntryId(key)) ?? undefined
-  return { near, batch: cachedListBatch(cache, namespace, toEntryId, fetch) }
+  return () => new ListLoader({ near, batch })
+}
+
+function uncachedLists(fetch: Fetcher<ListKey, Page | number>) {
+  const batch = uncachedBatch(fetch)
+  return () => new ListLoader({ near: () => undefined, batch })
+}
+
+type Makers = Record<string, () => { clearAll: () => void }>
+type Made<M extends Makers> = { readonly [Name in keyof M]: ReturnType<M[Name]> }
+
+/** Every loader is made when it is first asked for: most requests need one or two. */
+function lazily<M extends Makers>(makers: M) {
+  class Lazy {
+    private readonly made: Record<string, { clearAll: () => void }> = {}
+
+    /** After a write, so that the same request reads it. */
+    forget(): void {
+      for (const loader of Object.values(this.made)) loader.clearAll()
+    }
+
+    find(name: string, make: () => { clearAll: () => void }) {
+      this.made[name] ??= make()
+      return this.made[name]
+    }
+  }
+  for (const [name, make] of Object.entries(makers)) {
+    Object.defineProperty(Lazy.prototype, name, {
+      get(this: Lazy) {
+        return this.find(name, make)
+      },
+    })
+  }
+  return () => new Lazy() as Lazy & Made<M>
 }
