@@ -1,6 +1,7 @@
 import { Attempts } from './attempts.js'
 import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
+import type { EntryHeader } from './entry.js'
 import { Flights } from './flights.js'
 import { Gate, type GateOptions } from './gate.js'
 import { type KeyParts, Keys } from './key.js'
@@ -182,12 +183,16 @@ export class Cache {
    * store has to be asked. It is shared: nobody may change it.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId): V | null | undefined {
-    const slot = this.reader.readNear(namespace, id)
-    if (!slot) return undefined
-    const lookup = interpret(namespace, slot, this.now())
-    if ((lookup.state !== 'hit' && lookup.state !== 'negative') || this.isDue(lookup)) return undefined
-    this.count(namespace, slot, lookup)
-    return lookup.state === 'hit' ? lookup.value : null
+    const held = this.reader.findNear(namespace, id)
+    if (!held || this.isEarly(held.header)) return undefined
+    const isNegative = held.json === ''
+    // Parsed by its first reader, who asked the store; or not to be parsed.
+    if (!isNegative && !held.parsed) return undefined
+    const counts = this.counters.of(namespace.name)
+    counts.hits += 1
+    counts.nearHits += 1
+    if (isNegative) counts.negativeHits += 1
+    return isNegative ? null : (held.parsed?.value as V)
   }
 
   async getOrFetch<V, Id extends EntryId>(namespace: Namespace<V>, id: Id, fetch: Fetch<Id, V>): Promise<V | null> {
@@ -297,13 +302,14 @@ export class Cache {
     if (slot.near) counts.nearHits += 1
   }
 
-  /** Stale, or (XFetch) so near to it that, with growing probability, one of many readers refills it before anybody sees it stale. */
-  private isDue(lookup: StoredLookup<unknown>): boolean {
-    if (lookup.state === 'stale') return true
-    if (lookup.state !== 'hit' || !lookup.header) return false
-    const { softUntilMs, fetchMs } = lookup.header
+  private isDue({ state, header }: StoredLookup<unknown>): boolean {
+    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header))
+  }
+
+  /** XFetch: so near to being stale that, with growing probability, one of many readers refills it before anybody sees it stale. */
+  private isEarly({ softUntilMs, fetchMs }: EntryHeader): boolean {
     const leftMs = softUntilMs - this.now()
-    // Beyond that the logarithm does not reach in a million years; and it is the price of every hit.
+    // Beyond that the logarithm does not reach; it would be the price of every hit.
     return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - this.random()) >= leftMs
   }
 }

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { EntryHeld } from './entry.js'
 
 export interface NearStoreOptions {
@@ -12,30 +11,50 @@ export interface NearStoreOptions {
 /** An entry, or the text of a generation */
 export type Near = EntryHeld | string
 
+/** A key and what it holds */
+interface Known {
+  readonly key: string
+  readonly near: Near
+  readonly bytes: number
+  /** Where it can also be found by its id */
+  readonly ids: Map<string, Known> | undefined
+  readonly id: string | undefined
+  /** Since it was last passed over by eviction */
+  used: boolean
+}
+
 /**
  * What this process read from the far store a moment ago, kept right by the far store's news of removals. It is used only while
  * that news is known to be complete up to `maxStalenessMs` ago. Values are shared between requests: nobody may change them.
+ * When it is full, the oldest goes that was not used since it was last spared (CLOCK, or second chance): a hit costs no more than a look.
  */
 export class NearStore {
-  private readonly known: LRUCache<string, Near>
+  /** The oldest first */
+  private readonly known = new Map<string, Known>()
+  /** By namespace, then by id: a look-up needs no key. */
+  private readonly byId = new Map<string, Map<string, Known>>()
   /** Counts removals by hash of the key, so that a read that was under way during one is not kept. */
   private readonly removals = new Uint32Array(removalBuckets)
   private usableUntil = Number.NEGATIVE_INFINITY
+  private size = 0
 
-  constructor(private readonly options: NearStoreOptions) {
-    this.known = new LRUCache({ maxSize: options.maxBytes, sizeCalculation: size })
-  }
+  constructor(private readonly options: NearStoreOptions) {}
 
   get usable(): boolean {
     return this.options.now() <= this.usableUntil
   }
 
   get bytes(): number {
-    return this.known.calculatedSize
+    return this.size
   }
 
   get(key: string): Near | undefined {
-    return this.known.get(key)
+    return use(this.known.get(key))
+  }
+
+  /** What was put with this id. */
+  find(namespace: string, id: string): Near | undefined {
+    return use(this.byId.get(namespace)?.get(id))
   }
 
   /** To be taken before the far store is asked, and given to `put` with its answer. */
@@ -43,15 +62,22 @@ export class NearStore {
     return this.removals[bucketOf(key)] as number
   }
 
-  put(key: string, near: Near, mark: number): void {
-    if (this.usable && this.mark(key) === mark) this.known.set(key, near)
+  put(key: string, near: Near, mark: number, findable?: { namespace: string; id: string }): void {
+    if (!this.usable || this.mark(key) !== mark) return
+    this.delete(this.known.get(key))
+    const ids = findable && this.idsOf(findable.namespace)
+    const known = { key, near, bytes: bytesOf(near, key), ids, id: findable?.id, used: false }
+    this.known.set(key, known)
+    ids?.set(findable?.id as string, known)
+    this.size += known.bytes
+    this.evict()
   }
 
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const bucket = bucketOf(key)
       this.removals[bucket] = (this.removals[bucket] as number) + 1
-      this.known.delete(key)
+      this.delete(this.known.get(key))
     }
   }
 
@@ -59,6 +85,8 @@ export class NearStore {
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
     this.known.clear()
+    this.byId.clear()
+    this.size = 0
     for (let bucket = 0; bucket < removalBuckets; bucket += 1) this.removals[bucket] = (this.removals[bucket] as number) + 1
   }
 
@@ -66,6 +94,40 @@ export class NearStore {
   confirm(asOf: number): void {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
+
+  private idsOf(namespace: string): Map<string, Known> {
+    const ids = this.byId.get(namespace) ?? new Map<string, Known>()
+    this.byId.set(namespace, ids)
+    return ids
+  }
+
+  private delete(known: Known | undefined): void {
+    if (!known) return
+    this.known.delete(known.key)
+    if (known.id !== undefined) known.ids?.delete(known.id)
+    this.size -= known.bytes
+  }
+
+  private evict(): void {
+    for (const known of this.known.values()) {
+      if (this.size <= this.options.maxBytes) return
+      if (known.used) this.spare(known)
+      else this.delete(known)
+    }
+  }
+
+  /** It becomes the youngest. */
+  private spare(known: Known): void {
+    known.used = false
+    this.known.delete(known.key)
+    this.known.set(known.key, known)
+  }
+}
+
+function use(known: Known | undefined): Near | undefined {
+  if (!known) return undefined
+  known.used = true
+  return known.near
 }
 
 const removalBuckets = 4096
@@ -78,6 +140,6 @@ function bucketOf(key: string): number {
 }
 
 /** Key, text and, once it was parsed, the value; measured on this shop's entries, rounded up. */
-function size(near: Near, key: string): number {
-  return 200 + key.length + (typeof near === 'string' ? near.length : 4 * near.json.length)
+function bytesOf(near: Near, key: string): number {
+  return 300 + 2 * key.length + (typeof near === 'string' ? near.length : 4 * near.json.length)
 }

@@ -13,9 +13,6 @@ export interface SlotReaderOptions {
   now: () => number
 }
 
-/** A slot that was found in this process: what it holds may be used as it is. */
-export type NearSlot<Id extends EntryId> = Slot<Id> & { readonly held: EntryHeld }
-
 /** Finds what is held under ids: near where that may be used as it is, else in one round trip to the far store. */
 export class SlotReader {
   constructor(private readonly options: SlotReaderOptions) {}
@@ -31,16 +28,23 @@ export class SlotReader {
   }
 
   /** What this process knows of it, at once: only what is fresh, and filled under the generations that it knows. */
-  readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id): NearSlot<Id> | undefined {
+  findNear(namespace: Namespace<unknown>, id: EntryId): EntryHeld | undefined {
     const { near, attempts, keys, now } = this.options
     if (!near?.usable || !attempts.allowed) return undefined
-    const key = keys.entry(namespace, id)
-    const held = near.get(key) as EntryHeld | undefined
+    const namespaceKey = keys.namespaceGeneration(namespace)
+    const isListed = typeof id !== 'string'
+    const held = (isListed ? near.get(keys.entry(namespace, id)) : near.find(namespaceKey, id)) as EntryHeld | undefined
     if (!held || held.header.version !== namespace.version || held.header.softUntilMs <= now()) return undefined
-    const { generation } = held.header
-    const known = near.get(keys.namespaceGeneration(namespace))
-    const current = typeof id === 'string' ? known : `${known}.${near.get(keys.listGeneration(namespace, id.list))}`
-    return generation === current ? { id, key, generation, generations: [], held, near: true } : undefined
+    const known = near.get(namespaceKey)
+    const current = isListed ? `${known}.${near.get(keys.listGeneration(namespace, id.list))}` : known
+    return held.header.generation === current ? held : undefined
+  }
+
+  private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id): Slot<Id> | undefined {
+    const held = this.findNear(namespace, id)
+    if (!held) return undefined
+    const key = this.options.keys.entry(namespace, id)
+    return { id, key, generation: held.header.generation, generations: [], held, near: true }
   }
 
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
@@ -66,7 +70,7 @@ export class SlotReader {
         typeof id === 'string' ? underNamespace : (underList.get(id.list) as typeof underNamespace)
       return { id, key: entryKeys[index] as string, generation, generations, held, near: false }
     })
-    this.keep(textOf, slots, marks)
+    this.keep(namespaceKey, textOf, slots, marks)
     return slots
   }
 
@@ -76,7 +80,12 @@ export class SlotReader {
     return near ? keys.map((key) => near.mark(key)) : []
   }
 
-  private keep(texts: ReadonlyMap<string, string | null>, slots: readonly Slot<EntryId>[], marks: readonly number[]): void {
+  private keep(
+    namespace: string,
+    texts: ReadonlyMap<string, string | null>,
+    slots: readonly Slot<EntryId>[],
+    marks: readonly number[],
+  ): void {
     const { near } = this.options
     if (!near) return
     let next = 0
@@ -84,9 +93,9 @@ export class SlotReader {
       const mark = marks[next++] as number
       if (text !== null) near.put(key, text, mark)
     }
-    for (const { key, held } of slots) {
+    for (const { id, key, held } of slots) {
       const mark = marks[next++] as number
-      if (held.state === 'entry') near.put(key, held, mark)
+      if (held.state === 'entry') near.put(key, held, mark, typeof id === 'string' ? { namespace, id } : undefined)
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { GraphQLLeafType } from 'graphql'
+import { GraphQLID, type GraphQLLeafType, GraphQLString } from 'graphql'
 import type { Write } from './answer.js'
 import { NotCompilableError } from './not-compilable.js'
 
@@ -11,8 +11,9 @@ export function quote(text: string): string {
 }
 
 export function writeLeaf(type: GraphQLLeafType): Write {
+  const isText = type === GraphQLString || type === GraphQLID
   return (value, text) => {
-    const serialized = type.serialize(value)
+    const serialized = isText && typeof value === 'string' ? value : type.serialize(value)
     if (typeof serialized === 'string') text.text += quote(serialized)
     else if (typeof serialized === 'number' && Number.isFinite(serialized)) text.text += serialized
     else if (serialized === null || serialized === undefined) throw new NotCompilableError('A leaf without a value')
@@ -50,15 +51,16 @@ export function writeList(writeItem: Write): Write {
   return (value, text, run) => {
     if (!Array.isArray(value)) throw new NotCompilableError('A list that is no array')
     text.text += '['
-    let written = 0
+    let index = 0
     try {
-      for (; written < value.length; written += 1) {
-        if (written > 0) text.text += ','
-        writeItem(value[written], text, run)
+      for (; index < value.length; index += 1) {
+        if (index > 0) text.text += ','
+        writeItem(value[index], text, run)
       }
-    } finally {
+    } catch (error) {
       // Those that nobody will wait for now must not be taken for forgotten when they fail.
-      for (const item of value.slice(written)) if (isPromise(item)) item.then(undefined, () => undefined)
+      for (const item of value.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
+      throw error
     }
     text.text += ']'
   }
