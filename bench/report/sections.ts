@@ -24,7 +24,7 @@ Hits are the cache's own count of lookups; SQL statements on the shop's tables a
 
 export function invalidationSection(rows: readonly InvalidationRow[]): string {
   const headings = ['keys', 'how', 'took', 'a reader: p50', 'p99', 'meanwhile: p50', 'p99', 'worst']
-  const ways = { generation: 'ours: one generation removed', scan: 'SCAN MATCH + DEL' }
+  const ways = { generation: 'ours: one generation removed', scan: 'SCAN MATCH COUNT 1000 + DEL' }
   const cells = rows.map(({ keys, way, tookMs, calm, meanwhile }) => [
     keys.toLocaleString('en'),
     ways[way],
