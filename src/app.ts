@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { Cache } from './cache/cache.js'
-import { OverloadedError } from './cache/gate.js'
+import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
 import { RedisStore } from './cache/redis-store.js'
 import type { CacheStore } from './cache/store.js'
@@ -13,6 +13,7 @@ import { connect, type Database, isOutage } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
+import type { OutboxRow } from './database/outbox.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
@@ -22,7 +23,7 @@ import { createHttpServer } from './http/server.js'
 import { Relay } from './invalidation/relay.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
-import { createLoaders } from './loaders/loaders.js'
+import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
 
 export interface App {
@@ -75,19 +76,13 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
 
 async function startStores(config: Config, logger: Logger, started: Started, observers: AppObservers) {
   const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
+  await prepareDatabase(config, logger, databaseUrl)
   const database = connect({
-    url: databaseUrl,
-    maxConnections: config.DATABASE_POOL,
-    statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
-    connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
+    ...connectionOptions(config, databaseUrl),
+    silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
     ...(observers.onStatement && { onStatement: observers.onStatement }),
   })
   started.push(() => database.end({ timeout: 3 }))
-  await migrate(database).catch((error) => {
-    if (isOutage(error)) throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${error.message}`])
-    throw error
-  })
-  if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
 
   const cache = createCache(config, logger, observers.wrapStore)
   const log = (message: string) => logger.warn(message)
@@ -97,6 +92,30 @@ async function startStores(config: Config, logger: Logger, started: Started, obs
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
   return { database, cache, relay }
+}
+
+/** On a connection of its own: these statements may take as long as they need. */
+async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
+  const database = connect(connectionOptions(config, url))
+  try {
+    await migrate(database)
+    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    const message = error instanceof Error ? error.message : String(error)
+    throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${message}`])
+  } finally {
+    await database.end({ timeout: 3 })
+  }
+}
+
+function connectionOptions(config: Config, url: string) {
+  return {
+    url,
+    maxConnections: config.DATABASE_POOL,
+    statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
+    connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
+  }
 }
 
 /** A few entries now and then; what is wrong is repaired, counted and logged. */
@@ -131,19 +150,25 @@ function auditOptions(cache: Cache, database: Database) {
 function createServer(config: Config, logger: Logger, database: Database, cache: Cache, relay: Relay): Promise<FastifyInstance> {
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
+  const createLoaders = createLoaderFactory(cache, fetchers)
   const startedAt = Date.now()
   return createHttpServer({
     schema: createSchema(),
     createContext: (requestId) => {
-      const loaders = createLoaders(cache, fetchers)
-      const commands = createCommands({
-        database,
-        committed: async (changes) => {
-          await relay.deliverOwn(changes)
-          loaders.forget()
+      const loaders = createLoaders()
+      const committed = async (changes: readonly OutboxRow[]) => {
+        await relay.deliverOwn(changes)
+        loaders.forget()
+      }
+      return {
+        requestId,
+        loaders,
+        cacheAdmin,
+        // Most requests write nothing.
+        get commands() {
+          return createCommands({ database, committed })
         },
-      })
-      return { requestId, loaders, commands, cacheAdmin }
+      }
     },
     checkHealth: () =>
       checkHealth({
@@ -174,9 +199,15 @@ function createCache(config: Config, logger: Logger, wrapStore: (store: CacheSto
     version: 'v1',
     namespaces,
     near: config.CACHE_NEAR_MB > 0 ? near : null,
-    leaseMs: 10_000,
+    leaseMs: 1_000,
     leaseWaitMs: 1_000,
-    fetches: { maxRunning: config.CACHE_MAX_FETCHES, maxWaiting: config.CACHE_MAX_WAITING_FETCHES, maxWaitMs: 1_000 },
+    fetches: {
+      maxRunning: config.CACHE_MAX_FETCHES,
+      // Its statement may have to wait for a connection, as long as another statement may take.
+      maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + silenceMarginMs,
+      maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
+      maxWaitMs: 1_000,
+    },
     createToken: createTokenSource(),
     now: Date.now,
     sleep,
@@ -213,7 +244,8 @@ async function closeServer(server: FastifyInstance): Promise<void> {
 function describeFault(error: unknown): Fault | null {
   if (error instanceof OverloadedError)
     return { code: 'OVERLOADED', message: `${error.message}, try again in a moment`, status: 503 }
-  if (isOutage(error)) return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
+  if (isOutage(error) || error instanceof FetchTimeoutError)
+    return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
   return null
 }
 
@@ -252,6 +284,8 @@ class Started {
   }
 }
 
+/** What the server may need to end a statement that took too long, and to say so */
+const silenceMarginMs = 1_000
 const countsIntervalMs = 1_000
 const relayIntervalMs = 250
 const healthDeadlineMs = 1_000

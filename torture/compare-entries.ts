@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { decodeHeld } from '../src/cache/entry.js'
 import { Keys } from '../src/cache/key.js'
 import type { EntryId, Namespace } from '../src/cache/namespace.js'
-import { interpret } from '../src/cache/slot.js'
+import { interpret, joinGenerations } from '../src/cache/slot.js'
 import { totalsId } from '../src/loaders/entry-ids.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from '../src/loaders/namespaces.js'
 import { type Difference, differenceOf } from './differences.js'
@@ -30,11 +30,8 @@ export async function compareEntries(
   const differences = live.flatMap(({ key, held }): Difference[] => {
     const namespace = namespaceOf(key)
     const its = known.get(key) ?? rowThatIsGone(namespace)
-    const lookup = interpret(
-      namespace,
-      { id: '', key, generations: generationsOf(namespace, key, texts), held, near: false },
-      Date.now(),
-    )
+    const generation = joinGenerations(generationsOf(namespace, key, texts))
+    const lookup = interpret(namespace, { held, generation }, Date.now())
     if (lookup.state === 'miss') return []
     compared += 1
     const cached = lookup.state === 'negative' ? null : lookup.value

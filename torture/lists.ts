@@ -1,5 +1,5 @@
 import type { ListEntryId } from '../src/cache/namespace.js'
-import { createCursors } from '../src/graphql/cursor.js'
+import { Cursors } from '../src/graphql/cursor.js'
 import { productListEntry, userOrderListEntry } from '../src/loaders/entry-ids.js'
 import type { ListKey } from '../src/loaders/list-loader.js'
 import type { PageQuery } from '../src/model.js'
@@ -32,7 +32,7 @@ export function pageField({ kind, page }: ListPage, selection: string): string {
 }
 
 function listArguments({ after, before, size, from }: PageQuery, name: string, category: string | null = null): string {
-  const cursors = createCursors(name)
+  const cursors = new Cursors(name)
   const given = [
     category !== null && `category: "${category}"`,
     `${from === 'start' ? 'first' : 'last'}: ${size}`,

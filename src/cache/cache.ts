@@ -21,7 +21,7 @@ export interface CacheOptions {
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
   /** In front of the store, in this process; null for none. Only for a store that can be watched. */
   near: Omit<NearStoreOptions, 'now'> | null
-  /** How long a fetch may take before somebody else may fetch and fill the same entry. */
+  /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. */
   leaseMs: number
   /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
   leaseWaitMs: number
@@ -177,6 +177,19 @@ export class Cache {
     return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
   }
 
+  /**
+   * A value that this process holds, without a promise and counted as a hit; null where it is known not to exist, undefined where the
+   * store has to be asked. It is shared: nobody may change it.
+   */
+  readNear<V>(namespace: Namespace<V>, id: EntryId): V | null | undefined {
+    const slot = this.reader.readNear(namespace, id)
+    if (!slot) return undefined
+    const lookup = interpret(namespace, slot, this.now())
+    if ((lookup.state !== 'hit' && lookup.state !== 'negative') || this.isDue(lookup)) return undefined
+    this.count(namespace, slot, lookup)
+    return lookup.state === 'hit' ? lookup.value : null
+  }
+
   async getOrFetch<V, Id extends EntryId>(namespace: Namespace<V>, id: Id, fetch: Fetch<Id, V>): Promise<V | null> {
     const [value] = await this.getOrFetchMany(namespace, [id], fetch)
     return value as V | null
@@ -267,16 +280,21 @@ export class Cache {
     return slots.filter((slot) => interpret(namespace, slot, this.now()).state === 'miss')
   }
 
-  /** One lookup counts once. */
   private lookUp<V>(namespace: Namespace<V>, slot: Slot<EntryId>): StoredLookup<V> {
     const lookup = interpret(namespace, slot, this.now())
-    this.counters.add(namespace.name, lookup.state === 'miss' ? 'misses' : 'hits')
-    const isNegative = lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)
-    if (isNegative) this.counters.add(namespace.name, 'negativeHits')
-    if (slot.near) this.counters.add(namespace.name, 'nearHits')
-    if (lookup.state === 'stale') this.counters.add(namespace.name, 'staleHits')
-    if (lookup.corrupt) this.counters.add(namespace.name, 'corrupt')
+    this.count(namespace, slot, lookup)
     return lookup
+  }
+
+  /** One lookup counts once. */
+  private count(namespace: Namespace<unknown>, slot: Slot<EntryId>, lookup: StoredLookup<unknown>): void {
+    const counts = this.counters.of(namespace.name)
+    if (lookup.state === 'miss') counts.misses += 1
+    else counts.hits += 1
+    if (lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)) counts.negativeHits += 1
+    if (lookup.state === 'stale') counts.staleHits += 1
+    if (lookup.corrupt) counts.corrupt += 1
+    if (slot.near) counts.nearHits += 1
   }
 
   /** Stale, or (XFetch) so near to it that, with growing probability, one of many readers refills it before anybody sees it stale. */
@@ -284,8 +302,11 @@ export class Cache {
     if (lookup.state === 'stale') return true
     if (lookup.state !== 'hit' || !lookup.header) return false
     const { softUntilMs, fetchMs } = lookup.header
-    return this.now() - fetchMs * Math.log(1 - this.random()) >= softUntilMs
+    const leftMs = softUntilMs - this.now()
+    // Beyond that the logarithm does not reach in a million years; and it is the price of every hit.
+    return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - this.random()) >= leftMs
   }
 }
 
 const doubtRetryMs = 100
+const maxEarliness = 40

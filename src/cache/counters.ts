@@ -29,7 +29,8 @@ export type Counts = Record<CounterName, number>
  * processes are summed. What the store did not confirm is sent again under the same batch id, so nothing counts twice.
  */
 export class Counters {
-  private pending = new Map<string, number>()
+  /** By namespace */
+  private pending = new Map<string, Counts>()
   /** On its way to the store, or to be sent again. */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
@@ -43,8 +44,16 @@ export class Counters {
   ) {}
 
   add(namespace: string, name: CounterName, count = 1): void {
-    const field = `${namespace}.${name}`
-    this.pending.set(field, (this.pending.get(field) ?? 0) + count)
+    this.of(namespace)[name] += count
+  }
+
+  /** What this process counted since it last saved; to be added to, and not to be kept. */
+  of(namespace: string): Counts {
+    const known = this.pending.get(namespace)
+    if (known) return known
+    const counts = createCounts()
+    this.pending.set(namespace, counts)
+    return counts
   }
 
   /** Sums over all processes, this one up to now. With the store away: the sums last seen, and what came since. */
@@ -68,8 +77,9 @@ export class Counters {
 
   private async send(): Promise<void> {
     if (this.batch) await this.deliver(this.batch)
-    if (this.pending.size === 0) return
-    this.batch = { id: this.createBatchId(), counts: this.pending }
+    const counts = toFields(this.pending)
+    if (counts.size === 0) return
+    this.batch = { id: this.createBatchId(), counts }
     this.pending = new Map()
     await this.deliver(this.batch)
   }
@@ -82,8 +92,8 @@ export class Counters {
 
   private countsOf(namespace: string): Counts {
     const count = (name: CounterName) => {
-      const field = `${namespace}.${name}`
-      return (this.shared.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(field) ?? 0)
+      const field = fieldOf(namespace, name)
+      return (this.shared.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(namespace)?.[name] ?? 0)
     }
     return Object.fromEntries(names.map((name) => [name, count(name)])) as Counts
   }
@@ -92,6 +102,23 @@ export class Counters {
 interface Batch {
   id: string
   counts: ReadonlyMap<string, number>
+}
+
+function createCounts(): Counts {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Counts
+}
+
+/** As the store keeps them: the counts that are not 0. */
+function toFields(counts: ReadonlyMap<string, Counts>): Map<string, number> {
+  return new Map(
+    [...counts].flatMap(([namespace, its]) =>
+      names.filter((name) => its[name] > 0).map((name) => [fieldOf(namespace, name), its[name]] as const),
+    ),
+  )
+}
+
+function fieldOf(namespace: string, name: CounterName): string {
+  return `${namespace}.${name}`
 }
 
 function sum(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): Map<string, number> {

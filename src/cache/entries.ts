@@ -56,17 +56,17 @@ export class Entries {
         text: created.has(key) ? (created.get(key) ?? null) : text,
       }))
       const answer = answers?.[generationSwaps.length + index]
-      claims.set(slot, this.toClaim(namespace, { ...slot, generations }, leaseSwaps[index] as Swap, answer))
+      const claimed = { ...slot, generations, generation: joinGenerations(generations) }
+      claims.set(slot, this.toClaim(namespace, claimed, leaseSwaps[index] as Swap, answer))
     }
     return slots.map((slot) => claims.get(slot) ?? unclaimed(slot))
   }
 
   /** One of all processes may refill an entry that is still being served, and only while it is the one that was seen. */
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, slots: readonly Slot<Id>[]): Promise<Lease<Id>[]> {
-    const locks = slots.map((slot) => this.leaseSwap({ ...slot, key: `${slot.key}:refill`, held: { state: 'empty' } }))
+    const locks = slots.map((slot) => this.refillLock(slot))
     const answers = await this.swapMany(namespace, locks)
-    const leases = slots.flatMap(({ id, key, generations, held }, index) => {
-      const generation = joinGenerations(generations)
+    const leases = slots.flatMap(({ id, key, generation, held }, index) => {
       if (!answers?.[index]?.swapped || generation === null || held.state !== 'entry') return []
       return [{ id, key, generation, expected: held.seen }]
     })
@@ -89,6 +89,15 @@ export class Entries {
     this.options.near?.remove(landed)
     this.options.counters.add(namespace.name, 'fills', landed.length)
     return landed.length
+  }
+
+  /** One round trip. Gives those that still stand; they last as long again. All of them, where the store does not tell. */
+  async renewMany(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<readonly Lease[]> {
+    if (leases.length === 0) return []
+    const answers = await this.options.attempts.run(namespace, (store) =>
+      store.swapMany(leases.map((lease) => holdSwap(lease, this.options.leaseMs))),
+    )
+    return leases.filter((_, index) => answers?.[index]?.swapped ?? true)
   }
 
   /** Lets others fetch at once: where the lease still stands, it ends now. */
@@ -132,8 +141,7 @@ export class Entries {
     swap: Swap,
     answer: SwapAnswer | undefined,
   ): Claim<Id> {
-    const { id, key } = slot
-    const generation = joinGenerations(slot.generations)
+    const { id, key, generation } = slot
     if (!answer || generation === null) return { state: 'refused', slot }
     if (answer.swapped) return { state: 'granted', slot, lease: { id, key, generation, expected: swap.value } }
     const held = decodeHeld(answer.held)
@@ -141,6 +149,12 @@ export class Entries {
     const lookup = interpret(namespace, { ...slot, held }, this.options.now())
     if (lookup.state === 'miss') return { state: 'refused', slot }
     return { state: 'filled', slot, value: lookup.state === 'negative' ? null : lookup.value }
+  }
+
+  /** Ends by itself, so that a refill that failed is tried again, but not by every reader. */
+  private refillLock({ key }: Slot<EntryId>): Swap {
+    const value = encodeLease(this.options.createToken())
+    return { key: `${key}:refill`, when: { state: 'vacant' }, value, ttlMs: refillRetryMs }
   }
 
   private leaseSwap({ key, held }: Slot<EntryId>): Swap {
@@ -188,8 +202,13 @@ export class Entries {
 }
 
 /** Where the lease still stands, it ends now. */
-function endSwap({ key, expected }: Pick<Lease, 'key' | 'expected'>): Swap {
-  return { key, when: { state: 'held', expected }, value: expected, ttlMs: 1 }
+function endSwap(lease: Pick<Lease, 'key' | 'expected'>): Swap {
+  return holdSwap(lease, 1)
+}
+
+/** Where the lease still stands, it lasts that long from now on. */
+function holdSwap({ key, expected }: Pick<Lease, 'key' | 'expected'>, ttlMs: number): Swap {
+  return { key, when: { state: 'held', expected }, value: expected, ttlMs }
 }
 
 /** Of the slots' generations, those that are missing or damaged, each once. */
@@ -213,4 +232,5 @@ function unclaimed<Id extends EntryId>(slot: Slot<Id>): Claim<Id> {
 }
 
 const listGenerationTtlMs = 24 * 60 * 60 * 1000
+const refillRetryMs = 10_000
 const maxAbandoned = 10_000

@@ -3,9 +3,16 @@ export class OverloadedError extends Error {
   override readonly name = 'OverloadedError'
 }
 
+/** The fetch did not end in time. What it began may still be under way. */
+export class FetchTimeoutError extends Error {
+  override readonly name = 'FetchTimeoutError'
+}
+
 export interface GateOptions {
   /** Fetches under way at once */
   maxRunning: number
+  /** One without an answer by then is given up, and its room goes to another. */
+  maxRunMs: number
   /** Fetches waiting for one of those to end */
   maxWaiting: number
   maxWaitMs: number
@@ -18,14 +25,27 @@ export class Gate {
 
   constructor(private readonly options: GateOptions) {}
 
-  /** Rejects with OverloadedError, without calling `work`, when there is no room for it in time. */
+  /** Rejects with OverloadedError, without calling `work`, when there is no room for it in time; with FetchTimeoutError when it takes too long. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.running >= this.options.maxRunning) await this.waitForRoom()
     else this.running += 1
     try {
-      return await work()
+      return await this.inTime(work())
     } finally {
       this.leave()
+    }
+  }
+
+  private async inTime<T>(work: Promise<T>): Promise<T> {
+    const { maxRunMs } = this.options
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new FetchTimeoutError(`No answer within ${maxRunMs} ms`)), maxRunMs)
+    })
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      clearTimeout(timer)
     }
   }
 

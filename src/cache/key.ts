@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.js'
 
 /** Where things lie in the store. A generation stands at the beginning of the keys that it governs. */
 export class Keys {
   private readonly root: string
+  /** By name of namespace: there are few, and every lookup needs them. */
+  private readonly generations = new Map<string, string>()
 
   constructor(prefix: string, version: string) {
     this.root = `${prefix}:${version}`
@@ -15,11 +18,15 @@ export class Keys {
   }
 
   namespaceGeneration(namespace: Pick<Namespace<unknown>, 'name'>): string {
-    return `${this.root}:${namespace.name}`
+    const known = this.generations.get(namespace.name)
+    if (known !== undefined) return known
+    const key = `${this.root}:${namespace.name}`
+    this.generations.set(namespace.name, key)
+    return key
   }
 
   listGeneration(namespace: Namespace<unknown>, list: string): string {
-    return `${this.root}:${namespace.name}:${escapeId(list)}`
+    return `${this.namespaceGeneration(namespace)}:${escapeId(list)}`
   }
 
   /** The keys that have to go so that nothing of this can be read any more. */
@@ -54,9 +61,16 @@ export interface KeyParts {
 
 /** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
 function hashParameters(parameters: Parameters): string {
-  const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)
+  const text = JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const known = hashes.get(text)
+  if (known !== undefined) return known
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  hashes.set(text, hash)
+  return hash
 }
+
+/** Few are asked for again and again: the first page of whatever. */
+const hashes = new LRUCache<string, string>({ max: 1_000 })
 
 /** Keeps a list called "a:b" from being taken for entry "b" of list "a". */
 function escapeId(id: string): string {

@@ -3,7 +3,7 @@ import type { Claim, Entries, Lease } from './entries.js'
 import type { Flights } from './flights.js'
 import { type Gate, OverloadedError } from './gate.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
-import { interpret, joinGenerations, type Slot } from './slot.js'
+import { interpret, type Slot } from './slot.js'
 import type { SlotReader } from './slot-reader.js'
 
 export interface ReadThroughOptions {
@@ -12,6 +12,7 @@ export interface ReadThroughOptions {
   gate: Gate
   flights: Flights
   counters: Counters
+  leaseMs: number
   leaseWaitMs: number
   now: () => number
   sleep: (ms: number) => Promise<void>
@@ -68,7 +69,7 @@ export class ReadThrough {
   }
 
   private flightOf<V>(claim: Claim<EntryId>): Promise<V | null> | undefined {
-    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, joinGenerations(claim.slot.generations)))
+    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, claim.slot.generation))
     if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
     return undefined
   }
@@ -91,11 +92,23 @@ export class ReadThrough {
       () => this.options.entries.release(namespace, leases),
     )
     this.inBackground(filled)
+    if (leases.length > 0) this.keepUntil(fetched, namespace, leases)
     for (const { slot, lease } of tasks) {
       const value = fetched.then((found) => found.get(slot.id) ?? null)
       values.set(slot.id, value)
       this.options.flights.add(lease ? flightName(lease.expected, lease.generation) : slot.key, value, filled)
     }
+  }
+
+  /** Leases are short, so that those of a process that died end soon; a fetch may take longer. */
+  private keepUntil(end: Promise<unknown>, namespace: Namespace<unknown>, leases: readonly Lease[]): void {
+    let standing = leases
+    const renew = async () => {
+      standing = await this.options.entries.renewMany(namespace, standing)
+    }
+    const timer = setInterval(() => void renew(), this.options.leaseMs / 4).unref()
+    const stop = () => clearInterval(timer)
+    end.then(stop, stop)
   }
 
   private awaitFills<V, Id extends EntryId>(

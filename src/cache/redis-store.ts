@@ -1,6 +1,7 @@
 import calculateSlot from 'cluster-key-slot'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.js'
+import { CombinedReads } from './combined-reads.js'
 import { addCountsScript, publishRemovalScript, type ScriptedClient, swapManyScript } from './redis-scripts.js'
 import { numberKey, RedisWatch } from './redis-watch.js'
 import { type CacheStore, type StoreInfo, StoreUnavailableError, type Swap, type SwapAnswer, type Watcher } from './store.js'
@@ -28,6 +29,9 @@ export class RedisStore implements CacheStore {
   private readonly clients: ScriptedClient[]
   private readonly breaker = new Breaker(3)
   private readonly watchers = new Set<Watcher>()
+  private readonly reads = new CombinedReads((keys) =>
+    this.run((client) => this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))),
+  )
   private nextClient = 0
   private healthTimer: NodeJS.Timeout | undefined
   private lastReport = ''
@@ -58,7 +62,7 @@ export class RedisStore implements CacheStore {
   }
 
   async readMany(keys: readonly string[]): Promise<(string | null)[]> {
-    return this.run((client) => this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string))))
+    return this.reads.read(keys)
   }
 
   async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {

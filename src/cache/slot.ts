@@ -1,5 +1,4 @@
 import type { EntryHeader, Held } from './entry.js'
-import type { Keys } from './key.js'
 import type { EntryId, Namespace } from './namespace.js'
 
 /** What a lookup ends in. Stale: a hit past its soft TTL; negative, or a stale null: "there is no such value". */
@@ -15,7 +14,9 @@ export type StoredLookup<V> = Lookup<V> & { header?: EntryHeader; corrupt?: true
 export interface Slot<Id extends EntryId> {
   readonly id: Id
   readonly key: string
-  /** That of the namespace, then that of the list. */
+  /** What an entry must have been filled under to be read; null while nothing can be. */
+  readonly generation: string | null
+  /** That of the namespace, then that of the list; none where it was found in this process. */
   readonly generations: readonly Generation[]
   readonly held: Held | { state: 'unavailable' }
   /** Whether it was found in this process */
@@ -27,26 +28,15 @@ export interface Generation {
   readonly text: string | null
 }
 
-/** The keys to read for these ids: generations, each once, and entries, in the order of the ids. */
-export interface SlotKeys {
-  readonly namespaceKey: string
-  readonly listKeys: readonly (string | null)[]
-  readonly generationKeys: readonly string[]
-  readonly entryKeys: readonly string[]
-}
-
-export function slotKeys(keys: Keys, namespace: Namespace<unknown>, ids: readonly EntryId[]): SlotKeys {
-  const namespaceKey = keys.namespaceGeneration(namespace)
-  const listKeys = ids.map((id) => (typeof id === 'string' ? null : keys.listGeneration(namespace, id.list)))
-  const generationKeys = [...new Set([namespaceKey, ...listKeys.filter((key) => key !== null)])]
-  return { namespaceKey, listKeys, generationKeys, entryKeys: ids.map((id) => keys.entry(namespace, id)) }
-}
-
 /** Reads the entry in a slot; whatever cannot be trusted is a miss. */
-export function interpret<V>(namespace: Namespace<V>, { held, generations }: Slot<EntryId>, now: number): StoredLookup<V> {
+export function interpret<V>(
+  namespace: Namespace<V>,
+  { held, generation }: Pick<Slot<EntryId>, 'held' | 'generation'>,
+  now: number,
+): StoredLookup<V> {
   if (held.state === 'corrupt') return { state: 'miss', corrupt: true }
   if (held.state !== 'entry' || held.header.version !== namespace.version) return { state: 'miss' }
-  if (held.header.generation !== joinGenerations(generations)) return { state: 'miss' }
+  if (held.header.generation !== generation) return { state: 'miss' }
   const stale = held.header.softUntilMs <= now
   if (held.json === '') return stale ? { state: 'stale', value: null, header: held.header } : { state: 'negative' }
   try {

@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { dialAnswered } from './answered-socket.js'
 
 export type Database = postgres.Sql
 /** What a query runs on: the pool, or the transaction that a command opened on it. */
@@ -10,12 +11,15 @@ export interface ConnectionOptions {
   /** Longest time one SQL statement may take; the server ends it. */
   statementTimeoutMs: number
   connectTimeoutMs: number
+  /** A connection that leaves a statement without an answer for that long is ended; must be above the time a statement may take. */
+  silenceMs?: number
   /** Sees the text of every statement that is sent. */
   onStatement?: (text: string) => void
 }
 
 /** A lazy pool: nothing connects before the first statement, and a lost connection is opened again by the next. */
-export function connect({ url, maxConnections, statementTimeoutMs, connectTimeoutMs, onStatement }: ConnectionOptions): Database {
+export function connect(options: ConnectionOptions): Database {
+  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, onStatement } = options
   return postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutMs / 1000,
@@ -28,8 +32,20 @@ export function connect({ url, maxConnections, statementTimeoutMs, connectTimeou
       idle_in_transaction_session_timeout: idleInTransactionMs,
     },
     types: { bigint: bigintAsNumber },
+    ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), silenceMs) }),
     ...(onStatement && { debug: (_connection: number, text: string) => onStatement(text) }),
   })
+}
+
+/** Where postgres.js was told to connect to: the first of the hosts, or a local socket */
+interface Address {
+  host: readonly string[]
+  port: readonly number[]
+  path: string | false
+}
+
+function toAddress({ host, port, path }: Address) {
+  return path ? { path } : { host: host[0] as string, port: port[0] as number }
 }
 
 /** A process that was frozen inside a transaction must not hold its locks for ever. */

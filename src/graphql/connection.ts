@@ -1,7 +1,7 @@
-import type DataLoader from 'dataloader'
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql'
 import type { ListLoader } from '../loaders/list-loader.js'
-import { createCursors } from './cursor.js'
+import { type Loader, whenAllLoaded, whenLoaded } from '../loaders/loader.js'
+import { Cursors } from './cursor.js'
 import { badUserInput } from './errors.js'
 
 /** Of the Relay specification "GraphQL Cursor Connections": https://relay.dev/graphql/connections.htm */
@@ -73,7 +73,7 @@ export interface ConnectionSource<Node> {
   /** What the loader calls it */
   list: string | null
   lists: ListLoader
-  nodes: DataLoader<string, Node | null>
+  nodes: Loader<string, Node | null>
 }
 
 /** Throws BAD_USER_INPUT for arguments that do not go together. */
@@ -81,31 +81,37 @@ export function connection<Node extends { id: string }>(
   args: ConnectionArgs,
   { name, list, lists, nodes }: ConnectionSource<Node>,
 ) {
-  const cursors = createCursors(name)
-  const query = { list, ...toRange(args, cursors.decode) }
-  const loadNodes = async () => existing(await nodes.loadMany((await lists.loadPage(query)).ids))
+  const cursors = new Cursors(name)
+  const query = { list, ...toRange(args, cursors) }
+  const loadNodes = () =>
+    whenLoaded(lists.loadPage(query), ({ ids }) =>
+      whenAllLoaded(
+        ids.map((id) => nodes.load(id)),
+        existing,
+      ),
+    )
   return {
-    edges: async () => (await loadNodes()).map((node) => ({ cursor: cursors.encode(node.id), node })),
+    edges: () => whenLoaded(loadNodes(), (its) => its.map((node) => ({ cursor: cursors.encode(node.id), node }))),
     nodes: loadNodes,
-    pageInfo: async () => {
-      const { ids, hasNext, hasPrevious } = await lists.loadPage(query)
-      const cursorOf = (id: string | undefined) => (id === undefined ? null : cursors.encode(id))
-      return {
-        hasNextPage: hasNext,
-        hasPreviousPage: hasPrevious,
-        startCursor: cursorOf(ids[0]),
-        endCursor: cursorOf(ids.at(-1)),
-      }
-    },
+    pageInfo: () =>
+      whenLoaded(lists.loadPage(query), ({ ids, hasNext, hasPrevious }) => {
+        const cursorOf = (id: string | undefined) => (id === undefined ? null : cursors.encode(id))
+        return {
+          hasNextPage: hasNext,
+          hasPreviousPage: hasPrevious,
+          startCursor: cursorOf(ids[0]),
+          endCursor: cursorOf(ids.at(-1)),
+        }
+      }),
     totalCount: () => lists.loadCount(list),
   }
 }
 
-function toRange({ first, after, last, before }: ConnectionArgs, decode: (cursor: string, argument: string) => number) {
+function toRange({ first, after, last, before }: ConnectionArgs, cursors: Cursors) {
   if (first != null && last != null) throw badUserInput('Give first or last, not both')
   return {
-    after: after == null ? null : decode(after, 'after'),
-    before: before == null ? null : decode(before, 'before'),
+    after: after == null ? null : cursors.decode(after, 'after'),
+    before: before == null ? null : cursors.decode(before, 'before'),
     size: first != null ? pageSize('first', first) : last != null ? pageSize('last', last) : defaultPageSize,
     from: last != null ? ('end' as const) : ('start' as const),
   }
@@ -117,9 +123,6 @@ function pageSize(argument: string, size: number): number {
 }
 
 /** A row may be deleted between the reading of its page and its own; it is left out then. */
-function existing<Node>(nodes: readonly (Node | null | Error)[]): Node[] {
-  return nodes.filter((node): node is Node => {
-    if (node instanceof Error) throw node
-    return node !== null
-  })
+function existing<Node>(nodes: readonly (Node | null)[]): Node[] {
+  return nodes.filter((node) => node !== null)
 }

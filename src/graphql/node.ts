@@ -1,5 +1,5 @@
-import type DataLoader from 'dataloader'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
+import type { Loadable, Loader } from '../loaders/loader.js'
 import { type IdKind, idKind } from '../model.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
@@ -34,12 +34,12 @@ export class NodeResolver {
   }
 }
 
-function loadNode(loaders: Context['loaders'], id: string): Promise<{ id: string } | null> {
+function loadNode(loaders: Context['loaders'], id: string): Loadable<{ id: string } | null> {
   const kind = idKind(id)
-  return kind === null ? Promise.resolve(null) : loaders[`${kind}s`].load(id)
+  return kind === null ? null : loaders[`${kind}s`].load(id)
 }
 
 /** null, without a look at cache or database, for what cannot be an id of that kind. */
-export function loadById<V>(kind: IdKind, id: string, loader: DataLoader<string, V>): Promise<V> | null {
+export function loadById<V>(kind: IdKind, id: string, loader: Loader<string, V>): Loadable<V | null> {
   return idKind(id) === kind ? loader.load(id) : null
 }

@@ -1,5 +1,6 @@
 import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql'
 import { totalsId } from '../loaders/entry-ids.js'
+import type { Totals } from '../model.js'
 import { CacheNamespace } from './cache-admin.js'
 import type { CacheCounts, Context } from './context.js'
 import { DateTime } from './scalars.js'
@@ -112,7 +113,7 @@ export class StatsResolver {
       counts ??= cacheAdmin.counts()
       return counts
     }
-    const loadTotals = () => loaders.totals.load(totalsId)
+    const loadTotals = async () => (await loaders.totals.load(totalsId)) as Totals
     return {
       totalUsers: async () => (await loadTotals()).users,
       totalProducts: async () => (await loadTotals()).products,

@@ -9,13 +9,16 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
+import { Lane } from '../lane/lane.js'
 import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
+import { createLaneHandler, type LaneHandlerOptions, teachLane } from './lane-handler.js'
 import { starterDocument, starterVariables } from './starter.js'
 
 export interface HttpServerOptions {
@@ -26,6 +29,12 @@ export interface HttpServerOptions {
   describeFault: (error: unknown) => Fault | null
   corsOrigins: readonly string[]
   logger: FastifyBaseLogger
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    graphqlContext: Context | null
+  }
 }
 
 /** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
@@ -42,6 +51,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       void (reply as FastifyReply).code(400).send(requestError(error.message, 'BAD_REQUEST', request.id))
     },
   })
+  const lane = new Lane({ schema, maxDocuments: 1_000, sightings: 2 })
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -55,6 +65,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
       logErrors(logger, describeFault),
+      teachLane(lane),
     ],
   })
   await apollo.start()
@@ -75,10 +86,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
+  server.decorateRequest('graphqlContext', null)
+  const contextOf = (request: FastifyRequest) => {
+    request.graphqlContext ??= createContext(request.id)
+    return request.graphqlContext
+  }
+  // Its types are of an older Fastify.
+  const answerOrdinarily = fastifyApolloHandler(apollo, { context: async (request) => contextOf(request) }).bind(
+    server,
+  ) as unknown as LaneHandlerOptions['answerOrdinarily']
   server.route({
     url: '/graphql',
     method: ['GET', 'POST', 'OPTIONS'],
-    handler: fastifyApolloHandler(apollo, { context: async (request) => createContext(request.id) }),
+    handler: createLaneHandler({ lane, contextOf, answerOrdinarily }),
   })
   server.get('/', (_, reply) => reply.redirect('/graphql'))
   server.get('/health', async (_, reply) => {

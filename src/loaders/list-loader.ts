@@ -1,25 +1,30 @@
-import DataLoader from 'dataloader'
 import type { ListQuery, Page, PageQuery } from '../model.js'
 import type { Fetcher } from './fetchers.js'
+import { type Loadable, Loader, type LoaderOptions } from './loader.js'
 
 /** Pages and lengths of lists, in one batch. */
-export interface ListLoader {
-  loadPage(query: PageQuery): Promise<Page>
-  loadCount(list: string | null): Promise<number>
-  clearAll(): void
+export class ListLoader {
+  private readonly loader: Loader<ListKey, Page | number>
+
+  constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
+    this.loader = new Loader({ ...options, textOf: (key) => JSON.stringify([key.list, partOf(key)]) })
+  }
+
+  loadPage(query: PageQuery): Loadable<Page> {
+    return this.loader.load(query) as Loadable<Page>
+  }
+
+  loadCount(list: string | null): Loadable<number> {
+    return this.loader.load({ list, count: true }) as Loadable<number>
+  }
+
+  clearAll(): void {
+    this.loader.clearAll()
+  }
 }
 
 export type ListKey = PageQuery | CountQuery
 type CountQuery = ListQuery & { count: true }
-
-export function createListLoader(batch: DataLoader.BatchLoadFn<ListKey, Page | number>): ListLoader {
-  const loader = new DataLoader(batch, { cacheKeyFn: (key: ListKey) => JSON.stringify([key.list, partOf(key)]) })
-  return {
-    loadPage: (query) => loader.load(query) as Promise<Page>,
-    loadCount: (list) => loader.load({ list, count: true }) as Promise<number>,
-    clearAll: () => void loader.clearAll(),
-  }
-}
 
 /** One statement for all pages of a batch, and one for all counts. */
 export function listFetcher(

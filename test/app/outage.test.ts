@@ -145,6 +145,25 @@ describe('with the database away', () => {
   })
 })
 
+describe('with a database host that vanished without a word', () => {
+  test('what was sent to it is given up, and answers come again over new connections', async () => {
+    const database = await createDatabase()
+    const address = new URL(database.url)
+    const proxy = await startProxy(Number(address.port))
+    address.port = String(proxy.port)
+    const app = await startTestApp({ database: { ...database, url: address.href }, env: { DATABASE_TIMEOUT_MS: '200' } })
+    await app.query('{ order(id: "order_1") { id } }')
+
+    proxy.freeze()
+    const cold = '{ order(id: "order_2") { id } }'
+    expect((await app.query(cold)).errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')
+    await until(async () => (await app.query(cold)).data.order?.id === 'order_2')
+    await app.stop()
+    await proxy.stop()
+    await database.drop()
+  })
+})
+
 describe('with neither address ever answering', () => {
   test('a Redis that refuses connections does not slow the start or the requests down', async () => {
     const app = await startTestApp({ redisUrl: `redis://127.0.0.1:${await freePort()}`, env: settings })

@@ -34,7 +34,7 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
       version: 'v1',
       namespaces: [things],
       near: null,
-      fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       leaseMs: 10_000,
       leaseWaitMs: 200,
       createToken: createTokenSource(),

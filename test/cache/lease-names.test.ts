@@ -13,7 +13,7 @@ test('the fill of a lease that was lost does not land on a later lease whose tok
   const cache = new Cache({
     store: new MemoryStore({ maxBytes: 1e6, now: () => performance.now() }),
     ...{ prefix: 'p', version: 'v1', namespaces: [things], near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
-    fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+    fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
     createToken: () => tokens.shift() ?? 'later',
     ...{ now: clock.now, sleep: clock.sleep, random: () => 0.5 },
   })

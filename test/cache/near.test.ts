@@ -38,7 +38,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
       version: 'v1',
       namespaces: [things, pages],
       near: { maxBytes: 1e6, maxStalenessMs: 500 },
-      fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       leaseMs: 10_000,
       leaseWaitMs: 1_000,
       createToken: createTokenSource(),

@@ -32,7 +32,7 @@ async function createCache(store: CacheStore, catchUp?: () => Promise<void>, lea
   const cache = new Cache({
     store,
     ...{ prefix: 'p', version: 'v1', namespaces: [things], near: null, leaseMs: 10_000, leaseWaitMs },
-    fetches: { maxRunning: 100, maxWaiting: 0, maxWaitMs: 0 },
+    fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
     ...{ createToken: createTokenSource(), now: clock.now, sleep: clock.sleep, random: () => 0.5 },
   })
   await cache.connect(catchUp)

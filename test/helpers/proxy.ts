@@ -6,6 +6,8 @@ export interface TestProxy {
   port: number
   /** Ends all connections and refuses new ones. */
   cut(): void
+  /** Lets nothing through on the connections that are open, as a host that vanished; new ones are not affected. */
+  freeze(): void
   mend(): void
   stop(): Promise<void>
 }
@@ -39,6 +41,9 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
   return {
     port: (server.address() as { port: number }).port,
     cut,
+    freeze() {
+      for (const socket of sockets) socket.unpipe().pause()
+    },
     mend() {
       open = true
     },

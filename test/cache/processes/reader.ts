@@ -13,7 +13,7 @@ const cache = new Cache({
     ...{ commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} },
   }),
   ...{ prefix: 'stampede', version: 'v1', namespaces: [things], near: null },
-  fetches: { maxRunning: 10, maxWaiting: 10, maxWaitMs: 1_000 },
+  fetches: { maxRunning: 10, maxRunMs: 60_000, maxWaiting: 10, maxWaitMs: 1_000 },
   ...{ leaseMs: 10_000, leaseWaitMs: 2_000, createToken: createTokenSource(), now: Date.now, random: Math.random },
   sleep,
 })

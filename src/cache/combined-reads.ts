@@ -1,0 +1,48 @@
+type Texts = readonly (string | null)[]
+
+/** More would keep other clients of the server waiting. */
+const maxKeys = 1_000
+
+/**
+ * Sends what is read in one turn of the event loop as one command, whoever asks: requests that arrive together share a round trip,
+ * and a key that several of them need is read once.
+ */
+export class CombinedReads {
+  private batch: Batch | undefined
+
+  constructor(private readonly readMany: (keys: readonly string[]) => Promise<Texts>) {}
+
+  async read(keys: readonly string[]): Promise<(string | null)[]> {
+    const { batch = this.begin() } = this
+    const positions = keys.map((key) => batch.add(key))
+    if (batch.keys.length >= maxKeys) this.batch = undefined
+    const texts = await batch.texts
+    return positions.map((position) => texts[position] ?? null)
+  }
+
+  private begin(): Batch {
+    const batch = new Batch((keys) => {
+      if (this.batch === batch) this.batch = undefined
+      return this.readMany(keys)
+    })
+    this.batch = batch
+    return batch
+  }
+}
+
+class Batch {
+  readonly keys: string[] = []
+  readonly texts: Promise<Texts>
+  private readonly positions = new Map<string, number>()
+
+  constructor(send: (keys: readonly string[]) => Promise<Texts>) {
+    this.texts = new Promise((resolve) => setImmediate(() => resolve(send(this.keys))))
+  }
+
+  add(key: string): number {
+    const known = this.positions.get(key)
+    if (known !== undefined) return known
+    this.positions.set(key, this.keys.length)
+    return this.keys.push(key) - 1
+  }
+}

@@ -1,0 +1,194 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLAbstractType,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  getArgumentValues,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql'
+import { Run, type Write } from './answer.js'
+import { collectFields, type Fragments } from './fields.js'
+import { NotCompilableError } from './not-compilable.js'
+import { quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
+import { compileVariables } from './variables.js'
+
+/**
+ * Runs a query and gives the text of its `data`, byte for byte what graphql-js and JSON.stringify would give. Throws or rejects
+ * whenever that would not be an answer without errors: the ordinary execution has to run then, to say what is wrong.
+ */
+export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
+
+/**
+ * Compiles a valid document with one operation, a query without directives. Throws NotCompilableError for any other, and where
+ * its answer has more than `maxFields` kinds of fields.
+ */
+export function compileQuery(schema: GraphQLSchema, document: DocumentNode, maxFields: number): CompiledQuery {
+  const operation = onlyQuery(document)
+  const fragments = new Map(
+    document.definitions
+      .filter((definition): definition is FragmentDefinitionNode => definition.kind === Kind.FRAGMENT_DEFINITION)
+      .map((fragment) => [fragment.name.value, fragment]),
+  )
+  const coerce = compileVariables(schema, operation.variableDefinitions ?? [])
+  const write = new Compiler(schema, operation, fragments, maxFields).compileOperation()
+  return (variables, context) => new Run(coerce(variables), context).start(write)
+}
+
+function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
+  const [operation, ...others] = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode[]
+  if (!operation || others.length > 0) throw new NotCompilableError('Not one operation')
+  if (operation.operation !== OperationTypeNode.QUERY || operation.directives?.length) {
+    throw new NotCompilableError('Only queries without directives are compiled')
+  }
+  return operation
+}
+
+class Compiler {
+  private fieldCount = 0
+
+  constructor(
+    private readonly schema: GraphQLSchema,
+    private readonly operation: OperationDefinitionNode,
+    private readonly fragments: Fragments,
+    private readonly maxFields: number,
+  ) {}
+
+  compileOperation(): Write {
+    const type = this.schema.getQueryType()
+    if (!type) throw new NotCompilableError('No queries')
+    return this.compileObject(type, [this.operation.selectionSet])
+  }
+
+  private compileType(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
+    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, nodes))
+    return writeNullable(this.compileNullable(type, nodes))
+  }
+
+  private compileNullable(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
+    if (isLeafType(type)) return writeLeaf(type)
+    if (isListType(type)) return writeList(this.compileType(type.ofType, nodes))
+    const selectionSets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+    if (isObjectType(type)) return this.checkType(type, this.compileObject(type, selectionSets))
+    if (isAbstractType(type)) return this.compileAbstract(type, selectionSets)
+    throw new NotCompilableError('An unknown kind of type')
+  }
+
+  /** One of its possible types, found by the type's own resolver. */
+  private compileAbstract(type: GraphQLAbstractType, selectionSets: readonly SelectionSetNode[]): Write {
+    const { resolveType } = type
+    if (!resolveType) throw new NotCompilableError('A type that does not tell which it is')
+    const writes = new Map(
+      this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, this.compileObject(its, selectionSets))]),
+    )
+    const info = this.infoOf(undefined, [], type)
+    return (value, text, run) => {
+      const write = writes.get(resolveType(value, run.context, info, type) as string)
+      if (!write) throw new NotCompilableError('A type that is no possible one, or not told at once')
+      write(value, text, run)
+    }
+  }
+
+  private checkType(type: GraphQLObjectType, write: Write): Write {
+    const { isTypeOf } = type
+    if (!isTypeOf) return write
+    const info = this.infoOf(undefined, [], type)
+    return (value, text, run) => {
+      if (isTypeOf(value, run.context, info) !== true) throw new NotCompilableError('A value of another type')
+      write(value, text, run)
+    }
+  }
+
+  private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Write {
+    const fields = collectFields(this.schema, this.fragments, type, selectionSets)
+    this.fieldCount += fields.size
+    if (this.fieldCount > this.maxFields) throw new NotCompilableError('Too many fields')
+    const parts = [...fields].map(([name, nodes], index) => ({
+      prefix: `${index === 0 ? '' : ','}${quote(name)}:`,
+      write: this.compileField(type, nodes as [FieldNode, ...FieldNode[]]),
+    }))
+    return (source, text, run) => {
+      text.text += '{'
+      for (const { prefix, write } of parts) {
+        text.text += prefix
+        write(source, text, run)
+      }
+      text.text += '}'
+    }
+  }
+
+  private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Write {
+    const name = nodes[0].name.value
+    if (name === '__typename') return constant(quote(parent.name))
+    const field = parent.getFields()[name]
+    if (!field) throw new NotCompilableError(`${name} is not for the lane`)
+    const write = this.compileType(field.type, nodes)
+    const argumentsOf = this.compileArguments(field, nodes[0])
+    const info = this.infoOf(field, nodes, parent)
+    const { resolve } = field
+    if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run), run.context, info), text, run)
+    return (source, text, run) => {
+      if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
+      const value = (source as Record<string, unknown>)[name]
+      if (typeof value !== 'function') return write(value, text, run)
+      const method = source as Record<string, (...its: unknown[]) => unknown>
+      return write(method[name]?.(argumentsOf(run), run.context, info), text, run)
+    }
+  }
+
+  /** Those that hang on no variable are the same for every request. */
+  private compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (run: Run) => Record<string, unknown> {
+    if (usesVariables(node)) return ({ variables }) => getArgumentValues(field, node, variables)
+    const constants = getArgumentValues(field, node, {})
+    return () => ({ ...constants })
+  }
+
+  /** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
+  private infoOf(
+    field: GraphQLField<unknown, unknown> | undefined,
+    fieldNodes: readonly FieldNode[],
+    parentType: GraphQLObjectType | GraphQLAbstractType,
+  ): GraphQLResolveInfo {
+    const { schema, operation, fragments } = this
+    const its = { schema, operation, fragments: Object.fromEntries(fragments), rootValue: undefined, parentType, fieldNodes }
+    const info = { ...its, fieldName: field?.name, returnType: field?.type }
+    const refuse = () => {
+      throw new NotCompilableError('A resolver that hangs on its path or on the variables')
+    }
+    return Object.defineProperties(info, {
+      path: { get: refuse },
+      variableValues: { get: refuse },
+    }) as unknown as GraphQLResolveInfo
+  }
+}
+
+function constant(its: string): Write {
+  return (_, text) => {
+    text.text += its
+  }
+}
+
+function usesVariables(node: FieldNode): boolean {
+  let uses = false
+  for (const argument of node.arguments ?? []) {
+    visit(argument, {
+      Variable() {
+        uses = true
+      },
+    })
+  }
+  return uses
+}

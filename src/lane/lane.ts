@@ -1,0 +1,73 @@
+import type { DocumentNode, GraphQLSchema } from 'graphql'
+import { Kind } from 'graphql'
+import { LRUCache } from 'lru-cache'
+import { type CompiledQuery, compileQuery } from './compile.js'
+import { NotCompilableError } from './not-compilable.js'
+
+export interface LaneOptions {
+  schema: GraphQLSchema
+  /** Documents that are remembered at most, compiled or not */
+  maxDocuments: number
+  /** How often the ordinary execution must have answered a document before it is compiled */
+  sightings: number
+}
+
+/** What a request asks for, as it came */
+export interface QueryRequest {
+  query: string
+  variables: Readonly<Record<string, unknown>>
+  operationName: string | undefined
+}
+
+type Remembered =
+  | { state: 'seen'; times: number }
+  | { state: 'compiled'; query: CompiledQuery; operationName: string | undefined }
+  | { state: 'refused' }
+
+/**
+ * A shorter way for queries that come again and again: they were parsed, validated and answered without errors by the ordinary
+ * execution, and are compiled to functions that write the answer. Any other request, and any error, is for the ordinary execution.
+ */
+export class Lane {
+  private readonly documents: LRUCache<string, Remembered>
+
+  constructor(private readonly options: LaneOptions) {
+    this.documents = new LRUCache({ max: options.maxDocuments })
+  }
+
+  /** The text of `data`; undefined where the request is not for the lane. Rejects, or throws, where it turns out not to be. */
+  run({ query, variables, operationName }: QueryRequest, createContext: () => unknown): string | Promise<string> | undefined {
+    const its = this.documents.get(query)
+    if (its?.state !== 'compiled') return undefined
+    if (operationName !== undefined && operationName !== its.operationName) return undefined
+    return its.query(variables, createContext())
+  }
+
+  /** To be told of every document that the ordinary execution answered without errors. */
+  answered(source: string, document: DocumentNode): void {
+    if (source.length > maxSourceLength) return
+    const its = this.documents.get(source)
+    if (its && its.state !== 'seen') return
+    const times = (its?.times ?? 0) + 1
+    this.documents.set(source, times < this.options.sightings ? { state: 'seen', times } : this.compile(document))
+  }
+
+  private compile(document: DocumentNode): Remembered {
+    try {
+      const query = compileQuery(this.options.schema, document, maxFields)
+      return { state: 'compiled', query, operationName: operationNameOf(document) }
+    } catch (error) {
+      if (error instanceof NotCompilableError) return { state: 'refused' }
+      throw error
+    }
+  }
+}
+
+function operationNameOf({ definitions }: DocumentNode): string | undefined {
+  for (const definition of definitions) if (definition.kind === Kind.OPERATION_DEFINITION) return definition.name?.value
+  return undefined
+}
+
+/** Keep a compile below some milliseconds, and what is remembered below some megabytes */
+const maxSourceLength = 8_192
+const maxFields = 1_000
