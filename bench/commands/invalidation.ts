@@ -133,7 +133,7 @@ async function openCache({ stops }: World, url: string): Promise<Cache> {
   const cache = new Cache({
     ...{ store, namespaces, near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
     ...cacheNames,
-    fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+    fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000, maxRunMs: 10_000 },
     ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random },
   })
   await cache.connect()
