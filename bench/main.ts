@@ -5,6 +5,7 @@ import { compare, estimateSeconds } from './commands/compare.js'
 import { invalidation } from './commands/invalidation.js'
 import { memory } from './commands/memory.js'
 import { start } from './commands/start.js'
+import { Interrupted, interruption } from './harness/interruption.js'
 import { Stops, type World } from './harness/stops.js'
 import { type CommandName, type Options, readOptions, usage } from './options.js'
 
@@ -21,6 +22,8 @@ const commands: Record<CommandName, Command> = {
   start: { run: start, seconds: () => 20 },
 }
 
+/** What installing may take beyond the estimate, which a slow machine may need three times */
+const installSeconds = 600
 const startedAt = Date.now()
 process.exitCode = await main(process.argv.slice(2))
 // Connections that were kept alive would keep the process.
@@ -43,25 +46,20 @@ async function bench(options: Options): Promise<number> {
   const estimate = seconds(options)
   print(`${options.command}: takes about ${estimate < 100 ? `${Math.ceil(estimate)} s` : `${Math.ceil(estimate / 60)} minutes`}`)
   try {
-    const text = await Promise.race([run(options, world), interruption(estimate)])
+    const text = await Promise.race([run(options, world), interruption((3 * estimate + installSeconds) * 1_000)])
     console.log(`\n${text}\n`)
     return 0
   } catch (error) {
-    console.error(error instanceof Interrupted ? error.message : (error as Error).stack)
+    // What was thrown on purpose says all that there is to say.
+    console.error(
+      error instanceof Error && error.constructor !== Error && !(error instanceof Interrupted)
+        ? error.stack
+        : String((error as Error).message),
+    )
     return 1
   } finally {
     await world.stops.stop()
   }
-}
-
-class Interrupted extends Error {}
-
-/** Rejects at a signal, and when it takes far too long. Installing and a slow machine take time, too. */
-function interruption(estimateSeconds: number): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(new Interrupted('It did not end in time')), (3 * estimateSeconds + 600) * 1_000).unref()
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Interrupted(signal)))
-  })
 }
 
 function print(line: string): void {

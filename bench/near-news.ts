@@ -552,7 +552,7 @@ function createCache(store: CacheStore, near: boolean, now: () => number = Date.
     near: near ? { maxBytes: 32_000_000, maxStalenessMs: 500 } : null,
     leaseMs: 10_000,
     leaseWaitMs: 1_000,
-    fetches: { maxRunning: 20, maxWaiting: 500, maxWaitMs: 1_000 },
+    fetches: { maxRunning: 20, maxRunMs: 60_000, maxWaiting: 500, maxWaitMs: 1_000 },
     createToken: createTokenSource(),
     now,
     sleep,

@@ -19,7 +19,7 @@ const sizes = [1_000, 10_000, 100_000, 1_000_000]
 /** What another namespace holds, for the reader */
 const otherKeys = 1_000
 /** How long a reader is watched at least */
-const leastWindowMs = 100
+const leastWindowMs = 20
 const scanCount = 1_000
 
 interface Target {

@@ -4,26 +4,25 @@ import { once } from 'node:events'
 /** A process that reads from Redis all the time, and tells how long its reads took. */
 export class Reader {
   private readonly child: ChildProcess
+  private readonly exited: Promise<unknown>
 
   constructor(file: string, redisUrl: string, keys: readonly string[]) {
     this.child = fork(file, [redisUrl], { execArgv: ['--import', 'tsx'], serialization: 'advanced' })
     this.child.send(keys)
+    this.exited = once(this.child, 'exit')
   }
 
   /** Of the reads that ended between two instants of the wall clock. */
   async latenciesMs(from: number, to: number): Promise<number[]> {
     this.child.send({ from, to })
-    const [latencies] = await Promise.race([
-      once(this.child, 'message'),
-      once(this.child, 'exit').then(() => Promise.reject(new Error('The reader ended by itself'))),
-    ])
-    return latencies as number[]
+    const answer = await Promise.race([once(this.child, 'message'), this.exited.then(() => null)])
+    if (answer === null) throw new Error('The reader ended by itself')
+    return answer[0]
   }
 
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return
-    const exited = once(this.child, 'exit')
     this.child.kill('SIGKILL')
-    await exited
+    await this.exited
   }
 }

@@ -8,7 +8,7 @@ const labelWidth = 150
 const barWidth = 540
 const rowHeight = 22
 const groupGap = 46
-const top = 64
+const top = 84
 
 /** Bars of the ratios to LIMIT, a group for each query, on one scale. */
 export function chart({ date, machine, content }: Section<Comparison>): string {

@@ -5,15 +5,8 @@ import { queriesOf, type Summary, summarize } from './summary.js'
 import { megabytes, milliseconds, number, percent, table } from './table.js'
 
 const headings = [
-  'server',
-  'requests/s',
-  'p50',
-  'p99',
-  'CPU a request',
-  'core used',
-  'RSS',
-  'ratio to limit',
-  'ratio to mercurius',
+  ...['server', 'requests/s', 'ratio to limit', 'by CPU', 'ratio to mercurius'],
+  ...['p50', 'p99', 'CPU a request', 'core used', 'RSS'],
 ]
 
 export function compareSection(comparison: Comparison): string {
@@ -25,24 +18,27 @@ export function compareSection(comparison: Comparison): string {
   })
   const how = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s each, ${connections} connections, load by ${generator}, ${cores}.`
   return [
-    `${how} Medians over the rounds, least to most in parentheses; a ratio is that of requests/s in the same round.`,
+    `${how} Medians over the rounds, least to most in parentheses. A ratio is that of requests/s in the same round; "by CPU" is the limit's
+CPU for a request as a share of this server's, which holds also where "core used" says that something else was in the way (the load
+generator, Redis, other work).`,
     ...tables,
     `V8 flags: ${flagList(comparison)}.`,
   ].join('\n\n')
 }
 
 function toRow(summary: Summary): string[] {
-  const { server, requestsPerSecond, p50Us, p99Us, cpuUsPerRequest, cpuShare, rssBytes, toLimit, toMercurius } = summary
+  const { server, requestsPerSecond, p50Us, p99Us, cpuUsPerRequest, cpuShare, rssBytes } = summary
   return [
     server,
     spreadText(requestsPerSecond, number),
+    spreadText(summary.toLimit, ratio),
+    spreadText(summary.toLimitByCpu, ratio),
+    spreadText(summary.toMercurius, ratio),
     milliseconds(p50Us),
     milliseconds(p99Us),
     cpuUsPerRequest === null ? '–' : `${number(cpuUsPerRequest)} µs`,
     percent(cpuShare),
     megabytes(rssBytes),
-    spreadText(toLimit, ratio),
-    spreadText(toMercurius, ratio),
   ]
 }
 

@@ -14,6 +14,8 @@ export interface Summary {
   /** Of the requests per second in the same round; null where that server did not take part */
   toLimit: Spread | null
   toMercurius: Spread | null
+  /** LIMIT's CPU for a request as a share of its own: what it would be if nothing but its core were in the way */
+  toLimitByCpu: Spread | null
 }
 
 /** One for each server, medians over the rounds. */
@@ -33,13 +35,23 @@ export function summarize({ runs }: Comparison, query: QueryName): Summary[] {
       rssBytes: median((run) => run.rssBytes),
       toLimit: spread(rounds.map((run) => ratio(run, its, 'limit'))),
       toMercurius: spread(rounds.map((run) => ratio(run, its, 'mercurius'))),
+      toLimitByCpu: spread(rounds.map((run) => cpuRatio(run, its, 'limit'))),
     }
   })
 }
 
 function ratio(run: Run, runs: readonly Run[], to: ServerName): number | null {
-  const other = runs.find(({ server, round }) => server === to && round === run.round)
+  const other = inSameRound(run, runs, to)
   return other ? run.requestsPerSecond / other.requestsPerSecond : null
+}
+
+function cpuRatio(run: Run, runs: readonly Run[], to: ServerName): number | null {
+  const cpu = inSameRound(run, runs, to)?.cpuUsPerRequest
+  return cpu && run.cpuUsPerRequest ? cpu / run.cpuUsPerRequest : null
+}
+
+function inSameRound({ round }: Run, runs: readonly Run[], server: ServerName): Run | undefined {
+  return runs.find((run) => run.server === server && run.round === round)
 }
 
 export function queriesOf({ runs }: Comparison): QueryName[] {

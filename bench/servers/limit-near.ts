@@ -2,11 +2,9 @@ import { orderAnswer, productAnswer, userAnswer } from './limit/answers.js'
 import { serve } from './limit/http.js'
 import { splitIds, splitOrder, userOrdersKey } from './limit/pieces.js'
 import { readPieces } from './limit/source.js'
-import { createRedis } from './shared/redis.js'
 
 // LIMIT with all it has read once in a Map: what a process could do at best if it never had to ask anybody.
 
-const redis = createRedis()
 const near = new Map<string, string | null>()
 
 /** Answers from what is near, or notes the keys that are not. */
@@ -51,7 +49,7 @@ function answer(attempt: Attempt, id: string): string | Promise<string> {
 }
 
 async function learn(keys: string[]): Promise<void> {
-  const pieces = await readPieces(redis, keys)
+  const pieces = await readPieces(keys)
   for (const [index, key] of keys.entries()) near.set(key, pieces[index] ?? null)
 }
 

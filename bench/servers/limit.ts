@@ -1,13 +1,11 @@
 import { orderAnswer, productAnswer, userAnswer } from './limit/answers.js'
 import { type Answer, serve } from './limit/http.js'
 import { splitIds, splitOrder, userOrdersKey } from './limit/pieces.js'
-import { readPieces } from './limit/source.js'
-import { createRedis } from './shared/redis.js'
+import { readPieces, readPiecesInTurn } from './limit/source.js'
 
 // LIMIT, the yardstick: no GraphQL, the fewest MGETs that give each answer, and the answer concatenated from what they bring.
-
-const redis = createRedis()
-const pipelining = createRedis({ enableAutoPipelining: true })
+// MGETs for few keys are shared by the requests of a turn. Measured, that is slower for a list's products: Redis and this process would
+// wait for each other.
 
 const answer: Answer = (operationName, id) => {
   if (operationName === 'Product') return product(id)
@@ -15,25 +13,25 @@ const answer: Answer = (operationName, id) => {
 }
 
 async function product(id: string): Promise<string> {
-  const [piece] = await readPieces(pipelining, [id])
+  const [piece] = await readPiecesInTurn([id])
   return productAnswer(piece)
 }
 
 async function order(id: string): Promise<string> {
-  const [piece] = await readPieces(pipelining, [id])
+  const [piece] = await readPiecesInTurn([id])
   if (piece == null) return '{"data":{"order":null}}'
   const parts = splitOrder(piece)
-  return orderAnswer(parts, await readPieces(pipelining, [parts.userId, ...parts.productIds]))
+  return orderAnswer(parts, await readPiecesInTurn([parts.userId, ...parts.productIds]))
 }
 
 async function user(id: string): Promise<string> {
-  const [piece, list] = await readPieces(redis, [id, userOrdersKey(id)])
+  const [piece, list] = await readPiecesInTurn([id, userOrdersKey(id)])
   if (piece == null) return '{"data":{"user":null}}'
   const orderIds = splitIds(list ?? '')
-  const orders = orderIds.length > 0 ? await readPieces(redis, orderIds) : []
+  const orders = orderIds.length > 0 ? await readPiecesInTurn(orderIds) : []
   const parts = orders.filter((order) => order !== null).map(splitOrder)
   const productIds = parts.flatMap(({ productIds }) => productIds)
-  return userAnswer(piece, parts, productIds.length > 0 ? await readPieces(redis, productIds) : [])
+  return userAnswer(piece, parts, productIds.length > 0 ? await readPieces(productIds) : [])
 }
 
 serve(answer)
