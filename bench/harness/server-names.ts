@@ -2,6 +2,7 @@
 export const serverNames = [
   'limit',
   'limit-near',
+  'limit-pieces',
   'naive',
   'straightforward',
   'yoga',

@@ -1,57 +1,68 @@
 import { orderAnswer, productAnswer, userAnswer } from './limit/answers.js'
-import { serve } from './limit/http.js'
-import { splitIds, splitOrder, userOrdersKey } from './limit/pieces.js'
-import { readPieces } from './limit/source.js'
+import { type Kind, readOne } from './shared/cache-aside.js'
+import { serve } from './shared/http.js'
+import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
+import { createRedis } from './shared/redis.js'
+import type { Order, Product, User } from './shared/rows.js'
 
-// LIMIT with all it has read once in a Map: what a process could do at best if it never had to ask anybody.
+// LIMIT with all it has read once in Maps: what a process could do if it never had to ask anybody, and never had to hear of a change.
 
-const near = new Map<string, string | null>()
+const redis = createRedis()
 
-/** Answers from what is near, or notes the keys that are not. */
-type Attempt = (id: string, missing: string[]) => string
+/** Values by id, and how to learn those that are not there yet. */
+class Known<V> {
+  private readonly values = new Map<string, V | null>()
 
-function product(id: string, missing: string[]): string {
-  return productAnswer(look(id, missing))
+  constructor(private readonly kind: Kind<V>) {}
+
+  /** undefined, and noted, where it has to be learned first */
+  look(id: string, missing: Promise<unknown>[]): V | null | undefined {
+    const value = this.values.get(id)
+    if (value === undefined) missing.push(this.learn(id))
+    return value
+  }
+
+  private async learn(id: string): Promise<void> {
+    this.values.set(id, await readOne(redis, this.kind, id))
+  }
 }
 
-function order(id: string, missing: string[]): string {
-  const piece = look(id, missing)
-  if (piece == null) return '{"data":{"order":null}}'
-  const parts = splitOrder(piece)
-  return orderAnswer(
-    parts,
-    [parts.userId, ...parts.productIds].map((key) => look(key, missing)),
-  )
+const known = {
+  users: new Known<User>(USER),
+  products: new Known<Product>(PRODUCT),
+  orders: new Known<Order>(ORDER),
+  userOrders: new Known<string[]>(userOrders(20)),
 }
 
-function user(id: string, missing: string[]): string {
-  const piece = look(id, missing)
-  if (piece == null) return '{"data":{"user":null}}'
-  const orders = splitIds(look(userOrdersKey(id), missing) ?? '').flatMap((orderId) => look(orderId, missing) ?? [])
-  const parts = orders.map(splitOrder)
-  return userAnswer(
-    piece,
-    parts,
-    parts.flatMap(({ productIds }) => productIds.map((key) => look(key, missing))),
-  )
-}
+/** Answers from what is known, or notes what is not. */
+type Attempt = (id: string, missing: Promise<unknown>[]) => string
 
-function look(key: string, missing: string[]): string | null | undefined {
-  const piece = near.get(key)
-  if (piece === undefined) missing.push(key)
-  return piece
+const attempts: Record<string, Attempt> = {
+  Product: (id, missing) => productAnswer(known.products.look(id, missing)),
+  Order(id, missing) {
+    const order = known.orders.look(id, missing)
+    if (!order) return '{"data":{"order":null}}'
+    const bought = order.productIds.map((productId) => known.products.look(productId, missing))
+    return orderAnswer(order, known.users.look(order.userId, missing), bought)
+  },
+  UserOrders(id, missing) {
+    const user = known.users.look(id, missing)
+    const orderIds = known.userOrders.look(id, missing)
+    if (!user) return '{"data":{"user":null}}'
+    const found = (orderIds ?? []).flatMap((orderId) => known.orders.look(orderId, missing) ?? [])
+    const productIds = found.flatMap((order) => order.productIds)
+    return userAnswer(
+      user,
+      found,
+      productIds.map((productId) => known.products.look(productId, missing)),
+    )
+  },
 }
 
 function answer(attempt: Attempt, id: string): string | Promise<string> {
-  const missing: string[] = []
+  const missing: Promise<unknown>[] = []
   const text = attempt(id, missing)
-  return missing.length === 0 ? text : learn(missing).then(() => answer(attempt, id))
+  return missing.length === 0 ? text : Promise.all(missing).then(() => answer(attempt, id))
 }
 
-async function learn(keys: string[]): Promise<void> {
-  const pieces = await readPieces(keys)
-  for (const [index, key] of keys.entries()) near.set(key, pieces[index] ?? null)
-}
-
-const attempts: Record<string, Attempt> = { Product: product, Order: order, UserOrders: user }
 serve((operationName, id) => answer(attempts[operationName] as Attempt, id))

@@ -1,27 +1,36 @@
-import type { OrderParts } from './pieces.js'
+import type { Order, Product, User } from '../shared/rows.js'
 
-type Piece = string | null | undefined
+// Concatenated by hand: ids, numbers and instants need no escaping.
 
-export function productAnswer(product: Piece): string {
-  return `{"data":{"product":${product ?? null}}}`
+type Products = readonly (Product | null | undefined)[]
+
+export function productAnswer(its: Product | null | undefined): string {
+  return `{"data":{"product":${product(its)}}}`
 }
 
-/** `pieces` are those of the user and of the products. */
-export function orderAnswer({ fields, createdAt }: OrderParts, pieces: readonly Piece[]): string {
-  let products = ''
-  for (let index = 1; index < pieces.length; index += 1) products += `${index === 1 ? '' : ','}${pieces[index] ?? null}`
-  const user = pieces[0] == null ? 'null' : `${pieces[0]}}`
-  return `{"data":{"order":${fields}${createdAt},"user":${user},"products":[${products}]}}}`
+export function orderAnswer({ id, total, createdAt }: Order, user: User | null | undefined, products: Products): string {
+  const by = user ? `{"id":"${user.id}","name":${JSON.stringify(user.name)}}` : 'null'
+  return `{"data":{"order":{"id":"${id}","total":${total},"createdAt":"${createdAt}","user":${by},"products":[${join(products)}]}}}`
 }
 
 /** `products` are those of all orders, one after the other. */
-export function userAnswer(user: string, orders: readonly OrderParts[], products: readonly Piece[]): string {
+export function userAnswer({ id, name }: User, orders: readonly Order[], products: Products): string {
   let nodes = ''
   let next = 0
-  for (const { fields, productIds } of orders) {
-    nodes += `${nodes === '' ? '' : ','}${fields},"products":[`
-    for (let index = 0; index < productIds.length; index += 1) nodes += `${index === 0 ? '' : ','}${products[next++] ?? null}`
-    nodes += ']}'
+  for (const { id, total, productIds } of orders) {
+    const its = products.slice(next, next + productIds.length)
+    next += its.length
+    nodes += `${nodes === '' ? '' : ','}{"id":"${id}","total":${total},"products":[${join(its)}]}`
   }
-  return `{"data":{"user":${user},"orders":{"nodes":[${nodes}]}}}}`
+  return `{"data":{"user":{"id":"${id}","name":${JSON.stringify(name)},"orders":{"nodes":[${nodes}]}}}}`
+}
+
+function join(products: Products): string {
+  let all = ''
+  for (const its of products) all += `${all === '' ? '' : ','}${product(its)}`
+  return all
+}
+
+function product(its: Product | null | undefined): string {
+  return its ? `{"id":"${its.id}","name":${JSON.stringify(its.name)},"price":${its.price}}` : 'null'
 }

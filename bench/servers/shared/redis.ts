@@ -2,6 +2,6 @@ import { Redis } from 'ioredis'
 import { redisUrl } from './environment.js'
 
 /** One connection, as ioredis makes it unless told otherwise. */
-export function createRedis(): Redis {
-  return new Redis(redisUrl)
+export function createRedis({ enableAutoPipelining = false } = {}): Redis {
+  return new Redis(redisUrl, { enableAutoPipelining })
 }

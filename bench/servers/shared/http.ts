@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http'
-import { address, announce } from '../shared/environment.js'
+import { address, announce } from './environment.js'
 
 /** Answers an operation with JSON, at once where it can. */
 export type Answer = (operationName: string, id: string) => string | Promise<string>
