@@ -13,8 +13,9 @@ const reopenMs = 100
 export class RedisWatch {
   /** While it is subscribed */
   private subscriber: Redis | undefined
-  private asking = false
-  private lastNumber: number | null = null
+  /** NaN while it is not known: whatever comes next is no successor of that. */
+  private lastNumber = Number.NaN
+  private question: Question | undefined
   private stopped = false
   private readonly heartbeat: NodeJS.Timeout
   private readonly numberKey: string
@@ -40,6 +41,7 @@ export class RedisWatch {
   reopen(): void {
     this.subscriber?.disconnect()
     this.subscriber = undefined
+    this.question = undefined
   }
 
   private async listenAgainAndAgain(): Promise<void> {
@@ -73,36 +75,41 @@ export class RedisWatch {
 
   private receive(message: string): void {
     const [number, ...keys] = message.split('\n')
-    if (this.lastNumber !== null && Number(number) !== this.lastNumber + 1) this.miss()
+    if (Number(number) !== this.lastNumber + 1) this.miss()
     this.lastNumber = Number(number)
     this.watcher.removed(keys)
   }
 
   private askForLastNumber(): void {
     const { subscriber } = this
-    if (!subscriber || this.asking) return
-    this.asking = true
-    const asOf = this.watcher.now()
-    subscriber
-      .get(this.numberKey)
-      .then(
-        (number) => this.compare(Number(number ?? 0), asOf),
-        // In a cluster this may be the answer of a server that is no longer in charge.
-        () => this.reopen(),
-      )
-      .finally(() => {
-        this.asking = false
-      })
+    if (!subscriber || this.question) return
+    const question = { asOf: this.watcher.now(), lastNumber: this.lastNumber }
+    this.question = question
+    subscriber.get(this.numberKey).then(
+      (number) => this.compare(Number(number ?? 0), question),
+      // In a cluster this may be the answer of a server that is no longer in charge.
+      () => this.reopen(),
+    )
   }
 
-  private compare(number: number, asOf: number): void {
-    if (this.lastNumber !== null && this.lastNumber !== number) this.miss()
-    this.lastNumber = number
-    this.watcher.upToDate(asOf)
+  /**
+   * A message is handled while it is parsed, an answer in a promise, after the messages that came behind it in the same chunk. So
+   * it may be any of the numbers heard since asking; if those have a gap, the question was dropped, and the next one tells.
+   */
+  private compare(number: number, question: Question): void {
+    if (question !== this.question) return
+    this.question = undefined
+    const isHeard = question.lastNumber <= number && number <= this.lastNumber
+    if (!isHeard) {
+      this.miss()
+      this.lastNumber = number
+    }
+    this.watcher.upToDate(question.asOf)
   }
 
   private miss(): void {
-    this.lastNumber = null
+    this.lastNumber = Number.NaN
+    this.question = undefined
     this.watcher.missed()
   }
 
@@ -113,6 +120,12 @@ export class RedisWatch {
     const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
   }
+}
+
+interface Question {
+  asOf: number
+  /** When it was asked */
+  lastNumber: number
 }
 
 /** Where the number of the last removal stands */
