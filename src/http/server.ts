@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
 import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default'
@@ -9,7 +10,6 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
-  type FastifyRequest,
   LogController,
 } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
@@ -18,8 +18,11 @@ import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { Lane } from '../lane/lane.js'
 import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
-import { createLaneHandler, type LaneHandlerOptions, teachLane } from './lane-handler.js'
+import { isHost } from './host.js'
+import { LaneListener } from './lane-listener.js'
+import { requestId } from './request-id.js'
 import { starterDocument, starterVariables } from './starter.js'
+import { teachLane } from './teach-lane.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
@@ -31,27 +34,23 @@ export interface HttpServerOptions {
   logger: FastifyBaseLogger
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    graphqlContext: Context | null
-  }
-}
-
 /** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { schema, createContext, checkHealth, describeFault, corsOrigins, logger } = options
+  const lane = new Lane({ schema, maxDocuments: 1_000, sightings: 2 })
+  const laneListener = new LaneListener({ lane, createContext, path: graphqlPath })
   const server = fastify({
+    serverFactory: (ordinary) => createServer({ keepAliveTimeout: keepAliveMs }, laneListener.inFrontOf(ordinary)),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     requestIdHeader: false,
-    genReqId: ({ headers }) => requestId(headers['x-request-id']),
+    genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       void (reply as FastifyReply).code(400).send(requestError(error.message, 'BAD_REQUEST', request.id))
     },
   })
-  const lane = new Lane({ schema, maxDocuments: 1_000, sightings: 2 })
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -77,30 +76,29 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (isHost(request.headers.host)) return next()
     return reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
   })
+  server.addHook('preParsing', (request, _, payload, next) => {
+    const taken = laneListener.takenOf(request.raw)
+    next(null, taken ? Readable.from([taken.body]) : payload)
+  })
   let closing = false
   server.addHook('preClose', async () => {
     closing = true
+    laneListener.close()
   })
-  server.addHook('onSend', (_, reply, __, next) => {
+  server.addHook('onSend', (request, reply, _, next) => {
     // Kept alive, a connection would hold up the end until it is cut off.
     if (closing) reply.header('connection', 'close')
+    if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
     next()
   })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
-  server.decorateRequest('graphqlContext', null)
-  const contextOf = (request: FastifyRequest) => {
-    request.graphqlContext ??= createContext(request.id)
-    return request.graphqlContext
-  }
-  // Its types are of an older Fastify.
-  const answerOrdinarily = fastifyApolloHandler(apollo, { context: async (request) => contextOf(request) }).bind(
-    server,
-  ) as unknown as LaneHandlerOptions['answerOrdinarily']
   server.route({
-    url: '/graphql',
+    url: graphqlPath,
     method: ['GET', 'POST', 'OPTIONS'],
-    handler: createLaneHandler({ lane, contextOf, answerOrdinarily }),
+    handler: fastifyApolloHandler(apollo, {
+      context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id),
+    }),
   })
   server.get('/', (_, reply) => reply.redirect('/graphql'))
   server.get('/health', async (_, reply) => {
@@ -127,14 +125,6 @@ function requestError(message: string, code: string, requestId: string) {
   return { errors: [{ message, extensions: { code, requestId } }] }
 }
 
-/** The caller's own, where it is harmless in a log. */
-function requestId(given: string | string[] | undefined): string {
-  return typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID()
-}
-
-function isHost(host: string | undefined): boolean {
-  return host === undefined || host === '' || plainHost.test(host) || URL.canParse(`http://${host}/`)
-}
-
-/** Names that are good without a closer look */
-const plainHost = /^[a-z][a-z\d.-]{0,252}(:\d{1,4})?$/
+const graphqlPath = '/graphql'
+/** Above that of the usual load balancers (60 s), so that it is they who end idle connections */
+const keepAliveMs = 72_000

@@ -1,0 +1,25 @@
+import type { ServerResponse } from 'node:http'
+
+interface Answer {
+  response: ServerResponse
+  head: readonly string[]
+  text: string
+}
+
+/**
+ * Sends the answers of one turn of the event loop together, after all of its requests have been read. Every write may wake the reader
+ * at the other end, which is dear (on a virtual machine more than most answers cost); written together, many are read at once.
+ */
+export class AnswersOfTurn {
+  private answers: Answer[] = []
+
+  add(response: ServerResponse, head: readonly string[], text: string): void {
+    if (this.answers.push({ response, head, text }) === 1) setImmediate(() => this.send())
+  }
+
+  private send(): void {
+    const { answers } = this
+    this.answers = []
+    for (const { response, head, text } of answers) response.writeHead(200, head as string[]).end(text)
+  }
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { LRUCache } from 'lru-cache'
+import type { Context } from '../graphql/context.js'
+import type { Lane, QueryRequest } from '../lane/lane.js'
+import { AnswersOfTurn } from './answers-of-turn.js'
+import { isPlainHost } from './host.js'
+import { requestId } from './request-id.js'
+
+export interface LaneListenerOptions {
+  lane: Lane
+  createContext: (requestId: string) => Context
+  path: string
+}
+
+/** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
+export interface Taken {
+  id: string
+  body: Buffer
+  /** What was loaded, or failed, in the lane is not asked for again. */
+  context: Context | undefined
+}
+
+/** Name, value, name, value */
+type Head = readonly string[]
+
+/**
+ * Stands in front of the ordinary way (Fastify and Apollo), takes the requests that the lane can answer, and answers them with the headers
+ * that the ordinary way has for such requests. All others go on as they are.
+ */
+export class LaneListener {
+  private readonly heads = new LRUCache<string, Head>({ max: 1_000 })
+  private readonly taken = new WeakMap<IncomingMessage, Taken>()
+  private readonly answers = new AnswersOfTurn()
+  private closing = false
+
+  constructor(private readonly options: LaneListenerOptions) {}
+
+  inFrontOf(ordinary: RequestListener): RequestListener {
+    return (request, response) => {
+      const head = this.isCandidate(request) ? this.heads.get(headKey(request)) : undefined
+      if (!head) return ordinary(request, response)
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        const taken: Taken = {
+          id: requestId(request.headers),
+          body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
+          context: undefined,
+        }
+        this.answer(taken, head, response, () => {
+          this.taken.set(request, taken)
+          ordinary(request, response)
+        })
+      })
+    }
+  }
+
+  takenOf(request: IncomingMessage): Taken | undefined {
+    return this.taken.get(request)
+  }
+
+  /** To be told what the ordinary way answers a query with, where all went well. The headers must follow from Accept and Origin. */
+  learn(request: IncomingMessage, headers: Readonly<Record<string, unknown>>): void {
+    if (!this.isCandidate(request)) return
+    const head = Object.entries(headers).filter(([name, value]) => !ownHeaders.has(name) && value !== undefined)
+    this.heads.set(
+      headKey(request),
+      head.flatMap(([name, value]) => [name, String(value)]),
+    )
+  }
+
+  /** From now on all go the ordinary way, which tells clients that the connection ends. */
+  close(): void {
+    this.closing = true
+  }
+
+  private isCandidate({ method, url, headers }: IncomingMessage): boolean {
+    return (
+      method === 'POST' &&
+      url === this.options.path &&
+      isJson(headers['content-type']) &&
+      Number(headers['content-length']) <= maxBodyBytes &&
+      headers['content-encoding'] === undefined &&
+      isPlainHost(headers.host) &&
+      !this.closing
+    )
+  }
+
+  private answer(taken: Taken, head: Head, response: ServerResponse, goOn: () => void): void {
+    const send = (data: string) => {
+      const text = `{"data":${data}}\n`
+      const its = ['x-request-id', taken.id, 'content-length', String(Buffer.byteLength(text))]
+      this.answers.add(response, this.closing ? [...head, ...its, 'connection', 'close'] : [...head, ...its], text)
+    }
+    try {
+      const query = readQuery(taken.body)
+      const data = query && this.options.lane.run(query, () => this.contextOf(taken))
+      if (data === undefined) goOn()
+      else if (typeof data === 'string') send(data)
+      else data.then(send, goOn)
+    } catch {
+      // Whatever it was, the ordinary way meets it again, and says what there is to say.
+      goOn()
+    }
+  }
+
+  private contextOf(taken: Taken): Context {
+    taken.context = this.options.createContext(taken.id)
+    return taken.context
+  }
+}
+
+/** More is rare, and takes longer than the lane saves. */
+const maxBodyBytes = 65_536
+
+/** Those that are of one answer only */
+const ownHeaders = new Set(['x-request-id', 'content-length', 'date', 'connection', 'keep-alive', 'transfer-encoding'])
+
+function headKey({ headers: { accept, origin } }: IncomingMessage): string {
+  return accept === undefined && origin === undefined ? '' : `${accept}\n${origin}`
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType === 'application/json' || contentType === 'application/json; charset=utf-8'
+}
+
+/** A query as text; undefined for anything else that GraphQL over HTTP knows. Throws where it is no JSON. */
+function readQuery(body: Buffer): QueryRequest | undefined {
+  const text = body.toString()
+  // Names that Fastify refuses, in whatever spelling
+  if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) return undefined
+  const { query, variables, operationName, extensions } = JSON.parse(text)
+  if (typeof query !== 'string' || (operationName != null && typeof operationName !== 'string')) return undefined
+  if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return undefined
+  if (extensions != null && (typeof extensions !== 'object' || 'persistedQuery' in extensions)) return undefined
+  return { query, variables: variables ?? {}, operationName: operationName ?? undefined }
+}
