@@ -88,6 +88,8 @@ export class LaneListener {
 
   private answer(taken: Taken, head: Head, response: ServerResponse, goOn: () => void): void {
     const send = (data: string) => {
+      // The connection keeps the request until the next one comes, and with it all that was loaded for it.
+      taken.context = undefined
       const text = `{"data":${data}}\n`
       const its = ['x-request-id', taken.id, 'content-length', String(Buffer.byteLength(text))]
       this.answers.add(response, this.closing ? [...head, ...its, 'connection', 'close'] : [...head, ...its], text)
