@@ -3,7 +3,7 @@ import type { Cache } from '../cache/cache.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
 import type { Fetcher } from './fetchers.js'
 
-/** One MGET for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
+/** One read for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
 export function cachedBatch<V>(cache: Cache, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
   // A value that another request is fetching comes as a promise; the loader resolves that key with it, when it is there.
   return (ids) => cache.getOrFetchMany(namespace, ids, fetch) as Promise<ArrayLike<V | null>>
