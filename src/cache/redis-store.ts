@@ -234,8 +234,12 @@ export class RedisStore implements CacheStore {
 /** While no sentinel answers, connecting goes on and on; each attempt that came to nothing is told as an error. */
 function firstAttempt(client: ScriptedClient): Promise<void> {
   return new Promise((resolve) => {
-    client.once('error', () => resolve())
-    client.connect().then(resolve, () => resolve())
+    const settle = () => {
+      client.off('error', settle)
+      resolve()
+    }
+    client.once('error', settle)
+    client.connect().then(settle, settle)
   })
 }
 
