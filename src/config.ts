@@ -1,11 +1,18 @@
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 
+const maxWorkers = 64
 const redisProtocols = ['redis:', 'rediss:']
 
 /** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
 const variables = {
   PORT: integer(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
+  WORKERS: z
+    .string()
+    .transform((text) => (text === 'auto' ? String(Math.min(availableParallelism(), maxWorkers)) : text))
+    .pipe(integer(1, maxWorkers, `must be auto, or a whole number from 1 to ${maxWorkers}`))
+    .default(1),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   DATABASE_POOL: integer(1, 1000).default(10),
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
@@ -46,6 +53,10 @@ export type Config = z.infer<typeof schema>
 const schema = z.object(variables).superRefine((config, context) => {
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
   for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
+  if (config.WORKERS > 1 && first === undefined) {
+    const message = `is ${config.WORKERS}: each would have a cache of its own and not be told of the others' changes; set one of ${redisVariables.join(', ')}, or WORKERS=1`
+    context.addIssue({ code: 'custom', path: ['WORKERS'], message })
+  }
 })
 
 /** Each says where the shared cache is; without any, it is in this process. */
@@ -69,13 +80,12 @@ export class ConfigError extends Error {
   }
 }
 
-function integer(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`
+function integer(least: number, most: number, message = `must be a whole number from ${least} to ${most}`) {
   return z
     .string()
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
-    .refine((value) => value >= least && value <= most, message)
+    .refine((value) => value >= least && value <= most, { error: message, abort: true })
 }
 
 /** The value is not repeated in the message: it may hold a password. */

@@ -1,22 +1,52 @@
 import 'reflect-metadata'
-import { startApp } from './app.js'
-import { ConfigError, readConfig } from './config.js'
+import { pino } from 'pino'
+import { type Config, ConfigError, readConfig } from './config.js'
+import { findPrimary } from './workers/primary.js'
+import { Workers, WorkersError } from './workers/workers.js'
 
-let starting: ReturnType<typeof startApp> | undefined
+interface Running {
+  /** Of the GraphQL endpoint */
+  url: Promise<string>
+  stop(): Promise<void>
+}
+
+let running: Running | undefined
 // First of all: a start that is interrupted has to end what it has begun.
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
+const primary = findPrimary(stop)
 try {
-  starting = startApp(readConfig(process.env))
-  const { url } = await starting
-  process.stdout.write(`\nReady: open ${url}\n\n`)
+  running = run(readConfig(process.env))
+  const url = await running.url
+  if (primary) primary.announce(url)
+  else process.stdout.write(`\nReady: open ${url}\n\n`)
 } catch (error) {
   fail(error)
 }
 
-function stop(signal: NodeJS.Signals): void {
-  process.stdout.write(`${signal}: finishing what is in flight\n`)
+function run(config: Config): Running {
+  return config.WORKERS > 1 && !primary ? runWorkers(config) : runApp(config)
+}
+
+function runWorkers({ WORKERS, LOG_LEVEL }: Config): Running {
+  const logger = pino({ level: LOG_LEVEL })
+  const workers = new Workers({ count: WORKERS, log: (message) => logger.warn(message) })
+  return { url: workers.start(), stop: () => workers.stop() }
+}
+
+function runApp(config: Config): Running {
+  // A primary has no use for it.
+  const app = import('./app.js').then(({ startApp }) => startApp(config))
+  return { url: app.then(({ url }) => url), stop: () => app.then((its) => its.stop()) }
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  if (!primary) process.stdout.write(`${signal}: finishing what is in flight\n`)
+  stop()
+}
+
+function stop(): void {
   setTimeout(() => fail(new Error('Not everything ended in time')), 9_500).unref()
-  const stopped = starting?.then((app) => app.stop()) ?? Promise.resolve()
+  const stopped = running?.stop() ?? Promise.resolve()
   stopped.then(() => process.exit(0), fail)
 }
 
@@ -28,5 +58,6 @@ function fail(error: unknown): never {
 /** What an operator can mend (a bad setting, a port in use) needs no stack. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return error instanceof ConfigError || 'code' in error ? error.message : String(error.stack)
+  const mendable = error instanceof ConfigError || error instanceof WorkersError || 'code' in error
+  return mendable ? error.message : String(error.stack)
 }

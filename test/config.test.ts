@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { ConfigError, readConfig, variableNames } from '../src/config.js'
 
 const defaults = {
   PORT: 4000,
   HOST: '127.0.0.1',
+  WORKERS: 1,
   DATABASE_POOL: 10,
   DATABASE_TIMEOUT_MS: 5000,
   DATA_DIR: '.data',
@@ -53,6 +55,7 @@ describe('the configuration', () => {
     ['PORT', '65535', 65_535],
     ['PORT', '08080', 8080],
     ['HOST', '0.0.0.0', '0.0.0.0'],
+    ['WORKERS', '1', 1],
     ['DATABASE_URL', 'postgres://shop:secret@db.example:5433/shop?sslmode=require', undefined],
     ['DATABASE_URL', 'postgresql://localhost/shop', undefined],
     ['DATABASE_POOL', '1000', 1000],
@@ -86,6 +89,9 @@ describe('the configuration', () => {
     ['PORT', ' 80', 'must be a whole number from 0 to 65535'],
     ['PORT', '80\n', 'must be a whole number from 0 to 65535'],
     ['PORT', '9'.repeat(400), 'must be a whole number from 0 to 65535'],
+    ['WORKERS', '0', 'must be auto, or a whole number from 1 to 64'],
+    ['WORKERS', '65', 'must be auto, or a whole number from 1 to 64'],
+    ['WORKERS', 'all', 'must be auto, or a whole number from 1 to 64'],
     ['DATABASE_URL', 'localhost:5432', 'must be a URL that begins with postgres:// or postgresql://'],
     ['DATABASE_URL', 'mysql://localhost/shop', 'must be a URL that begins with postgres:// or postgresql://'],
     ['DATABASE_URL', 'postgres:shop', 'must be a URL that begins with postgres:// or postgresql://'],
@@ -130,6 +136,18 @@ describe('the configuration', () => {
     expect(faults(places)).toEqual([
       'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
       'REDIS_SENTINEL_NODES cannot be set together with REDIS_URL',
+    ])
+  })
+
+  test.each(['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'])('takes several workers with %s', (name) => {
+    const redis = { [name]: 'redis://a' }
+    expect(readConfig({ ...redis, WORKERS: '64' }).WORKERS).toBe(64)
+    expect(readConfig({ ...redis, WORKERS: 'auto' }).WORKERS).toBe(Math.min(availableParallelism(), 64))
+  })
+
+  test('refuses several workers without a cache that they share, and says what to do', () => {
+    expect(faults({ WORKERS: '2' })).toEqual([
+      "WORKERS is 2: each would have a cache of its own and not be told of the others' changes; set one of REDIS_URL, REDIS_CLUSTER_NODES, REDIS_SENTINEL_NODES, or WORKERS=1",
     ])
   })
 

@@ -1,51 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../src/database/connection.js'
+import { type Built, query, ready, runBuilt } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
 import { until } from './helpers/until.js'
 
-interface Process {
-  child: ChildProcess
-  output: () => string
-  exited: Promise<number | null>
-}
-
-/** The built product, as `npm start` runs it. */
-function run(env: Record<string, string>): Process {
-  const { PATH, HOME } = process.env
-  const child = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js'], { env: { PATH, HOME, PORT: '0', ...env } })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk))
-  return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
-}
-
-async function ready({ output, child }: Process): Promise<string> {
-  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null, 20_000)
-  const url = /Ready: open (\S+)/.exec(output())?.[1]
-  expect(url, output()).toBeDefined()
-  return url as string
-}
-
-async function query(url: string, document: string) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query: document }),
-  })
-  return (await response.json()) as { data: Record<string, never> }
-}
-
-beforeAll(() => {
-  execFileSync('npm', ['run', 'build'], { stdio: 'ignore' })
-})
-
 describe('the process', () => {
   let folder: string
-  let started: Process[]
+  let started: Built[]
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
     await chmod(folder, 0o755)
@@ -59,7 +23,7 @@ describe('the process', () => {
     await rm(folder, { recursive: true, force: true })
   })
   const start = (env: Record<string, string>) => {
-    const its = run(env)
+    const its = runBuilt(env)
     started.push(its)
     return its
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,12 +19,13 @@ declare module 'vitest' {
   }
 }
 
-/** One Postgres for all test files; each makes a database of its own from the template. */
+/** One build and one Postgres for all test files; each makes a database of its own from the template. */
 export default async function setUp(project: TestProject) {
   const redisServer = findRedisServer()
   if (redisServer === null && process.env.CI === 'true')
     throw new Error(`No Redis server, and it could not be installed. ${howToInstall}`)
   project.provide('redisServer', redisServer)
+  execFileSync('npm', ['run', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] })
 
   const dataDirectory = await mkdtemp(join(tmpdir(), 'shop-test-'))
   // Postgres, which does not run as root, has to be able to enter it.

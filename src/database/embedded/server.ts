@@ -20,7 +20,8 @@ interface Launch {
 const settings = {
   listen_addresses: host,
   unix_socket_directories: '',
-  max_connections: 100,
+  // The pools of 64 workers
+  max_connections: 1000,
   // The queries of a shop are short: compiling one takes longer than running it.
   jit: 'off',
   // A statement that failed is reported to its client; the log is for what happens to the server.
