@@ -20,7 +20,7 @@ export function entryKey(namespace: Namespace<unknown>, id: string): string {
 
 /** What the cache would write for this value. */
 export function entryText(value: unknown): string {
-  return encodeEntry({ token: createToken(), generation, softUntilMs: Date.now() + ttlMs, fetchMs: 3, version: 1 }, value)
+  return encodeEntry(createToken(), { generation, softUntilMs: Date.now() + ttlMs, fetchMs: 3, version: 1 }, value)
 }
 
 /** Sets so many keys, with a TTL. */

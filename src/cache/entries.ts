@@ -185,14 +185,14 @@ export class Entries {
     const { softTtlMs, graceMs, negativeTtlMs, version } = namespace
     const freshMs = this.jitter(value === null ? negativeTtlMs : softTtlMs)
     const header = {
-      token: this.options.createToken(),
       generation: lease.generation,
       softUntilMs: Math.round(this.options.now() + freshMs),
       fetchMs: Math.round(fetchMs),
       version,
     }
     const ttlMs = value === null ? freshMs : freshMs + graceMs
-    return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: encodeEntry(header, value), ttlMs }
+    const entry = encodeEntry(this.options.createToken(), header, value)
+    return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: entry, ttlMs }
   }
 
   /** Plus or minus 10 %, so that what was filled together does not expire together. */

@@ -4,7 +4,6 @@
  *   L|<token>|                 a lease: somebody is fetching this value
  */
 export interface EntryHeader {
-  token: string
   generation: string
   softUntilMs: number
   fetchMs: number
@@ -32,7 +31,8 @@ export interface EntryHeld {
 const entryMark = '1|'
 export const leaseMark = 'L|'
 
-export function encodeEntry({ token, generation, softUntilMs, fetchMs, version }: EntryHeader, value: unknown): string {
+export function encodeEntry(token: string, header: EntryHeader, value: unknown): string {
+  const { generation, softUntilMs, fetchMs, version } = header
   const json = value === null ? '' : JSON.stringify(value)
   return `${entryMark}${token}|${generation}|${softUntilMs}|${fetchMs}|${version}|${json}`
 }
@@ -45,26 +45,31 @@ export function encodeLease(token: string): string {
 export function decodeHeld(text: string | null): Held {
   if (text === null) return { state: 'empty' }
   if (text.startsWith(leaseMark)) return { state: 'leased', lease: text }
-  const ends = fieldEnds(text)
-  if (!text.startsWith(entryMark) || ends === undefined) return { state: 'corrupt' }
-  const [tokenEnd, generationEnd, softEnd, fetchEnd, versionEnd] = ends
+  // Step by step and without a list of fields: every entry that is read comes by here.
+  const tokenEnd = text.indexOf('|', entryMark.length)
+  const generationEnd = text.indexOf('|', tokenEnd + 1)
+  const softEnd = text.indexOf('|', generationEnd + 1)
+  const fetchEnd = text.indexOf('|', softEnd + 1)
+  const versionEnd = text.indexOf('|', fetchEnd + 1)
+  const isWhole =
+    tokenEnd > 0 && generationEnd > tokenEnd && softEnd > generationEnd && fetchEnd > softEnd && versionEnd > fetchEnd
+  if (!text.startsWith(entryMark) || !isWhole) return { state: 'corrupt' }
   const header = {
-    token: text.slice(entryMark.length, tokenEnd),
     generation: text.slice(tokenEnd + 1, generationEnd),
-    softUntilMs: Number(text.slice(generationEnd + 1, softEnd)),
-    fetchMs: Number(text.slice(softEnd + 1, fetchEnd)),
-    version: Number(text.slice(fetchEnd + 1, versionEnd)),
+    softUntilMs: wholeNumber(text, generationEnd + 1, softEnd),
+    fetchMs: wholeNumber(text, softEnd + 1, fetchEnd),
+    version: wholeNumber(text, fetchEnd + 1, versionEnd),
   }
-  if (!Number.isFinite(header.softUntilMs) || !Number.isFinite(header.fetchMs)) return { state: 'corrupt' }
+  if (Number.isNaN(header.softUntilMs + header.fetchMs + header.version)) return { state: 'corrupt' }
   return { state: 'entry', header, json: text.slice(versionEnd + 1), seen: text.slice(0, tokenEnd + 1) }
 }
 
-function fieldEnds(text: string): [number, number, number, number, number] | undefined {
-  const ends: number[] = []
-  for (let from = entryMark.length; ends.length < 5; from = (ends.at(-1) as number) + 1) {
-    const end = text.indexOf('|', from)
-    if (end === -1) return undefined
-    ends.push(end)
+/** Of the digits from `from` to `to`; NaN where something else stands there, or nothing. */
+function wholeNumber(text: string, from: number, to: number): number {
+  let number = from === to ? Number.NaN : 0
+  for (let index = from; index < to; index += 1) {
+    const digit = text.charCodeAt(index) - 48
+    number = digit >= 0 && digit <= 9 ? 10 * number + digit : Number.NaN
   }
-  return ends as [number, number, number, number, number]
+  return number
 }

@@ -47,11 +47,10 @@ export class Run {
   writeLater(value: PromiseLike<unknown>, text: Text, write: Write): void {
     const hole = text.hole()
     this.pending += 1
-    value.then(
-      (its) => this.fill(its, hole, write),
-      (error) => this.settle?.reject(error),
-    )
+    value.then((its) => this.fill(its, hole, write), this.fail)
   }
+
+  private readonly fail = (error: unknown): void => this.settle?.reject(error)
 
   private fill(value: unknown, hole: Text, write: Write): void {
     try {
@@ -59,7 +58,7 @@ export class Run {
       this.pending -= 1
       if (this.pending === 0) this.settle?.resolve(this.answer.toString())
     } catch (error) {
-      this.settle?.reject(error)
+      this.fail(error)
     }
   }
 }
