@@ -23,7 +23,7 @@ import {
 import { Run, type Write } from './answer.js'
 import { collectFields, type Fragments } from './fields.js'
 import { NotCompilableError } from './not-compilable.js'
-import { quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
+import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
 import { compileVariables } from './variables.js'
 
 /**
@@ -96,9 +96,14 @@ class Compiler {
     )
     const info = this.infoOf(undefined, [], type)
     return (value, text, run) => {
-      const write = writes.get(resolveType(value, run.context, info, type) as string)
-      if (!write) throw new NotCompilableError('A type that is no possible one, or not told at once')
-      write(value, text, run)
+      const writeAs: Write = (name, text, run) => {
+        const write = writes.get(name as string)
+        if (!write) throw new NotCompilableError('A type that is no possible one')
+        write(value, text, run)
+      }
+      const name = resolveType(value, run.context, info, type)
+      if (isPromise(name)) run.writeLater(name, text, writeAs)
+      else writeAs(name, text, run)
     }
   }
 
@@ -107,8 +112,13 @@ class Compiler {
     if (!isTypeOf) return write
     const info = this.infoOf(undefined, [], type)
     return (value, text, run) => {
-      if (isTypeOf(value, run.context, info) !== true) throw new NotCompilableError('A value of another type')
-      write(value, text, run)
+      const writeIf: Write = (is, text, run) => {
+        if (is !== true) throw new NotCompilableError('A value of another type')
+        write(value, text, run)
+      }
+      const is = isTypeOf(value, run.context, info)
+      if (isPromise(is)) run.writeLater(is, text, writeIf)
+      else writeIf(is, text, run)
     }
   }
 

@@ -1,0 +1,47 @@
+import { buildSchema, execute, type GraphQLSchema, parse } from 'graphql'
+import { expect, test } from 'vitest'
+import { compileQuery } from '../../src/lane/compile.js'
+
+/** A schema whose query fields give these values. */
+function schemaOf(definitions: string, values: Record<string, () => unknown>): GraphQLSchema {
+  const schema = buildSchema(definitions)
+  const fields = schema.getQueryType()?.getFields() ?? {}
+  for (const [name, value] of Object.entries(values)) (fields[name] as { resolve: unknown }).resolve = value
+  return schema
+}
+
+function equip(schema: GraphQLSchema, type: string, members: Record<string, unknown>): GraphQLSchema {
+  Object.assign(schema.getType(type) as object, members)
+  return schema
+}
+
+/** The lane's answer, and what graphql-js and JSON.stringify make of the same. */
+async function both(schema: GraphQLSchema, source: string, variables: Record<string, unknown> = {}) {
+  const document = parse(source)
+  const { data, errors } = await execute({ schema, document, variableValues: variables })
+  const lane = await inLane(() => compileQuery(schema, document, 100)(variables, undefined))
+  return { lane, ordinary: errors ? 'errors' : JSON.stringify(data) }
+}
+
+/** The answer, or that there is none. */
+async function inLane(run: () => string | Promise<string>): Promise<string> {
+  try {
+    return await run()
+  } catch {
+    return 'refused'
+  }
+}
+
+test('a type that is told by a promise is waited for', async () => {
+  const definitions = 'interface Node { id: ID } type User implements Node { id: ID } type Query { node: Node }'
+  const schema = schemaOf(definitions, { node: () => ({ id: 1 }) })
+  equip(schema, 'Node', { resolveType: async () => 'User' })
+  equip(schema, 'User', { isTypeOf: async () => true })
+  const answer = '{"node":{"__typename":"User","id":"1"}}'
+  expect(await both(schema, '{ node { __typename id } }')).toEqual({ lane: answer, ordinary: answer })
+
+  equip(schema, 'User', { isTypeOf: async () => false })
+  expect(await both(schema, '{ node { id } }')).toEqual({ lane: 'refused', ordinary: 'errors' })
+  equip(schema, 'Node', { resolveType: () => Promise.reject(new Error('No type')) })
+  expect(await both(schema, '{ node { id } }')).toEqual({ lane: 'refused', ordinary: 'errors' })
+})
