@@ -150,7 +150,9 @@ class Compiler {
     const info = this.infoOf(field, nodes, parent)
     const { resolve } = field
     if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run), run.context, info), text, run)
+    const mayRefuse = usesVariables(nodes[0])
     return (source, text, run) => {
+      if (mayRefuse) argumentsOf(run)
       if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
       const value = (source as Record<string, unknown>)[name]
       if (typeof value !== 'function') return write(value, text, run)

@@ -45,3 +45,11 @@ test('a type that is told by a promise is waited for', async () => {
   equip(schema, 'Node', { resolveType: () => Promise.reject(new Error('No type')) })
   expect(await both(schema, '{ node { id } }')).toEqual({ lane: 'refused', ordinary: 'errors' })
 })
+
+test('arguments are looked at even where nobody reads them', async () => {
+  const definitions = 'type User { name(short: Boolean!): String } type Query { user: User }'
+  const schema = schemaOf(definitions, { user: () => ({ name: 'A' }) })
+  const source = 'query ($short: Boolean = true) { user { name(short: $short) } }'
+  expect(await both(schema, source, {})).toEqual({ lane: '{"user":{"name":"A"}}', ordinary: '{"user":{"name":"A"}}' })
+  expect(await both(schema, source, { short: null })).toEqual({ lane: 'refused', ordinary: 'errors' })
+})
