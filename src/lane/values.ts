@@ -16,8 +16,15 @@ export function writeLeaf(type: GraphQLLeafType): Write {
     if (typeof serialized === 'string') text.text += quote(serialized)
     else if (typeof serialized === 'number' && Number.isFinite(serialized)) text.text += serialized
     else if (serialized === null || serialized === undefined) throw new NotCompilableError('A leaf without a value')
-    else text.text += JSON.stringify(serialized)
+    else text.text += stringify(serialized)
   }
+}
+
+/** What a scalar of one's own may give: JSON has no place for functions and symbols, and a promise is for others to wait for. */
+function stringify(serialized: unknown): string {
+  const text: string | undefined = isPromise(serialized) ? undefined : JSON.stringify(serialized)
+  if (text === undefined) throw new NotCompilableError('A leaf that is not written as JSON')
+  return text
 }
 
 /** For a value that may be absent, a fault, or a promise. */

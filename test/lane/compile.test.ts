@@ -53,3 +53,14 @@ test('arguments are looked at even where nobody reads them', async () => {
   expect(await both(schema, source, {})).toEqual({ lane: '{"user":{"name":"A"}}', ordinary: '{"user":{"name":"A"}}' })
   expect(await both(schema, source, { short: null })).toEqual({ lane: 'refused', ordinary: 'errors' })
 })
+
+test.each([
+  ['a promise', () => Promise.resolve('later')],
+  ['a function', () => () => 1],
+  ['a symbol', () => Symbol('its')],
+  ['nothing for JSON', () => ({ toJSON: () => undefined })],
+  ['a big integer', () => 1n],
+])('a scalar that gives %s is for the ordinary execution', async (_, serialize) => {
+  const schema = equip(schemaOf('scalar Own type Query { own: Own }', { own: () => 'value' }), 'Own', { serialize })
+  expect(await inLane(() => compileQuery(schema, parse('{ own }'), 100)({}, undefined))).toBe('refused')
+})
