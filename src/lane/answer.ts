@@ -26,6 +26,7 @@ export type Write = (value: unknown, text: Text, run: Run) => void
 /** One execution of a compiled query. */
 export class Run {
   private pending = 0
+  private failure: { error: unknown } | undefined
   private settle: { resolve: (text: string) => void; reject: (error: unknown) => void } | undefined
   private readonly answer = new Text()
 
@@ -37,6 +38,7 @@ export class Run {
   /** The text, at once where nothing has to be waited for. */
   start(write: Write): string | Promise<string> {
     write(undefined, this.answer, this)
+    if (this.failure) throw this.failure.error
     if (this.pending === 0) return this.answer.toString()
     return new Promise((resolve, reject) => {
       this.settle = { resolve, reject }
@@ -49,7 +51,7 @@ export class Run {
     this.pending += 1
     value.then(
       (its) => this.fill(its, hole, write),
-      (error) => this.settle?.reject(error),
+      (error) => this.fail(error),
     )
   }
 
@@ -59,7 +61,13 @@ export class Run {
       this.pending -= 1
       if (this.pending === 0) this.settle?.resolve(this.answer.toString())
     } catch (error) {
-      this.settle?.reject(error)
+      this.fail(error)
     }
+  }
+
+  /** Not every thenable waits for the end of start(). */
+  private fail(error: unknown): void {
+    this.failure ??= { error }
+    this.settle?.reject(error)
   }
 }

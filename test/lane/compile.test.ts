@@ -64,3 +64,10 @@ test.each([
   const schema = equip(schemaOf('scalar Own type Query { own: Own }', { own: () => 'value' }), 'Own', { serialize })
   expect(await inLane(() => compileQuery(schema, parse('{ own }'), 100)({}, undefined))).toBe('refused')
 })
+
+test('what calls back at once may fail at once', async () => {
+  // biome-ignore lint/suspicious/noThenProperty: that is what makes it one
+  const immediate = (value: unknown) => ({ then: (use: (value: unknown) => unknown) => use(value) })
+  const schema = schemaOf('type Query { int: Int! }', { int: () => immediate('no number') })
+  expect(await both(schema, '{ int }')).toEqual({ lane: 'refused', ordinary: 'errors' })
+})
