@@ -71,3 +71,11 @@ test('what calls back at once may fail at once', async () => {
   const schema = schemaOf('type Query { int: Int! }', { int: () => immediate('no number') })
   expect(await both(schema, '{ int }')).toEqual({ lane: 'refused', ordinary: 'errors' })
 })
+
+test('a variable may be called __proto__', async () => {
+  const schema = schemaOf('type Query { echo(text: String): String }', { echo: (...its: unknown[]) => JSON.stringify(its[1]) })
+  const answer = JSON.stringify({ echo: '{"text":"its"}' })
+  expect(await both(schema, 'query ($__proto__: String) { echo(text: $__proto__) }', JSON.parse('{"__proto__":"its"}'))).toEqual({
+    ...{ lane: answer, ordinary: answer },
+  })
+})
