@@ -59,13 +59,16 @@ function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
 
 class Compiler {
   private fieldCount = 0
+  private readonly fragmentsByName: Readonly<Record<string, FragmentDefinitionNode>>
 
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly operation: OperationDefinitionNode,
     private readonly fragments: Fragments,
     private readonly maxFields: number,
-  ) {}
+  ) {
+    this.fragmentsByName = Object.fromEntries(fragments)
+  }
 
   compileOperation(): Write {
     const type = this.schema.getQueryType()
@@ -73,28 +76,24 @@ class Compiler {
     return this.compileObject(type, [this.operation.selectionSet])
   }
 
-  private compileType(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
-    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, nodes))
-    return writeNullable(this.compileNullable(type, nodes))
+  private compileType(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
+    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, info))
+    return writeNullable(this.compileNullable(type, info))
   }
 
-  private compileNullable(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
+  private compileNullable(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
     if (isLeafType(type)) return writeLeaf(type)
-    if (isListType(type)) return writeList(this.compileType(type.ofType, nodes))
-    const selectionSets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
-    if (isObjectType(type)) return this.checkType(type, this.compileObject(type, selectionSets))
-    if (isAbstractType(type)) return this.compileAbstract(type, selectionSets)
+    if (isListType(type)) return writeList(this.compileType(type.ofType, info))
+    if (isObjectType(type)) return this.checkType(type, info)
+    if (isAbstractType(type)) return this.compileAbstract(type, info)
     throw new NotCompilableError('An unknown kind of type')
   }
 
   /** One of its possible types, found by the type's own resolver. */
-  private compileAbstract(type: GraphQLAbstractType, selectionSets: readonly SelectionSetNode[]): Write {
+  private compileAbstract(type: GraphQLAbstractType, info: GraphQLResolveInfo): Write {
     const { resolveType } = type
     if (!resolveType) throw new NotCompilableError('A type that does not tell which it is')
-    const writes = new Map(
-      this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, this.compileObject(its, selectionSets))]),
-    )
-    const info = this.infoOf(undefined, [], type)
+    const writes = new Map(this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, info)]))
     return (value, text, run) => {
       const writeAs: Write = (name, text, run) => {
         const write = writes.get(name as string)
@@ -107,10 +106,11 @@ class Compiler {
     }
   }
 
-  private checkType(type: GraphQLObjectType, write: Write): Write {
+  private checkType(type: GraphQLObjectType, info: GraphQLResolveInfo): Write {
+    const selectionSets = info.fieldNodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+    const write = this.compileObject(type, selectionSets)
     const { isTypeOf } = type
     if (!isTypeOf) return write
-    const info = this.infoOf(undefined, [], type)
     return (value, text, run) => {
       const writeIf: Write = (is, text, run) => {
         if (is !== true) throw new NotCompilableError('A value of another type')
@@ -145,9 +145,9 @@ class Compiler {
     if (name === '__typename') return constant(quote(parent.name))
     const field = parent.getFields()[name]
     if (!field) throw new NotCompilableError(`${name} is not for the lane`)
-    const write = this.compileType(field.type, nodes)
-    const argumentsOf = this.compileArguments(field, nodes[0])
     const info = this.infoOf(field, nodes, parent)
+    const write = this.compileType(field.type, info)
+    const argumentsOf = this.compileArguments(field, nodes[0])
     const { resolve } = field
     if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run), run.context, info), text, run)
     const mayRefuse = usesVariables(nodes[0])
@@ -168,22 +168,35 @@ class Compiler {
     return () => ({ ...constants })
   }
 
-  /** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
   private infoOf(
-    field: GraphQLField<unknown, unknown> | undefined,
+    field: GraphQLField<unknown, unknown>,
     fieldNodes: readonly FieldNode[],
-    parentType: GraphQLObjectType | GraphQLAbstractType,
+    parentType: GraphQLObjectType,
   ): GraphQLResolveInfo {
-    const { schema, operation, fragments } = this
-    const its = { schema, operation, fragments: Object.fromEntries(fragments), rootValue: undefined, parentType, fieldNodes }
-    const info = { ...its, fieldName: field?.name, returnType: field?.type }
-    const refuse = () => {
-      throw new NotCompilableError('A resolver that hangs on its path or on the variables')
-    }
-    return Object.defineProperties(info, {
-      path: { get: refuse },
-      variableValues: { get: refuse },
-    }) as unknown as GraphQLResolveInfo
+    return new FieldInfo(this.schema, this.operation, this.fragmentsByName, parentType, fieldNodes, field.name, field.type)
+  }
+}
+
+/** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
+class FieldInfo implements GraphQLResolveInfo {
+  readonly rootValue = undefined
+
+  constructor(
+    readonly schema: GraphQLSchema,
+    readonly operation: OperationDefinitionNode,
+    readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>,
+    readonly parentType: GraphQLObjectType,
+    readonly fieldNodes: readonly FieldNode[],
+    readonly fieldName: string,
+    readonly returnType: GraphQLOutputType,
+  ) {}
+
+  get path(): never {
+    throw new NotCompilableError('A resolver that hangs on its path')
+  }
+
+  get variableValues(): never {
+    throw new NotCompilableError('A resolver that hangs on the variables')
   }
 }
 

@@ -1,4 +1,4 @@
-import { buildSchema, execute, type GraphQLSchema, parse } from 'graphql'
+import { buildSchema, execute, type GraphQLResolveInfo, type GraphQLSchema, parse } from 'graphql'
 import { expect, test } from 'vitest'
 import { compileQuery } from '../../src/lane/compile.js'
 
@@ -78,4 +78,24 @@ test('a variable may be called __proto__', async () => {
   expect(await both(schema, 'query ($__proto__: String) { echo(text: $__proto__) }', JSON.parse('{"__proto__":"its"}'))).toEqual({
     ...{ lane: answer, ordinary: answer },
   })
+})
+
+test('who tells a type sees the field that it is for', async () => {
+  const definitions = 'interface Node { id: ID } type User implements Node { id: ID } type Query { node: Node }'
+  const schema = schemaOf(definitions, { node: () => ({ id: 1 }) })
+  const seen: string[] = []
+  const see = (info: GraphQLResolveInfo) => {
+    seen.push([info.parentType, info.fieldName, info.returnType, info.fieldNodes.length].join(' '))
+  }
+  const resolveType = (...its: [unknown, unknown, GraphQLResolveInfo]) => {
+    see(its[2])
+    return 'User'
+  }
+  const isTypeOf = (...its: [unknown, unknown, GraphQLResolveInfo]) => {
+    see(its[2])
+    return true
+  }
+  equip(equip(schema, 'Node', { resolveType }), 'User', { isTypeOf })
+  await both(schema, '{ node { id } ...{ node { id } } }')
+  expect(seen).toEqual(Array(4).fill('Query node Node 2'))
 })
