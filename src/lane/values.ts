@@ -55,20 +55,27 @@ export function writeNonNull(write: Write): Write {
 
 export function writeList(writeItem: Write): Write {
   return (value, text, run) => {
-    if (!Array.isArray(value)) throw new NotCompilableError('A list that is no array')
+    const items: readonly unknown[] = Array.isArray(value) ? value : arrayOf(value)
     text.text += '['
     let written = 0
     try {
-      for (; written < value.length; written += 1) {
+      for (; written < items.length; written += 1) {
         if (written > 0) text.text += ','
-        writeItem(value[written], text, run)
+        writeItem(items[written], text, run)
       }
     } finally {
       // Those that nobody will wait for now must not be taken for forgotten when they fail.
-      for (const item of value.slice(written)) if (isPromise(item)) item.then(undefined, () => undefined)
+      for (const item of items.slice(written)) if (isPromise(item)) item.then(undefined, () => undefined)
     }
     text.text += ']'
   }
+}
+
+/** Of a set, say */
+function arrayOf(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
+    throw new NotCompilableError('A list that is none')
+  return Array.from(value as Iterable<unknown>)
 }
 
 export function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { buildSchema, execute, type GraphQLResolveInfo, type GraphQLSchema, parse } from 'graphql'
 import { expect, test } from 'vitest'
 import { compileQuery } from '../../src/lane/compile.js'
@@ -98,4 +99,15 @@ test('who tells a type sees the field that it is for', async () => {
   equip(equip(schema, 'Node', { resolveType }), 'User', { isTypeOf })
   await both(schema, '{ node { id } ...{ node { id } } }')
   expect(seen).toEqual(Array(4).fill('Query node Node 2'))
+})
+
+test('a list may be a set, and what is promised in it may fail', async () => {
+  const schema = schemaOf('type Query { list: [Int] fails: [Int] }', {
+    list: () => new Set([1, Promise.resolve(2)]),
+    fails: () => new Set([Promise.reject(new Error('no number'))]),
+  })
+  expect(await both(schema, '{ list }')).toEqual({ lane: '{"list":[1,2]}', ordinary: '{"list":[1,2]}' })
+  expect(await both(schema, '{ fails }')).toEqual({ lane: 'refused', ordinary: 'errors' })
+  // An unhandled rejection would be noticed by now, and fail the test.
+  await setImmediate()
 })
