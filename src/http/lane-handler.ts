@@ -31,7 +31,7 @@ export function createLaneHandler({ lane, contextOf, answerOrdinarily }: LaneHan
     const query = contentType === undefined ? undefined : plainQuery(request)
     if (!query) return answerAndLearn(request, reply)
     const send = (data: string) => {
-      void reply.header('cache-control', 'no-store').header('content-type', contentType)
+      void reply.header('content-type', contentType)
       return reply.send(`{"data":${data}}\n`)
     }
     try {
