@@ -64,7 +64,11 @@ function plainQuery({ method, body }: FastifyRequest): QueryRequest | undefined 
   if (method !== 'POST' || typeof body !== 'object' || body === null) return undefined
   const { query, variables, operationName, extensions } = body as Record<string, unknown>
   if (typeof query !== 'string' || (operationName != null && typeof operationName !== 'string')) return undefined
-  if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return undefined
-  if (extensions != null && (typeof extensions !== 'object' || 'persistedQuery' in extensions)) return undefined
-  return { query, variables: (variables ?? {}) as QueryRequest['variables'], operationName: operationName ?? undefined }
+  if (variables != null && !isRecord(variables)) return undefined
+  if (extensions != null && (!isRecord(extensions) || 'persistedQuery' in extensions)) return undefined
+  return { query, variables: variables ?? {}, operationName: operationName ?? undefined }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -169,6 +169,7 @@ describe('a request that the lane leaves to Apollo', () => {
     ['null for a variable', { body: { query: hot, variables: { id: null } } }],
     ['an object for a variable', { body: { query: hot, variables: { id: {} } } }],
     ['text for the extensions', { body: { query: hot, variables, extensions: 'text' } }],
+    ['a list for the extensions', { body: { query: hot, variables, extensions: [] } }],
     ['a list for the query', { body: { query: [hot], variables } }],
     ['a key that may not be', { body: `{"query":${JSON.stringify(hot)},"variables":{"id":"order_1","__proto__":{}}}` }],
   ])('%s: is answered as if there were no lane', async (_, sent) => {
