@@ -207,6 +207,12 @@ describe('an error of a document that the lane knows', () => {
   })
 })
 
+test('a document that is only ever answered with errors is nothing for the lane', async () => {
+  const answered = vi.spyOn(Lane.prototype, 'answered')
+  await sendTimes(3, { body: { query: '{ users(first: 102) { totalCount } }' } })
+  expect(answered).not.toHaveBeenCalled()
+})
+
 /** The name of an operation moves what follows it. */
 function withoutLocations(body: string): string {
   return body.replaceAll(/"locations":\[.*?\],?/g, '')

@@ -32,10 +32,10 @@ export function createZooSchema(): GraphQLSchema {
 }
 
 function equip(type: GraphQLObjectType): void {
+  const resolves = type.name === 'Query' || type.name === 'Cat'
   for (const field of Object.values(type.getFields())) {
     const special = specialResolvers[field.name]
-    if (special) field.resolve = special
-    else if (type.name === 'Query' || type.name === 'Cat') field.resolve = resolve
+    if (resolves || special?.everywhere) field.resolve = special?.resolve ?? resolve
     else addMember(field.name, field.type)
   }
 }
@@ -43,13 +43,19 @@ function equip(type: GraphQLObjectType): void {
 const resolve: Resolver = (source, args, world, { fieldName, returnType }) =>
   (source ?? new Animal('Query', world.seed, world)).valueOf(fieldName, returnType, args)
 
-const specialResolvers: Record<string, Resolver> = {
-  /** Its arguments, as the resolver sees them */
-  echo: (_, args) => JSON.stringify(args),
-  where: (_, __, { odd }, info) => (odd ? `${info.path.key} of ${info.path.typename}` : 'here'),
+const specialResolvers: Record<string, { resolve: Resolver; everywhere: boolean }> = {
+  /** Its arguments, as the resolver sees them; an animal has a method for that. */
+  echo: { resolve: (_, args) => JSON.stringify(args), everywhere: false },
+  where: {
+    resolve: (_, __, { odd }, info) => (odd ? `${info.path.key} of ${info.path.typename}` : 'here'),
+    everywhere: true,
+  },
   /** What a resolver may know of its place in the document */
-  asked: (_, __, ___, { fieldName, fieldNodes, parentType, returnType, operation, fragments }) =>
-    [fieldName, fieldNodes.length, parentType, returnType, operation.name?.value, ...Object.keys(fragments)].join(' '),
+  asked: {
+    resolve: (_, __, ___, { fieldName, fieldNodes, parentType, returnType, operation, fragments }) =>
+      [fieldName, fieldNodes.length, parentType, returnType, operation.name?.value, ...Object.keys(fragments)].join(' '),
+    everywhere: true,
+  },
 }
 
 /** For execution without a resolver: some are methods, some getters. */
