@@ -91,8 +91,9 @@ export class LaneListener {
       // The connection keeps the request until the next one comes, and with it all that was loaded for it.
       taken.context = undefined
       const text = `{"data":${data}}\n`
-      const its = ['x-request-id', taken.id, 'content-length', String(Buffer.byteLength(text))]
-      this.answers.add(response, this.closing ? [...head, ...its, 'connection', 'close'] : [...head, ...its], text)
+      const all = ['x-request-id', taken.id, ...head, 'content-length', String(Buffer.byteLength(text))]
+      if (this.closing) all.push('connection', 'close')
+      this.answers.add(response, all, text)
     }
     try {
       const query = readQuery(taken.body)
@@ -133,7 +134,11 @@ function readQuery(body: Buffer): QueryRequest | undefined {
   if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) return undefined
   const { query, variables, operationName, extensions } = JSON.parse(text)
   if (typeof query !== 'string' || (operationName != null && typeof operationName !== 'string')) return undefined
-  if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return undefined
-  if (extensions != null && (typeof extensions !== 'object' || 'persistedQuery' in extensions)) return undefined
+  if (variables != null && !isRecord(variables)) return undefined
+  if (extensions != null && (!isRecord(extensions) || 'persistedQuery' in extensions)) return undefined
   return { query, variables: variables ?? {}, operationName: operationName ?? undefined }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

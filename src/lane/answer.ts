@@ -26,6 +26,7 @@ export type Write = (value: unknown, text: Text, run: Run) => void
 /** One execution of a compiled query. */
 export class Run {
   private pending = 0
+  private failure: { error: unknown } | undefined
   private settle: { resolve: (text: string) => void; reject: (error: unknown) => void } | undefined
   private readonly answer = new Text()
 
@@ -37,6 +38,7 @@ export class Run {
   /** The text, at once where nothing has to be waited for. */
   start(write: Write): string | Promise<string> {
     write(undefined, this.answer, this)
+    if (this.failure) throw this.failure.error
     if (this.pending === 0) return this.answer.toString()
     return new Promise((resolve, reject) => {
       this.settle = { resolve, reject }
@@ -50,7 +52,11 @@ export class Run {
     value.then((its) => this.fill(its, hole, write), this.fail)
   }
 
-  private readonly fail = (error: unknown): void => this.settle?.reject(error)
+  /** Not every thenable waits for the end of start(). */
+  private readonly fail = (error: unknown): void => {
+    this.failure ??= { error }
+    this.settle?.reject(error)
+  }
 
   private fill(value: unknown, hole: Text, write: Write): void {
     try {

@@ -23,7 +23,7 @@ import {
 import { Run, type Write } from './answer.js'
 import { collectFields, type Fragments } from './fields.js'
 import { NotCompilableError } from './not-compilable.js'
-import { quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
+import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
 import { compileVariables } from './variables.js'
 
 /**
@@ -34,7 +34,7 @@ export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, conte
 
 /**
  * Compiles a valid document with one operation, a query without directives. Throws NotCompilableError for any other, and where
- * its answer has more than `maxFields` kinds of fields.
+ * it has more than `maxFields` fields and fragments, counted wherever they are spread and for every type that they may be of.
  */
 export function compileQuery(schema: GraphQLSchema, document: DocumentNode, maxFields: number): CompiledQuery {
   const operation = onlyQuery(document)
@@ -58,14 +58,17 @@ function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
 }
 
 class Compiler {
-  private fieldCount = 0
+  private looks = 0
+  private readonly fragmentsByName: Readonly<Record<string, FragmentDefinitionNode>>
 
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly operation: OperationDefinitionNode,
     private readonly fragments: Fragments,
     private readonly maxFields: number,
-  ) {}
+  ) {
+    this.fragmentsByName = Object.fromEntries(fragments)
+  }
 
   compileOperation(): Write {
     const type = this.schema.getQueryType()
@@ -73,49 +76,54 @@ class Compiler {
     return this.compileObject(type, [this.operation.selectionSet])
   }
 
-  private compileType(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
-    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, nodes))
-    return writeNullable(this.compileNullable(type, nodes))
+  private compileType(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
+    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, info))
+    return writeNullable(this.compileNullable(type, info))
   }
 
-  private compileNullable(type: GraphQLOutputType, nodes: readonly FieldNode[]): Write {
+  private compileNullable(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
     if (isLeafType(type)) return writeLeaf(type)
-    if (isListType(type)) return writeList(this.compileType(type.ofType, nodes))
-    const selectionSets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
-    if (isObjectType(type)) return this.checkType(type, this.compileObject(type, selectionSets))
-    if (isAbstractType(type)) return this.compileAbstract(type, selectionSets)
+    if (isListType(type)) return writeList(this.compileType(type.ofType, info))
+    if (isObjectType(type)) return this.checkType(type, info)
+    if (isAbstractType(type)) return this.compileAbstract(type, info)
     throw new NotCompilableError('An unknown kind of type')
   }
 
   /** One of its possible types, found by the type's own resolver. */
-  private compileAbstract(type: GraphQLAbstractType, selectionSets: readonly SelectionSetNode[]): Write {
+  private compileAbstract(type: GraphQLAbstractType, info: GraphQLResolveInfo): Write {
     const { resolveType } = type
     if (!resolveType) throw new NotCompilableError('A type that does not tell which it is')
-    const writes = new Map(
-      this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, this.compileObject(its, selectionSets))]),
-    )
-    const info = this.infoOf(undefined, [], type)
+    const writes = new Map(this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, info)]))
     return (value, text, run) => {
-      const write = writes.get(resolveType(value, run.context, info, type) as string)
-      if (!write) throw new NotCompilableError('A type that is no possible one, or not told at once')
-      write(value, text, run)
+      const writeAs: Write = (name, text, run) => {
+        const write = writes.get(name as string)
+        if (!write) throw new NotCompilableError('A type that is no possible one')
+        write(value, text, run)
+      }
+      const name = resolveType(value, run.context, info, type)
+      if (isPromise(name)) run.writeLater(name, text, writeAs)
+      else writeAs(name, text, run)
     }
   }
 
-  private checkType(type: GraphQLObjectType, write: Write): Write {
+  private checkType(type: GraphQLObjectType, info: GraphQLResolveInfo): Write {
+    const selectionSets = info.fieldNodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+    const write = this.compileObject(type, selectionSets)
     const { isTypeOf } = type
     if (!isTypeOf) return write
-    const info = this.infoOf(undefined, [], type)
     return (value, text, run) => {
-      if (isTypeOf(value, run.context, info) !== true) throw new NotCompilableError('A value of another type')
-      write(value, text, run)
+      const writeIf: Write = (is, text, run) => {
+        if (is !== true) throw new NotCompilableError('A value of another type')
+        write(value, text, run)
+      }
+      const is = isTypeOf(value, run.context, info)
+      if (isPromise(is)) run.writeLater(is, text, writeIf)
+      else writeIf(is, text, run)
     }
   }
 
   private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Write {
-    const fields = collectFields(this.schema, this.fragments, type, selectionSets)
-    this.fieldCount += fields.size
-    if (this.fieldCount > this.maxFields) throw new NotCompilableError('Too many fields')
+    const fields = collectFields(this.schema, this.fragments, type, selectionSets, () => this.look())
     const parts = [...fields].map(([name, nodes], index) => ({
       prefix: `${index === 0 ? '' : ','}${quote(name)}:`,
       write: this.compileField(type, nodes as [FieldNode, ...FieldNode[]]),
@@ -130,17 +138,25 @@ class Compiler {
     }
   }
 
+  /** Fields that are looked at and merged cost time and memory too. */
+  private look(): void {
+    this.looks += 1
+    if (this.looks > this.maxFields) throw new NotCompilableError('Too many fields')
+  }
+
   private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Write {
     const name = nodes[0].name.value
     if (name === '__typename') return constant(quote(parent.name))
     const field = parent.getFields()[name]
     if (!field) throw new NotCompilableError(`${name} is not for the lane`)
-    const write = this.compileType(field.type, nodes)
-    const argumentsOf = this.compileArguments(field, nodes[0])
     const info = this.infoOf(field, nodes, parent)
+    const write = this.compileType(field.type, info)
+    const argumentsOf = this.compileArguments(field, nodes[0])
     const { resolve } = field
     if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run), run.context, info), text, run)
+    const mayRefuse = usesVariables(nodes[0])
     return (source, text, run) => {
+      if (mayRefuse) argumentsOf(run)
       if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
       const value = (source as Record<string, unknown>)[name]
       if (typeof value !== 'function') return write(value, text, run)
@@ -156,22 +172,35 @@ class Compiler {
     return () => ({ ...constants })
   }
 
-  /** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
   private infoOf(
-    field: GraphQLField<unknown, unknown> | undefined,
+    field: GraphQLField<unknown, unknown>,
     fieldNodes: readonly FieldNode[],
-    parentType: GraphQLObjectType | GraphQLAbstractType,
+    parentType: GraphQLObjectType,
   ): GraphQLResolveInfo {
-    const { schema, operation, fragments } = this
-    const its = { schema, operation, fragments: Object.fromEntries(fragments), rootValue: undefined, parentType, fieldNodes }
-    const info = { ...its, fieldName: field?.name, returnType: field?.type }
-    const refuse = () => {
-      throw new NotCompilableError('A resolver that hangs on its path or on the variables')
-    }
-    return Object.defineProperties(info, {
-      path: { get: refuse },
-      variableValues: { get: refuse },
-    }) as unknown as GraphQLResolveInfo
+    return new FieldInfo(this.schema, this.operation, this.fragmentsByName, parentType, fieldNodes, field.name, field.type)
+  }
+}
+
+/** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
+class FieldInfo implements GraphQLResolveInfo {
+  readonly rootValue = undefined
+
+  constructor(
+    readonly schema: GraphQLSchema,
+    readonly operation: OperationDefinitionNode,
+    readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>,
+    readonly parentType: GraphQLObjectType,
+    readonly fieldNodes: readonly FieldNode[],
+    readonly fieldName: string,
+    readonly returnType: GraphQLOutputType,
+  ) {}
+
+  get path(): never {
+    throw new NotCompilableError('A resolver that hangs on its path')
+  }
+
+  get variableValues(): never {
+    throw new NotCompilableError('A resolver that hangs on the variables')
   }
 }
 

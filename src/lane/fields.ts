@@ -14,18 +14,20 @@ export type Fragments = ReadonlyMap<string, FragmentDefinitionNode>
 
 /**
  * The fields of an object of this type by response name, in the order of the answer, as in CollectFields() of the specification. Without
- * directives they are the same for every request.
+ * directives they are the same for every request. `look` is told of every selection that is looked at, and may throw.
  */
 export function collectFields(
   schema: GraphQLSchema,
   fragments: Fragments,
   type: GraphQLObjectType,
   selectionSets: readonly SelectionSetNode[],
+  look: () => void,
 ): Map<string, FieldNode[]> {
   const fields = new Map<string, FieldNode[]>()
   const visited = new Set<string>()
   const collect = ({ selections }: SelectionSetNode) => {
     for (const selection of selections) {
+      look()
       if (selection.directives?.length) throw new NotCompilableError('Directives are not compiled')
       if (selection.kind === Kind.FIELD) {
         const name = selection.alias?.value ?? selection.name.value

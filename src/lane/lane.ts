@@ -32,7 +32,12 @@ export class Lane {
   private readonly documents: LRUCache<string, Remembered>
 
   constructor(private readonly options: LaneOptions) {
-    this.documents = new LRUCache({ max: options.maxDocuments })
+    this.documents = new LRUCache({
+      max: options.maxDocuments,
+      maxSize: options.maxDocuments * averageSourceLength,
+      maxEntrySize: maxSourceLength,
+      sizeCalculation: (_, source) => source.length,
+    })
   }
 
   /** The text of `data`; undefined where the request is not for the lane. Rejects, or throws, where it turns out not to be. */
@@ -57,7 +62,8 @@ export class Lane {
       const query = compileQuery(this.options.schema, document, maxFields)
       return { state: 'compiled', query, operationName: operationNameOf(document) }
     } catch (error) {
-      if (error instanceof NotCompilableError) return { state: 'refused' }
+      // The stack may be too small for a document that is nested deeply.
+      if (error instanceof NotCompilableError || error instanceof RangeError) return { state: 'refused' }
       throw error
     }
   }
@@ -68,6 +74,10 @@ function operationNameOf({ definitions }: DocumentNode): string | undefined {
   return undefined
 }
 
-/** Keep a compile below some milliseconds, and what is remembered below some megabytes */
+/**
+ * Keep a compile below some milliseconds, and a thousand documents below 300 MB where somebody makes the worst of them: one takes
+ * about 100 bytes for each of its characters, and 800 for each field.
+ */
 const maxSourceLength = 8_192
-const maxFields = 1_000
+const averageSourceLength = 512
+const maxFields = 300

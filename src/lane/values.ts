@@ -17,8 +17,15 @@ export function writeLeaf(type: GraphQLLeafType): Write {
     if (typeof serialized === 'string') text.text += quote(serialized)
     else if (typeof serialized === 'number' && Number.isFinite(serialized)) text.text += serialized
     else if (serialized === null || serialized === undefined) throw new NotCompilableError('A leaf without a value')
-    else text.text += JSON.stringify(serialized)
+    else text.text += stringify(serialized)
   }
+}
+
+/** What a scalar of one's own may give: JSON has no place for functions and symbols, and a promise is for others to wait for. */
+function stringify(serialized: unknown): string {
+  const text: string | undefined = isPromise(serialized) ? undefined : JSON.stringify(serialized)
+  if (text === undefined) throw new NotCompilableError('A leaf that is not written as JSON')
+  return text
 }
 
 /** For a value that may be absent, a fault, or a promise. */
@@ -49,24 +56,31 @@ export function writeNonNull(write: Write): Write {
 
 export function writeList(writeItem: Write): Write {
   return (value, text, run) => {
-    if (!Array.isArray(value)) throw new NotCompilableError('A list that is no array')
+    const items: readonly unknown[] = Array.isArray(value) ? value : arrayOf(value)
     text.text += '['
     let index = 0
     try {
-      for (; index < value.length; index += 1) {
+      for (; index < items.length; index += 1) {
         if (index > 0) text.text += ','
-        writeItem(value[index], text, run)
+        writeItem(items[index], text, run)
       }
     } catch (error) {
       // Those that nobody will wait for now must not be taken for forgotten when they fail.
-      for (const item of value.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
+      for (const item of items.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
       throw error
     }
     text.text += ']'
   }
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
+/** Of a set, say */
+function arrayOf(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
+    throw new NotCompilableError('A list that is none')
+  return Array.from(value as Iterable<unknown>)
+}
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return (
     value instanceof Promise ||
     (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function')

@@ -20,7 +20,8 @@ export function compileVariables(
   if (definitions.some(({ directives }) => directives?.length)) throw new NotCompilableError('Directives are not compiled')
   if (definitions.length === 0) return () => nothing
   const texts = definitions.filter((definition) => isText(schema, definition)).map(({ variable }) => variable.name.value)
-  const allAreTexts = texts.length === definitions.length
+  // An assignment to __proto__ adds nothing.
+  const allAreTexts = texts.length === definitions.length && !texts.includes('__proto__')
   return (inputs) => {
     if (allAreTexts && texts.every((name) => typeof inputs[name] === 'string' && Object.hasOwn(inputs, name)))
       return pick(inputs, texts)

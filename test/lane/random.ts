@@ -1,0 +1,42 @@
+/** Numbers that look random and are the same for the same seed. */
+export class Random {
+  constructor(private state: number) {
+    this.state = scatter(state)
+  }
+
+  /** From 0 up to, but not including, 1: mulberry32 */
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+
+  chance(share: number): boolean {
+    return this.next() < share
+  }
+
+  /** A whole number below `most` */
+  below(most: number): number {
+    return Math.floor(this.next() * most)
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)] as T
+  }
+}
+
+/** A seed made of another and of what it is for: the same for the same two. */
+export function seedOf(seed: number, purpose: string): number {
+  let hash = scatter(seed) ^ 0x811c9dc5
+  for (let index = 0; index < purpose.length; index += 1) hash = Math.imul(hash ^ purpose.charCodeAt(index), 0x01000193)
+  return scatter(hash)
+}
+
+/** Seeds that follow each other have nothing in common then. */
+function scatter(seed: number): number {
+  let mixed = seed | 0
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x45d9f3b)
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x45d9f3b)
+  return (mixed ^ (mixed >>> 16)) >>> 0
+}
