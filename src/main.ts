@@ -13,6 +13,8 @@ interface Running {
 let running: Running | undefined
 // First of all: a start that is interrupted has to end what it has begun.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
+// graphql-js forgets loads that fail beside a field that has failed already; that is no reason to end for everybody.
+process.on('unhandledRejection', (error) => process.stderr.write(`Nobody waited for what failed: ${describe(error)}\n`))
 const primary = findPrimary(stop)
 try {
   running = run(readConfig(process.env))
