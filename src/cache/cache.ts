@@ -211,15 +211,18 @@ export class Cache {
     fetch: Fetch<Id, V>,
   ): Promise<(V | null | Promise<V | null>)[]> {
     const slots = await this.reader.read(namespace, ids)
-    const lookups = slots.map((slot) => this.lookUp(namespace, slot))
-    const due = slots.filter((_, index) => this.isDue(lookups[index] as StoredLookup<V>))
-    if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
-    const missed = slots.filter((_, index) => lookups[index]?.state === 'miss')
-    const fetched = missed.length > 0 ? await this.readThrough.obtain(namespace, missed, fetch) : undefined
-    return lookups.map((lookup, index) => {
-      if (lookup.state === 'miss') return fetched?.get(ids[index] as Id) ?? null
-      return lookup.state === 'negative' ? null : lookup.value
+    const due: Slot<Id>[] = []
+    const missed: Slot<Id>[] = []
+    const found = slots.map((slot) => {
+      const lookup = this.lookUp(namespace, slot)
+      if (lookup.state === 'miss') missed.push(slot)
+      else if (this.isDue(lookup)) due.push(slot)
+      return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
+    if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
+    if (missed.length === 0) return found
+    const fetched = await this.readThrough.obtain(namespace, missed, fetch)
+    return found.map((value, index) => fetched.get(ids[index] as Id) ?? value)
   }
 
   /** Fills what is missing, ahead of any lookup: nothing counts as hit or miss. Answers how many of the entries are there then. */

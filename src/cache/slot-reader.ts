@@ -50,8 +50,8 @@ export class SlotReader {
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     const { keys, attempts } = this.options
     const namespaceKey = keys.namespaceGeneration(namespace)
-    const lists = new Set(ids.flatMap((id) => (typeof id === 'string' ? [] : id.list)))
-    const listKeys = new Map([...lists].map((list) => [list, keys.listGeneration(namespace, list)]))
+    const listKeys = new Map<string, string>()
+    for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
     const entryKeys = ids.map((id) => keys.entry(namespace, id))
     const read = [namespaceKey, ...listKeys.values(), ...entryKeys]
     const marks = this.marks(read)
