@@ -32,7 +32,7 @@ const variables = {
     .regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
     .default('ecommerce'),
   CACHE_MEMORY_MB: integer(1, 65_536).default(64),
-  CACHE_NEAR_MB: integer(0, 65_536).default(32),
+  CACHE_NEAR_MB: integer(0, 65_536).default(64),
   CACHE_NEAR_MAX_STALENESS_MS: integer(200, 60_000).default(500),
   CACHE_MAX_FETCHES: integer(1, 10_000).default(20),
   CACHE_MAX_WAITING_FETCHES: integer(0, 100_000).default(500),

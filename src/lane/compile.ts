@@ -8,7 +8,6 @@ import {
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
-  getArgumentValues,
   isAbstractType,
   isLeafType,
   isListType,
@@ -18,9 +17,9 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   type SelectionSetNode,
-  visit,
 } from 'graphql'
 import { Run, type Write } from './answer.js'
+import { compileArguments } from './arguments.js'
 import { collectFields, type Fragments } from './fields.js'
 import { NotCompilableError } from './not-compilable.js'
 import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
@@ -151,25 +150,18 @@ class Compiler {
     if (!field) throw new NotCompilableError(`${name} is not for the lane`)
     const info = this.infoOf(field, nodes, parent)
     const write = this.compileType(field.type, info)
-    const argumentsOf = this.compileArguments(field, nodes[0])
+    const argumentsOf = compileArguments(field, nodes[0])
     const { resolve } = field
-    if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run), run.context, info), text, run)
-    const mayRefuse = usesVariables(nodes[0])
+    if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run.variables), run.context, info), text, run)
+    const mayRefuse = field.args.length > 0
     return (source, text, run) => {
-      if (mayRefuse) argumentsOf(run)
+      if (mayRefuse) argumentsOf(run.variables)
       if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
       const value = (source as Record<string, unknown>)[name]
       if (typeof value !== 'function') return write(value, text, run)
       const method = source as Record<string, (...its: unknown[]) => unknown>
-      return write(method[name]?.(argumentsOf(run), run.context, info), text, run)
+      return write(method[name]?.(argumentsOf(run.variables), run.context, info), text, run)
     }
-  }
-
-  /** Those that hang on no variable are the same for every request. */
-  private compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (run: Run) => Record<string, unknown> {
-    if (usesVariables(node)) return ({ variables }) => getArgumentValues(field, node, variables)
-    const constants = getArgumentValues(field, node, {})
-    return () => ({ ...constants })
   }
 
   private infoOf(
@@ -208,16 +200,4 @@ function constant(its: string): Write {
   return (_, text) => {
     text.text += its
   }
-}
-
-function usesVariables(node: FieldNode): boolean {
-  let uses = false
-  for (const argument of node.arguments ?? []) {
-    visit(argument, {
-      Variable() {
-        uses = true
-      },
-    })
-  }
-  return uses
 }
