@@ -17,7 +17,7 @@ import type { Comparison, Run } from '../report/results.js'
 import { writeSection } from '../report/write.js'
 
 /** Before each timed run, so that what the turn of the others has cooled is warm again */
-const heatSeconds = 1
+const heatSeconds = 3
 const samplesPerQuery = 100
 
 export function estimateSeconds({ servers, queries, rounds, seconds, quick }: Options): number {
