@@ -118,18 +118,21 @@ function connectionOptions(config: Config, url: string) {
   }
 }
 
-/** A few entries now and then; what is wrong is repaired, counted and logged. */
+/** A few entries now and then; what is wrong is repaired, counted and logged, and now and then the share of what was right. */
 function startAudits(config: Config, logger: Logger, started: Started, cache: Cache, database: Database): void {
   const options = auditOptions(cache, database)
   let running = Promise.resolve()
   let busy = false
+  let sums = { audits: 0, audited: 0, wrong: 0 }
   const timer = setInterval(() => {
     if (busy || !cache.trusted) return
     busy = true
     running = audit(options, entriesPerAudit)
       .then(
-        ({ wrong }) => {
+        ({ audited, wrong }) => {
           for (const its of wrong) logger.error(its, 'an entry of the cache differed from the database')
+          sums = { audits: sums.audits + 1, audited: sums.audited + audited, wrong: sums.wrong + wrong.length }
+          if (sums.audits % auditsPerReport === 0) logger.info(sums, 'audited entries since the start, and how many were wrong')
         },
         (error) => logger.warn(`audit: ${error instanceof Error ? error.message : String(error)}`),
       )
@@ -294,6 +297,8 @@ const relayIntervalMs = 250
 const healthDeadlineMs = 1_000
 const drainMs = 5_000
 const entriesPerAudit = 20
+/** An hour's, unless the interval is set */
+const auditsPerReport = 360
 /** Twice the longest that a change may take to reach the cache, see the README */
 const auditBoundMs = 2_000
 const megabyte = 1024 * 1024

@@ -70,6 +70,9 @@ class CacheStatsType implements CacheCounts {
   })
   wrong!: number
 
+  @Field(() => Float, { description: 'Percent (four decimals) of the audited entries that were right; 100 before the first' })
+  rightRate!: number
+
   @Field(() => Float, { description: 'Percent, as Stats.cacheHitRate' })
   hitRate!: number
 
@@ -121,7 +124,12 @@ export class StatsResolver {
       revenue: async () => (await loadTotals()).revenue,
       asOf: async () => (await loadTotals()).asOf,
       cacheHitRate: async () => hitRate([...(await readCounts()).values()]),
-      caches: async () => [...(await readCounts())].map(([namespace, its]) => ({ namespace, ...its, hitRate: hitRate([its]) })),
+      caches: async () =>
+        [...(await readCounts())].map(([namespace, its]) => ({
+          ...{ namespace, ...its },
+          hitRate: hitRate([its]),
+          rightRate: rightRate(its),
+        })),
     }
   }
 }
@@ -131,4 +139,8 @@ function hitRate(counts: readonly CacheCounts[]): number {
   const hits = counts.reduce((sum, its) => sum + its.hits, 0)
   const lookups = counts.reduce((sum, its) => sum + its.hits + its.misses, 0)
   return lookups === 0 ? 0 : Math.round((hits / lookups) * 10_000) / 100
+}
+
+function rightRate({ audited, wrong }: CacheCounts): number {
+  return audited === 0 ? 100 : Math.round(((audited - wrong) / audited) * 1_000_000) / 10_000
 }

@@ -51,6 +51,11 @@ describe.skipIf(noRedis)('the audit', () => {
     expect(await name()).toBe('Wrong')
     await until(async () => (await name()) === right, 20_000)
     expect((await sums()).wrong).toBe(1)
+    const { caches } = (await app.query('{ stats { caches { namespace audited wrong rightRate } } }')).data.stats
+    for (const { namespace, audited, wrong, rightRate } of caches) {
+      expect(wrong).toBe(namespace === 'PRODUCTS' ? 1 : 0)
+      expect(rightRate).toBeCloseTo(audited === 0 ? 100 : 100 - (100 * wrong) / audited, 3)
+    }
   }, 30_000)
 
   test('by command reports a right cache', async () => {
