@@ -27,16 +27,17 @@ export function chart({ date, machine, content }: Section<Comparison>): string {
   const { cpu, cores, node } = machine
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="Requests per second as a share of LIMIT">
 <style>
-  svg { --ground: #ffffff; --text: #1f2328; --faint: #59636e; --line: #d1d9e0; --peer: #8c959f; --limit: #bf8700; --ours: #0969da }
-  @media (prefers-color-scheme: dark) {
-    svg { --ground: #0d1117; --text: #f0f6fc; --faint: #9198a1; --line: #3d444d; --peer: #656c76; --limit: #d29922; --ours: #4493f8 }
-  }
-  text { font: 13px system-ui, sans-serif; fill: var(--text) }
+  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .title { font-size: 16px; font-weight: 600 }
   .query { font-weight: 600 }
-  .faint { fill: var(--faint); font-size: 12px }
+  .faint { fill: #59636e; font-size: 12px }
+  .ground { fill: #ffffff } .line { stroke: #d1d9e0 } .peer { fill: #8c959f } .limit { fill: #bf8700 } .ours { fill: #0969da }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #f0f6fc } .faint { fill: #9198a1 }
+    .ground { fill: #0d1117 } .line { stroke: #3d444d } .peer { fill: #656c76 } .limit { fill: #d29922 } .ours { fill: #4493f8 }
+  }
 </style>
-<rect width="100%" height="100%" fill="var(--ground)"/>
+<rect class="ground" width="100%" height="100%"/>
 <text class="title" x="16" y="26">Requests per second on one core, LIMIT = 1</text>
 <text class="faint" x="16" y="46">${escapeXml(`${cpu}, ${cores} cores, Node ${node}, ${date.slice(0, 10)}, ${content.connections} connections, medians of ${content.rounds} × ${content.seconds} s`)}</text>
 ${bodies.join('\n')}
@@ -51,7 +52,7 @@ function group(query: QueryName, summaries: readonly Summary[], y: number, scale
   return [
     `<text class="query" x="16" y="${y + 2}">${query}: ${escapeXml(queries[query].title)}</text>`,
     ...bars,
-    `<line x1="${round(x)}" x2="${round(x)}" y1="${y + 8}" y2="${bottom}" stroke="var(--line)" stroke-dasharray="3 3"/>`,
+    `<line x1="${round(x)}" x2="${round(x)}" y1="${y + 8}" y2="${bottom}" class="line" stroke-dasharray="3 3"/>`,
   ].join('\n')
 }
 
@@ -62,7 +63,7 @@ function bar(summary: Summary, y: number, scale: number): string {
   const length = Math.max(1, ratio * scale)
   return [
     `<text x="${labelWidth - 8}" y="${y + 14}" text-anchor="end">${server}</text>`,
-    `<rect x="${labelWidth}" y="${y + 3}" width="${round(length)}" height="${rowHeight - 7}" rx="2" fill="var(--${colour})"/>`,
+    `<rect x="${labelWidth}" y="${y + 3}" width="${round(length)}" height="${rowHeight - 7}" rx="2" class="${colour}"/>`,
     `<text class="faint" x="${round(labelWidth + length + 6)}" y="${y + 14}">${ratio.toFixed(ratio < 0.1 ? 3 : 2)}</text>`,
   ].join('')
 }
