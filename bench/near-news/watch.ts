@@ -25,7 +25,7 @@ async function watch(task: Task): Promise<void> {
   work.start()
   process.send?.(await observe(cache, store, work))
   await cache.close()
-  process.disconnect()
+  process.disconnect?.()
 }
 
 /** As after a long run: all that Redis holds was read here once. */
