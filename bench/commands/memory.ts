@@ -27,7 +27,7 @@ export async function memory({ quick }: Options, world: World): Promise<string> 
     const measure = (textOf: (number: number) => string) => measureRedis(redis.client, entries, keyOf, textOf)
     const plainBytes = await measure((number) => JSON.stringify(make(number)))
     const oursBytes = await measure((number) => entryText(make(number)))
-    rows.push({ what: `a ${namespace.name.slice(0, -1)}`, plainBytes, oursBytes })
+    rows.push({ what: namespace.name, plainBytes, oursBytes })
     world.print(
       `${namespace.name}: ${Math.round(plainBytes / entries)} bytes as plain JSON, ${Math.round(oursBytes / entries)} ours`,
     )
