@@ -33,8 +33,11 @@ export class RedisServer {
       '--dir',
       this.folder,
     ]
-    this.server = spawn('redis-server', settings, { stdio: 'ignore' })
-    this.server.on('error', () => undefined)
+    // Two faults may have killed it at once: the second to come would lose sight of the one that runs.
+    if (!this.isRunning()) {
+      this.server = spawn('redis-server', settings, { stdio: 'ignore' })
+      this.server.on('error', () => undefined)
+    }
     await this.client.ping()
   }
 
@@ -45,10 +48,14 @@ export class RedisServer {
 
   async kill(): Promise<void> {
     const { server } = this
-    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    if (!server || !this.isRunning()) return
     const exited = once(server, 'exit')
     server.kill('SIGKILL')
     await exited
+  }
+
+  private isRunning(): boolean {
+    return this.server?.exitCode === null && this.server.signalCode === null
   }
 
   async stop(): Promise<void> {
