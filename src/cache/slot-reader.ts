@@ -52,12 +52,13 @@ export class SlotReader {
     const namespaceKey = keys.namespaceGeneration(namespace)
     const listKeys = new Map<string, string>()
     for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
+    const generationKeys = [namespaceKey, ...listKeys.values()]
     const entryKeys = ids.map((id) => keys.entry(namespace, id))
-    const read = [namespaceKey, ...listKeys.values(), ...entryKeys]
+    const read = [...generationKeys, ...entryKeys]
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
 
-    const textOf = new Map([namespaceKey, ...listKeys.values()].map((key, index) => [key, texts?.[index] ?? null]))
+    const textOf = new Map(generationKeys.map((key, index) => [key, texts?.[index] ?? null]))
     const under = (...generationKeys: string[]) => {
       const generations = generationKeys.map((key): Generation => ({ key, text: textOf.get(key) ?? null }))
       return { generations, generation: joinGenerations(generations) }

@@ -16,6 +16,21 @@ async function health(app: TestApp) {
   }
 }
 
+/** An app whose way to its database can be cut and frozen. */
+async function startBehindProxy(env: Record<string, string>) {
+  const database = await createDatabase()
+  const address = new URL(database.url)
+  const proxy = await startProxy(Number(address.port))
+  address.port = String(proxy.port)
+  const app = await startTestApp({ database: { ...database, url: address.href }, env })
+  const stop = async () => {
+    await app.stop()
+    await proxy.stop()
+    await database.drop()
+  }
+  return { app, proxy, stop }
+}
+
 describe.skipIf(noRedis)('with the cache server away', () => {
   let redis: TestRedis
   let app: TestApp
@@ -116,11 +131,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
 
 describe('with the database away', () => {
   test('answers say so, with a code and a request id and nothing of the inside; health is 503; it comes back by itself', async () => {
-    const database = await createDatabase()
-    const address = new URL(database.url)
-    const proxy = await startProxy(Number(address.port))
-    address.port = String(proxy.port)
-    const app = await startTestApp({ database: { ...database, url: address.href }, env: { DATABASE_TIMEOUT_MS: '1000' } })
+    const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '1000' })
     await app.query('{ order(id: "order_1") { id } }')
 
     proxy.cut()
@@ -139,28 +150,20 @@ describe('with the database away', () => {
     proxy.mend()
     await until(async () => (await health(app)).status === 'healthy')
     expect((await app.query('{ order(id: "order_2") { id } }')).data.order.id).toBe('order_2')
-    await app.stop()
-    await proxy.stop()
-    await database.drop()
+    await stop()
   })
 })
 
 describe('with a database host that vanished without a word', () => {
   test('what was sent to it is given up, and answers come again over new connections', async () => {
-    const database = await createDatabase()
-    const address = new URL(database.url)
-    const proxy = await startProxy(Number(address.port))
-    address.port = String(proxy.port)
-    const app = await startTestApp({ database: { ...database, url: address.href }, env: { DATABASE_TIMEOUT_MS: '200' } })
+    const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '200' })
     await app.query('{ order(id: "order_1") { id } }')
 
     proxy.freeze()
     const cold = '{ order(id: "order_2") { id } }'
     expect((await app.query(cold)).errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')
     await until(async () => (await app.query(cold)).data.order?.id === 'order_2')
-    await app.stop()
-    await proxy.stop()
-    await database.drop()
+    await stop()
   })
 })
 
