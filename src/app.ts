@@ -157,6 +157,7 @@ function createServer(config: Config, logger: Logger, database: Database, cache:
   const startedAt = Date.now()
   return createHttpServer({
     schema: createSchema(),
+    valuesAreShared: cache.sharesValues,
     createContext: (requestId) => {
       const loaders = createLoaders()
       const committed = async (changes: readonly OutboxRow[]) => {

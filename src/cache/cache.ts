@@ -83,6 +83,11 @@ export class Cache {
     return this.store.backend
   }
 
+  /** Whether reads find values in this process, the same objects for all */
+  get sharesValues(): boolean {
+    return this.near !== null
+  }
+
   /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
   get trusted(): boolean {
     return this.trust.given

@@ -1,6 +1,6 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import type { GraphQLSchema } from 'graphql'
-import { buildSchemaSync } from 'type-graphql'
+import { buildSchemaSync, getMetadataStorage } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
 import { NodeResolver } from './node.js'
 import { OrderResolver } from './order.js'
@@ -9,11 +9,22 @@ import { StatsResolver } from './stats.js'
 import { UserResolver } from './user.js'
 
 export function createSchema(): GraphQLSchema {
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: [NodeResolver, UserResolver, ProductResolver, OrderResolver, StatsResolver, CacheAdminResolver],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,
   })
+  sortParametersOnce()
+  return schema
+}
+
+/** TypeGraphQL sorts the parameters of a method each time that it calls it, into a new array: a fifth of a large answer's garbage. */
+function sortParametersOnce(): void {
+  const { queries, mutations, fieldResolvers } = getMetadataStorage()
+  for (const { params } of [...queries, ...mutations, ...fieldResolvers]) {
+    const sorted = params?.sort((a, b) => a.index - b.index)
+    Object.defineProperty(params ?? [], 'sort', { value: () => sorted })
+  }
 }
 
 /** The text of schema.graphql: types, descriptions and directives. */

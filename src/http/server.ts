@@ -15,6 +15,7 @@ import fastify, {
 import type { GraphQLSchema } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
+import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
@@ -27,6 +28,8 @@ import { teachLane } from './teach-lane.js'
 export interface HttpServerOptions {
   schema: GraphQLSchema
   createContext: (requestId: string) => Context
+  /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
+  valuesAreShared: boolean
   checkHealth: () => Promise<HealthReport>
   /** Knows the faults that are no bugs. */
   describeFault: (error: unknown) => Fault | null
@@ -36,8 +39,8 @@ export interface HttpServerOptions {
 
 /** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, createContext, checkHealth, describeFault, corsOrigins, logger } = options
-  const lane = new Lane({ schema, maxDocuments: 1_000, sightings: 2 })
+  const { schema, createContext, valuesAreShared, checkHealth, describeFault, corsOrigins, logger } = options
+  const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
   const laneListener = new LaneListener({ lane, createContext, path: graphqlPath })
   const server = fastify({
     serverFactory: (ordinary) => createServer({ keepAliveTimeout: keepAliveMs }, laneListener.inFrontOf(ordinary)),

@@ -12,6 +12,20 @@ export class Text {
     return hole
   }
 
+  /** Whether nothing is missing of it. */
+  get isWhole(): boolean {
+    return this.pieces === undefined
+  }
+
+  add(other: Text): void {
+    if (other.isWhole) this.text += other.text
+    else {
+      this.pieces ??= []
+      this.pieces.push(this.text, other)
+      this.text = ''
+    }
+  }
+
   toString(): string {
     if (!this.pieces) return this.text
     let all = ''

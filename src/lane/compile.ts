@@ -8,6 +8,7 @@ import {
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
+  getNamedType,
   isAbstractType,
   isLeafType,
   isListType,
@@ -22,6 +23,7 @@ import { Run, type Write } from './answer.js'
 import { compileArguments } from './arguments.js'
 import { collectFields, type Fragments } from './fields.js'
 import { NotCompilableError } from './not-compilable.js'
+import type { Pieces } from './pieces.js'
 import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
 import { compileVariables } from './variables.js'
 
@@ -31,11 +33,16 @@ import { compileVariables } from './variables.js'
  */
 export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
 
-/**
- * Compiles a valid document with one operation, a query without directives. Throws NotCompilableError for any other, and where
- * it has more than `maxFields` fields and fragments, counted wherever they are spread and for every type that they may be of.
- */
-export function compileQuery(schema: GraphQLSchema, document: DocumentNode, maxFields: number): CompiledQuery {
+export interface CompileOptions {
+  schema: GraphQLSchema
+  /** Fields and fragments of a document at most, counted wherever they are spread and for every type that they may be of */
+  maxFields: number
+  pieces: Pieces
+}
+
+/** Compiles a valid document with one operation, a query without directives. Throws NotCompilableError for any other, and where it has too many fields. */
+export function compileQuery(options: CompileOptions, document: DocumentNode): CompiledQuery {
+  const { schema } = options
   const operation = onlyQuery(document)
   const fragments = new Map(
     document.definitions
@@ -43,7 +50,7 @@ export function compileQuery(schema: GraphQLSchema, document: DocumentNode, maxF
       .map((fragment) => [fragment.name.value, fragment]),
   )
   const coerce = compileVariables(schema, operation.variableDefinitions ?? [])
-  const write = new Compiler(schema, operation, fragments, maxFields).compileOperation()
+  const write = new Compiler(options, operation, fragments).compileOperation()
   return (variables, context) => new Run(coerce(variables), context).start(write)
 }
 
@@ -60,12 +67,14 @@ class Compiler {
   private looks = 0
   private readonly fragmentsByName: Readonly<Record<string, FragmentDefinitionNode>>
 
+  private readonly schema: GraphQLSchema
+
   constructor(
-    private readonly schema: GraphQLSchema,
+    private readonly options: CompileOptions,
     private readonly operation: OperationDefinitionNode,
     private readonly fragments: Fragments,
-    private readonly maxFields: number,
   ) {
+    this.schema = options.schema
     this.fragmentsByName = Object.fromEntries(fragments)
   }
 
@@ -123,45 +132,45 @@ class Compiler {
 
   private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Write {
     const fields = collectFields(this.schema, this.fragments, type, selectionSets, () => this.look())
-    const parts = [...fields].map(([name, nodes], index) => ({
-      prefix: `${index === 0 ? '' : ','}${quote(name)}:`,
-      write: this.compileField(type, nodes as [FieldNode, ...FieldNode[]]),
-    }))
-    return (source, text, run) => {
-      text.text += '{'
-      for (const { prefix, write } of parts) {
-        text.text += prefix
-        write(source, text, run)
-      }
-      text.text += '}'
-    }
+    const parts = [...fields].map(
+      ([alias, nodes], index): Part => ({
+        prefix: `${index === 0 ? '{' : ','}${quote(alias)}:`,
+        ...this.compileField(type, nodes as [FieldNode, ...FieldNode[]]),
+      }),
+    )
+    if (parts.length === 0) return constant('{}')
+    const firstOther = parts.findIndex(({ isPlain }) => !isPlain)
+    const plain = firstOther === -1 ? parts : parts.slice(0, firstOther)
+    const others = parts.slice(plain.length)
+    if (plain.length === 0) return writeParts(others, '}')
+    const end = others.length === 0 ? '}' : ''
+    const shape = plain.map(({ prefix, name }) => prefix + name).join('') + end
+    const writePlain = this.options.pieces.remember(type.name, shape, writeParts(plain, end))
+    return others.length === 0 ? writePlain : inTurn(writePlain, writeParts(others, '}'))
   }
 
   /** Fields that are looked at and merged cost time and memory too. */
   private look(): void {
     this.looks += 1
-    if (this.looks > this.maxFields) throw new NotCompilableError('Too many fields')
+    if (this.looks > this.options.maxFields) throw new NotCompilableError('Too many fields')
   }
 
-  private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Write {
+  private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Omit<Part, 'prefix'> {
     const name = nodes[0].name.value
-    if (name === '__typename') return constant(quote(parent.name))
+    if (name === '__typename') return { name, write: constant(quote(parent.name)), isPlain: true }
     const field = parent.getFields()[name]
     if (!field) throw new NotCompilableError(`${name} is not for the lane`)
     const info = this.infoOf(field, nodes, parent)
     const write = this.compileType(field.type, info)
     const argumentsOf = compileArguments(field, nodes[0])
     const { resolve } = field
-    if (resolve) return (source, text, run) => write(resolve(source, argumentsOf(run.variables), run.context, info), text, run)
-    const mayRefuse = field.args.length > 0
-    return (source, text, run) => {
-      if (mayRefuse) argumentsOf(run.variables)
-      if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
-      const value = (source as Record<string, unknown>)[name]
-      if (typeof value !== 'function') return write(value, text, run)
-      const method = source as Record<string, (...its: unknown[]) => unknown>
-      return write(method[name]?.(argumentsOf(run.variables), run.context, info), text, run)
+    if (resolve) {
+      const writeResolved: Write = (source, text, run) =>
+        write(resolve(source, argumentsOf(run.variables), run.context, info), text, run)
+      return { name, write: writeResolved, isPlain: false }
     }
+    const isPlain = field.args.length === 0 && isLeafType(getNamedType(field.type))
+    return { name, write: writeProperty(name, field.args.length > 0, argumentsOf, info, write), isPlain }
   }
 
   private infoOf(
@@ -193,6 +202,50 @@ class FieldInfo implements GraphQLResolveInfo {
 
   get variableValues(): never {
     throw new NotCompilableError('A resolver that hangs on the variables')
+  }
+}
+
+interface Part {
+  prefix: string
+  /** Of the field; the prefix has what it is called in the answer. */
+  name: string
+  write: Write
+  /** A leaf that the object itself holds: it hangs on nothing else. */
+  isPlain: boolean
+}
+
+function writeParts(parts: readonly Part[], end: string): Write {
+  return (source, text, run) => {
+    for (const { prefix, write } of parts) {
+      text.text += prefix
+      write(source, text, run)
+    }
+    text.text += end
+  }
+}
+
+/** What a resolver of its own is not needed for */
+function writeProperty(
+  name: string,
+  mayRefuse: boolean,
+  argumentsOf: (variables: Run['variables']) => unknown,
+  info: GraphQLResolveInfo,
+  write: Write,
+): Write {
+  return (source, text, run) => {
+    if (mayRefuse) argumentsOf(run.variables)
+    if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
+    const value = (source as Record<string, unknown>)[name]
+    if (typeof value !== 'function') return write(value, text, run)
+    const method = source as Record<string, (...its: unknown[]) => unknown>
+    return write(method[name]?.(argumentsOf(run.variables), run.context, info), text, run)
+  }
+}
+
+function inTurn(first: Write, second: Write): Write {
+  return (source, text, run) => {
+    first(source, text, run)
+    second(source, text, run)
   }
 }
 

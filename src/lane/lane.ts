@@ -1,11 +1,14 @@
 import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { Kind } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { type CompiledQuery, compileQuery } from './compile.js'
+import { type CompiledQuery, type CompileOptions, compileQuery } from './compile.js'
 import { NotCompilableError } from './not-compilable.js'
+import { Pieces } from './pieces.js'
 
 export interface LaneOptions {
   schema: GraphQLSchema
+  /** Names of types whose objects come again and again: plain data that requests share, and nobody changes */
+  sharedTypes: readonly string[]
   /** Documents that are remembered at most, compiled or not */
   maxDocuments: number
   /** How often the ordinary execution must have answered a document before it is compiled */
@@ -30,8 +33,11 @@ type Remembered =
  */
 export class Lane {
   private readonly documents: LRUCache<string, Remembered>
+  private readonly compileOptions: CompileOptions
 
   constructor(private readonly options: LaneOptions) {
+    const { schema, sharedTypes } = options
+    this.compileOptions = { schema, maxFields, pieces: new Pieces({ sharedTypes, maxLength: maxPiecesLength }) }
     this.documents = new LRUCache({
       max: options.maxDocuments,
       maxSize: options.maxDocuments * averageSourceLength,
@@ -59,7 +65,7 @@ export class Lane {
 
   private compile(document: DocumentNode): Remembered {
     try {
-      const query = compileQuery(this.options.schema, document, maxFields)
+      const query = compileQuery(this.compileOptions, document)
       return { state: 'compiled', query, operationName: operationNameOf(document) }
     } catch (error) {
       // The stack may be too small for a document that is nested deeply.
@@ -81,3 +87,5 @@ function operationNameOf({ definitions }: DocumentNode): string | undefined {
 const maxSourceLength = 8_192
 const averageSourceLength = 512
 const maxFields = 300
+/** Characters, of what is remembered of values: some 30 MB with what holds them */
+const maxPiecesLength = 8 * 1024 * 1024

@@ -18,7 +18,7 @@ function ask(lane: Lane, source: string) {
 
 describe('what the lane remembers', () => {
   test('does not grow with the number of different documents', async () => {
-    const lane = new Lane({ schema, maxDocuments: 1_000, sightings: 2 })
+    const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 1_000, sightings: 2 })
     let asked = 0
     const askUpTo = async (end: number) => {
       for (; asked < end; asked += 1) {
@@ -34,7 +34,7 @@ describe('what the lane remembers', () => {
 
   test('is bounded where somebody makes the worst of every document', async () => {
     for (const kind of ['long', 'short'] as const) {
-      const lane = new Lane({ schema, maxDocuments: 100, sightings: 2 })
+      const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 })
       const before = heldMegabytes()
       for (let index = 0; index < 300; index += 1) await ask(lane, costlyDocument(kind, index))
       expect(heldMegabytes() - before).toBeLessThan(30)
@@ -48,11 +48,13 @@ describe('a document that is within the limit of length and hard to compile', ()
   test.each(Object.entries(adversarialDocuments))('%s is left to the ordinary execution', (_, source) => {
     expect(source.length).toBeLessThanOrEqual(8_192)
     expect(validate(schema, parse(source))).toEqual([])
-    expect(ask(new Lane({ schema, maxDocuments: 100, sightings: 2 }), source)).toBe(undefined)
+    expect(ask(new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 }), source)).toBe(
+      undefined,
+    )
   })
 
   test('a long one is, too, whatever is in it', () => {
-    const lane = new Lane({ schema, maxDocuments: 100, sightings: 2 })
+    const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 })
     expect(ask(lane, '{ __typename }'.padEnd(8_192))).toBe('{"__typename":"Query"}')
     expect(ask(lane, '{ __typename }'.padEnd(8_193))).toBe(undefined)
   })

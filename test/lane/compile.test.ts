@@ -2,6 +2,7 @@ import { buildSchema, execute, type GraphQLResolveInfo, type GraphQLSchema, pars
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { compileQuery } from '../../src/lane/compile.js'
 import { NotCompilableError } from '../../src/lane/not-compilable.js'
+import { Pieces } from '../../src/lane/pieces.js'
 import { Forgotten } from './forgotten.js'
 
 /** A schema whose query fields give these values. */
@@ -12,6 +13,8 @@ function schemaOf(definitions: string, values: Record<string, () => unknown>): G
   return schema
 }
 
+const pieces = new Pieces({ sharedTypes: [], maxLength: 0 })
+
 function equip(schema: GraphQLSchema, type: string, members: Record<string, unknown>): GraphQLSchema {
   Object.assign(schema.getType(type) as object, members)
   return schema
@@ -21,7 +24,7 @@ function equip(schema: GraphQLSchema, type: string, members: Record<string, unkn
 async function both(schema: GraphQLSchema, source: string, variables: Record<string, unknown> = {}) {
   const document = parse(source)
   const { data, errors } = await execute({ schema, document, variableValues: variables })
-  const lane = await inLane(() => compileQuery(schema, document, 100)(variables, undefined))
+  const lane = await inLane(() => compileQuery({ schema, maxFields: 100, pieces }, document)(variables, undefined))
   return { lane, ordinary: errors ? 'errors' : JSON.stringify(data) }
 }
 
@@ -64,7 +67,7 @@ test.each([
   ['a big integer', () => 1n],
 ])('a scalar that gives %s is for the ordinary execution', async (_, serialize) => {
   const schema = equip(schemaOf('scalar Own type Query { own: Own }', { own: () => 'value' }), 'Own', { serialize })
-  expect(await inLane(() => compileQuery(schema, parse('{ own }'), 100)({}, undefined))).toBe('refused')
+  expect(await inLane(() => compileQuery({ schema, maxFields: 100, pieces }, parse('{ own }'))({}, undefined))).toBe('refused')
 })
 
 test('what calls back at once may fail at once', async () => {
@@ -121,7 +124,7 @@ describe('what is promised in a list that has a fault may fail as well', () => {
     ['an array that is promised', async () => ['no number', failing()]],
   ])('in %s', async (_, list) => {
     const schema = schemaOf('type Query { list: [Int] }', { list })
-    expect(await inLane(() => compileQuery(schema, parse('{ list }'), 100)({}, undefined))).toBe('refused')
+    expect(await inLane(() => compileQuery({ schema, maxFields: 100, pieces }, parse('{ list }'))({}, undefined))).toBe('refused')
     expect(await forgotten.take()).toEqual([])
   })
 })
@@ -138,5 +141,5 @@ test.each([
   ['introspection', '{ __schema { description } }'],
 ])('%s is not compiled', (_, source) => {
   const schema = buildSchema('type Query { its(a: ID): ID } type Mutation { its: ID } type Subscription { its: ID }')
-  expect(() => compileQuery(schema, parse(source), 100)).toThrow(NotCompilableError)
+  expect(() => compileQuery({ schema, maxFields: 100, pieces }, parse(source))).toThrow(NotCompilableError)
 })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSchema } from '../../src/graphql/schema.js'
 import { compileQuery } from '../../src/lane/compile.js'
 import { Lane } from '../../src/lane/lane.js'
+import { Pieces } from '../../src/lane/pieces.js'
 import { type GeneratedRequest, generateDocument } from './documents.js'
 import { Forgotten } from './forgotten.js'
 import type { Suggest } from './inputs.js'
@@ -14,15 +15,19 @@ import { createZooSchema } from './zoo.js'
 const documents = Number(process.env.LANE_DOCUMENTS ?? 10_000)
 const firstSeed = Number(process.env.LANE_SEED ?? 1)
 
+const pieces = new Pieces({ sharedTypes: [], maxLength: 0 })
+
 /** What is compared: a schema, and contexts for its resolvers that give the same for the same seed */
 interface Subject {
   schema: GraphQLSchema
+  sharedTypes: readonly string[]
   suggest: Suggest
   createContext: (seed: number) => unknown
 }
 
 const shop: Subject = {
   schema: createSchema(),
+  sharedTypes: ['User', 'Product', 'Order'],
   suggest: suggestForShop,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'shop'))
@@ -34,6 +39,7 @@ const shop: Subject = {
 const zooSchema = createZooSchema()
 const zoo: Subject = {
   schema: zooSchema,
+  sharedTypes: [],
   suggest: () => undefined,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'zoo'))
@@ -83,7 +89,7 @@ async function compareDocument(subject: Subject, seed: number, tally: Tally): Pr
     return
   }
   tally.documents += 1
-  const lane = new Lane({ schema: subject.schema, maxDocuments: 100, sightings: 1 })
+  const lane = new Lane({ schema: subject.schema, sharedTypes: subject.sharedTypes, maxDocuments: 100, sightings: 1 })
   lane.answered(source, document)
   for (const [index, request] of requests.entries()) {
     try {
@@ -170,7 +176,7 @@ class NeverError extends Error {}
 /** Whether it compiles with much room to the limit */
 function isForTheLane(schema: GraphQLSchema, document: DocumentNode): boolean {
   try {
-    compileQuery(schema, document, 200)
+    compileQuery({ schema, maxFields: 200, pieces }, document)
     return true
   } catch {
     return false
