@@ -20,11 +20,14 @@ import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
 import { checkHealth } from './http/health.js'
 import { createHttpServer } from './http/server.js'
+import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
+import { pastCache } from './loaders/cache-reader.js'
 import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
+import { Origins } from './loaders/origins.js'
 
 export interface App {
   /** Of the GraphQL endpoint */
@@ -154,12 +157,18 @@ function createServer(config: Config, logger: Logger, database: Database, cache:
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
   const createLoaders = createLoaderFactory(cache, fetchers)
+  const loadersFor = ({ pastCache: isPast }: Wishes, origins: Origins | null) => {
+    const reader = isPast ? pastCache(cache) : cache
+    const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
+    return create()
+  }
   const startedAt = Date.now()
   return createHttpServer({
     schema: createSchema(),
     valuesAreShared: cache.sharesValues,
-    createContext: (requestId) => {
-      const loaders = createLoaders()
+    createContext: (requestId, wishes) => {
+      const origins = wishes.origins ? new Origins(() => performance.now()) : null
+      const loaders = wishes === noWishes ? createLoaders() : loadersFor(wishes, origins)
       const committed = async (changes: readonly OutboxRow[]) => {
         await relay.deliverOwn(changes)
         loaders.forget()
@@ -167,6 +176,7 @@ function createServer(config: Config, logger: Logger, database: Database, cache:
       return {
         requestId,
         loaders,
+        origins,
         cacheAdmin,
         // Most requests write nothing.
         get commands() {

@@ -8,7 +8,7 @@ import { type KeyParts, Keys } from './key.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
 import { ReadThrough } from './read-through.js'
-import { interpret, type Lookup, type Slot, type StoredLookup } from './slot.js'
+import { interpret, type Lookup, type Origin, originOf, type Slot, type StoredLookup } from './slot.js'
 import { SlotReader } from './slot-reader.js'
 import type { CacheStore, StoreInfo } from './store.js'
 import { Trust } from './trust.js'
@@ -208,18 +208,20 @@ export class Cache {
   /**
    * Reads all, fetches what is missing with one call, fills it, and answers in the order asked; null where there is no such value.
    * The ids must differ. What somebody else is fetching is answered by a promise, so that it does not hold up the others.
-   * A fetch that fails rejects the values that needed it, and no others.
+   * A fetch that fails rejects the values that needed it, and no others. `observe` is told of each lookup.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
+    observe?: (origin: Origin) => void,
   ): Promise<(V | null | Promise<V | null>)[]> {
     const slots = await this.reader.read(namespace, ids)
     const due: Slot<Id>[] = []
     const missed: Slot<Id>[] = []
     const found = slots.map((slot) => {
       const lookup = this.lookUp(namespace, slot)
+      observe?.(originOf(lookup, slot.near))
       if (lookup.state === 'miss') missed.push(slot)
       else if (this.isDue(lookup)) due.push(slot)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
@@ -228,6 +230,16 @@ export class Cache {
     if (missed.length === 0) return found
     const fetched = await this.readThrough.obtain(namespace, missed, fetch)
     return found.map((value, index) => fetched.get(ids[index] as Id) ?? value)
+  }
+
+  /** As getOrFetchMany, but neither the cache nor the fetches of others are used, and nothing is filled or counted. */
+  async fetchMany<V, Id extends EntryId>(
+    namespace: Namespace<V>,
+    ids: readonly Id[],
+    fetch: Fetch<Id, V>,
+  ): Promise<(V | null)[]> {
+    const found = await this.readThrough.fetch(namespace, fetch, ids)
+    return ids.map((id) => found.get(id) ?? null)
   }
 
   /** Fills what is missing, ahead of any lookup: nothing counts as hit or miss. Answers how many of the entries are there then. */

@@ -40,6 +40,16 @@ export class ReadThrough {
     this.inBackground(this.claimAndRefill(namespace, slots, fetch))
   }
 
+  /** In its turn at the gate. Nothing is filled. */
+  async fetch<V, Id extends EntryId>(namespace: Namespace<V>, fetch: Fetch<Id, V>, ids: readonly Id[]) {
+    try {
+      return await this.options.gate.run(() => fetch(ids))
+    } catch (error) {
+      if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
+      throw error
+    }
+  }
+
   /** Ends when the fills under way have ended. */
   async idle(): Promise<void> {
     while (this.background.size > 0) await Promise.all(this.background)
@@ -182,15 +192,6 @@ export class ReadThrough {
     } catch {
       // The stale value goes on being served; the next attempt is made when the lock has expired.
       this.options.counters.add(namespace.name, 'failedRefills', leases.length)
-    }
-  }
-
-  private async fetch<V, Id extends EntryId>(namespace: Namespace<V>, fetch: Fetch<Id, V>, ids: readonly Id[]) {
-    try {
-      return await this.options.gate.run(() => fetch(ids))
-    } catch (error) {
-      if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
-      throw error
     }
   }
 

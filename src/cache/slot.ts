@@ -10,6 +10,14 @@ export type Lookup<V> =
 
 export type StoredLookup<V> = Lookup<V> & { header?: EntryHeader; corrupt?: true }
 
+/** Where the answer to a lookup came from: this process or the store; past its soft TTL; known not to exist; or nowhere. */
+export type Origin = 'near' | 'far' | 'stale' | 'negative' | 'miss'
+
+export function originOf({ state }: StoredLookup<unknown>, isNear: boolean): Origin {
+  if (state !== 'hit') return state
+  return isNear ? 'near' : 'far'
+}
+
 /** A key as it was found, with what is needed to fill it. */
 export interface Slot<Id extends EntryId> {
   readonly id: Id

@@ -1,11 +1,14 @@
 import type { Commands } from '../commands/commands.js'
 import type { Loaders } from '../loaders/loaders.js'
+import type { Origins } from '../loaders/origins.js'
 
 /** What a request has at hand. */
 export interface Context {
   requestId: string
   /** Fresh for this request */
   loaders: Loaders
+  /** Where what was loaded came from, where the request asks to be told */
+  origins: Origins | null
   commands: Commands
   cacheAdmin: CacheAdmin
 }

@@ -5,10 +5,11 @@ import type { Lane, QueryRequest } from '../lane/lane.js'
 import { AnswersOfTurn } from './answers-of-turn.js'
 import { isPlainHost } from './host.js'
 import { requestId } from './request-id.js'
+import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
 export interface LaneListenerOptions {
   lane: Lane
-  createContext: (requestId: string) => Context
+  createContext: (requestId: string, wishes: Wishes) => Context
   path: string
 }
 
@@ -81,6 +82,7 @@ export class LaneListener {
       isJson(headers['content-type']) &&
       Number(headers['content-length']) <= maxBodyBytes &&
       headers['content-encoding'] === undefined &&
+      !hasWishes(headers) &&
       isPlainHost(headers.host) &&
       !this.closing
     )
@@ -108,7 +110,7 @@ export class LaneListener {
   }
 
   private contextOf(taken: Taken): Context {
-    taken.context = this.options.createContext(taken.id)
+    taken.context = this.options.createContext(taken.id, noWishes)
     return taken.context
   }
 }

@@ -21,13 +21,15 @@ import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
+import { reportOrigins } from './report-origins.js'
 import { requestId } from './request-id.js'
 import { starterDocument, starterVariables } from './starter.js'
 import { teachLane } from './teach-lane.js'
+import { type Wishes, wishesOf } from './wishes.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
-  createContext: (requestId: string) => Context
+  createContext: (requestId: string, wishes: Wishes) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
   checkHealth: () => Promise<HealthReport>
@@ -67,6 +69,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
       logErrors(logger, describeFault),
+      reportOrigins(() => performance.now()),
       teachLane(lane),
     ],
   })
@@ -100,7 +103,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     url: graphqlPath,
     method: ['GET', 'POST', 'OPTIONS'],
     handler: fastifyApolloHandler(apollo, {
-      context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id),
+      context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers)),
     }),
   })
   server.get('/', (_, reply) => reply.redirect('/graphql'))

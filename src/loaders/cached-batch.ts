@@ -1,17 +1,17 @@
 import type DataLoader from 'dataloader'
-import type { Cache } from '../cache/cache.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
+import type { CacheReader } from './cache-reader.js'
 import type { Fetcher } from './fetchers.js'
 
 /** One read for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
-export function cachedBatch<V>(cache: Cache, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
+export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
   // A value that another request is fetching comes as a promise; the loader resolves that key with it, when it is there.
   return (ids) => cache.getOrFetchMany(namespace, ids, fetch) as Promise<ArrayLike<V | null>>
 }
 
 /** The same for keys that are not ids: `toEntryId` says where such a key is cached. */
 export function cachedListBatch<Key, V>(
-  cache: Cache,
+  cache: CacheReader,
   namespace: Namespace<V>,
   toEntryId: (key: Key) => EntryId,
   fetch: Fetcher<Key, V>,

@@ -1,6 +1,6 @@
-import type { Cache } from '../cache/cache.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
 import type { Page } from '../model.js'
+import type { CacheReader } from './cache-reader.js'
 import { cachedBatch, cachedListBatch, uncachedBatch } from './cached-batch.js'
 import { productListEntry, userOrderListEntry } from './entry-ids.js'
 import type { Fetcher, Fetchers } from './fetchers.js'
@@ -11,7 +11,7 @@ import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './na
 export type Loaders = ReturnType<ReturnType<typeof createLoaderFactory>>
 
 /** Gives the loaders of a request: fresh ones, since they remember what they loaded. */
-export function createLoaderFactory(cache: Cache, fetchers: Fetchers) {
+export function createLoaderFactory(cache: CacheReader, fetchers: Fetchers) {
   return lazily({
     users: byId(cache, USERS, fetchers.users),
     products: byId(cache, PRODUCTS, fetchers.products),
@@ -29,14 +29,14 @@ export function createLoaderFactory(cache: Cache, fetchers: Fetchers) {
   })
 }
 
-function byId<V>(cache: Cache, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
+function byId<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
   const batch = cachedBatch(cache, namespace, fetch)
   const near = (id: string) => cache.readNear(namespace, id)
   return () => new Loader<string, V | null>({ near, batch })
 }
 
 function ofLists(
-  cache: Cache,
+  cache: CacheReader,
   namespace: Namespace<Page | number>,
   toEntryId: (key: ListKey) => EntryId,
   fetch: Fetcher<ListKey, Page | number>,
