@@ -6,7 +6,7 @@ export interface HealthReport {
   uptimeSeconds: number
 }
 
-type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down' }
+export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down' }
 
 export interface HealthOptions {
   /** Resolve with the round trip in milliseconds. */

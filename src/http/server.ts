@@ -2,7 +2,6 @@ import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
-import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default'
 import { fastifyApolloHandler } from '@as-integrations/fastify'
 import cors from '@fastify/cors'
 import fastify, {
@@ -21,9 +20,10 @@ import { logErrors } from './error-log.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
+import { sandboxPage } from './pages/sandbox.js'
+import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
 import { requestId } from './request-id.js'
-import { starterDocument, starterVariables } from './starter.js'
 import { teachLane } from './teach-lane.js'
 import { type Wishes, wishesOf } from './wishes.js'
 
@@ -39,7 +39,7 @@ export interface HttpServerOptions {
   logger: FastifyBaseLogger
 }
 
-/** GraphQL at /graphql (Apollo Sandbox, for a browser), health at /health. Not listening yet. */
+/** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { schema, createContext, valuesAreShared, checkHealth, describeFault, corsOrigins, logger } = options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
@@ -67,7 +67,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
-      ApolloServerPluginLandingPageLocalDefault({ document: starterDocument, variables: starterVariables, footer: false }),
+      sandboxPage(),
       logErrors(logger, describeFault),
       reportOrigins(() => performance.now()),
       teachLane(lane),
@@ -106,7 +106,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers)),
     }),
   })
-  server.get('/', (_, reply) => reply.redirect('/graphql'))
+  registerPages(server, { schema, checkHealth })
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply

@@ -60,7 +60,9 @@ async function open(browser: Browser, url: string, options?: BrowserContextOptio
     if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`)
   })
   page.on('requestfailed', (request) => {
-    if (isOurs(request.url())) faults.push(`${request.failure()?.errorText} ${request.url()}`)
+    // Aborted are those that a page did not wait for when it was left.
+    const cause = request.failure()?.errorText
+    if (isOurs(request.url()) && cause !== 'net::ERR_ABORTED') faults.push(`${cause} ${request.url()}`)
   })
   onTestFinished(async () => {
     const found = [...faults]

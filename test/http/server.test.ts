@@ -1,6 +1,5 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { starterDocument, starterVariables } from '../../src/http/starter.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 
 describe('the HTTP server', () => {
@@ -80,22 +79,6 @@ describe('the HTTP server', () => {
       sent.end()
     })
     expect(status).toBe(400)
-  })
-
-  test('a browser gets Apollo Sandbox with the starter document, from / as well', async () => {
-    const response = await fetch(`${app.origin}/`, { headers: { accept: 'text/html' } })
-    expect(response.url).toBe(`${app.origin}/graphql`)
-    expect(response.headers.get('content-type')).toContain('text/html')
-    const page = await response.text()
-    expect(page).toContain('sandbox')
-    expect(page).toContain('query Order($id: ID!)')
-  })
-
-  test('the starter document runs as it is', async () => {
-    const { data, errors } = await app.query(starterDocument, starterVariables)
-    expect(errors).toBeUndefined()
-    expect(data.order).toMatchObject({ id: 'order_1', user: { name: expect.any(String) } })
-    expect(data.order.products[0].name).toEqual(expect.any(String))
   })
 
   test('introspection works', async () => {

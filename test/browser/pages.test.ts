@@ -1,0 +1,119 @@
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { starterOperations } from '../../src/http/pages/starter-operations.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { dark, expectNoOverflow, noBrowser, phone, screenshot, startBrowser, type TestBrowser } from '../helpers/browser.js'
+
+const sandboxEmbed = 'https://embeddable-sandbox.cdn.apollographql.com/v2/embeddable-sandbox.umd.production.min.js'
+
+describe.skipIf(noBrowser)('the pages', () => {
+  let app: TestApp
+  let browser: TestBrowser
+  beforeAll(async () => {
+    ;[app, browser] = await Promise.all([startTestApp(), startBrowser()])
+  })
+  afterAll(async () => {
+    await Promise.all([browser.stop(), app.stop()])
+  })
+
+  test.each([
+    ['landing', {}],
+    ['landing-dark', dark],
+    ['landing-phone', phone],
+    ['landing-phone-dark-without-javascript', { ...phone, ...dark, javaScriptEnabled: false }],
+  ])('the landing page fits and asks nobody else: %s', async (name, options) => {
+    const { page, askedElsewhere } = await browser.open(app.origin, options)
+    await page.getByText('healthy').waitFor()
+    await screenshot(page, name)
+    if (options.javaScriptEnabled !== false) await expectNoOverflow(page)
+    expect(askedElsewhere).toEqual([])
+  })
+
+  test('the keyboard reaches every link of the landing page, in their order', async () => {
+    const { page } = await browser.open(app.origin)
+    const links = await page.evaluate<string[]>("[...document.querySelectorAll('a')].map((link) => link.href)")
+    expect(links.length).toBeGreaterThan(3)
+    for (const link of links) {
+      await page.keyboard.press('Tab')
+      expect(await page.evaluate('document.activeElement.href')).toBe(link)
+    }
+  })
+
+  test('what is focused can be seen', async () => {
+    const { page } = await browser.open(app.origin)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
+  })
+
+  test.each([
+    ['graphiql', {}],
+    ['graphiql-dark', dark],
+  ])('GraphiQL runs a starter operation without internet: %s', async (name, options) => {
+    const { page, askedElsewhere } = await browser.open(`${app.origin}/graphiql`, options)
+    await page.getByRole('button', { name: 'Execute query' }).click()
+    await responseContains(page, '"order_1"')
+    await screenshot(page, name)
+    for (const { document } of starterOperations) {
+      const [, operation = ''] = /^\w+ (\w+)/.exec(document) ?? []
+      await page.getByRole('tab').getByRole('button', { name: operation, exact: true }).waitFor()
+    }
+    expect(askedElsewhere).toEqual([])
+  })
+
+  test('GraphiQL has the same tabs when it is opened again', async () => {
+    const { page } = await browser.open(`${app.origin}/graphiql`)
+    for (let visit = 0; visit < 3; visit++) {
+      await page.getByRole('button', { name: 'Execute query' }).click()
+      await responseContains(page, '"order_1"')
+      await page.waitForFunction("localStorage.getItem('graphiql:tabState')")
+      expect(await page.getByRole('tab').count()).toBe(starterOperations.length)
+      await page.reload()
+    }
+  })
+
+  test('GraphiQL sends the headers that are typed into its editor', async () => {
+    const { page } = await browser.open(`${app.origin}/graphiql`)
+    await page.getByRole('button', { name: 'Headers' }).click()
+    await page.locator('.graphiql-editor-tool .monaco-editor:visible').click()
+    await page.keyboard.insertText('{"authorization": "Bearer token"}')
+    const request = page.waitForRequest(
+      (sent) => sent.url().endsWith('/graphql') && sent.postData()?.includes('query Order') === true,
+    )
+    await page.getByRole('button', { name: 'Execute query' }).click()
+    expect((await request).headers().authorization).toBe('Bearer token')
+    await responseContains(page, '"order_1"')
+  })
+
+  test.each([
+    ['sandbox-offline', {}],
+    ['sandbox-offline-phone-dark', { ...phone, ...dark }],
+  ])('where Apollo cannot be reached, Sandbox says so and leads to GraphiQL: %s', async (name, options) => {
+    const { page, askedElsewhere } = await browser.open(`${app.origin}/graphql`, options)
+    await page.getByText('Apollo Sandbox could not be loaded').waitFor()
+    await screenshot(page, name)
+    await expectNoOverflow(page)
+    expect(askedElsewhere).toEqual([sandboxEmbed])
+    await page.getByRole('status').getByRole('link', { name: 'GraphiQL' }).click()
+    await page.getByRole('button', { name: 'Execute query' }).waitFor()
+  })
+
+  test('where Apollo can be reached, Sandbox gets all starter operations, and does not poll', async () => {
+    const { page } = await browser.open(app.origin)
+    const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.given = options } }'
+    await page.route(sandboxEmbed, (route) => route.fulfill({ contentType: 'text/javascript', body: embed }))
+    await page.goto(`${app.origin}/graphql`)
+    await page.waitForFunction('window.given')
+    const { initialEndpoint, initialState } = await page.evaluate<{
+      initialEndpoint: string
+      initialState: { document: string; pollForSchemaUpdates: boolean }
+    }>('window.given')
+    expect(initialEndpoint).toBe(`${app.origin}/graphql`)
+    for (const { document } of starterOperations) expect(initialState.document).toContain(document)
+    expect(initialState.pollForSchemaUpdates).toBe(false)
+  })
+})
+
+/** Its lines are rendered as far as they are in sight. */
+async function responseContains(page: Page, text: string): Promise<void> {
+  await page.locator('.result-window').getByText(text).first().waitFor({ timeout: 8_000 })
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { commented, starterOperations } from '../../src/http/pages/starter-operations.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp()
+})
+afterAll(() => app.stop())
+
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+  fetch(`${app.origin}${path}`, { method, headers, redirect: 'manual' })
+
+describe('the starter operations', () => {
+  test.each(starterOperations)('this runs as it is: $about', async (operation) => {
+    const { data, errors } = await app.query(commented(operation))
+    expect(errors).toBeUndefined()
+    for (const answer of Object.values(data)) {
+      expect(answer).not.toBeNull()
+      expect(answer.userErrors ?? []).toEqual([])
+    }
+  })
+
+  test('they can stand in one document', async () => {
+    const response = await fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: starterOperations.map(commented).join('\n'), operationName: 'Order' }),
+    })
+    expect(await response.json()).toMatchObject({ data: { order: { id: 'order_1', user: { name: expect.any(String) } } } })
+  })
+})
+
+describe('the landing page', () => {
+  test('tells a browser the state', async () => {
+    const response = await get('/', { accept: 'text/html' })
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    const page = await response.text()
+    expect(page).toContain('<strong>healthy</strong>')
+    expect(page).toContain('Cache (memory)')
+  })
+
+  test('tells a terminal the same, as text', async () => {
+    const response = await get('/')
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+    const text = await response.text()
+    expect(text).toContain('graphql-cached-shop: healthy')
+    expect(text).toContain(`curl -s ${app.origin}/graphql`)
+  })
+
+  test('every link on it leads somewhere', async () => {
+    const page = await (await get('/', { accept: 'text/html' })).text()
+    const paths = [...page.matchAll(/(?:href|src)="(.*?)"/g)].map(([, path = '']) => path)
+    expect(paths).toEqual(expect.arrayContaining(['/graphql', '/graphiql', '/schema.graphql', '/health', '/assets/pages.css']))
+    for (const path of paths) expect([path, (await get(path, { accept: 'text/html' })).status]).toEqual([path, 200])
+  })
+
+  test('the command on it asks what it says', async () => {
+    const [, body = ''] = /-d '(.*)'/.exec(await (await get('/')).text()) ?? []
+    const { data } = await app.query(JSON.parse(body).query)
+    expect(data.order.user.name).toEqual(expect.any(String))
+  })
+})
+
+describe('/schema.graphql', () => {
+  test('is the SDL, with a type and a strong ETag', async () => {
+    const response = await get('/schema.graphql')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe('application/graphql; charset=utf-8')
+    expect(response.headers.get('etag')).toMatch(/^"[\w-]{43}"$/)
+    expect(await response.text()).toBe(readFileSync('schema.graphql', 'utf8'))
+  })
+
+  test('who has it already gets 304 and no body', async () => {
+    const etag = (await get('/schema.graphql')).headers.get('etag') as string
+    for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+      const response = await get('/schema.graphql', { 'if-none-match': known })
+      expect([known, response.status, response.headers.get('etag'), await response.text()]).toEqual([known, 304, etag, ''])
+    }
+    expect((await get('/schema.graphql', { 'if-none-match': '"other"' })).status).toBe(200)
+  })
+
+  test('HEAD has the same headers', async () => {
+    const [head, whole] = [await get('/schema.graphql', {}, 'HEAD'), await get('/schema.graphql')]
+    for (const name of ['content-type', 'content-length', 'etag'])
+      expect([name, head.headers.get(name)]).toEqual([name, whole.headers.get(name)])
+    expect(await head.text()).toBe('')
+  })
+})
+
+test.each(['/', '/graphql', '/graphiql'])('nothing on %s is inline, so a Content-Security-Policy can forbid it', async (path) => {
+  const page = await (await get(path, { accept: 'text/html' })).text()
+  expect(page).not.toMatch(/<script(?![^>]* src=)|<style|\s(on\w+|style)=/)
+})
+
+test('what GraphiQL does not have is 404', async () => {
+  for (const name of ['nothing.js', '__proto__', '..%2f..%2fpackage.json'])
+    expect((await get(`/assets/graphiql/${name}`)).status).toBe(404)
+})
