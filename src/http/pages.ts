@@ -28,7 +28,8 @@ export function registerPages(server: FastifyInstance, { schema, checkHealth }: 
       : reply.type('text/plain; charset=utf-8').send(renderLandingText(landing))
   })
 
-  const sdl = createAsset(printSchema(schema), 'application/graphql; charset=utf-8')
+  // As plain text browsers show it; anything else they would only save.
+  const sdl = createAsset(printSchema(schema), 'text/plain; charset=utf-8')
   server.get('/schema.graphql', (request, reply) => sendAsset(request, reply, sdl))
 
   registerGraphiql(server)

@@ -115,7 +115,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       .send(report)
   })
   server.setNotFoundHandler((request, reply) =>
-    reply.code(404).send(requestError('There is nothing here; GraphQL is at /graphql', 'NOT_FOUND', request.id)),
+    reply
+      .code(404)
+      .send(requestError('There is nothing here; GraphQL is at /graphql, and / names the rest', 'NOT_FOUND', request.id)),
   )
   server.setErrorHandler<FastifyError>((error, request, reply) => {
     const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500

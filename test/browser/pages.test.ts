@@ -97,6 +97,15 @@ describe.skipIf(noBrowser)('the pages', () => {
     await page.getByRole('button', { name: 'Execute query' }).waitFor()
   })
 
+  test('where Apollo does not answer at all, Sandbox leads to GraphiQL while it waits', async () => {
+    const { page } = await browser.open(app.origin)
+    await page.route(sandboxEmbed, () => undefined)
+    await page.goto(`${app.origin}/graphql`, { waitUntil: 'commit' })
+    await page.getByText('Loading Apollo Sandbox').waitFor()
+    await page.getByRole('link', { name: 'GraphiQL' }).click()
+    await page.getByRole('button', { name: 'Execute query' }).waitFor()
+  })
+
   test('where Apollo can be reached, Sandbox gets all starter operations, and does not poll', async () => {
     const { page } = await browser.open(app.origin)
     const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.given = options } }'

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { commented, starterOperations } from '../../src/http/pages/starter-operations.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
+import { noRedis, startRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
 
 let app: TestApp
 beforeAll(async () => {
@@ -20,6 +22,15 @@ describe('the starter operations', () => {
       expect(answer).not.toBeNull()
       expect(answer.userErrors ?? []).toEqual([])
     }
+  })
+
+  test('what ChangeStock changes, Order shows', async () => {
+    const [order, change] = ['query Order', 'mutation ChangeStock'].map(
+      (start) => starterOperations.find(({ document }) => document.startsWith(start))?.document as string,
+    ) as [string, string]
+    await app.query(order)
+    const { product } = (await app.query(change)).data.updateProductStock
+    expect((await app.query(order)).data.order.products).toContainEqual(expect.objectContaining(product))
   })
 
   test('they can stand in one document', async () => {
@@ -41,6 +52,20 @@ describe('the landing page', () => {
     const page = await response.text()
     expect(page).toContain('<strong>healthy</strong>')
     expect(page).toContain('Cache (memory)')
+  })
+
+  test.skipIf(noRedis)('tells that the cache is away, and what that means', async () => {
+    const redis = await startRedis()
+    const other = await startTestApp({ redisUrl: redis.url })
+    const page = async () => (await fetch(other.origin, { headers: { accept: 'text/html' } })).text()
+    expect(await page()).toContain('<strong>healthy</strong>')
+    await redis.kill()
+    await until(async () =>
+      (await page()).includes('<strong>degraded</strong>: the cache is away, answers come from the database'),
+    )
+    expect(await page()).toContain('<dt>Cache (redis)</dt><dd>down</dd>')
+    await other.stop()
+    await redis.stop()
   })
 
   test('tells a terminal the same, as text', async () => {
@@ -69,7 +94,7 @@ describe('/schema.graphql', () => {
   test('is the SDL, with a type and a strong ETag', async () => {
     const response = await get('/schema.graphql')
     expect(response.status).toBe(200)
-    expect(response.headers.get('content-type')).toBe('application/graphql; charset=utf-8')
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
     expect(response.headers.get('etag')).toMatch(/^"[\w-]{43}"$/)
     expect(await response.text()).toBe(readFileSync('schema.graphql', 'utf8'))
   })

@@ -15,6 +15,7 @@ export function registerGraphiql(server: FastifyInstance): void {
     'text/html; charset=utf-8',
   )
   server.get('/graphiql', (request, reply) => sendAsset(request, reply, page))
+  let files: Promise<ReadonlyMap<string, Asset>> | undefined
   server.get<{ Params: { name: string } }>('/assets/graphiql/:name', async (request, reply) => {
     files ??= loadFiles()
     const file = (await files).get(request.params.name)
@@ -45,8 +46,6 @@ const body = `<main id="graphiql" data-options="${escapeHtml(JSON.stringify(opti
 <noscript><p>It needs JavaScript, which is off in this browser. <a href="/">Home</a></p></noscript>
 </div>
 </main>`
-
-let files: Promise<ReadonlyMap<string, Asset>> | undefined
 
 /** Nine megabytes, so not before somebody wants them. */
 async function loadFiles(): Promise<ReadonlyMap<string, Asset>> {

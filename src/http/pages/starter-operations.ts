@@ -91,8 +91,8 @@ Sent again with the same key, it gives the same order and takes nothing more out
   },
   {
     about: `A change that every cached order and list sees at once.
-Run Products or Order again to see that nothing is stale.`,
-    document: `mutation ChangeStock($productId: ID! = "product_1", $stock: Int! = 42) {
+The product is one of Order's: run that again, and its stock is the new one.`,
+    document: `mutation ChangeStock($productId: ID! = "product_497", $stock: Int! = 42) {
   updateProductStock(productId: $productId, stock: $stock) {
     product {
       id
