@@ -10,7 +10,7 @@ export interface TestBrowser {
   stop(): Promise<void>
 }
 
-export interface TestPage {
+interface TestPage {
   page: Page
   /** Addresses elsewhere that the page asked for, and did not get: tests have no internet. */
   askedElsewhere: readonly string[]
