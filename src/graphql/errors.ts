@@ -1,14 +1,34 @@
 import { unwrapResolverError } from '@apollo/server/errors'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 
+/** Every code of a top-level error that this server gives. docs/errors.md says what they mean, and a test keeps the two equal. */
+export const errorCodes = [
+  'BAD_REQUEST',
+  'NOT_FOUND',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'BAD_USER_INPUT',
+  'SERVICE_UNAVAILABLE',
+  'OVERLOADED',
+  'INTERNAL_SERVER_ERROR',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
 /** A fault of the request, for its author to mend. */
 export function badUserInput(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } })
+  return withCode('BAD_USER_INPUT', message)
 }
 
 /** Something outside this process is needed for the answer and does not answer. */
 export function serviceUnavailable(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'SERVICE_UNAVAILABLE' } })
+  return withCode('SERVICE_UNAVAILABLE', message)
+}
+
+function withCode(code: ErrorCode, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } })
 }
 
 /** Meant for the client: written as such, or found by graphql itself. Anything else is a bug or an outage. */
@@ -18,7 +38,7 @@ export function isPublic(thrown: unknown): boolean {
 
 /** Not the client's fault and no bug: something that this server needs is away or busy. */
 export interface Fault {
-  code: string
+  code: ErrorCode
   message: string
   /** HTTP status, where the whole answer is to be taken for a failure */
   status?: number
@@ -27,7 +47,7 @@ export interface Fault {
 /** Masks what was not written for the client. `describeFault` knows the faults that are no bugs. */
 export function createErrorFormatter(describeFault: (error: unknown) => Fault | null) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
-    if (isPublic(thrown)) return formatted
+    if (isPublic(thrown)) return isUncodedRefusal(thrown) ? coded(formatted, 'BAD_REQUEST') : formatted
     const { code, message } = describeFault(unwrapResolverError(thrown)) ?? bug
     const { requestId } = formatted.extensions ?? {}
     return {
@@ -37,6 +57,17 @@ export function createErrorFormatter(describeFault: (error: unknown) => Fault | 
       extensions: { code, ...(requestId !== undefined && { requestId }) },
     }
   }
+}
+
+/** Apollo refuses some requests (a persisted query with the wrong hash, say) without a code, and would call them its own fault. */
+function isUncodedRefusal(thrown: unknown): boolean {
+  if (!(thrown instanceof GraphQLError) || thrown.extensions.code !== undefined) return false
+  const { status } = (thrown.extensions.http ?? {}) as { status?: number }
+  return status !== undefined && status >= 400 && status < 500
+}
+
+function coded(formatted: GraphQLFormattedError, code: ErrorCode): GraphQLFormattedError {
+  return { ...formatted, extensions: { ...formatted.extensions, code } }
 }
 
 const bug: Fault = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error, the request id leads to the log' }

@@ -23,6 +23,7 @@ import { LaneListener } from './lane-listener.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
+import { refuseConnection, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { teachLane } from './teach-lane.js'
 import { type Wishes, wishesOf } from './wishes.js'
@@ -52,8 +53,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => {
-      void (reply as FastifyReply).code(400).send(requestError(error.message, 'BAD_REQUEST', request.id))
+      void (reply as FastifyReply)
+        .code(400)
+        .header('x-request-id', request.id)
+        .send(requestError(error.message, 'BAD_REQUEST', request.id))
     },
   })
   const apollo = new ApolloServer<Context>({
@@ -91,17 +96,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     closing = true
     laneListener.close()
   })
-  server.addHook('onSend', (request, reply, _, next) => {
+  server.addHook('onSend', (request, reply, payload, next) => {
     // Kept alive, a connection would hold up the end until it is cut off.
     if (closing) reply.header('connection', 'close')
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
-    next()
+    next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
   })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
   server.route({
     url: graphqlPath,
-    method: ['GET', 'POST', 'OPTIONS'],
+    // Apollo tells the others that they are not allowed.
+    method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: fastifyApolloHandler(apollo, {
       context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers)),
     }),
@@ -126,11 +132,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     return reply.code(status).send(requestError(message, status === 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST', request.id))
   })
   return server
-}
-
-/** Clients of GraphQL read errors in this shape, whatever went wrong. */
-function requestError(message: string, code: string, requestId: string) {
-  return { errors: [{ message, extensions: { code, requestId } }] }
 }
 
 const graphqlPath = '/graphql'

@@ -1,0 +1,55 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ErrorCode } from '../graphql/errors.js'
+import { requestId } from './request-id.js'
+
+/** Clients of GraphQL read errors in this shape, whatever went wrong. */
+export function requestError(message: string, code: ErrorCode, id: string) {
+  return { errors: [{ message, extensions: { code, requestId: id } }] }
+}
+
+/** Puts the id into the errors of an answer that have none: those that Apollo made before it knew of the request. */
+export function withRequestId(answer: string, id: string): string {
+  const { errors, ...others } = parseAnswer(answer)
+  if (!errors?.some(({ extensions }) => extensions?.requestId === undefined)) return answer
+  return `${JSON.stringify({ errors: errors.map((its) => ({ ...its, extensions: { ...its.extensions, requestId: id } })), ...others })}\n`
+}
+
+interface AnswerWithErrors {
+  errors?: { extensions?: Record<string, unknown> }[]
+}
+
+function parseAnswer(answer: string): AnswerWithErrors {
+  try {
+    const { errors, ...others } = JSON.parse(answer)
+    return Array.isArray(errors) ? { errors, ...others } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Answers what is no HTTP, or did not come in time: no request was made of it, so nothing else would. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, message } = refusals[error.code ?? ''] ?? noHttp
+  const id = requestId({})
+  const body = JSON.stringify(requestError(message, 'BAD_REQUEST', id))
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${id}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+const noHttp = { status: 400, message: 'This is not a request of HTTP/1.1' }
+
+const refusals: Partial<Record<string, { status: number; message: string }>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, message: 'The headers are too large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time' },
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Answer, startTestApp, type TestApp } from '../helpers/app.js'
+
+describe('with one table gone, as after a migration that failed', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp()
+    await app.database.sql`alter table products rename to products_away`
+  })
+  afterAll(() => app.stop())
+
+  test('only what needs it is null, each with its path and a masked error', async () => {
+    const { data, errors = [] } = await app.query(
+      '{ order(id: "order_1") { id total user { id } products { id } } user(id: "user_1") { id } product(id: "product_1") { id } }',
+    )
+    const { products, ...order } = data.order
+    expect(order).toEqual({ id: 'order_1', total: expect.any(Number), user: { id: expect.any(String) } })
+    expect(products.length).toBeGreaterThan(0)
+    expect(new Set(products)).toEqual(new Set([null]))
+    expect(data.user).toEqual({ id: 'user_1' })
+    expect(data.product).toBe(null)
+    const paths = [['product'], ...products.map((_: null, index: number) => ['order', 'products', index])]
+    expect(pathsOf({ errors })).toEqual(paths.map((path) => path.join('.')).sort())
+    for (const { message, extensions } of errors) {
+      expect(message).toBe('Internal server error, the request id leads to the log')
+      expect(extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', requestId: expect.any(String) })
+    }
+  })
+
+  test('the figures of the cache stand', async () => {
+    const { data, errors } = await app.query('{ stats { cacheHitRate caches { hits } } cacheInfo { available } }')
+    expect(errors).toBeUndefined()
+    expect(data.stats.caches.length).toBeGreaterThan(0)
+  })
+
+  test('a list of it takes the whole answer along: its type says that it is never null', async () => {
+    const { data, errors } = await app.query('{ user(id: "user_1") { id } products { totalCount } }')
+    expect(data).toBe(null)
+    expect(errors).toMatchObject([{ path: ['products', 'totalCount'], extensions: { code: 'INTERNAL_SERVER_ERROR' } }])
+  })
+})
+
+describe('with one table locked for longer than a statement may take', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { DATABASE_TIMEOUT_MS: '500' } })
+  })
+  afterAll(() => app.stop())
+
+  const queryWhileLocked = (table: string, document: string) =>
+    app.database.sql.begin(async (sql) => {
+      await sql.unsafe(`lock table ${table} in access exclusive mode`)
+      return app.query(document)
+    })
+
+  test.each([
+    {
+      table: 'users',
+      document: '{ order(id: "order_1") { id user { id } products { id } } }',
+      stands: { order: { id: 'order_1', user: null, products: expect.arrayContaining([{ id: expect.any(String) }]) } },
+      failed: ['order.user'],
+    },
+    {
+      table: 'orders',
+      document:
+        '{ order(id: "order_2") { id } user(id: "user_1") { id } other: user(id: "user_2") { id orders { totalCount } } }',
+      stands: { order: null, user: { id: 'user_1' }, other: null },
+      failed: ['order', 'other.orders.totalCount'],
+    },
+  ])('$table: the rest of the answer is there, and the code tells to try again', async ({ table, document, stands, failed }) => {
+    const answer = await queryWhileLocked(table, document)
+    expect(answer.data).toEqual(stands)
+    expect(pathsOf(answer)).toEqual(failed)
+    for (const { extensions } of answer.errors ?? []) {
+      expect(extensions).toEqual({ code: 'SERVICE_UNAVAILABLE', requestId: expect.any(String) })
+    }
+  })
+})
+
+function pathsOf({ errors }: Pick<Answer<unknown>, 'errors'>): string[] {
+  return (errors ?? []).map(({ path }) => (path ?? []).join('.')).sort()
+}

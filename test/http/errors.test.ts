@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { errorCodes } from '../../src/graphql/errors.js'
+import { UserErrorCode } from '../../src/graphql/user-error.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+
+interface Refused {
+  status: number
+  requestId: string | null | undefined
+  body: string
+}
+
+type Send = (app: TestApp) => Promise<Refused>
+
+const json = { 'content-type': 'application/json' }
+const query = '{ order(id: "order_1") { id } }'
+
+const by =
+  (method: string, path: string, headers: Record<string, string> = {}, body?: string): Send =>
+  async ({ origin }) => {
+    const response = await fetch(`${origin}${path}`, { method, headers, ...(body !== undefined && { body }) })
+    return { status: response.status, requestId: response.headers.get('x-request-id'), body: await response.text() }
+  }
+const post = (body: unknown, headers: Record<string, string> = json) =>
+  by('POST', '/graphql', headers, typeof body === 'string' ? body : JSON.stringify(body))
+const get = (parameters: Record<string, string>, headers: Record<string, string> = { 'apollo-require-preflight': 'yes' }) =>
+  by('GET', `/graphql?${new URLSearchParams(parameters)}`, headers)
+
+/** What no client of HTTP would send. */
+const raw =
+  (request: string): Send =>
+  async ({ origin }) => {
+    const { hostname, port } = new URL(origin)
+    const socket = connect(Number(port), hostname)
+    await once(socket, 'connect')
+    // Not ended: a server that waits for the rest must not wait for ever.
+    socket.write(request)
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+    return {
+      status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]),
+      requestId: /^x-request-id: (\S+)$/im.exec(head)?.[1],
+      body,
+    }
+  }
+const persisted = (sha256Hash: string, version = 1) => ({ persistedQuery: { version, sha256Hash } })
+
+const badRequests: [name: string, send: Send, status: number, code: (typeof errorCodes)[number]][] = [
+  ['broken JSON', post('{"query": '), 400, 'BAD_REQUEST'],
+  ['an empty body', post(''), 400, 'BAD_REQUEST'],
+  ['an empty object', post({}), 400, 'BAD_REQUEST'],
+  ['a body that is a list', post([]), 400, 'BAD_REQUEST'],
+  ['a batch', post([{ query }, { query }]), 400, 'BAD_REQUEST'],
+  ['a body that is a number', post('1'), 400, 'BAD_REQUEST'],
+  ['no query', post({ variables: {} }), 400, 'BAD_REQUEST'],
+  ['an empty query', post({ query: '' }), 400, 'BAD_REQUEST'],
+  ['a query that is a number', post({ query: 1 }), 400, 'BAD_REQUEST'],
+  ['a query that is a parsed document', post({ query: { kind: 'Document' } }), 400, 'BAD_REQUEST'],
+  ['variables that are a text', post({ query, variables: '{}' }), 400, 'BAD_REQUEST'],
+  ['variables that are a list', post({ query, variables: [] }), 400, 'BAD_REQUEST'],
+  ['extensions that are a text', post({ query, extensions: '{}' }), 400, 'BAD_REQUEST'],
+  ['an operation name that is a number', post({ query, operationName: 1 }), 400, 'BAD_REQUEST'],
+  ['names that poison prototypes', post('{"query":"{ __typename }","__proto__":{}}'), 400, 'BAD_REQUEST'],
+  ['two megabytes', post({ query: '#'.repeat(2 * 1024 * 1024) }), 413, 'BAD_REQUEST'],
+  ['a form', post('query=x', { 'content-type': 'application/x-www-form-urlencoded' }), 415, 'BAD_REQUEST'],
+  ['plain text', post({ query }, { 'content-type': 'text/plain' }), 400, 'BAD_REQUEST'],
+  [
+    'plain text past CSRF',
+    post({ query }, { 'content-type': 'text/plain', 'apollo-require-preflight': 'yes' }),
+    400,
+    'BAD_REQUEST',
+  ],
+  ['an Accept that cannot be met', post({ query }, { ...json, accept: 'text/csv' }), 406, 'BAD_REQUEST'],
+  ['a GET that another site could send', get({ query }, {}), 400, 'BAD_REQUEST'],
+  ['a GET without a query', get({}), 400, 'BAD_REQUEST'],
+  ['a GET with two queries', by('GET', '/graphql?query=a&query=b', { 'apollo-require-preflight': 'yes' }), 400, 'BAD_REQUEST'],
+  ['a GET with broken variables', get({ query, variables: '{' }), 400, 'BAD_REQUEST'],
+  ['a GET with variables in a list', get({ query, variables: '[]' }), 400, 'BAD_REQUEST'],
+  ['a GET of a mutation', get({ query: 'mutation { deleteUser(id: "user_1") { deletedUserId } }' }), 405, 'BAD_REQUEST'],
+  ['a PUT', by('PUT', '/graphql', json, '{"query":"{ __typename }"}'), 405, 'BAD_REQUEST'],
+  ['a DELETE', by('DELETE', '/graphql', { 'apollo-require-preflight': 'yes' }), 405, 'BAD_REQUEST'],
+  ['an address that cannot be decoded', by('GET', '/%ff'), 400, 'BAD_REQUEST'],
+  ['an address where nothing is', by('GET', '/nowhere'), 404, 'NOT_FOUND'],
+  ['a malformed Host', raw('GET /graphql HTTP/1.1\r\nhost: a b<>\r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['what is no HTTP', raw('Hello?\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['headers of 20,000 bytes', raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`), 431, 'BAD_REQUEST'],
+  ['a syntax error', post({ query: '{ user(' }), 400, 'GRAPHQL_PARSE_FAILED'],
+  ['an unknown field', post({ query: '{ nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
+  ['a null for an id', post({ query: '{ user(id: null) { id } }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
+  ['a missing variable', post({ query: 'query($id: ID!) { user(id: $id) { id } }' }), 400, 'BAD_USER_INPUT'],
+  ['a page too large', post({ query: '{ users(first: 1000) { totalCount } }' }), 200, 'BAD_USER_INPUT'],
+  ['a cursor that is none', post({ query: '{ users(after: "x") { totalCount } }' }), 200, 'BAD_USER_INPUT'],
+  ['an unknown operation', post({ query: 'query A { __typename }', operationName: 'B' }), 400, 'OPERATION_RESOLUTION_FAILURE'],
+  ['no operation', post({ query: 'fragment F on User { id }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
+  ['a persisted query that is not there', post({ extensions: persisted('0'.repeat(64)) }), 200, 'PERSISTED_QUERY_NOT_FOUND'],
+  ['a persisted query with another hash', post({ query, extensions: persisted('0'.repeat(64)) }), 400, 'BAD_REQUEST'],
+  ['a persisted query of another version', post({ query, extensions: persisted('0'.repeat(64), 2) }), 400, 'BAD_REQUEST'],
+]
+
+describe('every refusal has a code of the table and the id of its request, in body and header', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp()
+    // The lane has to know the document, and pass on what is not for it.
+    for (let time = 0; time < 4; time += 1) await app.query(query)
+  })
+  afterAll(() => app.stop())
+
+  test.each(badRequests)('%s', async (_, send, status, code) => {
+    const { body, ...refused } = await send(app)
+    expect(body).not.toMatch(/node_modules|at .*:\d+:\d+/)
+    const { errors } = JSON.parse(body)
+    expect(errors.length).toBeGreaterThan(0)
+    for (const { message, extensions } of errors) {
+      expect(message).not.toBe('')
+      expect({ ...refused, code: extensions.code, inBody: extensions.requestId }).toEqual({
+        status,
+        code,
+        requestId: expect.stringMatching(/^[\da-f-]{36}$/),
+        inBody: refused.requestId,
+      })
+    }
+  })
+
+  test('the id that a caller gave is kept, also where Apollo refuses before it looks at the request', async () => {
+    const { body, requestId } = await post([{ query }], { ...json, 'x-request-id': 'mine' })(app)
+    expect(requestId).toBe('mine')
+    expect(JSON.parse(body).errors[0].extensions.requestId).toBe('mine')
+  })
+})
+
+describe('docs/errors.md', () => {
+  const [topLevel = '', inPayloads = ''] = readFileSync('docs/errors.md', 'utf8').split('## userErrors')
+  const codesOf = (section: string) =>
+    [...section.matchAll(/^\| (`[A-Z_`, ]+) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/[A-Z_]+/g)].map(([code]) => code),
+    )
+
+  test('has every code of a top-level error, and no other', () => {
+    expect(codesOf(topLevel).sort()).toEqual([...errorCodes].sort())
+  })
+
+  test('has every code of a userError, and no other', () => {
+    expect(codesOf(inPayloads).sort()).toEqual(Object.values(UserErrorCode).sort())
+  })
+
+  test('has every HTTP status that a bad request got here', () => {
+    for (const [, , status, code] of badRequests) {
+      const row = topLevel.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${code}\``))
+      expect(row, code).toMatch(new RegExp(`\\b${status}\\b`))
+    }
+  })
+})
