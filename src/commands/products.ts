@@ -1,4 +1,4 @@
-import { idNumber, publicId } from '../model.js'
+import { idNumber, type Product, publicId } from '../model.js'
 import { type CommandContext, type Outcome, runCommand } from './command.js'
 import { allValid, categorySchema, nameSchema, priceSchema, stockSchema, toCents } from './input.js'
 import { refuse } from './user-error.js'
@@ -12,8 +12,8 @@ export interface NewProduct {
 
 const maxProducts = 500
 
-/** All of them or none. Gives the ids, in the order of the inputs. */
-export function createProducts(context: CommandContext, inputs: readonly NewProduct[]): Promise<Outcome<string[]>> {
+/** All of them or none. Gives them in the order of the inputs, as they were written: no later read can fail and hide that they were. */
+export function createProducts(context: CommandContext, inputs: readonly NewProduct[]): Promise<Outcome<Product[]>> {
   return runCommand(context, async (transaction) => {
     if (inputs.length === 0) refuse('INVALID', 'inputs must name at least one product', ['inputs'])
     if (inputs.length > maxProducts) refuse('INVALID', `inputs must name at most ${maxProducts} products`, ['inputs'])
@@ -25,7 +25,7 @@ export function createProducts(context: CommandContext, inputs: readonly NewProd
         [categorySchema, category, ['inputs', String(index), 'category']],
       ]),
     )
-    const products = await transaction<{ id: number }[]>`
+    const products = await transaction<(Omit<Product, 'id' | 'price'> & { id: number; price_cents: number })[]>`
       insert into products (name, price_cents, stock, category)
       select name, price_cents, stock, category from unnest(
         ${inputs.map(({ name }) => name)}::text[],
@@ -33,8 +33,8 @@ export function createProducts(context: CommandContext, inputs: readonly NewProd
         ${inputs.map(({ stock }) => stock)}::int[],
         ${inputs.map(({ category }) => category)}::text[]
       ) with ordinality as input (name, price_cents, stock, category, position)
-      order by position returning id`
-    return products.map(({ id }) => publicId('product', id))
+      order by position returning id, name, price_cents, stock, category`
+    return products.map(({ id, price_cents, ...its }) => ({ id: publicId('product', id), price: price_cents / 100, ...its }))
   })
 }
 

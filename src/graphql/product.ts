@@ -37,12 +37,9 @@ export class ProductResolver {
   }
 
   @Mutation(() => CreateProductsPayloadType, { description: '500 at most' })
-  async createProducts(
-    @Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[],
-    @Ctx() { commands, loaders }: Context,
-  ) {
+  async createProducts(@Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[], @Ctx() { commands }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
-    return { products: (value ?? []).map((id) => loaders.products.load(id)), userErrors }
+    return { products: value ?? [], userErrors }
   }
 
   @Mutation(() => ProductPayloadType)

@@ -77,6 +77,18 @@ describe('with one table locked for longer than a statement may take', () => {
   })
 })
 
+test('the products of createProducts come from the statement that wrote them: no read after the commit can fail', async () => {
+  const app = await startTestApp()
+  app.takeStatements()
+  const input = '{ name: "New", price: 1.25, stock: 1, category: "Books" }'
+  const { data } = await app.query(
+    `mutation { createProducts(inputs: [${input}]) { products { name price stock category } userErrors { code } } }`,
+  )
+  expect(data.createProducts.products).toEqual([{ name: 'New', price: 1.25, stock: 1, category: 'Books' }])
+  expect(app.takeStatements()).toEqual([expect.stringContaining('insert into products')])
+  await app.stop()
+})
+
 function pathsOf({ errors }: Pick<Answer<unknown>, 'errors'>): string[] {
   return (errors ?? []).map(({ path }) => (path ?? []).join('.')).sort()
 }
