@@ -1,0 +1,22 @@
+import type { CodegenConfig } from '@graphql-codegen/cli'
+
+/** Types for every document in src/, from the schema of the server. `schema` may be the address of a running one as well. */
+const config: CodegenConfig = {
+  schema: '../../schema.graphql',
+  documents: ['src/**/*.ts'],
+  generates: {
+    'src/gql/': {
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: {
+        scalars: { DateTime: 'string' },
+        useTypeImports: true,
+        enumsAsTypes: true,
+      },
+    },
+  },
+  importExtension: '.js',
+  silent: true,
+}
+
+export default config
