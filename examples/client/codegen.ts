@@ -16,7 +16,6 @@ const config: CodegenConfig = {
     },
   },
   importExtension: '.js',
-  silent: true,
 }
 
 export default config

@@ -33,7 +33,14 @@ function withCode(code: ErrorCode, message: string): GraphQLError {
 
 /** Meant for the client: written as such, or found by graphql itself. Anything else is a bug or an outage. */
 export function isPublic(thrown: unknown): boolean {
-  return unwrapResolverError(thrown) instanceof GraphQLError
+  return rootOf(thrown) instanceof GraphQLError
+}
+
+/** What went wrong at first. Apollo wraps what no resolver threw (a context, a plugin) without a code, but with its text. */
+export function rootOf(thrown: unknown): unknown {
+  const error = unwrapResolverError(thrown)
+  const isWrapped = error instanceof GraphQLError && error.originalError !== undefined && error.extensions.code === undefined
+  return isWrapped ? error.originalError : error
 }
 
 /** Not the client's fault and no bug: something that this server needs is away or busy. */
@@ -48,7 +55,7 @@ export interface Fault {
 export function createErrorFormatter(describeFault: (error: unknown) => Fault | null) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
     if (isPublic(thrown)) return isUncodedRefusal(thrown) ? coded(formatted, 'BAD_REQUEST') : formatted
-    const { code, message } = describeFault(unwrapResolverError(thrown)) ?? bug
+    const { code, message } = describeFault(rootOf(thrown)) ?? bug
     const { requestId } = formatted.extensions ?? {}
     return {
       message,

@@ -1,8 +1,7 @@
 import { type ApolloServerPlugin, HeaderMap } from '@apollo/server'
-import { unwrapResolverError } from '@apollo/server/errors'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Context } from '../graphql/context.js'
-import { type Fault, isPublic } from '../graphql/errors.js'
+import { type Fault, isPublic, rootOf } from '../graphql/errors.js'
 
 /** Gives every error the id of its request, and logs the ones that the client only gets to see masked. */
 export function logErrors(
@@ -10,13 +9,16 @@ export function logErrors(
   describeFault: (error: unknown) => Fault | null,
 ): ApolloServerPlugin<Context> {
   return {
+    async contextCreationDidFail({ error }) {
+      if (!isPublic(error)) logger.error({ err: error }, 'no context for a request')
+    },
     async requestDidStart() {
       return {
         async didEncounterErrors({ errors, contextValue: { requestId }, operationName }) {
           for (const error of errors) {
             error.extensions.requestId = requestId
             if (isPublic(error)) continue
-            const fault = describeFault(unwrapResolverError(error))
+            const fault = describeFault(rootOf(error))
             if (fault?.status) error.extensions.http = { status: fault.status, headers: new HeaderMap([['retry-after', '1']]) }
             const details = { requestId, operationName, path: error.path, err: error.originalError ?? error }
             if (fault) logger.warn({ ...details, err: undefined }, error.message)
