@@ -14,10 +14,12 @@ import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
 import type { OutboxRow } from './database/outbox.js'
+import { watched } from './database/watched.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
+import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth } from './http/health.js'
 import { createHttpServer } from './http/server.js'
 import { noWishes, type Wishes } from './http/wishes.js'
@@ -28,6 +30,13 @@ import { pastCache } from './loaders/cache-reader.js'
 import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
 import { Origins } from './loaders/origins.js'
+import { Dashboard } from './metrics/dashboard.js'
+import { Distribution, lagBounds } from './metrics/distribution.js'
+import { contentType, Exposition, type Siblings } from './metrics/exposition.js'
+import { families } from './metrics/families.js'
+import type { Figures } from './metrics/figures.js'
+import { RequestFigures } from './metrics/request-figures.js'
+import { StatementFigures } from './metrics/statement-figures.js'
 
 export interface App {
   /** Of the GraphQL endpoint */
@@ -42,6 +51,8 @@ export interface AppObservers {
   wrapStore?: (store: CacheStore) => CacheStore
   /** Without one, nothing but the mutation itself carries a change to the cache. */
   withoutRelay?: boolean
+  /** The other processes behind the same port; null, as when left out, for none */
+  siblings?: Siblings | null
 }
 
 /** Starts everything that the configuration asks for, in order; stop() undoes it in reverse. A start that fails leaves nothing running. */
@@ -49,12 +60,21 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
   const logger = pino({ level: config.LOG_LEVEL })
   const started = new Started()
   try {
-    const { database, cache, relay } = await startStores(config, logger, started, observers)
+    const stores = await startStores(config, logger, started, observers)
+    const { database, cache, relay } = stores
+    const dashboard = createDashboard(config, stores)
+    dashboard.start()
+    started.push(() => dashboard.stop())
     if (!observers.withoutRelay) await relay.start()
     started.push(() => relay.stop())
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
-    const server = await createServer(config, logger, database, cache, relay)
+    const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
+    const server = await createServer(config, logger, stores, {
+      readMetrics: () => exposition.text(),
+      metricsContentType: contentType,
+      readDashboard: (after) => dashboard.read(after),
+    })
     started.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST })
     return { url: `${address}/graphql`, stop: () => started.stop() }
@@ -80,22 +100,29 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
 async function startStores(config: Config, logger: Logger, started: Started, observers: AppObservers) {
   const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
   await prepareDatabase(config, logger, databaseUrl)
-  const database = connect({
+  const connection = connect({
     ...connectionOptions(config, databaseUrl),
     silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
     ...(observers.onStatement && { onStatement: observers.onStatement }),
   })
-  started.push(() => database.end({ timeout: 3 }))
+  started.push(() => connection.end({ timeout: 3 }))
 
-  const cache = createCache(config, logger, observers.wrapStore)
+  const { wrapStore = (its: CacheStore) => its } = observers
+  const store = wrapStore(createStore(config, logger))
+  const cache = createCache(config, store)
+  const figures = createFigures(config, cache)
+  const database = watched(connection, figures.statements)
+  const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
-  const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, sleep, log })
+  const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, sleep, observeLag, log })
   await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
-  return { database, cache, relay }
+  return { database, store, cache, relay, figures }
 }
+
+type Stores = Awaited<ReturnType<typeof startStores>>
 
 /** On a connection of its own: these statements may take as long as they need. */
 async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
@@ -153,7 +180,29 @@ function auditOptions(cache: Cache, database: Database) {
   return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
 }
 
-function createServer(config: Config, logger: Logger, database: Database, cache: Cache, relay: Relay): Promise<FastifyInstance> {
+function createFigures(config: Config, cache: Cache): Figures {
+  return {
+    requests: new RequestFigures(maxOperations),
+    statements: new StatementFigures(config.DATABASE_POOL),
+    invalidationLag: new Distribution(lagBounds),
+    namespaces: namespaces.map(({ name }) => name),
+    cache,
+    maxFetches: config.CACHE_MAX_FETCHES,
+    busyMs: () => performance.eventLoopUtilization().active,
+  }
+}
+
+function createDashboard(config: Config, { figures, store }: Stores): Dashboard {
+  const keyOf = (slotMs: number, slot: number) => `${config.CACHE_PREFIX}:${cacheVersion}:history:${slotMs}:${slot}`
+  return new Dashboard({ figures, store, keyOf, createToken: createTokenSource(), now: Date.now })
+}
+
+function createServer(
+  config: Config,
+  logger: Logger,
+  { database, cache, relay, figures }: Stores,
+  routes: FiguresRoutes,
+): Promise<FastifyInstance> {
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
   const createLoaders = createLoaderFactory(cache, fetchers)
@@ -194,6 +243,8 @@ function createServer(config: Config, logger: Logger, database: Database, cache:
         now: Date.now,
       }),
     describeFault,
+    requests: figures.requests,
+    figures: routes,
     corsOrigins: config.CORS_ORIGINS,
     logger,
   })
@@ -205,12 +256,12 @@ async function startDatabase(config: Config, logger: Logger, started: Started): 
   return url
 }
 
-function createCache(config: Config, logger: Logger, wrapStore: (store: CacheStore) => CacheStore = (store) => store): Cache {
+function createCache(config: Config, store: CacheStore): Cache {
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
   return new Cache({
-    store: wrapStore(createStore(config, logger)),
+    store,
     prefix: config.CACHE_PREFIX,
-    version: 'v1',
+    version: cacheVersion,
     namespaces,
     near: config.CACHE_NEAR_MB > 0 ? near : null,
     leaseMs: 1_000,
@@ -303,6 +354,9 @@ class Started {
 
 /** What the server may need to end a statement that took too long, and to say so */
 const silenceMarginMs = 1_000
+/** Names of operations that the figures tell apart */
+const maxOperations = 50
+const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const relayIntervalMs = 250
 const healthDeadlineMs = 1_000

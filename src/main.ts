@@ -37,7 +37,7 @@ function runWorkers({ WORKERS, LOG_LEVEL }: Config): Running {
 
 function runApp(config: Config): Running {
   // A primary has no use for it.
-  const app = import('./app.js').then(({ startApp }) => startApp(config))
+  const app = import('./app.js').then(({ startApp }) => startApp(config, { siblings: primary?.siblings ?? null }))
   return { url: app.then(({ url }) => url), stop: () => app.then((its) => its.stop()) }
 }
 

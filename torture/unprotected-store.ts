@@ -11,6 +11,9 @@ export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
   client.on('error', () => undefined)
   return {
     backend: store.backend,
+    get answering() {
+      return store.answering
+    },
     connect: () => store.connect(),
     close: async () => {
       client.disconnect()
@@ -22,7 +25,7 @@ export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
     swapMany: (swaps) => Promise.all(swaps.map((swap) => swapUnconditionally(store, client, swap))),
     removeMany: (keys) => store.removeMany(keys),
     identity: async () => 'whatever',
-    addCounts: (key, batchId, counts) => store.addCounts(key, batchId, counts),
+    addCounts: (key, batchId, counts, ttlMs) => store.addCounts(key, batchId, counts, ttlMs),
     readCounts: (key) => store.readCounts(key),
     info: () => store.info(),
   }

@@ -32,9 +32,9 @@ export class MeasuredStore extends RedisStore {
     await this.connection().unlink([...keys])
   }
 
-  override async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
+  override async addCounts(...[key, batchId, counts, ttlMs]: Parameters<RedisStore['addCounts']>): Promise<void> {
     for (const [name, count] of counts) this.counts.set(name, (this.counts.get(name) ?? 0) + count)
-    await super.addCounts(key, batchId, counts)
+    await super.addCounts(key, batchId, counts, ttlMs)
   }
 
   override watch(watcher: Watcher): { stop: () => void } {

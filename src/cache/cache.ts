@@ -3,7 +3,7 @@ import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import type { EntryHeader } from './entry.js'
 import { Flights } from './flights.js'
-import { Gate, type GateOptions } from './gate.js'
+import { Gate, type GateLoad, type GateOptions } from './gate.js'
 import { type KeyParts, Keys } from './key.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
@@ -48,6 +48,7 @@ export class Cache {
   private readonly near: NearStore | null
   private readonly trust: Trust
   private readonly attempts: Attempts
+  private readonly gate: Gate
   private readonly reader: SlotReader
   private readonly entries: Entries
   private readonly readThrough: ReadThrough
@@ -75,8 +76,14 @@ export class Cache {
     const shared = { ...options, keys, counters: this.counters, near: this.near, attempts: this.attempts }
     this.reader = new SlotReader(shared)
     this.entries = new Entries(shared)
-    const gate = new Gate(options.fetches)
-    this.readThrough = new ReadThrough({ ...shared, reader: this.reader, entries: this.entries, flights: this.flights, gate })
+    this.gate = new Gate(options.fetches)
+    this.readThrough = new ReadThrough({
+      ...shared,
+      reader: this.reader,
+      entries: this.entries,
+      flights: this.flights,
+      gate: this.gate,
+    })
   }
 
   get backend(): CacheStore['backend'] {
@@ -135,6 +142,26 @@ export class Cache {
   /** Counts by name of namespace, summed over all processes that share the store, this one up to now. */
   counts(namespaces: readonly string[]): Promise<Map<string, Counts>> {
     return this.counters.read(namespaces)
+  }
+
+  /** What this process alone counted since it began */
+  ownCounts(namespace: Pick<Namespace<unknown>, 'name'>): Counts {
+    return this.counters.own(namespace.name)
+  }
+
+  /** Whether the store is asked at all; it is not while it did not answer again and again. */
+  get answering(): boolean {
+    return this.store.answering
+  }
+
+  /** Fetches of this process that are under way, and that wait */
+  get fetches(): GateLoad {
+    return this.gate.load
+  }
+
+  /** Of the near store, estimated */
+  get nearBytes(): number {
+    return this.near?.bytes ?? 0
   }
 
   /** Carries the counts of this process to the store; while that is away they wait. */

@@ -31,6 +31,8 @@ export type Counts = Record<CounterName, number>
 export class Counters {
   /** By namespace */
   private pending = new Map<string, Counts>()
+  /** What this process has sent on its way since it began */
+  private readonly sent = new Map<string, Counts>()
   /** On its way to the store, or to be sent again. */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
@@ -54,6 +56,13 @@ export class Counters {
     const counts = createCounts()
     this.pending.set(namespace, counts)
     return counts
+  }
+
+  /** What this process alone counted since it began */
+  own(namespace: string): Counts {
+    const sent = this.sent.get(namespace)
+    const pending = this.pending.get(namespace)
+    return Object.fromEntries(names.map((name) => [name, (sent?.[name] ?? 0) + (pending?.[name] ?? 0)])) as Counts
   }
 
   /** Sums over all processes, this one up to now. With the store away: the sums last seen, and what came since. */
@@ -80,12 +89,13 @@ export class Counters {
     const counts = toFields(this.pending)
     if (counts.size === 0) return
     this.batch = { id: this.createBatchId(), counts }
+    for (const namespace of this.pending.keys()) this.sent.set(namespace, this.own(namespace))
     this.pending = new Map()
     await this.deliver(this.batch)
   }
 
   private async deliver(batch: Batch): Promise<void> {
-    await this.store.addCounts(this.key, batch.id, batch.counts)
+    await this.store.addCounts(this.key, batch.id, batch.counts, null)
     this.shared = sum(this.shared, batch.counts)
     this.batch = undefined
   }

@@ -18,12 +18,21 @@ export interface GateOptions {
   maxWaitMs: number
 }
 
+export interface GateLoad {
+  running: number
+  waiting: number
+}
+
 /** Keeps a cache that is cold or away from turning into an overload of the source of truth. */
 export class Gate {
   private running = 0
   private readonly waiting: Waiter[] = []
 
   constructor(private readonly options: GateOptions) {}
+
+  get load(): GateLoad {
+    return { running: this.running, waiting: this.waiting.length }
+  }
 
   /** Rejects with OverloadedError, without calling `work`, when there is no room for it in time; with FetchTimeoutError when it takes too long. */
   async run<T>(work: () => Promise<T>): Promise<T> {

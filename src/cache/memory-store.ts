@@ -11,8 +11,9 @@ export interface MemoryStoreOptions {
 /** The same contract without a server: one process, gone with it. */
 export class MemoryStore implements CacheStore {
   readonly backend = 'memory'
+  readonly answering = true
   private readonly texts: LRUCache<string, string>
-  private readonly counts = new Map<string, Map<string, number>>()
+  private readonly counts = new Map<string, { sums: Map<string, number>; expiresAt: number }>()
   private readonly startedAt: number
   private readonly now: () => number
 
@@ -59,14 +60,16 @@ export class MemoryStore implements CacheStore {
   }
 
   /** Nothing can be asked twice here: a call in the process is not lost on the way. */
-  async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
-    const total = this.counts.get(key) ?? new Map<string, number>()
-    for (const [name, count] of counts) total.set(name, (total.get(name) ?? 0) + count)
-    this.counts.set(key, total)
+  async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
+    this.dropExpiredCounts()
+    const sums = this.counts.get(key)?.sums ?? new Map<string, number>()
+    for (const [name, count] of counts) sums.set(name, (sums.get(name) ?? 0) + count)
+    this.counts.set(key, { sums, expiresAt: this.now() + (ttlMs ?? Number.POSITIVE_INFINITY) })
   }
 
   async readCounts(key: string): Promise<ReadonlyMap<string, number>> {
-    return new Map(this.counts.get(key))
+    this.dropExpiredCounts()
+    return new Map(this.counts.get(key)?.sums)
   }
 
   async info(): Promise<StoreInfo> {
@@ -78,6 +81,10 @@ export class MemoryStore implements CacheStore {
       connectedClients: null,
       keys: this.texts.size,
     }
+  }
+
+  private dropExpiredCounts(): void {
+    for (const [key, { expiresAt }] of this.counts) if (expiresAt <= this.now()) this.counts.delete(key)
   }
 
   private swap({ key, when, value, ttlMs }: Swap): SwapAnswer {

@@ -34,7 +34,8 @@ return answers`
 /** The second key remembers for ten minutes which batch it was: it is sent again after a second, once the server answers. */
 export const addCountsScript = `
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 600000) then
-  for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 end`
 
 /** Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. */

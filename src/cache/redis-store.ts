@@ -48,6 +48,10 @@ export class RedisStore implements CacheStore {
     for (const client of this.clients) this.observeConnection(client)
   }
 
+  get answering(): boolean {
+    return !this.breaker.open
+  }
+
   async connect(): Promise<void> {
     const { target } = this.options
     if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.leaveServer())
@@ -117,8 +121,8 @@ export class RedisStore implements CacheStore {
       .join()
   }
 
-  async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void> {
-    await this.run((client) => client.addCounts(2, `{${key}}`, `{${key}}:${batchId}`, ...[...counts].flat()))
+  async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
+    await this.run((client) => client.addCounts(2, `{${key}}`, `{${key}}:${batchId}`, ttlMs ?? '', ...[...counts].flat()))
   }
 
   async readCounts(key: string): Promise<ReadonlyMap<string, number>> {

@@ -4,6 +4,8 @@
  */
 export interface CacheStore {
   readonly backend: 'redis' | 'redis-cluster' | 'memory'
+  /** False while it is not even asked, because it did not answer again and again. */
+  readonly answering: boolean
   /** Starts connecting and returns; a store that is not there yet is connected to when it comes. */
   connect(): Promise<void>
   close(): Promise<void>
@@ -21,8 +23,11 @@ export interface CacheStore {
   identity(): Promise<string>
   /** Tells of every removal from now on; undefined where the store has no other clients. */
   watch?(watcher: Watcher): { stop: () => void }
-  /** Adds to the counters that all processes share, once for each batch id, however often it is called with it. */
-  addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>): Promise<void>
+  /**
+   * Adds to the counters that all processes share, once for each batch id, however often it is called with it. They go
+   * `ttlMs` after the last call; null: never.
+   */
+  addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void>
   readCounts(key: string): Promise<ReadonlyMap<string, number>>
   info(): Promise<StoreInfo>
 }

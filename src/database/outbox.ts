@@ -6,12 +6,15 @@ export interface OutboxRow {
   namespace: string
   entry: string | null
   list: string | null
+  /** On this process's monotonic clock, in milliseconds */
+  writtenAt: number
 }
 
 /** The rows that this transaction has written. */
 export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]> {
-  return transaction<OutboxRow[]>`
-    select id, namespace, entry, list from cache_outbox where transaction_id = pg_current_xact_id() order by id`
+  const rows = await transaction<AgedRow[]>`
+    select id, namespace, entry, list, ${ageOf(transaction)} from cache_outbox where transaction_id = pg_current_xact_id() order by id`
+  return rows.map(withTime)
 }
 
 export async function deleteOutboxRows(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
@@ -28,13 +31,14 @@ export async function takeOutboxRows(
   deliver: (rows: readonly OutboxRow[]) => Promise<boolean>,
 ): Promise<number> {
   return database.begin(async (transaction) => {
-    const rows = await transaction<OutboxRow[]>`
-      select id, namespace, entry, list from cache_outbox where (due_at <= clock_timestamp() or id <= ${upTo})
+    const rows = await transaction<AgedRow[]>`
+      select id, namespace, entry, list, ${ageOf(transaction)} from cache_outbox where (due_at <= clock_timestamp() or id <= ${upTo})
         and namespace = any(${namespaces as string[]})
       order by id limit ${limit} for update skip locked`
-    if (rows.length === 0 || !(await deliver(rows))) return 0
-    await deleteOutboxRows(transaction, rows)
-    return rows.length
+    const changes = rows.map(withTime)
+    if (changes.length === 0 || !(await deliver(changes))) return 0
+    await deleteOutboxRows(transaction, changes)
+    return changes.length
   })
 }
 
@@ -53,4 +57,15 @@ export async function hasOutboxRows(database: Queryable, namespaces: readonly st
 export async function listenToOutbox(database: Database, wake: () => void): Promise<{ stop: () => Promise<void> }> {
   const { unlisten } = await database.listen('cache_outbox', wake, wake)
   return { stop: unlisten }
+}
+
+type AgedRow = Omit<OutboxRow, 'writtenAt'> & { ageMs: number }
+
+/** The clocks of the two hosts may differ; an age does not. */
+function ageOf(sql: Queryable) {
+  return sql`1000 * extract(epoch from clock_timestamp() - written_at)::float8 as "ageMs"`
+}
+
+function withTime({ ageMs, ...row }: AgedRow): OutboxRow {
+  return { ...row, writtenAt: performance.now() - ageMs }
 }

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
 interface Answer {
+  startedAt: number
+  operation: string | undefined
   response: ServerResponse
   head: readonly string[]
   text: string
@@ -13,13 +15,18 @@ interface Answer {
 export class AnswersOfTurn {
   private answers: Answer[] = []
 
-  add(response: ServerResponse, head: readonly string[], text: string): void {
-    if (this.answers.push({ response, head, text }) === 1) setImmediate(() => this.send())
+  /** Observes every answer once it was written, with the name of its operation. */
+  constructor(private readonly observe: (operation: string | undefined, seconds: number) => void) {}
+
+  add(answer: Answer): void {
+    if (this.answers.push(answer) === 1) setImmediate(() => this.send())
   }
 
   private send(): void {
     const { answers } = this
     this.answers = []
     for (const { response, head, text } of answers) response.writeHead(200, head as string[]).end(text)
+    const now = performance.now()
+    for (const { operation, startedAt } of answers) this.observe(operation, (now - startedAt) / 1000)
   }
 }

@@ -11,11 +11,15 @@ export interface LaneListenerOptions {
   lane: Lane
   createContext: (requestId: string, wishes: Wishes) => Context
   path: string
+  /** Told of every answer that the lane gave: the name of its operation, and how long it took */
+  observe: (operation: string | undefined, seconds: number) => void
 }
 
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
 export interface Taken {
   id: string
+  /** On the monotonic clock, in milliseconds */
+  startedAt: number
   body: Buffer
   /** What was loaded, or failed, in the lane is not asked for again. */
   context: Context | undefined
@@ -31,20 +35,24 @@ type Head = readonly string[]
 export class LaneListener {
   private readonly heads = new LRUCache<string, Head>({ max: 1_000 })
   private readonly taken = new WeakMap<IncomingMessage, Taken>()
-  private readonly answers = new AnswersOfTurn()
+  private readonly answers: AnswersOfTurn
   private closing = false
 
-  constructor(private readonly options: LaneListenerOptions) {}
+  constructor(private readonly options: LaneListenerOptions) {
+    this.answers = new AnswersOfTurn(options.observe)
+  }
 
   inFrontOf(ordinary: RequestListener): RequestListener {
     return (request, response) => {
       const head = this.isCandidate(request) ? this.heads.get(headKey(request)) : undefined
       if (!head) return ordinary(request, response)
+      const startedAt = performance.now()
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
         const taken: Taken = {
           id: requestId(request.headers),
+          startedAt,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
           context: undefined,
         }
@@ -89,17 +97,23 @@ export class LaneListener {
   }
 
   private answer(taken: Taken, head: Head, response: ServerResponse, goOn: () => void): void {
+    let operation: string | undefined
     const send = (data: string) => {
       // The connection keeps the request until the next one comes, and with it all that was loaded for it.
       taken.context = undefined
       const text = `{"data":${data}}\n`
       const all = ['x-request-id', taken.id, ...head, 'content-length', String(Buffer.byteLength(text))]
       if (this.closing) all.push('connection', 'close')
-      this.answers.add(response, all, text)
+      this.answers.add({ response, head: all, text, operation, startedAt: taken.startedAt })
     }
     try {
       const query = readQuery(taken.body)
-      const data = query && this.options.lane.run(query, () => this.contextOf(taken))
+      const data =
+        query &&
+        this.options.lane.run(query, (name) => {
+          operation = name
+          return this.contextOf(taken)
+        })
       if (data === undefined) goOn()
       else if (typeof data === 'string') send(data)
       else data.then(send, goOn)

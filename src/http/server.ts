@@ -16,7 +16,9 @@ import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
+import type { RequestFigures } from '../metrics/request-figures.js'
 import { logErrors } from './error-log.js'
+import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
@@ -25,6 +27,7 @@ import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
 import { refuseConnection, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
+import { RequestObserver } from './request-observer.js'
 import { teachLane } from './teach-lane.js'
 import { type Wishes, wishesOf } from './wishes.js'
 
@@ -36,15 +39,21 @@ export interface HttpServerOptions {
   checkHealth: () => Promise<HealthReport>
   /** Knows the faults that are no bugs. */
   describeFault: (error: unknown) => Fault | null
+  requests: RequestFigures
+  figures: FiguresRoutes
   corsOrigins: readonly string[]
   logger: FastifyBaseLogger
 }
 
 /** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, createContext, valuesAreShared, checkHealth, describeFault, corsOrigins, logger } = options
+  const { schema, createContext, valuesAreShared, checkHealth, describeFault, requests, corsOrigins, logger } = options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
-  const laneListener = new LaneListener({ lane, createContext, path: graphqlPath })
+  const laneListener = new LaneListener({
+    ...{ lane, createContext, path: graphqlPath },
+    observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
+  })
+  const observer = new RequestObserver(requests)
   const server = fastify({
     serverFactory: (ordinary) => createServer({ keepAliveTimeout: keepAliveMs }, laneListener.inFrontOf(ordinary)),
     loggerInstance: logger,
@@ -76,6 +85,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       logErrors(logger, describeFault),
       reportOrigins(() => performance.now()),
       teachLane(lane),
+      observer.plugin(),
     ],
   })
   await apollo.start()
@@ -102,6 +112,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
     next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
   })
+  server.addHook('onResponse', ({ raw, routeOptions, method }, reply, done) => {
+    const { startedAt = performance.now() - reply.elapsedTime } = laneListener.takenOf(raw) ?? {}
+    const seconds = (performance.now() - startedAt) / 1000
+    if (routeOptions.url === graphqlPath && method !== 'OPTIONS') observer.answered(raw, reply.statusCode, seconds)
+    done()
+  })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
   server.route({
@@ -109,10 +125,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: fastifyApolloHandler(apollo, {
-      context: async ({ raw, id }) => laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers)),
+      context: async ({ raw, id }) =>
+        observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers))),
     }),
   })
   registerPages(server, { schema, checkHealth })
+  registerFigures(server, options.figures)
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply

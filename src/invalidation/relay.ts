@@ -17,6 +17,8 @@ export interface RelayOptions {
   /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
   intervalMs: number
   sleep: (ms: number) => Promise<void>
+  /** Told, for each change, how long after it was written the cache confirmed it */
+  observeLag: (seconds: number) => void
   log: (message: string) => void
 }
 
@@ -98,7 +100,10 @@ export class Relay {
       const changes = rows.filter((row) => row.namespace === namespace.name)
       return invalidations(changes).map((what) => this.options.cache.invalidate(namespace, what))
     })
-    return (await Promise.all(work)).every((confirmed) => confirmed)
+    const isConfirmed = (await Promise.all(work)).every((confirmed) => confirmed)
+    const now = performance.now()
+    if (isConfirmed) for (const { writtenAt } of rows) this.options.observeLag((now - writtenAt) / 1000)
+    return isConfirmed
   }
 
   private report(error: unknown): void {

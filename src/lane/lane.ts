@@ -47,11 +47,14 @@ export class Lane {
   }
 
   /** The text of `data`; undefined where the request is not for the lane. Rejects, or throws, where it turns out not to be. */
-  run({ query, variables, operationName }: QueryRequest, createContext: () => unknown): string | Promise<string> | undefined {
+  run(
+    { query, variables, operationName }: QueryRequest,
+    createContext: (operationName: string | undefined) => unknown,
+  ): string | Promise<string> | undefined {
     const its = this.documents.get(query)
     if (its?.state !== 'compiled') return undefined
     if (operationName !== undefined && operationName !== its.operationName) return undefined
-    return its.query(variables, createContext())
+    return its.query(variables, createContext(its.operationName))
   }
 
   /** To be told of every document that the ordinary execution answered without errors. */

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import { Siblings } from './siblings.js'
 
 /** What a worker says to its primary */
 export type WorkerMessage = { state: 'listening' } | { state: 'ready'; url: string }
@@ -7,6 +8,8 @@ export type WorkerMessage = { state: 'listening' } | { state: 'ready'; url: stri
 export const stopRequest = 'stop'
 
 interface Primary {
+  /** The other workers, who can be asked through it */
+  siblings: Siblings
   announce(url: string): void
 }
 
@@ -28,5 +31,8 @@ export function findPrimary(stop: () => void): Primary | null {
   // A message to a primary that is gone is no reason to leave what is in flight without an answer.
   worker.on('error', () => undefined)
   tell({ state: 'listening' })
-  return { announce: (url) => tell({ state: 'ready', url }) }
+  return { siblings: new Siblings(worker, siblingPatienceMs), announce: (url) => tell({ state: 'ready', url }) }
 }
+
+/** A worker that is frozen does not hold up the others. */
+const siblingPatienceMs = 1_000

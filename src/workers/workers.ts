@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { handOnWhenItDies } from './handed-on.js'
 import { stopRequest, type WorkerMessage } from './primary.js'
+import { carryBetween } from './siblings.js'
 
 interface WorkersOptions {
   count: number
@@ -70,6 +71,7 @@ export class Workers {
       onReady(message.url)
     })
     handOnWhenItDies(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
+    carryBetween(worker, () => [...this.running.keys()])
     const end = endOf(worker).finally(() => this.running.delete(worker))
     this.running.set(worker, end)
     return end

@@ -115,11 +115,19 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
 
     test('adds counts once for each batch', async () => {
       const at = key()
-      await store.addCounts(at, 'batch-1', new Map([['hits', 2], ['misses', 1]])) // biome-ignore format: a table
-      await store.addCounts(at, 'batch-2', new Map([['hits', 3]]))
-      if (store.backend !== 'memory') await store.addCounts(at, 'batch-2', new Map([['hits', 3]]))
+      await store.addCounts(at, 'batch-1', new Map([['hits', 2], ['misses', 1]]), null) // biome-ignore format: a table
+      await store.addCounts(at, 'batch-2', new Map([['hits', 3]]), null)
+      if (store.backend !== 'memory') await store.addCounts(at, 'batch-2', new Map([['hits', 3]]), null)
       expect(await store.readCounts(at)).toEqual(new Map([['hits', 5], ['misses', 1]])) // biome-ignore format: a table
       expect(await store.readCounts(key())).toEqual(new Map())
+    })
+
+    test('counts with a time to live are gone after it', async () => {
+      const at = key()
+      await store.addCounts(at, 'batch-1', new Map([['hits', 2]]), 60)
+      expect(await store.readCounts(at)).toEqual(new Map([['hits', 2]]))
+      await subject.wait(80)
+      expect(await store.readCounts(at)).toEqual(new Map())
     })
 
     test('answers a ping and tells of itself', async () => {

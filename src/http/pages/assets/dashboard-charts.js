@@ -1,0 +1,219 @@
+import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
+
+/** @typedef {import('../../../metrics/dashboard.js').DashboardData['slots'][number]} Slot */
+/** @typedef {import('../../../metrics/summary.js').Summary} Summary */
+/**
+ * @typedef {object} Line
+ * @property {string} name
+ * @property {string} color a custom property of the style sheet
+ * @property {(slot: Summary) => number | null} value what is drawn
+ * @property {(slot: Summary) => string} text what is read
+ * @property {boolean} [filled]
+ */
+/**
+ * @typedef {object} Chart
+ * @property {string} title
+ * @property {readonly Line[]} lines the first is drawn first
+ * @property {[number, number]} [range]
+ * @property {boolean} [logarithmic]
+ * @property {(value: number) => string} axis
+ */
+
+const uPlot = /** @type {typeof import('uplot')} */ (/** @type {any} */ (globalThis).uPlot)
+const slotSeconds = 10
+
+/** @param {(slot: Summary) => number} count */
+const rate = (count) => ({
+  value: (/** @type {Summary} */ slot) => count(slot) / slot.seconds,
+  text: (/** @type {Summary} */ slot) => perSecond(count(slot), slot.seconds),
+})
+
+/** @param {(slot: Summary) => number | null} ms */
+const time = (ms) => ({ value: ms, text: (/** @type {Summary} */ slot) => duration(ms(slot)) })
+
+/** @param {number | null} value */
+const hundred = (value) => (value === null ? null : value * 100)
+
+/** @type {readonly Chart[]} */
+const charts = [
+  {
+    title: 'Where lookups were answered',
+    range: [0, 100],
+    axis: (value) => `${value} %`,
+    // Each covers what the one before it drew below.
+    lines: [
+      {
+        ...{ name: 'Misses', color: '--miss', filled: true },
+        value: ({ cache }) => (lookups(cache) === 0 ? null : 100),
+        text: ({ cache }) => percent(share(cache.misses, lookups(cache))),
+      },
+      {
+        ...{ name: 'Far', color: '--far', filled: true },
+        value: ({ cache }) => hundred(hitRate(cache)),
+        text: ({ cache }) => percent(share(cache.far, lookups(cache))),
+      },
+      {
+        ...{ name: 'Near', color: '--near', filled: true },
+        value: ({ cache }) => hundred(share(cache.near, lookups(cache))),
+        text: ({ cache }) => percent(share(cache.near, lookups(cache))),
+      },
+    ],
+  },
+  {
+    title: 'Requests per second',
+    axis: (value) => number(value, 1),
+    lines: [
+      { name: 'All', color: '--near', filled: true, ...rate(({ requests }) => requests) },
+      { name: 'With errors', color: '--bad', ...rate(({ errors }) => errors) },
+      { name: 'Refused', color: '--warning', ...rate(({ refused }) => refused) },
+    ],
+  },
+  {
+    title: 'Latency of requests',
+    logarithmic: true,
+    axis: (value) => duration(value),
+    lines: [
+      { name: 'p99', color: '--miss', ...time(({ latencyMs }) => latencyMs.p99) },
+      { name: 'p95', color: '--far', ...time(({ latencyMs }) => latencyMs.p95) },
+      { name: 'p50', color: '--near', ...time(({ latencyMs }) => latencyMs.p50) },
+    ],
+  },
+  {
+    title: 'SQL statements per second',
+    axis: (value) => number(value, 1),
+    lines: [{ name: 'Statements', color: '--far', filled: true, ...rate(({ statements }) => statements) }],
+  },
+  {
+    title: 'From commit to invalidated',
+    logarithmic: true,
+    axis: (value) => duration(value),
+    lines: [
+      { name: 'p99', color: '--miss', ...time(({ lagMs }) => lagMs.p99) },
+      { name: 'p50', color: '--near', ...time(({ lagMs }) => lagMs.p50) },
+    ],
+  },
+  {
+    title: 'Stale hits and cache errors per second',
+    axis: (value) => number(value, 1),
+    lines: [
+      { name: 'Stale', color: '--warning', ...rate(({ cache }) => cache.stale) },
+      { name: 'Errors', color: '--bad', ...rate(({ cache }) => cache.errors) },
+    ],
+  },
+]
+
+/**
+ * Draws all charts into the element, and gives what draws them anew. What they say now stands beside each as text.
+ * @param {HTMLElement} element
+ * @returns {(slots: readonly Slot[], latest: Summary, endMs: number, seconds: number) => void}
+ */
+export function createCharts(element) {
+  const all = charts.map((chart) => createChart(element, chart))
+  return (...its) => {
+    for (const draw of all) draw(...its)
+  }
+}
+
+/** @param {HTMLElement} element @param {Chart} chart */
+function createChart(element, chart) {
+  const figure = document.createElement('figure')
+  const caption = document.createElement('figcaption')
+  const legend = document.createElement('ul')
+  const canvas = document.createElement('div')
+  caption.textContent = chart.title
+  canvas.setAttribute('aria-hidden', 'true')
+  figure.append(caption, legend, canvas)
+  element.append(figure)
+  const texts = chart.lines.map((line) => legendItem(legend, line))
+  const plot = new uPlot(options(chart, canvas.clientWidth), [[]], canvas)
+  new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height })).observe(canvas)
+  // Colours are read when something is drawn.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw(true, true))
+
+  /** @type {ReturnType<typeof createCharts>} */
+  return (slots, latest, endMs, seconds) => {
+    plot.setData(aligned(chart, slots, endMs, seconds))
+    for (const [index, line] of chart.lines.entries()) /** @type {Text} */ (texts[index]).data = line.text(latest)
+  }
+}
+
+/** @param {HTMLElement} legend @param {Line} line */
+function legendItem(legend, { name, color }) {
+  const item = document.createElement('li')
+  const swatch = document.createElement('span')
+  const value = document.createElement('b')
+  const text = document.createTextNode('–')
+  swatch.className = 'swatch'
+  swatch.style.background = `var(${color})`
+  value.append(text)
+  item.append(swatch, `${name} `, value)
+  legend.prepend(item)
+  return text
+}
+
+/** One column for every slot, also where nothing is known. @param {Chart} chart @param {readonly Slot[]} slots @param {number} endMs @param {number} seconds */
+function aligned({ lines }, slots, endMs, seconds) {
+  const bySecond = new Map(slots.map((slot) => [slot.at / 1000, slot]))
+  const end = Math.floor(endMs / 1000 / slotSeconds) * slotSeconds
+  const times = Array.from({ length: seconds / slotSeconds }, (_, index) => end - seconds + index * slotSeconds)
+  const values = lines.map(({ value }) =>
+    times.map((at) => {
+      const slot = bySecond.get(at)
+      return slot ? value(slot) : null
+    }),
+  )
+  return /** @type {import('uplot').AlignedData} */ ([times, ...values])
+}
+
+/** @param {Chart} chart @param {number} width @returns {import('uplot').Options} */
+function options(chart, width) {
+  const axis = {
+    stroke: () => color('--quiet'),
+    grid: { stroke: () => color('--line'), width: 1 },
+    ticks: { show: false },
+    font: '12px system-ui, sans-serif',
+  }
+  return {
+    ...{ width, height, legend: { show: false }, cursor: { show: false } },
+    padding: [8, 8, 0, 0],
+    scales: { x: { time: true }, y: scale(chart) },
+    axes: [
+      { ...axis, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : chart.axis(tick))) },
+    ],
+    series: [
+      {},
+      ...chart.lines.map((line) => ({
+        ...{ label: line.name, width: line.filled ? 1 : 2, points: { show: false } },
+        stroke: () => color(line.color),
+        ...(line.filled && { fill: () => color(line.color) }),
+      })),
+    ],
+  }
+}
+
+/** @param {Chart} chart @returns {import('uplot').Scale} */
+function scale({ range, logarithmic }) {
+  if (range) return { range }
+  if (logarithmic) return { distr: 3, range: (_, least, most) => decades(least, most) }
+  return { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] }
+}
+
+/** Whole powers of ten around what there is. @param {number | null} least @param {number | null} most @returns {[number, number]} */
+function decades(least, most) {
+  if (!least || !most) return [0.1, 100]
+  const low = 10 ** Math.floor(Math.log10(least))
+  return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(most)))]
+}
+
+/** @param {number} seconds */
+function clock(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })
+}
+
+/** @param {string} name */
+function color(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name)
+}
+
+const height = 180

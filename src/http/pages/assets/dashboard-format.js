@@ -1,0 +1,39 @@
+/** @param {number} value @param {number} [digits] */
+export function number(value, digits = 0) {
+  return value.toLocaleString('en', { maximumFractionDigits: digits })
+}
+
+/** Small rates need a decimal, large ones do not. @param {number} count @param {number} seconds */
+export function perSecond(count, seconds) {
+  const rate = seconds === 0 ? 0 : count / seconds
+  return number(rate, rate < 10 ? 1 : 0)
+}
+
+/** @param {number | null} share 0 to 1 */
+export function percent(share) {
+  if (share === null) return '–'
+  // 99.96 % is not 100 %.
+  return `${number(Math.floor(share * 1000) / 10, 1)} %`
+}
+
+/** @param {number | null | undefined} ms */
+export function duration(ms) {
+  if (ms === null || ms === undefined) return '–'
+  if (ms >= 1000) return `${number(ms / 1000, 1)} s`
+  return `${number(ms, ms < 10 ? 2 : 0)} ms`
+}
+
+/** @param {{ near: number, far: number, misses: number }} cache */
+export function lookups({ near, far, misses }) {
+  return near + far + misses
+}
+
+/** @param {number} part @param {number} whole */
+export function share(part, whole) {
+  return whole === 0 ? null : part / whole
+}
+
+/** @param {{ near: number, far: number, misses: number }} cache */
+export function hitRate(cache) {
+  return share(cache.near + cache.far, lookups(cache))
+}

@@ -1,0 +1,146 @@
+import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
+
+/** @typedef {import('../../../metrics/dashboard.js').DashboardData} Data */
+/** @typedef {import('../../../metrics/summary.js').Summary} Summary */
+/** @typedef {import('../../../metrics/summary.js').CacheSummary} CacheSummary */
+
+/** Name, figure, and what it is made of @type {readonly [string, (latest: Summary) => string, (latest: Summary) => string][]} */
+const tiles = [
+  ['Hit rate', ({ cache }) => percent(hitRate(cache)), ({ cache, seconds }) => `${perSecond(lookups(cache), seconds)} lookups/s`],
+  [
+    'Requests/s',
+    ({ requests, seconds }) => perSecond(requests, seconds),
+    ({ errors, refused, requests }) => `${percent(share(errors + refused, requests) ?? 0)} with errors or refused`,
+  ],
+  [
+    'Latency, p99',
+    ({ latencyMs }) => duration(latencyMs.p99),
+    ({ latencyMs }) => `p50 ${duration(latencyMs.p50)}, p95 ${duration(latencyMs.p95)}`,
+  ],
+  [
+    'SQL statements/s',
+    ({ statements, seconds }) => perSecond(statements, seconds),
+    ({ statements, requests }) => (requests === 0 ? 'no requests' : `${number(statements / requests, 2)} a request`),
+  ],
+  [
+    'Commit to invalidated, p99',
+    ({ lagMs }) => duration(lagMs.p99),
+    ({ lagMs }) => (lagMs.p50 === null ? 'no changes' : `p50 ${duration(lagMs.p50)}`),
+  ],
+  [
+    'Event loop busy',
+    ({ busy }) => percent(busy),
+    ({ lane, requests }) => `${percent(share(lane, requests))} of requests by the lane`,
+  ],
+]
+
+/** @param {HTMLElement} list @param {Summary} latest */
+export function showTiles(list, latest) {
+  list.replaceChildren(
+    ...tiles.map(([name, figure, detail]) => {
+      const group = document.createElement('div')
+      group.append(element('dt', name), element('dd', figure(latest), 'figure'), element('dd', detail(latest), 'quiet'))
+      return group
+    }),
+  )
+}
+
+/**
+ * A row for each namespace; the buttons stay the same, so that the focus does.
+ * @param {HTMLTableSectionElement} body
+ * @param {(namespace: string) => void} flush
+ */
+export function createTable(body, flush) {
+  /** @type {Map<string, HTMLTableCellElement[]>} */
+  const rows = new Map()
+  /** @param {Summary} latest @param {readonly Summary[]} hour */
+  return (latest, hour) => {
+    for (const [namespace, its] of Object.entries(latest.namespaces)) {
+      const cells = rows.get(namespace) ?? addRow(body, namespace, flush)
+      rows.set(namespace, cells)
+      const inHour = hour.map(({ namespaces }) => /** @type {CacheSummary} */ (namespaces[namespace]))
+      for (const [index, text] of columns(its, latest.seconds, inHour).entries()) {
+        const cell = /** @type {HTMLTableCellElement} */ (cells[index])
+        if (cell.textContent !== text) cell.textContent = text
+      }
+    }
+  }
+}
+
+/** @param {CacheSummary} its @param {number} seconds @param {readonly CacheSummary[]} hour */
+function columns(its, seconds, hour) {
+  const all = lookups(its)
+  const inHour = hour.reduce(
+    (sum, { near, far, misses }) => ({ near: sum.near + near, far: sum.far + far, misses: sum.misses + misses }),
+    {
+      near: 0,
+      far: 0,
+      misses: 0,
+    },
+  )
+  return [
+    percent(hitRate(its)),
+    perSecond(all, seconds),
+    ...[its.near, its.far, its.misses, its.stale].map((count) => percent(share(count, all))),
+    perSecond(its.invalidations, seconds),
+    number(its.errors),
+    percent(hitRate(inHour)),
+  ]
+}
+
+/** @param {HTMLTableSectionElement} body @param {string} namespace @param {(namespace: string) => void} flush */
+function addRow(body, namespace, flush) {
+  const row = body.insertRow()
+  const name = document.createElement('th')
+  name.scope = 'row'
+  name.textContent = namespace
+  row.append(name)
+  const cells = Array.from({ length: 9 }, () => row.insertCell())
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = 'Flush'
+  button.setAttribute('aria-label', `Flush ${namespace}`)
+  button.addEventListener('click', () => flush(namespace))
+  row.insertCell().append(button)
+  return cells
+}
+
+/** In one line, whether somebody has to do something. @param {Data} data @returns {{ className: string, text: string }} */
+export function stateOf({ of, latest }) {
+  const failed = share(latest.errors, latest.requests) ?? 0
+  if (of === 'this process')
+    return {
+      className: 'state degraded',
+      text: 'The cache server cannot be reached: look at /health and at REDIS_URL. Answers come from the database.',
+    }
+  if (latest.doubting > 0)
+    return {
+      className: 'state degraded',
+      text: `The cache is not believed by ${number(latest.doubting)} of ${number(latest.processes)} processes: they read from the database until it is caught up with.`,
+    }
+  if (failed > 0.01)
+    return { className: 'state degraded', text: `${percent(failed)} of the requests have errors: the log says why.` }
+  if (latest.cache.errors > 0) return { className: 'state degraded', text: 'The cache answers with errors: the log says why.' }
+  return {
+    className: 'state healthy',
+    text: latest.requests === 0 ? 'All is well; no requests in the last 10 seconds.' : 'All is well.',
+  }
+}
+
+/** @param {Data} data */
+export function scopeOf({ of, latest, backend, now }) {
+  const time = new Date(now).toLocaleTimeString([], { hour12: false })
+  const processes =
+    of === 'all'
+      ? `${number(latest.processes)} ${latest.processes === 1 ? 'process' : 'processes'}`
+      : 'only the process that answered'
+  return `The last 10 seconds of ${processes}, cache in ${backend === 'memory' ? 'memory' : 'Redis'}, at ${time}.`
+}
+
+/** @param {string} name @param {string} text @param {string} [className] */
+function element(name, text, className = '') {
+  const its = document.createElement(name)
+  its.textContent = text
+  its.className = className
+  return its
+}

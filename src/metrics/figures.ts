@@ -1,0 +1,25 @@
+import type { Counts as CacheCounts } from '../cache/counters.js'
+import type { Distribution } from './distribution.js'
+import type { RequestFigures } from './request-figures.js'
+import type { StatementFigures } from './statement-figures.js'
+
+/** All that this process knows of itself. What is not a number stays where it is counted, and is read when somebody asks. */
+export interface Figures {
+  requests: RequestFigures
+  statements: StatementFigures
+  invalidationLag: Distribution
+  namespaces: readonly string[]
+  cache: CacheFigures
+  maxFetches: number
+  /** Milliseconds that the event loop has been busy since the process began */
+  busyMs: () => number
+}
+
+/** What is asked of the cache. */
+export interface CacheFigures {
+  readonly trusted: boolean
+  readonly answering: boolean
+  readonly fetches: { running: number; waiting: number }
+  readonly nearBytes: number
+  ownCounts(namespace: { name: string }): CacheCounts
+}

@@ -1,0 +1,194 @@
+import { isDeepStrictEqual } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { postBody } from '../helpers/post.js'
+import { readMetrics, type Samples, sumOf } from '../helpers/prometheus.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+const statsQuery = `query Stats { stats { caches { namespace hits negativeHits staleHits nearHits misses coalesced leaseWaits shed
+  fills invalidations unavailable refused corrupt failedRefills audited wrong } } }`
+
+/** What Query.stats says, by the names of the metrics */
+async function stats(url: string): Promise<Record<string, number>> {
+  const { data } = await query(url, statsQuery)
+  return Object.fromEntries(
+    data.stats.caches.flatMap(({ namespace, ...counts }: Record<string, number | string>) => {
+      const its = String(namespace).toLowerCase().replace('_', '-')
+      const { hits, nearHits, ...others } = counts as Record<string, number>
+      return Object.entries({ near: nearHits ?? 0, far: (hits ?? 0) - (nearHits ?? 0), ...others }).map(([name, count]) => [
+        `${its} ${name}`,
+        count,
+      ])
+    }),
+  )
+}
+
+function cacheCounters(samples: Samples): Record<string, number> {
+  const namespaces = ['users', 'products', 'orders', 'product-lists', 'user-orders', 'stats']
+  const of = (name: string, namespace: string, labels = {}) => sumOf(samples, name, { namespace, ...labels })
+  return Object.fromEntries(
+    namespaces.flatMap((its) =>
+      Object.entries({
+        near: of('cache_hits_total', its, { store: 'near' }),
+        far: of('cache_hits_total', its, { store: 'far' }),
+        negativeHits: of('cache_negative_hits_total', its),
+        staleHits: of('cache_stale_hits_total', its),
+        misses: of('cache_misses_total', its),
+        coalesced: of('cache_coalesced_misses_total', its),
+        leaseWaits: of('cache_lease_waits_total', its),
+        shed: of('cache_shed_fetches_total', its),
+        fills: of('cache_fills_total', its),
+        invalidations: of('cache_invalidations_total', its),
+        unavailable: of('cache_errors_total', its, { kind: 'unavailable' }),
+        refused: of('cache_errors_total', its, { kind: 'refused' }),
+        corrupt: of('cache_errors_total', its, { kind: 'corrupt' }),
+        failedRefills: of('cache_errors_total', its, { kind: 'failed_refill' }),
+        audited: of('cache_audited_entries_total', its),
+        wrong: of('cache_wrong_entries_total', its),
+      }).map(([name, count]) => [`${its} ${name}`, count]),
+    ),
+  )
+}
+
+describe('/metrics', () => {
+  let app: TestApp
+  beforeEach(async () => {
+    app = await startTestApp({ env: { CACHE_NEAR_MB: '8' } })
+  })
+  afterEach(() => app.stop())
+
+  const requests = async (labels: Record<string, string>) =>
+    sumOf(await readMetrics(app.origin), 'graphql_requests_total', labels)
+  /** An answer is counted after it was sent. */
+  const becomes = (labels: Record<string, string>, count: number) => until(async () => (await requests(labels)) === count)
+
+  test('counts every request once, through the lane or not, by the name of its operation', async () => {
+    for (let times = 0; times < 10; times += 1) await app.query('query Shelf { product(id: "product_1") { name } }')
+    for (let times = 0; times < 3; times += 1) await app.query('{ product(id: "product_2") { name } }')
+    await app.query('mutation Refill { updateProductStock(productId: "product_1", stock: 9) { product { stock } } }')
+    await becomes({}, 14)
+    expect(await requests({ operation: 'Shelf', way: 'ordinary' })).toBe(2)
+    expect(await requests({ operation: 'Shelf', way: 'lane' })).toBe(8)
+    expect(await requests({ operation: 'anonymous' })).toBe(3)
+    expect(await requests({ operation: 'Refill', way: 'ordinary', outcome: 'ok' })).toBe(1)
+    expect(sumOf(await readMetrics(app.origin), 'graphql_request_duration_seconds_count', { operation: 'Shelf' })).toBe(10)
+  })
+
+  test('tells answers with errors from requests that were refused', async () => {
+    await app.query('query Page { products(first: 1000) { totalCount } }')
+    await becomes({ operation: 'Page', outcome: 'errors' }, 1)
+    await app.query('query Invalid { nothing }')
+    await app.query('{')
+    await postBody(app, 'not json')
+    await fetch(`${app.origin}/graphql?query={__typename}`)
+    await becomes({ operation: 'unknown', outcome: 'refused' }, 4)
+    await fetch(`${app.origin}/graphql`, { method: 'OPTIONS' })
+    await fetch(`${app.origin}/nothing`)
+    await app.query('{ __typename }')
+    await becomes({ operation: 'anonymous' }, 1)
+    expect(await requests({})).toBe(6)
+  })
+
+  test('what clients invent as names does not grow it without a bound', async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `Invented${index}`)
+    for (const name of [...names, '__proto__', 'constructor', 'x'.repeat(2_000)]) await app.query(`query ${name} { __typename }`)
+    await becomes({}, 63)
+    const operations = (await readMetrics(app.origin)).filter(({ name }) => name === 'graphql_request_duration_seconds_count')
+    expect(operations).toHaveLength(51)
+    expect(await requests({ operation: 'other' })).toBe(13)
+    await app.query('{ __typename }')
+    await becomes({ operation: 'anonymous' }, 1)
+  })
+
+  test('counts statements, those in transactions too, and how long a change took to reach the cache', async () => {
+    const before = sumOf(await readMetrics(app.origin), 'database_statement_duration_seconds_count')
+    await app.query('{ user(id: "user_1") { id } }')
+    await app.query('mutation { updateUser(input: { id: "user_1", name: "Other" }) { user { name } } }')
+    const samples = await readMetrics(app.origin)
+    expect(sumOf(samples, 'database_statement_duration_seconds_count') - before).toBeGreaterThanOrEqual(5)
+    expect(sumOf(samples, 'invalidation_lag_seconds_count')).toBe(1)
+    expect(sumOf(samples, 'invalidation_lag_seconds_sum')).toBeLessThan(60)
+    await app.database.sql`update users set name = 'Elsewhere' where id in (2, 3)`
+    await until(async () => sumOf(await readMetrics(app.origin), 'invalidation_lag_seconds_count') === 3)
+    expect(sumOf(samples, 'cache_trusted')).toBe(1)
+    expect(sumOf(samples, 'database_connections_max')).toBe(10)
+  })
+
+  test('statements that wait for a connection are seen, and gone when they had it', async () => {
+    const locker = await app.database.sql.reserve()
+    await locker`begin`
+    await locker`lock table products`
+    const answers = Array.from({ length: 14 }, (_, index) =>
+      app.query(`mutation { updateProductStock(productId: "product_${index + 1}", stock: 1) { product { id } } }`),
+    )
+    const seen = async (name: string) => sumOf(await readMetrics(app.origin), name)
+    await until(async () => (await seen('database_statements_running')) >= 10)
+    await locker`commit`
+    locker.release()
+    await Promise.all(answers)
+    await until(async () => (await seen('database_statements_running')) + (await seen('database_statements_waiting')) === 0)
+  })
+
+  test('its cache counters are those of Query.stats', async () => {
+    const document =
+      '{ orders: user(id: "user_1") { orders(first: 3) { nodes { products { id } } } } missing: user(id: "user_99999") { id } }'
+    for (let times = 0; times < 4; times += 1) await app.query(document)
+    const counters = cacheCounters(await readMetrics(app.origin))
+    expect(counters).toEqual(await stats(`${app.origin}/graphql`))
+    expect(counters['users misses']).toBeGreaterThan(0)
+  })
+})
+
+describe.skipIf(noRedis)('/metrics of two workers', () => {
+  let redis: TestRedis
+  let database: TestDatabase
+  let built: Built
+  let url: string
+  beforeAll(async () => {
+    ;[redis, database] = await Promise.all([startRedis(), createDatabase()])
+    built = runBuilt({ WORKERS: '2', REDIS_URL: redis.url, DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0' })
+    url = await ready(built)
+  })
+  afterAll(async () => {
+    built.child.kill('SIGTERM')
+    await built.exited
+    await Promise.all([redis.stop(), database.drop()])
+  })
+  const all = () => readMetrics(new URL(url).origin)
+
+  test('whichever answers tells of both, and they add up', async () => {
+    for (let times = 0; times < 20; times += 1) await query(url, 'query Both { user(id: "user_1") { id } }')
+    await until(async () => sumOf(await all(), 'graphql_requests_total', { operation: 'Both' }) === 20)
+    const samples = await all()
+    const workers = samples.filter(({ name, labels }) => name === 'cache_trusted' && labels.worker !== undefined)
+    expect(workers).toHaveLength(2)
+    for (const { labels } of workers) {
+      expect(sumOf(samples, 'graphql_requests_total', { operation: 'Both', worker: labels.worker as string })).toBeGreaterThan(0)
+    }
+    expect(sumOf(samples, 'workers_running')).toBe(2)
+    expect(sumOf(samples, 'workers_answered')).toBe(2)
+    // Each carries what it counted to the shared sums once a second.
+    const counters = cacheCounters(samples)
+    await until(async () => isDeepStrictEqual(await stats(url), counters))
+  })
+
+  test('a worker that is frozen is left out, and that is said', async () => {
+    const pids = [...built.output().matchAll(/"pid":(\d+),.*Server listening/g)].map(([, pid]) => Number(pid))
+    process.kill(pids[0] as number, 'SIGSTOP')
+    try {
+      // The frozen one is handed connections too, and answers those later.
+      const answers = Array.from({ length: 4 }, all)
+      const samples = await Promise.race(answers)
+      expect(sumOf(samples, 'workers_running')).toBe(2)
+      expect(sumOf(samples, 'workers_answered')).toBe(1)
+      process.kill(pids[0] as number, 'SIGCONT')
+      await Promise.all(answers)
+    } finally {
+      process.kill(pids[0] as number, 'SIGCONT')
+    }
+    await until(async () => sumOf(await all(), 'workers_answered') === 2)
+  })
+})
