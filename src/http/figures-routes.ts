@@ -12,7 +12,7 @@ export interface FiguresRoutes {
 /** /metrics, and /dashboard with its figures. Whoever reaches the server may read them: a hook here is the place to restrict that. */
 export function registerFigures(server: FastifyInstance, options: FiguresRoutes): void {
   const { readMetrics, metricsContentType, readDashboard } = options
-  void server.register(async (its) => {
+  void server.register((its, _, done) => {
     its.get('/metrics', async (_, reply) =>
       reply
         .header('cache-control', 'no-store')
@@ -22,6 +22,7 @@ export function registerFigures(server: FastifyInstance, options: FiguresRoutes)
     its.get<{ Querystring: { after?: string } }>('/dashboard/figures', async ({ query }, reply) =>
       reply.header('cache-control', 'no-store').send(await readDashboard(Number(query.after) || 0)),
     )
+    done()
   })
   // The page holds no figures; it can ask for a token first.
   registerDashboard(server)

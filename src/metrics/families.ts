@@ -11,7 +11,7 @@ export interface Family {
   values: () => Value[]
 }
 
-export interface Value {
+interface Value {
   labels: Record<string, string | number>
   value: number
   /** Where it is not that of the family: of the parts of a histogram */

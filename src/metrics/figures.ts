@@ -16,7 +16,7 @@ export interface Figures {
 }
 
 /** What is asked of the cache. */
-export interface CacheFigures {
+interface CacheFigures {
   readonly trusted: boolean
   readonly answering: boolean
   readonly fetches: { running: number; waiting: number }

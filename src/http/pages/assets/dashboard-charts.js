@@ -61,11 +61,11 @@ const charts = [
   },
   {
     title: 'Requests per second',
-    axis: (value) => number(value, 1),
+    axis: (value) => number(value, 2),
     lines: [
-      { name: 'All', color: '--near', filled: true, ...rate(({ requests }) => requests) },
-      { name: 'With errors', color: '--bad', ...rate(({ errors }) => errors) },
       { name: 'Refused', color: '--warning', ...rate(({ refused }) => refused) },
+      { name: 'With errors', color: '--bad', ...rate(({ errors }) => errors) },
+      { name: 'All', color: '--near', ...rate(({ requests }) => requests) },
     ],
   },
   {
@@ -80,11 +80,11 @@ const charts = [
   },
   {
     title: 'SQL statements per second',
-    axis: (value) => number(value, 1),
+    axis: (value) => number(value, 2),
     lines: [{ name: 'Statements', color: '--far', filled: true, ...rate(({ statements }) => statements) }],
   },
   {
-    title: 'From commit to invalidated',
+    title: 'Invalidation lag',
     logarithmic: true,
     axis: (value) => duration(value),
     lines: [
@@ -94,7 +94,7 @@ const charts = [
   },
   {
     title: 'Stale hits and cache errors per second',
-    axis: (value) => number(value, 1),
+    axis: (value) => number(value, 2),
     lines: [
       { name: 'Stale', color: '--warning', ...rate(({ cache }) => cache.stale) },
       { name: 'Errors', color: '--bad', ...rate(({ cache }) => cache.errors) },
@@ -178,13 +178,18 @@ function options(chart, width) {
     padding: [8, 8, 0, 0],
     scales: { x: { time: true }, y: scale(chart) },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map(clock) },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : chart.axis(tick))) },
+      { ...axis, size: 28, values: (_, ticks) => ticks.map(clock) },
+      {
+        ...axis,
+        size: 62,
+        ...(chart.logarithmic && { splits: powersOfTen }),
+        values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : chart.axis(tick))),
+      },
     ],
     series: [
       {},
       ...chart.lines.map((line) => ({
-        ...{ label: line.name, width: line.filled ? 1 : 2, points: { show: false } },
+        ...{ label: line.name, width: line.filled ? 1 : 2, points: { size: 4 } },
         stroke: () => color(line.color),
         ...(line.filled && { fill: () => color(line.color) }),
       })),
@@ -204,6 +209,12 @@ function decades(least, most) {
   if (!least || !most) return [0.1, 100]
   const low = 10 ** Math.floor(Math.log10(least))
   return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(most)))]
+}
+
+/** @param {unknown} _ @param {unknown} __ @param {number} low @param {number} high */
+function powersOfTen(_, __, low, high) {
+  const first = Math.round(Math.log10(low))
+  return Array.from({ length: Math.round(Math.log10(high)) - first + 1 }, (_, index) => 10 ** (first + index))
 }
 
 /** @param {number} seconds */

@@ -12,8 +12,11 @@ export function perSecond(count, seconds) {
 /** @param {number | null} share 0 to 1 */
 export function percent(share) {
   if (share === null) return '–'
-  // 99.96 % is not 100 %.
-  return `${number(Math.floor(share * 1000) / 10, 1)} %`
+  const rounded = Math.round(share * 1000) / 10
+  // 99.96 % is not all, and 0.04 % is not nothing.
+  if (rounded === 100 && share < 1) return '99.9 %'
+  if (rounded === 0 && share > 0) return '<0.1 %'
+  return `${number(rounded, 1)} %`
 }
 
 /** @param {number | null | undefined} ms */

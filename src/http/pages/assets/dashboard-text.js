@@ -23,7 +23,7 @@ const tiles = [
     ({ statements, requests }) => (requests === 0 ? 'no requests' : `${number(statements / requests, 2)} a request`),
   ],
   [
-    'Commit to invalidated, p99',
+    'Invalidation lag, p99',
     ({ lagMs }) => duration(lagMs.p99),
     ({ lagMs }) => (lagMs.p50 === null ? 'no changes' : `p50 ${duration(lagMs.p50)}`),
   ],
