@@ -31,9 +31,12 @@ for i, key in ipairs(KEYS) do
 end
 return answers`
 
-/** The second key remembers for ten minutes which batch it was: it is sent again after a second, once the server answers. */
+/**
+ * The second key remembers for ten minutes, or as long as what is counted is kept, which batch it was: it is sent again after a second,
+ * once the server answers.
+ */
 export const addCountsScript = `
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', 600000) then
+if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]) or 600000)) then
   for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
   if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 end`

@@ -26,21 +26,30 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
   let redis: TestRedis
   let app: TestApp
   let browser: TestBrowser
+  let pages: Page[]
   beforeAll(async () => {
     browser = await startBrowser()
   })
   afterAll(() => browser.stop())
   beforeEach(async () => {
+    pages = []
     redis = await startRedis()
     app = await startTestApp({ redisUrl: redis.url, env: { CACHE_NEAR_MB: '8', REDIS_HEALTH_INTERVAL_MS: '50' } })
   })
   afterEach(async () => {
+    // A page goes on asking.
+    for (const page of pages) await page.close()
     await app.stop()
     await redis.stop()
   })
+  const open = async (options = {}) => {
+    const its = await browser.open(`${app.origin}/dashboard`, options)
+    pages.push(its.page)
+    return its
+  }
 
   test('moves when there is traffic, and asks nobody else', async () => {
-    const { page, askedElsewhere } = await browser.open(`${app.origin}/dashboard`)
+    const { page, askedElsewhere } = await open()
     await page.getByText('no requests in the last 10 seconds').waitFor()
     await traffic(app, 3)
     await page.getByText('All is well.', { exact: true }).waitFor()
@@ -57,7 +66,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
 
   test('flushes a namespace after a confirmation, and not without one', async () => {
     await app.query('{ user(id: "user_1") { id } }')
-    const { page } = await browser.open(`${app.origin}/dashboard`)
+    const { page } = await open()
     const flush = page.getByRole('button', { name: 'Flush users' })
     const held = async () => (await redis.client.keys('*:v1:users')).length
     expect(await held()).toBe(1)
@@ -79,7 +88,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
   })
 
   test('warms up with the token that was pasted, which a reload keeps', async () => {
-    const { page } = await browser.open(`${app.origin}/dashboard`)
+    const { page } = await open()
     await page.getByText('Administrator’s token').click()
     await page.getByLabel(/bearer token/).fill('its-token')
     await page.getByRole('button', { name: 'Use it' }).click()
@@ -94,7 +103,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
   })
 
   test('says what to do when something is wrong, and goes on when it is mended', async () => {
-    const { page } = await browser.open(`${app.origin}/dashboard`)
+    const { page } = await open()
     await traffic(app, 1)
     await page.getByText('All is well.', { exact: true }).waitFor()
     await redis.kill()
@@ -109,13 +118,13 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Flush', exact: true }).click()
     await page.getByText('Not done: The cache server cannot be reached, nothing was flushed').waitFor()
     await redis.start()
-    await page.getByText('1 process').waitFor()
+    await page.getByText('The last 10 seconds of 1 process').waitFor()
   })
 
   test('says so when the server does not answer, and keeps what it knows', async () => {
-    const { page } = await browser.open(`${app.origin}/dashboard`)
+    const { page } = await open()
     await page.getByText('All is well').waitFor()
-    const refused = await browser.open(`${app.origin}/dashboard`)
+    const refused = await open()
     await refused.page.route('**/dashboard/figures*', (route) => route.fulfill({ status: 200, body: 'not what was asked for' }))
     await refused.page.getByRole('alert').getByText('The server does not answer; trying again every 2 seconds').waitFor()
     await refused.page.unroute('**/dashboard/figures*')
@@ -124,7 +133,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
 
   test('the keyboard reaches the range, and the history of an hour is there after a reload', async () => {
     await traffic(app, 1)
-    const { page } = await browser.open(`${app.origin}/dashboard`)
+    const { page } = await open()
     await page.getByRole('radio', { name: '10 minutes' }).focus()
     await page.keyboard.press('ArrowRight')
     expect(await page.getByRole('radio', { name: '1 hour' }).isChecked()).toBe(true)
@@ -141,7 +150,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     ['dashboard-phone-dark', { ...phone, ...dark }],
   ])('fits: %s', async (name, options) => {
     await traffic(app, 2)
-    const { page } = await browser.open(`${app.origin}/dashboard`, options)
+    const { page } = await open(options)
     await figure(page, 'Hit rate').getByText(/%$/).first().waitFor()
     await screenshot(page, name)
     await expectNoOverflow(page)

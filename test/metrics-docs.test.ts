@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { startTestApp } from './helpers/app.js'
+
+/** Name and type, as Prometheus is told */
+function exposed(text: string): string[] {
+  return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
+}
+
+test('docs/metrics.md lists what /metrics gives, and nothing else', async () => {
+  const app = await startTestApp()
+  const text = await (await fetch(`${app.origin}/metrics`)).text()
+  await app.stop()
+  const own = exposed(text).filter((its) => !/^(process|nodejs)_/.test(its))
+  const rows = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(
+    ([, name, type]) => `${name} ${type}`,
+  )
+  expect(rows.filter((row) => !row.startsWith('workers_'))).toEqual(expect.arrayContaining(own))
+  expect(rows).toHaveLength(own.length + 2)
+  expect(exposed(text)).toEqual(
+    expect.arrayContaining(['nodejs_eventloop_lag_p99_seconds gauge', 'process_cpu_seconds_total counter']),
+  )
+})
