@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
+import { type Authenticator, openToEverybody, TokenAuthenticator } from './auth/authenticator.js'
+import { RemoteKeys } from './auth/remote-keys.js'
+import { createTokenVerifier } from './auth/verify-token.js'
 import { Cache } from './cache/cache.js'
 import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
@@ -37,6 +40,7 @@ import { families } from './metrics/families.js'
 import type { Figures } from './metrics/figures.js'
 import { RequestFigures } from './metrics/request-figures.js'
 import { StatementFigures } from './metrics/statement-figures.js'
+import { idKind } from './model.js'
 
 export interface App {
   /** Of the GraphQL endpoint */
@@ -215,7 +219,7 @@ function createServer(
   return createHttpServer({
     schema: createSchema(),
     valuesAreShared: cache.sharesValues,
-    createContext: (requestId, wishes) => {
+    createContext: (requestId, viewer, wishes) => {
       const origins = wishes.origins ? new Origins(() => performance.now()) : null
       const loaders = wishes === noWishes ? createLoaders() : loadersFor(wishes, origins)
       const committed = async (changes: readonly OutboxRow[]) => {
@@ -224,6 +228,7 @@ function createServer(
       }
       return {
         requestId,
+        viewer,
         loaders,
         origins,
         cacheAdmin,
@@ -233,6 +238,7 @@ function createServer(
         },
       }
     },
+    authenticator: createAuthenticator(config, logger),
     checkHealth: () =>
       checkHealth({
         pingDatabase: () => timed(() => database`select 1`),
@@ -248,6 +254,28 @@ function createServer(
     corsOrigins: config.CORS_ORIGINS,
     logger,
   })
+}
+
+function createAuthenticator(config: Config, logger: Logger): Authenticator {
+  const keys = tokenKeys(config, logger)
+  if (!keys) {
+    logger.warn(
+      'OPEN TO EVERYBODY: whoever reaches this server is an administrator. Set AUTH_JWT_SECRET or AUTH_JWKS_URL to change that.',
+    )
+    return openToEverybody
+  }
+  const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = config
+  const isUserId = (text: string) => idKind(text) === 'user'
+  const verify = createTokenVerifier({ keys, issuer, audience, isUserId, now: Date.now })
+  return new TokenAuthenticator({ verify, maxRemembered: 10_000, rememberMs: 60_000, now: Date.now })
+}
+
+function tokenKeys({ AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url }: Config, logger: Logger) {
+  if (secret !== undefined) return { state: 'secret' as const, secret }
+  if (url === undefined) return null
+  const log = (message: string) => logger.warn(message)
+  const limits = { timeoutMs: 3_000, cooldownMs: 30_000, maxAgeMs: 300_000, retryMs: 30_000 }
+  return { state: 'public' as const, find: new RemoteKeys({ url, ...limits, now: Date.now, log }).find }
 }
 
 async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {

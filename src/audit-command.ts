@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { parseArgs } from 'node:util'
 import { runAudit } from './app.js'
 import { ConfigError, readConfig, redisVariables } from './config.js'
+import { readEnvironment } from './environment.js'
 
 /** npm run audit: compares entries of the cache with the database; ends with 1 where one was wrong. */
 const { values } = parseArgs({ options: { entries: { type: 'string', default: '1000' } } })
@@ -9,7 +10,7 @@ const entries = Number(values.entries)
 
 try {
   if (!Number.isInteger(entries) || entries < 1) throw new ConfigError(['--entries must be a whole number from 1'])
-  const config = readConfig(process.env)
+  const config = readConfig(readEnvironment())
   if (redisVariables.every((name) => config[name] === undefined)) {
     throw new ConfigError([`none of ${redisVariables.join(', ')} is set: a cache in another process cannot be audited from here`])
   }

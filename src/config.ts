@@ -13,6 +13,15 @@ const variables = {
     .transform((text) => (text === 'auto' ? String(Math.min(availableParallelism(), maxWorkers)) : text))
     .pipe(integer(1, maxWorkers, `must be auto, or a whole number from 1 to ${maxWorkers}`))
     .default(1),
+  NODE_ENV: z.string().optional(),
+  AUTH_JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= 32, 'must have at least 32 bytes: openssl rand -base64 48 makes one')
+    .optional(),
+  AUTH_JWKS_URL: url('https:', 'http:').optional(),
+  AUTH_ISSUER: z.string().optional(),
+  AUTH_AUDIENCE: z.string().optional(),
+  AUTH_OPEN: z.stringbool('must be true or false').default(false),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   DATABASE_POOL: integer(1, 1000).default(10),
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
@@ -51,6 +60,7 @@ const variables = {
 
 export type Config = z.infer<typeof schema>
 const schema = z.object(variables).superRefine((config, context) => {
+  for (const [name, message] of authenticationFaults(config)) context.addIssue({ code: 'custom', path: [name], message })
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
   for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
   if (config.WORKERS > 1 && first === undefined) {
@@ -78,6 +88,25 @@ export class ConfigError extends Error {
   constructor(readonly faults: readonly string[]) {
     super(`Bad configuration:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
   }
+}
+
+/** Who may do what must never hang on a setting that was forgotten, or that has no effect. */
+function authenticationFaults(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open, NODE_ENV } = config
+  const claims = ['AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
+  if (secret !== undefined && url !== undefined) return [['AUTH_JWKS_URL', 'cannot be set together with AUTH_JWT_SECRET']]
+  if (url !== undefined || secret !== undefined) {
+    if (open) return [['AUTH_OPEN', `cannot be set together with ${url === undefined ? 'AUTH_JWT_SECRET' : 'AUTH_JWKS_URL'}`]]
+    if (secret !== undefined) return []
+    const lacking = claims.filter((name) => config[name] === undefined)
+    return lacking.map((name) => [name, 'must be set with AUTH_JWKS_URL: such keys sign tokens for other services too'])
+  }
+  const idle = claims.filter((name) => config[name] !== undefined)
+  if (idle.length > 0) return idle.map((name) => [name, 'has no effect without AUTH_JWT_SECRET or AUTH_JWKS_URL'])
+  if (open || NODE_ENV !== 'production') return []
+  const message =
+    'is production and nothing says who may do what: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true to let everybody do everything'
+  return [['NODE_ENV', message]]
 }
 
 function integer(least: number, most: number, message = `must be a whole number from ${least} to ${most}`) {

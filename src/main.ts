@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { pino } from 'pino'
 import { type Config, ConfigError, readConfig } from './config.js'
+import { readEnvironment } from './environment.js'
 import { findPrimary } from './workers/primary.js'
 import { Workers, WorkersError } from './workers/workers.js'
 
@@ -17,7 +18,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSign
 process.on('unhandledRejection', (error) => process.stderr.write(`Nobody waited for what failed: ${describe(error)}\n`))
 const primary = findPrimary(stop)
 try {
-  running = run(readConfig(process.env))
+  running = run(readConfig(readEnvironment()))
   const url = await running.url
   if (primary) primary.announce(url)
   else process.stdout.write(`\nReady: open ${url}\n\n`)

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
+import { readEnvironment } from '../environment.js'
 import { connect, type Database } from './connection.js'
 import { type DemoCounts, loadDemoData } from './demo-data.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
@@ -84,7 +85,7 @@ function interruption(): Promise<never> {
 }
 
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
-  const { DATABASE_URL, DATA_DIR } = process.env
+  const { DATABASE_URL, DATA_DIR } = readEnvironment()
   if (DATABASE_URL) return { url: DATABASE_URL, stop: async () => undefined }
   return startEmbeddedPostgres({ dataDirectory: DATA_DIR || '.data', log: console.log })
 }

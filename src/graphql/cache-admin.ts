@@ -1,4 +1,5 @@
 import { Arg, Ctx, Field, Float, Int, Mutation, ObjectType, Query, Resolver, registerEnumType } from 'type-graphql'
+import { Access, administrators } from './access.js'
 import type { CacheInfo, Context } from './context.js'
 import { badUserInput, serviceUnavailable } from './errors.js'
 
@@ -62,11 +63,13 @@ const maxWarmUp = 100_000
 
 @Resolver()
 export class CacheAdminResolver {
+  @Access(administrators)
   @Query(() => CacheInfoType)
   cacheInfo(@Ctx() { cacheAdmin }: Context) {
     return cacheAdmin.info()
   }
 
+  @Access(administrators)
   @Mutation(() => WarmUpCachePayloadType, {
     description: 'Fills the cache ahead of traffic; all namespaces that can be warmed, unless named',
   })
@@ -89,6 +92,7 @@ export class CacheAdminResolver {
     return { warmed }
   }
 
+  @Access(administrators)
   @Mutation(() => FlushCachePayloadType, {
     description: 'Makes every entry of the namespace unreadable at once, whatever their number',
   })

@@ -1,3 +1,4 @@
+import type { Viewer } from '../auth/viewer.js'
 import type { Commands } from '../commands/commands.js'
 import type { Loaders } from '../loaders/loaders.js'
 import type { Origins } from '../loaders/origins.js'
@@ -5,6 +6,8 @@ import type { Origins } from '../loaders/origins.js'
 /** What a request has at hand. */
 export interface Context {
   requestId: string
+  /** Who asks */
+  viewer: Viewer
   /** Fresh for this request */
   loaders: Loaders
   /** Where what was loaded came from, where the request asks to be told */

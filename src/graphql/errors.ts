@@ -1,5 +1,7 @@
+import { HeaderMap } from '@apollo/server'
 import { unwrapResolverError } from '@apollo/server/errors'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { challenge } from '../auth/challenge.js'
 
 /** Every code of a top-level error that this server gives. docs/errors.md says what they mean, and a test keeps the two equal. */
 export const errorCodes = [
@@ -20,6 +22,18 @@ export type ErrorCode = (typeof errorCodes)[number]
 /** A fault of the request, for its author to mend. */
 export function badUserInput(message: string): GraphQLError {
   return withCode('BAD_USER_INPUT', message)
+}
+
+/** It takes a token, and none was sent. */
+export function unauthenticated(): GraphQLError {
+  const http = { status: 401, headers: new HeaderMap([['www-authenticate', challenge()]]) }
+  const message = 'This needs a token: send the header Authorization: Bearer <token>'
+  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http } })
+}
+
+/** Not for the one who asks. The same whether or not what was named exists. */
+export function forbidden(): GraphQLError {
+  return new GraphQLError('Your token does not allow this', { extensions: { code: 'FORBIDDEN' } })
 }
 
 /** Something outside this process is needed for the answer and does not answer. */

@@ -1,6 +1,7 @@
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
 import type { Loadable, Loader } from '../loaders/loader.js'
 import { type IdKind, idKind } from '../model.js'
+import { Access, everyone } from './access.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
 
@@ -9,22 +10,28 @@ export const nodeTypeNames: readonly string[] = Object.values(typeNames)
 
 @InterfaceType('Node', {
   description: 'Anything that can be fetched again by its id. Ids carry their type: user_1, product_1, order_1.',
-  resolveType: ({ id }: { id: string }) => typeNames[idKind(id) as IdKind],
+  resolveType: typeNameOf,
 })
 export abstract class NodeType {
   @Field(() => ID)
   id!: string
 }
 
+export function typeNameOf({ id }: { id: string }): string {
+  return typeNames[idKind(id) as IdKind]
+}
+
 const maxNodes = 100
 
 @Resolver()
 export class NodeResolver {
+  @Access(everyone)
   @Query(() => NodeType, { nullable: true, description: 'Whatever has this id' })
   node(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
     return loadNode(loaders, id)
   }
 
+  @Access(everyone)
   @Query(() => [NodeType], {
     nullable: 'items',
     description: `Same length and order as ids; null where there is none. ${maxNodes} ids at most`,

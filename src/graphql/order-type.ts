@@ -1,10 +1,12 @@
 import { Field, Float, ID, InputType, ObjectType } from 'type-graphql'
 import type { Order } from '../model.js'
+import { Access, owner } from './access.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
+@Access(owner(({ userId }: Order) => userId))
 @ObjectType('Order', { implements: NodeType, simpleResolvers: true })
 export class OrderType implements Order {
   id!: string

@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
 import type { Order } from '../model.js'
+import { Access, oneself, signedIn } from './access.js'
 import type { Context } from './context.js'
 import { loadById } from './node.js'
 import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
@@ -9,6 +10,7 @@ import { UserType } from './user-type.js'
 
 @Resolver(() => OrderType)
 export class OrderResolver {
+  @Access(signedIn)
   @Query(() => OrderType, { nullable: true })
   order(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
     return loadById('order', id, loaders.orders)
@@ -27,6 +29,7 @@ export class OrderResolver {
     return productIds.map((id) => loaders.products.load(id))
   }
 
+  @Access(oneself<{ input: CreateOrderInput }>(({ input }) => input.userId))
   @Mutation(() => OrderPayloadType, {
     description: 'Takes the units out of stock and computes the total in one transaction',
   })

@@ -1,9 +1,11 @@
 import { Field, Float, InputType, Int, ObjectType } from 'type-graphql'
 import type { Product } from '../model.js'
+import { Access, everyone } from './access.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { UserErrorType } from './user-error.js'
 
+@Access(everyone)
 @ObjectType('Product', { implements: NodeType, simpleResolvers: true })
 export class ProductType implements Product {
   id!: string

@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
+import { Access, administrators, everyone } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
@@ -15,11 +16,13 @@ import { valueAndErrors } from './user-error.js'
 
 @Resolver(() => ProductType)
 export class ProductResolver {
+  @Access(everyone)
   @Query(() => ProductType, { nullable: true })
   product(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
     return loadById('product', id, loaders.products)
   }
 
+  @Access(everyone)
   @Query(() => ProductConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
   products(
     @Arg('category', () => String, { nullable: true }) category: string | null | undefined,
@@ -36,12 +39,14 @@ export class ProductResolver {
     })
   }
 
+  @Access(administrators)
   @Mutation(() => CreateProductsPayloadType, { description: '500 at most' })
   async createProducts(@Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[], @Ctx() { commands }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
     return { products: value ?? [], userErrors }
   }
 
+  @Access(administrators)
   @Mutation(() => ProductPayloadType)
   async updateProductStock(
     @Arg('productId', () => ID) productId: string,
@@ -52,6 +57,7 @@ export class ProductResolver {
     return { product: value && loaders.products.load(value), userErrors }
   }
 
+  @Access(administrators)
   @Mutation(() => DeleteCategoryPayloadType, {
     description: 'Deletes every product of the category; their entries and every list they stood in leave the cache',
   })

@@ -2,7 +2,8 @@ import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import type { GraphQLSchema } from 'graphql'
 import { buildSchemaSync, getMetadataStorage } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
-import { NodeResolver } from './node.js'
+import { guardSchema } from './guard.js'
+import { NodeResolver, typeNameOf } from './node.js'
 import { OrderResolver } from './order.js'
 import { ProductResolver } from './product.js'
 import { StatsResolver } from './stats.js'
@@ -15,7 +16,7 @@ export function createSchema(): GraphQLSchema {
     validate: false,
   })
   sortParametersOnce()
-  return schema
+  return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
 }
 
 /** TypeGraphQL sorts the parameters of a method each time that it calls it, into a new array: a fifth of a large answer's garbage. */

@@ -1,6 +1,7 @@
 import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql'
 import { totalsId } from '../loaders/entry-ids.js'
 import type { Totals } from '../model.js'
+import { Access, administrators, everyone } from './access.js'
 import { CacheNamespace } from './cache-admin.js'
 import type { CacheCounts, Context } from './context.js'
 import { DateTime } from './scalars.js'
@@ -82,15 +83,18 @@ class CacheStatsType implements CacheCounts {
 
 @ObjectType('Stats', { simpleResolvers: true })
 class StatsType {
+  @Access(administrators)
   @Field(() => Int)
   totalUsers!: number
 
   @Field(() => Int)
   totalProducts!: number
 
+  @Access(administrators)
   @Field(() => Int)
   totalOrders!: number
 
+  @Access(administrators)
   @Field(() => Float, { description: 'Sum of all order totals' })
   revenue!: number
 
@@ -102,6 +106,7 @@ class StatsType {
   @Field(() => DateTime, { description: 'When the totals were computed (they are cached); the cache figures are always current' })
   asOf!: string
 
+  @Access(administrators)
   @Field(() => [CacheStatsType])
   caches!: CacheStatsType[]
 }
@@ -109,6 +114,7 @@ class StatsType {
 @Resolver()
 export class StatsResolver {
   /** The fields are methods: the totals are loaded, and the counters read, only where they are asked for, and once. */
+  @Access(everyone)
   @Query(() => StatsType)
   stats(@Ctx() { loaders, cacheAdmin }: Context) {
     let counts: ReturnType<typeof cacheAdmin.counts> | undefined

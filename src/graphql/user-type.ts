@@ -1,10 +1,12 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql'
 import type { User } from '../model.js'
+import { Access, owner } from './access.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
+@Access(owner(({ id }: User) => id))
 @ObjectType('User', { implements: NodeType, simpleResolvers: true })
 export class UserType implements User {
   id!: string

@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
 import type { User } from '../model.js'
+import { Access, administrators, oneself, signedIn } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
 import { loadById } from './node.js'
@@ -16,11 +17,13 @@ import {
 
 @Resolver(() => UserType)
 export class UserResolver {
+  @Access(signedIn)
   @Query(() => UserType, { nullable: true })
   user(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
     return loadById('user', id, loaders.users)
   }
 
+  @Access(administrators)
   @Query(() => UserConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
   users(@Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: Context) {
     return connection(args, {
@@ -41,18 +44,21 @@ export class UserResolver {
     })
   }
 
+  @Access(administrators)
   @Mutation(() => UserPayloadType)
   async createUser(@Arg('input', () => CreateUserInput) input: CreateUserInput, @Ctx() { commands, loaders }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.createUser(input))
     return { user: value && loaders.users.load(value), userErrors }
   }
 
+  @Access(oneself<{ input: UpdateUserInput }>(({ input }) => input.id))
   @Mutation(() => UserPayloadType)
   async updateUser(@Arg('input', () => UpdateUserInput) input: UpdateUserInput, @Ctx() { commands, loaders }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
     return { user: value && loaders.users.load(value), userErrors }
   }
 
+  @Access(oneself<{ id: string }>(({ id }) => id))
   @Mutation(() => DeleteUserPayloadType, { description: 'Refused (IN_USE) while the user has orders' })
   async deleteUser(@Arg('id', () => ID) id: string, @Ctx() { commands }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.deleteUser(id))

@@ -1,5 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { LRUCache } from 'lru-cache'
+import type { Authenticator } from '../auth/authenticator.js'
+import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import type { Lane, QueryRequest } from '../lane/lane.js'
 import { AnswersOfTurn } from './answers-of-turn.js'
@@ -9,7 +11,8 @@ import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
 export interface LaneListenerOptions {
   lane: Lane
-  createContext: (requestId: string, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
+  authenticator: Authenticator
   path: string
   /** Told of every answer that the lane gave: the name of its operation, and how long it took */
   observe: (operation: string | undefined, seconds: number) => void
@@ -18,6 +21,7 @@ export interface LaneListenerOptions {
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
 export interface Taken {
   id: string
+  viewer: Viewer
   /** On the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
@@ -45,7 +49,9 @@ export class LaneListener {
   inFrontOf(ordinary: RequestListener): RequestListener {
     return (request, response) => {
       const head = this.isCandidate(request) ? this.heads.get(headKey(request)) : undefined
-      if (!head) return ordinary(request, response)
+      // A token that is not remembered is verified there.
+      const viewer = head && this.options.authenticator.recall(request.headers.authorization)
+      if (!head || !viewer) return ordinary(request, response)
       const startedAt = performance.now()
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -53,6 +59,7 @@ export class LaneListener {
         const taken: Taken = {
           id: requestId(request.headers),
           startedAt,
+          viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
           context: undefined,
         }
@@ -124,7 +131,7 @@ export class LaneListener {
   }
 
   private contextOf(taken: Taken): Context {
-    taken.context = this.options.createContext(taken.id, noWishes)
+    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes)
     return taken.context
   }
 }

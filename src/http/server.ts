@@ -12,11 +12,14 @@ import fastify, {
   LogController,
 } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
+import type { Authenticator } from '../auth/authenticator.js'
+import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
+import { authenticate } from './authentication.js'
 import { logErrors } from './error-log.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import type { HealthReport } from './health.js'
@@ -33,9 +36,10 @@ import { type Wishes, wishesOf } from './wishes.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
-  createContext: (requestId: string, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
+  authenticator: Authenticator
   checkHealth: () => Promise<HealthReport>
   /** Knows the faults that are no bugs. */
   describeFault: (error: unknown) => Fault | null
@@ -47,10 +51,11 @@ export interface HttpServerOptions {
 
 /** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, createContext, valuesAreShared, checkHealth, describeFault, requests, corsOrigins, logger } = options
+  const { schema, createContext, authenticator, valuesAreShared, checkHealth, describeFault, requests, corsOrigins, logger } =
+    options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
   const laneListener = new LaneListener({
-    ...{ lane, createContext, path: graphqlPath },
+    ...{ lane, createContext, authenticator, path: graphqlPath },
     observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
   })
   const observer = new RequestObserver(requests)
@@ -120,13 +125,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   server.addHook('onClose', () => apollo.stop())
   await server.register(cors, { origin: [...corsOrigins] })
+  // Behind the headers of CORS: pages have to be able to read a refusal.
+  authenticate(server, authenticator)
   server.route({
     url: graphqlPath,
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: fastifyApolloHandler(apollo, {
-      context: async ({ raw, id }) =>
-        observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, wishesOf(raw.headers))),
+      context: async ({ raw, id, viewer }) =>
+        observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer))),
     }),
   })
   registerPages(server, { schema, checkHealth })

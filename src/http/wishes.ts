@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Viewer } from '../auth/viewer.js'
 
 /** What a request may ask for beyond its answer. */
 export interface Wishes {
@@ -10,8 +11,9 @@ export interface Wishes {
 
 export const noWishes: Wishes = { origins: false, pastCache: false }
 
-export function wishesOf(headers: IncomingHttpHeaders): Wishes {
-  if (!hasWishes(headers)) return noWishes
+/** Those of administrators only: where data came from tells what there is that others may not know of, and the cache shields the database. */
+export function wishesOf(headers: IncomingHttpHeaders, viewer: Viewer): Wishes {
+  if (viewer.role !== 'admin' || !hasWishes(headers)) return noWishes
   const directives = headers['cache-control']?.toLowerCase().split(',') ?? []
   return {
     origins: headers[originsHeader] === '1' || headers[originsHeader] === 'true',

@@ -1,5 +1,6 @@
 import { parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { administrator } from '../../src/auth/viewer.js'
 import { createSchema } from '../../src/graphql/schema.js'
 import { Lane } from '../../src/lane/lane.js'
 import { adversarialDocuments, costlyDocument } from './adversarial.js'
@@ -7,7 +8,7 @@ import { heldMegabytes } from './heap.js'
 import { createShopContext } from './shop.js'
 
 const schema = createSchema()
-const context = createShopContext({ seed: 1, near: 1, failing: 0, damaged: false })
+const context = createShopContext({ seed: 1, viewer: administrator, near: 1, failing: 0, damaged: false })
 
 /** Makes the lane see a document often enough, and asks it. */
 function ask(lane: Lane, source: string) {

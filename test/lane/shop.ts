@@ -1,3 +1,4 @@
+import type { Viewer } from '../../src/auth/viewer.js'
 import type { CacheCounts, Context } from '../../src/graphql/context.js'
 import { Cursors } from '../../src/graphql/cursor.js'
 import { type ListKey, ListLoader } from '../../src/loaders/list-loader.js'
@@ -9,6 +10,7 @@ import { awkwardTexts, writableTexts } from './texts.js'
 
 export interface ShopOptions {
   seed: number
+  viewer: Viewer
   /** Share of the values that are at hand at once; the others are on their way */
   near: number
   /** Share of the loads that fail */
@@ -44,7 +46,7 @@ export function createShopContext(options: ShopOptions): Context {
     counts: async () => new Map(namespaces.map((name, index) => [name, counts(index)])),
     info: async () => cacheInfo,
   }
-  return { requestId: 'request', loaders, cacheAdmin } as unknown as Context
+  return { requestId: 'request', viewer: options.viewer, loaders, cacheAdmin } as unknown as Context
 }
 
 /** Ids, cursors and sizes of the shop, and some that it does not have. */

@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Authenticator } from '../auth/authenticator.js'
+import { challenge } from '../auth/challenge.js'
+import { InvalidTokenError, KeysUnavailableError } from '../auth/faults.js'
+import type { Viewer } from '../auth/viewer.js'
+import { requestError } from './request-error.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; known in every handler */
+    viewer: Viewer
+  }
+}
+
+/** Every request has a viewer from here on, or is refused: a token that is not good is never taken for none. */
+export function authenticate(server: FastifyInstance, authenticator: Authenticator): void {
+  server.decorateRequest('viewer')
+  server.addHook('onRequest', async (request, reply) => {
+    const { authorization } = request.headers
+    try {
+      request.viewer = authenticator.recall(authorization) ?? (await authenticator.authenticate(authorization ?? ''))
+    } catch (error) {
+      return refuse(reply, error, request.id)
+    }
+  })
+}
+
+function refuse(reply: FastifyReply, error: unknown, requestId: string): FastifyReply {
+  if (error instanceof InvalidTokenError) {
+    const body = requestError(error.message, 'UNAUTHENTICATED', requestId)
+    return reply.code(401).header('www-authenticate', challenge(error.message)).send(body)
+  }
+  if (error instanceof KeysUnavailableError) {
+    return reply
+      .code(503)
+      .header('retry-after', '1')
+      .send(requestError(error.message, 'SERVICE_UNAVAILABLE', requestId))
+  }
+  throw error
+}
