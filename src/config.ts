@@ -120,7 +120,7 @@ function integer(least: number, most: number, message = `must be a whole number 
 /** The value is not repeated in the message: it may hold a password. */
 function url(...protocols: string[]) {
   const message = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
-  return z.string().refine((text) => isUrl(text, protocols), message)
+  return z.string().refine((text) => isUrl(text, protocols), { error: message, abort: true })
 }
 
 function isUrl(text: string, protocols: readonly string[]): boolean {

@@ -9,6 +9,8 @@ const usage = `Usage: npm run --silent token -- --role admin [--expires 1h]
        npm run --silent token -- --role customer --user user_1 [--expires 1h]
 Writes a token that is signed with AUTH_JWT_SECRET, for development.`
 
+const span = /^[1-9]\d{0,5}[smhd]$/
+
 try {
   process.stdout.write(`${await mint(readWish(process.argv.slice(2)))}\n`)
 } catch (error) {
@@ -42,5 +44,3 @@ function mint(wish: ReturnType<typeof readWish>): Promise<string> {
   }
   return mintToken({ secret, issuer, audience, ...wish })
 }
-
-const span = /^[1-9]\d{0,5}[smhd]$/

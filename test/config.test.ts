@@ -6,6 +6,7 @@ const defaults = {
   PORT: 4000,
   HOST: '127.0.0.1',
   WORKERS: 1,
+  AUTH_OPEN: false,
   DATABASE_POOL: 10,
   DATABASE_TIMEOUT_MS: 5000,
   DATA_DIR: '.data',
@@ -47,7 +48,7 @@ describe('the configuration', () => {
   })
 
   test('does not mind variables of others', () => {
-    expect(readConfig({ PATH: '/bin', NODE_ENV: 'production', port: 'x' })).toEqual(defaults)
+    expect(readConfig({ PATH: '/bin', NODE_OPTIONS: '--x', port: 'x' })).toEqual(defaults)
   })
 
   test.each([
@@ -56,6 +57,10 @@ describe('the configuration', () => {
     ['PORT', '08080', 8080],
     ['HOST', '0.0.0.0', '0.0.0.0'],
     ['WORKERS', '1', 1],
+    ['NODE_ENV', 'development', 'development'],
+    ['AUTH_JWT_SECRET', 'x'.repeat(32), 'x'.repeat(32)],
+    ['AUTH_JWT_SECRET', 'ä'.repeat(16), 'ä'.repeat(16)],
+    ['AUTH_OPEN', 'true', true],
     ['DATABASE_URL', 'postgres://shop:secret@db.example:5433/shop?sslmode=require', undefined],
     ['DATABASE_URL', 'postgresql://localhost/shop', undefined],
     ['DATABASE_POOL', '1000', 1000],
@@ -92,6 +97,9 @@ describe('the configuration', () => {
     ['WORKERS', '0', 'must be auto, or a whole number from 1 to 64'],
     ['WORKERS', '65', 'must be auto, or a whole number from 1 to 64'],
     ['WORKERS', 'all', 'must be auto, or a whole number from 1 to 64'],
+    ['AUTH_JWT_SECRET', 'x'.repeat(31), 'must have at least 32 bytes: openssl rand -base64 48 makes one'],
+    ['AUTH_JWKS_URL', 'login.example/jwks.json', 'must be a URL that begins with https:// or http://'],
+    ['AUTH_OPEN', 'perhaps', 'must be true or false'],
     ['DATABASE_URL', 'localhost:5432', 'must be a URL that begins with postgres:// or postgresql://'],
     ['DATABASE_URL', 'mysql://localhost/shop', 'must be a URL that begins with postgres:// or postgresql://'],
     ['DATABASE_URL', 'postgres:shop', 'must be a URL that begins with postgres:// or postgresql://'],
@@ -151,6 +159,30 @@ describe('the configuration', () => {
     ])
   })
 
+  const secret = { AUTH_JWT_SECRET: 'x'.repeat(32) }
+  const keys = { AUTH_JWKS_URL: 'https://login.example/jwks.json', AUTH_ISSUER: 'https://login.example/', AUTH_AUDIENCE: 'shop' }
+
+  test.each([
+    ['a secret', secret],
+    ['a secret, an issuer and an audience', { ...secret, AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }],
+    ['a key set', keys],
+    ['openness on purpose', { AUTH_OPEN: 'true' }],
+  ])('takes %s in production', (_, its) => {
+    expect(readConfig({ NODE_ENV: 'production', ...its })).toMatchObject({ NODE_ENV: 'production' })
+  })
+
+  test.each<[Record<string, string>, string[]]>([
+    [{ NODE_ENV: 'production' }, ['NODE_ENV is production and nothing says who may do what']],
+    [{ NODE_ENV: 'production', AUTH_JWT_SECRET: '' }, ['NODE_ENV is production and nothing says who may do what']],
+    [{ ...secret, ...keys }, ['AUTH_JWKS_URL cannot be set together with AUTH_JWT_SECRET']],
+    [{ ...secret, AUTH_OPEN: 'true' }, ['AUTH_OPEN cannot be set together with AUTH_JWT_SECRET']],
+    [{ ...keys, AUTH_OPEN: 'true' }, ['AUTH_OPEN cannot be set together with AUTH_JWKS_URL']],
+    [{ AUTH_JWKS_URL: keys.AUTH_JWKS_URL }, ['AUTH_ISSUER must be set with AUTH_JWKS_URL', 'AUTH_AUDIENCE must be set']],
+    [{ AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }, ['AUTH_ISSUER has no effect', 'AUTH_AUDIENCE has no effect']],
+  ])('refuses %j: nobody is let in by a setting that was forgotten', (environment, expected) => {
+    expect(faults(environment)).toEqual(expected.map((text) => expect.stringContaining(text)))
+  })
+
   test('names a variable once, however bad it is', () => {
     expect(faults({ PORT: '-99999999999' })).toHaveLength(1)
     expect(faults({ CACHE_PREFIX: '*'.repeat(100) })).toHaveLength(1)
@@ -159,6 +191,8 @@ describe('the configuration', () => {
   test.each([
     ['DATABASE_URL', 'postgress://shop:hunter2@db.example/shop'],
     ['DATABASE_URL', 'postgres://shop:hunter2@db.example:port/shop'],
+    ['AUTH_JWT_SECRET', 'hunter2'],
+    ['AUTH_JWKS_URL', 'shop:hunter2@login.example'],
     ['REDIS_URL', 'shop:hunter2@cache.example'],
     ['REDIS_URL', 'redis://:hunter2@[cache.example'],
     ['REDIS_SENTINEL_NODES', 'a:1,redis://:hunter2@b:1'],

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { expect } from 'vitest'
 import { until } from './until.js'
 
@@ -12,7 +14,9 @@ export interface Built {
 
 export function runBuilt(env: Record<string, string>): Built {
   const { PATH, HOME } = process.env
-  const child = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js'], {
+  const child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/main.js')], {
+    // Away from a developer's .env
+    cwd: tmpdir(),
     env: { PATH, HOME, PORT: '0', ...env },
     // A process group of its own, as a terminal gives to what it runs
     detached: true,

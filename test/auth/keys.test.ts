@@ -1,0 +1,117 @@
+import { createSecretKey } from 'node:crypto'
+import { exportSPKI, importJWK, SignJWT } from 'jose'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { makeKey, startKeyServer, type TestKey } from '../helpers/key-server.js'
+import { ask } from '../helpers/tokens.js'
+
+const claims = { role: 'customer', sub: 'user_1', iss: 'https://login.example/', aud: 'shop' }
+const document = '{ user(id: "user_1") { id } }'
+
+let first: TestKey
+let keyServer: Awaited<ReturnType<typeof startKeyServer>>
+let app: TestApp
+let ahead: number
+beforeEach(async () => {
+  ahead = 0
+  const real = Date.now
+  vi.spyOn(Date, 'now').mockImplementation(() => real() + ahead)
+  first = await makeKey('first')
+  keyServer = await startKeyServer(first)
+  app = await startTestApp({ env: { AUTH_JWKS_URL: keyServer.url, AUTH_ISSUER: claims.iss, AUTH_AUDIENCE: claims.aud } })
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await app.stop()
+  await keyServer.stop()
+})
+
+function sign({ kid, alg, privateKey }: TestKey, parts: Record<string, unknown> = {}): Promise<string> {
+  const token = new SignJWT({ ...claims, jti: crypto.randomUUID(), ...parts })
+  return token.setProtectedHeader({ alg, kid }).setIssuedAt().setExpirationTime('1h').sign(privateKey)
+}
+
+async function outcome(token: string) {
+  const { status, headers, data, errors } = await ask(app, token, document)
+  if (status === 503) expect(headers.get('retry-after')).toBe('1')
+  return [status, errors?.[0]?.extensions.code ?? data?.user?.id]
+}
+
+/** What the clock on the wall says from now on; timers go on as they are. */
+function pass(ms: number): void {
+  ahead += ms
+}
+
+const good = [200, 'user_1']
+const bad = [401, 'UNAUTHENTICATED']
+const unavailable = [503, 'SERVICE_UNAVAILABLE']
+
+test('keys are fetched once, and know all usual kinds', async () => {
+  const others = [await makeKey('ec', 'ES256'), await makeKey('ed', 'EdDSA'), await makeKey('pss', 'PS256')]
+  keyServer.serve(first, ...others)
+  for (const key of [first, ...others]) expect(await outcome(await sign(key))).toEqual(good)
+  expect(keyServer.requests()).toBe(1)
+})
+
+test('a new key is found, though not looked for by everybody at any time', async () => {
+  const second = await makeKey('second')
+  expect(await outcome(await sign(first))).toEqual(good)
+  keyServer.serve(first, second)
+  for (let count = 0; count < 5; count += 1) expect(await outcome(await sign(second))).toEqual(bad)
+  expect(keyServer.requests()).toBe(1)
+  pass(31_000)
+  expect(await outcome(await sign(second))).toEqual(good)
+  expect(await outcome(await sign(first))).toEqual(good)
+  expect(keyServer.requests()).toBe(2)
+})
+
+test('a withdrawn key is believed no longer than some minutes, by tokens that are remembered as well', async () => {
+  const second = await makeKey('second')
+  const token = await sign(first)
+  expect(await outcome(token)).toEqual(good)
+  keyServer.serve(second)
+  expect(await outcome(token)).toEqual(good)
+  pass(301_000)
+  expect(await outcome(token)).toEqual(bad)
+  expect(await outcome(await sign(second))).toEqual(good)
+})
+
+test.each(['ill', 'hanging'] as const)('while the key server is %s nobody is told that the token is bad', async (mood) => {
+  keyServer.become(mood)
+  const token = await sign(first)
+  expect(await outcome(token)).toEqual(unavailable)
+  // Who sends none is not concerned.
+  expect((await ask(app, null, '{ product(id: "product_1") { id } }')).status).toBe(200)
+  keyServer.become('well')
+  expect(await outcome(token)).toEqual(good)
+})
+
+test.each(['ill', 'hanging'] as const)('known keys go on working while the key server is %s', async (mood) => {
+  expect(await outcome(await sign(first))).toEqual(good)
+  keyServer.become(mood)
+  pass(301_000)
+  expect(await outcome(await sign(first))).toEqual(good)
+  expect(keyServer.requests()).toBe(2)
+  expect(await outcome(await sign(first))).toEqual(good)
+  expect(keyServer.requests()).toBe(2)
+  expect(await outcome(await sign(await makeKey('unknown')))).toEqual(unavailable)
+})
+
+test('a key server that is gone is 503, and known again when it is back', async () => {
+  const { url } = keyServer
+  await keyServer.stop()
+  expect(await outcome(await sign(first))).toEqual(unavailable)
+  keyServer = await startKeyServer(first, Number(new URL(url).port))
+  expect(await outcome(await sign(first))).toEqual(good)
+})
+
+test('a public key is never taken for a secret', async () => {
+  const text = await exportSPKI((await importJWK(first.jwk, first.alg)) as TestKey['privateKey'])
+  const forged = new SignJWT({ ...claims, role: 'admin' }).setProtectedHeader({ alg: 'HS256', kid: first.kid })
+  const token = await forged.setExpirationTime('1h').sign(createSecretKey(Buffer.from(text)))
+  expect(await outcome(token)).toEqual(bad)
+})
+
+test('tokens of the same issuer for another service are refused', async () => {
+  expect(await outcome(await sign(first, { aud: 'other' }))).toEqual(bad)
+})

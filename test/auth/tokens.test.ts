@@ -1,0 +1,154 @@
+import { createSecretKey } from 'node:crypto'
+import { request } from 'node:http'
+import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { ask, secret } from '../helpers/tokens.js'
+
+const issuer = 'https://login.shop.example'
+const audience = 'shop'
+const seconds = () => Math.floor(Date.now() / 1000)
+const good = () => ({ role: 'customer', sub: 'user_1', iss: issuer, aud: audience, exp: seconds() + 60 })
+
+function sign(claims: JWTPayload, key = secret, alg = 'HS256'): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg }).sign(createSecretKey(Buffer.from(key)))
+}
+
+const document = '{ user(id: "user_1") { id } product(id: "product_1") { id } }'
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp({ env: { AUTH_JWT_SECRET: secret, AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } })
+})
+afterAll(() => app.stop())
+
+describe('a token is taken', () => {
+  test.each<[string, JWTPayload]>([
+    ['of a customer', {}],
+    ['of an administrator, who needs no user', { role: 'admin', sub: undefined as never }],
+    ['for several audiences', { aud: ['other', audience] }],
+    ['that expired so short a time ago that a clock may be wrong', { exp: seconds() - 2 }],
+    ['that begins to hold a moment later', { nbf: seconds() + 5 }],
+  ])('%s', async (_, claims) => {
+    const { status, data } = await ask(app, await sign({ ...good(), ...claims }), document)
+    expect({ status, data }).toEqual({ status: 200, data: { user: { id: 'user_1' }, product: { id: 'product_1' } } })
+  })
+})
+
+describe('a token is refused', () => {
+  const fault = async (token: string) => {
+    const answer = await ask(app, token, document)
+    const { message, extensions } = answer.errors?.[0] ?? {}
+    expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { requestId: answer.headers.get('x-request-id') } }] })
+    expect(extensions?.code).toBe('UNAUTHENTICATED')
+    expect(answer.data).toBe(undefined)
+    expect(answer.headers.get('www-authenticate')).toBe(
+      `Bearer realm="graphql", error="invalid_token", error_description="${message}"`,
+    )
+    expect(JSON.stringify([answer, ...answer.headers])).not.toContain(token)
+    return message
+  }
+  const none = undefined as never
+
+  test.each<[string, JWTPayload, string]>([
+    ['that has expired', { exp: seconds() - 60 }, 'The token has expired'],
+    ['that never expires', { exp: none }, "The token's claim exp is missing or not accepted"],
+    ['that does not hold yet', { nbf: seconds() + 60 }, "The token's claim nbf is missing or not accepted"],
+    ['of another issuer', { iss: 'https://evil.example' }, "The token's claim iss is missing or not accepted"],
+    ['of no issuer', { iss: none }, "The token's claim iss is missing or not accepted"],
+    ['for somebody else', { aud: 'other' }, "The token's claim aud is missing or not accepted"],
+    ['of no role', { role: none }, "The token's claim role must be customer or admin"],
+    ['of an unknown role', { role: 'root' }, "The token's claim role must be customer or admin"],
+    ['of several roles', { role: ['customer', 'admin'] }, "The token's claim role must be customer or admin"],
+    ['of a customer without a user', { sub: none }, "The token's claim sub must be a user's id, such as user_1"],
+    ['of a customer who is no user', { sub: 'order_1' }, "The token's claim sub must be a user's id, such as user_1"],
+  ])('%s', async (_, claims, message) => {
+    expect(await fault(await sign({ ...good(), ...claims }))).toBe(message)
+  })
+
+  test('that somebody else signed', async () => {
+    expect(await fault(await sign(good(), secret.replace('a', 'b')))).toBe('The signature of the token is wrong')
+  })
+
+  test('with another algorithm, or none', async () => {
+    const message = 'The token is signed with an algorithm that is not accepted'
+    expect(await fault(await sign(good(), secret.repeat(2), 'HS512'))).toBe(message)
+    expect(await fault(new UnsecuredJWT(good()).encode())).toMatch(/not accepted|cannot be verified/)
+  })
+
+  test('that was altered after it was taken', async () => {
+    const token = await sign(good())
+    expect((await ask(app, token, document)).status).toBe(200)
+    const [header = '', , signature = ''] = token.split('.')
+    const claims = Buffer.from(JSON.stringify({ ...good(), role: 'admin' })).toString('base64url')
+    expect(await fault([header, claims, signature].join('.'))).toBe('The signature of the token is wrong')
+  })
+
+  test.each(['not-a-token', 'aaa.bbb.ccc', '....', 'x'.repeat(8_000)])('that is none: %.20s', async (token) => {
+    expect(await fault(token)).toBe('The token is not a JSON Web Token that can be verified')
+  })
+})
+
+describe('a header that is not for bearer tokens is refused, whoever asks for what', () => {
+  const malformed = 'The header Authorization must be: Bearer, a space, and a token'
+  const send = (method: string, path: string, authorization: string) =>
+    new Promise<{ status: number | undefined; body: string; headers: NodeJS.Dict<string | string[]> }>((resolve, reject) => {
+      const headers = { authorization, 'content-type': 'application/json', origin: 'https://studio.apollographql.com' }
+      const sent = request(`${app.origin}${path}`, { method, agent: false, headers }, (response) => {
+        let body = ''
+        response.on('data', (chunk) => (body += chunk))
+        response.on('end', () => resolve({ status: response.statusCode, body, headers: response.headers }))
+      })
+      sent.on('error', reject)
+      sent.end(method === 'POST' ? JSON.stringify({ query: document }) : undefined)
+    })
+
+  test.each(['', 'Bearer', 'Bearer ', 'Basic dXNlcjpwYXNz', 'bearertoken', 'Bearer a b', 'Token x', 'Bearer "x"'])(
+    'Authorization: %s',
+    async (authorization) => {
+      const { status, body } = await send('POST', '/graphql', authorization)
+      expect({ status, message: JSON.parse(body).errors[0].message }).toEqual({ status: 401, message: malformed })
+    },
+  )
+
+  test.each([
+    ['POST', '/graphql'],
+    ['GET', '/graphql?query=%7B__typename%7D'],
+    ['GET', '/health'],
+    ['GET', '/nowhere'],
+  ])('%s %s, and a page may read it', async (method, path) => {
+    const { status, body, headers } = await send(method, path, 'Bearer x')
+    expect(status).toBe(401)
+    expect(JSON.parse(body).errors[0].extensions.code).toBe('UNAUTHENTICATED')
+    expect(headers).toMatchObject({
+      'www-authenticate': expect.stringContaining('error="invalid_token"'),
+      'access-control-allow-origin': 'https://studio.apollographql.com',
+    })
+  })
+
+  test('a page may ask whether it may send a token', async () => {
+    const response = await fetch(`${app.origin}/graphql`, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://studio.apollographql.com',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization,content-type',
+      },
+    })
+    expect(response.status).toBe(204)
+    expect(response.headers.get('access-control-allow-headers')).toContain('authorization')
+  })
+
+  test('the word Bearer may be written in any way', async () => {
+    const authorization = `bEARER  ${await sign(good())}`
+    expect((await send('POST', '/graphql', authorization)).status).toBe(200)
+  })
+})
+
+test('without a token a GET of what takes one is answered 401, too', async () => {
+  const response = await fetch(`${app.origin}/graphql?query=${encodeURIComponent('{ cacheInfo { backend } }')}`, {
+    headers: { 'apollo-require-preflight': 'yes' },
+  })
+  expect(response.status).toBe(401)
+  expect(response.headers.get('www-authenticate')).toBe('Bearer realm="graphql"')
+  expect(await response.json()).toMatchObject({ data: null, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
+})
