@@ -12,6 +12,8 @@ export const errorCodes = [
   'OPERATION_RESOLUTION_FAILURE',
   'PERSISTED_QUERY_NOT_FOUND',
   'BAD_USER_INPUT',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
   'SERVICE_UNAVAILABLE',
   'OVERLOADED',
   'INTERNAL_SERVER_ERROR',
@@ -33,7 +35,7 @@ export function unauthenticated(): GraphQLError {
 
 /** Not for the one who asks. The same whether or not what was named exists. */
 export function forbidden(): GraphQLError {
-  return new GraphQLError('Your token does not allow this', { extensions: { code: 'FORBIDDEN' } })
+  return withCode('FORBIDDEN', 'Your token does not allow this')
 }
 
 /** Something outside this process is needed for the answer and does not answer. */
