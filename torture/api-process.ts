@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -43,6 +44,8 @@ export class ApiProcess {
     const settings = { NODE_ENV: 'production', AUTH_OPEN: 'true', PATH: process.env.PATH ?? '', PORT: String(port), ...env }
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
       env: settings,
+      // Away from a developer's .env
+      cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.child = child

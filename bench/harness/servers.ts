@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { freePort } from '../../torture/free-port.js'
@@ -35,7 +36,8 @@ export async function startServer({ stops }: World, name: ServerName, options: S
     REDIS_URL: `${options.shop.redis.url}/${serverNames.indexOf(name)}`,
   }
   const command = [...options.prefix, process.execPath, ...serverFlags(name, options.sameFlags), entry]
-  const child = new Child({ name, command, env: { ...shared, ...env } })
+  // Away from a developer's .env
+  const child = new Child({ name, command, env: { ...shared, ...env }, cwd: tmpdir() })
   stops.push(() => child.stop())
   return { name, child, url: await child.find(/(http:\/\/\S+)/, startPatienceMs) }
 }
