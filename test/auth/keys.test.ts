@@ -47,7 +47,7 @@ const bad = [401, 'UNAUTHENTICATED']
 const unavailable = [503, 'SERVICE_UNAVAILABLE']
 
 test('keys are fetched once, and know all usual kinds', async () => {
-  const others = [await makeKey('ec', 'ES256'), await makeKey('ed', 'EdDSA'), await makeKey('pss', 'PS256')]
+  const others = [await makeKey('rsa', 'RS256'), await makeKey('ed', 'EdDSA'), await makeKey('pss', 'PS256')]
   keyServer.serve(first, ...others)
   for (const key of [first, ...others]) expect(await outcome(await sign(key))).toEqual(good)
   expect(keyServer.requests()).toBe(1)

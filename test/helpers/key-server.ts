@@ -10,7 +10,7 @@ export interface TestKey {
   jwk: JWK
 }
 
-export async function makeKey(kid: string, alg = 'RS256'): Promise<TestKey> {
+export async function makeKey(kid: string, alg = 'ES256'): Promise<TestKey> {
   const { privateKey, publicKey } = await generateKeyPair(alg)
   return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }
