@@ -67,6 +67,22 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
     expect(await askOften(await customerToken('user_9'), catalogue)).toMatchObject({ status: 200, byApollo: 0 })
   })
 
+  test('tells administrators alone where its data came from, and takes only them past the cache', async () => {
+    const sourcesFor = async (token: string) => {
+      const headers = { 'content-type': 'application/json', 'x-cache-report': '1', 'cache-control': 'no-cache' }
+      const body = JSON.stringify({ query: document, variables })
+      const options = { method: 'POST', headers: { ...headers, authorization: `Bearer ${token}` }, body }
+      app.takeStatements()
+      const { extensions } = (await (await fetch(`${app.origin}/graphql`, options)).json()) as { extensions?: object }
+      return { isTold: extensions !== undefined, isPast: app.takeStatements().length > 0 }
+    }
+    await askOften(await adminToken())
+    expect(await sourcesFor(await adminToken())).toEqual({ isTold: true, isPast: true })
+    for (const user of ['user_1', 'user_2']) {
+      expect(await sourcesFor(await customerToken(user))).toEqual({ isTold: false, isPast: false })
+    }
+  })
+
   test('is refused with a token that was good until just now, and with one that is altered', async () => {
     const token = await customerToken('user_1')
     expect(await askOften(token)).toMatchObject({ status: 200, byApollo: 0 })
