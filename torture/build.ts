@@ -11,11 +11,11 @@ export async function buildApi(): Promise<{ entry: string; remove: () => Promise
   const folder = join(root, 'node_modules', '.cache', `torture-${process.pid}`)
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/**/*.ts', 'src/**/*.sql', 'torture/api.ts', 'torture/unprotected-store.ts'],
+    entryPoints: ['src/**/*.ts', 'src/**/*.sql', 'src/**/assets/*', 'torture/api.ts', 'torture/unprotected-store.ts'],
     outdir: folder,
     format: 'esm',
     platform: 'node',
-    loader: { '.sql': 'copy' },
+    loader: { '.sql': 'copy', '.css': 'copy', '.svg': 'copy', '.js': 'copy' },
     sourcemap: 'inline',
     logLevel: 'warning',
   })
