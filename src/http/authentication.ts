@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Authenticator } from '../auth/authenticator.js'
 import { challenge } from '../auth/challenge.js'
 import { InvalidTokenError, KeysUnavailableError } from '../auth/faults.js'
 import type { Viewer } from '../auth/viewer.js'
+import { forbidden, unauthenticated } from '../graphql/errors.js'
 import { requestError } from './request-error.js'
 
 declare module 'fastify' {
@@ -23,6 +24,14 @@ export function authenticate(server: FastifyInstance, authenticator: Authenticat
       return refuse(reply, error, request.id)
     }
   })
+}
+
+/** A hook for what is not GraphQL, behind authenticate(). */
+export async function administratorsOnly({ viewer, id }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  if (viewer.role === 'admin') return undefined
+  if (viewer.role === 'customer') return reply.code(403).send(requestError(forbidden().message, 'FORBIDDEN', id))
+  const body = requestError(unauthenticated().message, 'UNAUTHENTICATED', id)
+  return reply.code(401).header('www-authenticate', challenge()).send(body)
 }
 
 function refuse(reply: FastifyReply, error: unknown, requestId: string): FastifyReply {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { administratorsOnly } from './authentication.js'
 import { registerDashboard } from './pages/dashboard.js'
 
 export interface FiguresRoutes {
@@ -9,10 +10,11 @@ export interface FiguresRoutes {
   readDashboard: (after: number) => Promise<unknown>
 }
 
-/** /metrics, and /dashboard with its figures. Whoever reaches the server may read them: a hook here is the place to restrict that. */
+/** /metrics, and /dashboard with its figures, which are for administrators. */
 export function registerFigures(server: FastifyInstance, options: FiguresRoutes): void {
   const { readMetrics, metricsContentType, readDashboard } = options
   void server.register((its, _, done) => {
+    its.addHook('onRequest', administratorsOnly)
     its.get('/metrics', async (_, reply) =>
       reply
         .header('cache-control', 'no-store')
@@ -24,6 +26,6 @@ export function registerFigures(server: FastifyInstance, options: FiguresRoutes)
     )
     done()
   })
-  // The page holds no figures; it can ask for a token first.
+  // The page holds no figures, and asks for a token.
   registerDashboard(server)
 }

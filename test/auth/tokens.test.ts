@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { request } from 'node:http'
 import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startTestApp, type TestApp } from '../helpers/app.js'
+import { type Answer, startTestApp, type TestApp } from '../helpers/app.js'
 import { ask, secret } from '../helpers/tokens.js'
 
 const issuer = 'https://login.shop.example'
@@ -142,6 +142,22 @@ describe('a header that is not for bearer tokens is refused, whoever asks for wh
     const authorization = `bEARER  ${await sign(good())}`
     expect((await send('POST', '/graphql', authorization)).status).toBe(200)
   })
+})
+
+test.each(['/metrics', '/dashboard/figures'])('%s is for administrators', async (path) => {
+  const get = async (token?: string) => {
+    const response = await fetch(
+      `${app.origin}${path}`,
+      token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
+    )
+    const code = response.ok
+      ? null
+      : ((await response.json()) as { errors: Answer<never>['errors'] }).errors?.[0]?.extensions.code
+    return [response.status, code, response.headers.get('www-authenticate')]
+  }
+  expect(await get()).toEqual([401, 'UNAUTHENTICATED', 'Bearer realm="graphql"'])
+  expect(await get(await sign(good()))).toEqual([403, 'FORBIDDEN', null])
+  expect(await get(await sign({ ...good(), role: 'admin' }))).toEqual([200, null, null])
 })
 
 test('without a token a GET of what takes one is answered 401, too', async () => {

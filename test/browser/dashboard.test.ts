@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { dark, expectNoOverflow, noBrowser, phone, screenshot, startBrowser, type TestBrowser } from '../helpers/browser.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { adminToken, secret } from '../helpers/tokens.js'
 
 const figure = (page: Page, name: string) => page.locator('.tiles > div', { hasText: name }).locator('.figure')
 const row = (page: Page, namespace: string) =>
@@ -100,6 +101,22 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     ])
     expect(await mutation.headerValue('authorization')).toBe('Bearer its-token')
     await page.getByText(/now holds [\d,]+ of the newest/).waitFor()
+  })
+
+  test('asks for a token where the figures are for administrators', async () => {
+    const guarded = await startTestApp({ redisUrl: redis.url, database: app.database, env: { AUTH_JWT_SECRET: secret } })
+    try {
+      const { page } = await browser.open(`${guarded.origin}/dashboard`, {}, /\b401\b/)
+      pages.push(page)
+      await page.getByText('Only administrators may see this: paste a token at the end of the page.').waitFor()
+      await page.getByText('Administrator’s token').click()
+      await page.getByLabel(/bearer token/).fill(await adminToken())
+      await page.getByRole('button', { name: 'Use it' }).click()
+      await page.getByText('The last 10 seconds of').waitFor()
+      await page.close()
+    } finally {
+      await guarded.stop()
+    }
   })
 
   test('says what to do when something is wrong, and goes on when it is mended', async () => {

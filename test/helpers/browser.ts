@@ -5,8 +5,8 @@ import { expect, inject, onTestFinished } from 'vitest'
 export const noBrowser = inject('chromium') === null
 
 export interface TestBrowser {
-  /** A page of its own for this test, which fails on any error in the console and on any failed request to the page's own origin. */
-  open(url: string, options?: BrowserContextOptions): Promise<TestPage>
+  /** A page of its own for this test, which fails on any error in the console and on any failed request to the page's own origin, but the expected ones. */
+  open(url: string, options?: BrowserContextOptions, expected?: RegExp): Promise<TestPage>
   stop(): Promise<void>
 }
 
@@ -22,7 +22,7 @@ export const dark: BrowserContextOptions = { colorScheme: 'dark' }
 /** A real Chromium with an empty profile, which finds no host but this machine. */
 export async function startBrowser(): Promise<TestBrowser> {
   const browser = await chromium.launch({ executablePath: inject('chromium') as string, args: [...chromiumArguments] })
-  return { open: (url, options) => open(browser, url, options), stop: () => browser.close() }
+  return { open: (url, options, expected) => open(browser, url, options, expected), stop: () => browser.close() }
 }
 
 /** For people to look at: test-results/screenshots/NAME.png, all of the page. */
@@ -38,7 +38,7 @@ export async function expectNoOverflow(page: Page): Promise<void> {
   expect(scrollWidth).toBeLessThanOrEqual(clientWidth)
 }
 
-async function open(browser: Browser, url: string, options?: BrowserContextOptions): Promise<TestPage> {
+async function open(browser: Browser, url: string, options: BrowserContextOptions = {}, expected = /^$/): Promise<TestPage> {
   const context = await browser.newContext(options)
   const page = await context.newPage()
   const { origin } = new URL(url)
@@ -65,7 +65,7 @@ async function open(browser: Browser, url: string, options?: BrowserContextOptio
     if (isOurs(request.url()) && cause !== 'net::ERR_ABORTED') faults.push(`${cause} ${request.url()}`)
   })
   onTestFinished(async () => {
-    const found = [...faults]
+    const found = faults.filter((fault) => !expected.test(fault))
     await context.close()
     expect(found, 'errors in the browser').toEqual([])
   })
