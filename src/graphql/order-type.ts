@@ -1,10 +1,11 @@
-import { Field, Float, ID, InputType, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, ID, InputType, ObjectType } from 'type-graphql'
 import type { Order } from '../model.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
+@Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
 @ObjectType('Order', { implements: NodeType, simpleResolvers: true })
 export class OrderType implements Order {
   id!: string

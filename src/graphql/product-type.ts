@@ -1,9 +1,10 @@
-import { Field, Float, InputType, Int, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, InputType, Int, ObjectType } from 'type-graphql'
 import type { Product } from '../model.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { UserErrorType } from './user-error.js'
 
+@Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
 @ObjectType('Product', { implements: NodeType, simpleResolvers: true })
 export class ProductType implements Product {
   id!: string

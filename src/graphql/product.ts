@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
+import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
@@ -20,6 +20,7 @@ export class ProductResolver {
     return loadById('product', id, loaders.products)
   }
 
+  @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
   @Query(() => ProductConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
   products(
     @Arg('category', () => String, { nullable: true }) category: string | null | undefined,

@@ -1,10 +1,11 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql'
+import { Directive, Field, ID, InputType, ObjectType } from 'type-graphql'
 import type { User } from '../model.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
 import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
+@Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
 @ObjectType('User', { implements: NodeType, simpleResolvers: true })
 export class UserType implements User {
   id!: string
