@@ -36,6 +36,9 @@ export class Compression {
     const compressed = await this.compress(payload, request.headers['accept-encoding'])
     if (!compressed) return payload
     reply.removeHeader('content-length').header('content-encoding', compressed.encoding)
+    const etag = reply.getHeader('etag')
+    // A strong one would say that these are the bytes of the plain text.
+    if (typeof etag === 'string' && etag.startsWith('"')) reply.header('etag', `W/${etag}`)
     return compressed.body
   }
 

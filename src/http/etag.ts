@@ -11,15 +11,19 @@ export const tagAnswer: onSendHookHandler<unknown> = (request, reply, payload, n
   if (!(request.method === 'GET' || request.method === 'HEAD') || !isStored || typeof payload !== 'string') {
     return next(null, payload)
   }
-  const tag = createHash('sha256').update(payload).digest('base64url').slice(0, 27)
-  reply.header('etag', `W/"${tag}"`)
-  if (!names(request.headers['if-none-match'], tag)) return next(null, payload)
+  const etag = `W/"${createHash('sha256').update(payload).digest('base64url')}"`
+  reply.header('etag', etag)
+  if (!isKnown(request.headers['if-none-match'], etag)) return next(null, payload)
   reply.code(304).removeHeader('content-type')
   next(null, null)
 }
 
-function names(ifNoneMatch: string | undefined, tag: string): boolean {
-  if (ifNoneMatch === undefined) return false
-  const tags = ifNoneMatch.split(',').map((its) => its.trim())
-  return tags.includes('*') || tags.some((its) => its === `W/"${tag}"` || its === `"${tag}"`)
+/** Whether it is the tag of an answer that the client has: weak comparison, as If-None-Match wants it. */
+export function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
+  const tags = (ifNoneMatch ?? '').split(',').map((tag) => opaque(tag.trim()))
+  return tags.includes(opaque(etag)) || tags.includes('*')
+}
+
+function opaque(tag: string): string {
+  return tag.replace(/^W\//, '')
 }

@@ -65,6 +65,18 @@ describe('an answer', () => {
     for (const { text } of answers) expect(text).toBe(plain)
   })
 
+  test('that is a page or a file is compressed, too, and its tag is weak then', async () => {
+    const [plain, compressed] = await Promise.all(
+      ['identity', 'gzip'].map((accepted) =>
+        send(app.origin, { method: 'GET', path: '/schema.graphql', headers: { 'accept-encoding': accepted } }),
+      ),
+    )
+    expect(compressed?.headers).toMatchObject({ 'content-encoding': 'gzip', etag: `W/${plain?.headers.etag}` })
+    expect(compressed?.text).toBe(plain?.text)
+    const headers = { 'accept-encoding': 'gzip', 'if-none-match': compressed?.headers.etag }
+    expect((await send(app.origin, { method: 'GET', path: '/schema.graphql', headers })).status).toBe(304)
+  })
+
   test('of a hundred at once comes whole, compressed or not', async () => {
     const all = await Promise.all(
       Array.from({ length: 100 }, () => send(app.origin, { headers: { 'accept-encoding': 'gzip' }, body: { query: large } })),
