@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql'
+import type { ErrorCode } from '../graphql/errors.js'
 import type { PersistedQueries } from './persisted-queries.js'
 import type { TrustedDocuments } from './trusted-documents.js'
 
@@ -68,11 +69,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function refuse([code, message]: readonly [string, string]): Resolved {
+function refuse([code, message]: readonly [ErrorCode, string]): Resolved {
   return { state: 'refused', error: badRequest(code, message) }
 }
 
-export function badRequest(code: string, message: string): GraphQLError {
+export function badRequest(code: ErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code, http: { status: 400 } } })
 }
 

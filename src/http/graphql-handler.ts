@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { GraphQLError } from 'graphql'
+import type { GraphQLError } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { badRequest, type DocumentRequest, type Documents, type Resolved } from './documents.js'
 
@@ -19,7 +19,7 @@ export function createGraphqlHandler({ apollo, documents, createContext }: Graph
       httpGraphQLRequest,
       // A refusal from here comes after Apollo's own, and is written like one.
       context: async () => {
-        if (error) throw withRequestId(error, request.id)
+        if (error) throw error
         return createContext(request)
       },
     })
@@ -73,10 +73,6 @@ function jsonOf(parameters: URLSearchParams): unknown {
   } catch {
     return null
   }
-}
-
-function withRequestId({ message, extensions }: GraphQLError, requestId: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { ...extensions, requestId } })
 }
 
 const noBatches = ['BAD_REQUEST', 'Batches are not accepted, send every operation as a request of its own'] as const
