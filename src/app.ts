@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { GraphQLSchema } from 'graphql'
 import { type Logger, pino } from 'pino'
 import { type Authenticator, openToEverybody, TokenAuthenticator } from './auth/authenticator.js'
 import { RemoteKeys } from './auth/remote-keys.js'
@@ -22,9 +24,12 @@ import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
+import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth } from './http/health.js'
+import { PersistedQueries } from './http/persisted-queries.js'
 import { createHttpServer } from './http/server.js'
+import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
 import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
 import { type AuditReport, audit } from './loaders/audit.js'
@@ -64,6 +69,8 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
   const logger = pino({ level: config.LOG_LEVEL })
   const started = new Started()
   try {
+    const schema = createSchema()
+    const trusted = await readTrustedDocuments(config, schema)
     const stores = await startStores(config, logger, started, observers)
     const { database, cache, relay } = stores
     const dashboard = createDashboard(config, stores)
@@ -74,10 +81,14 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
-    const server = await createServer(config, logger, stores, {
-      readMetrics: () => exposition.text(),
-      metricsContentType: contentType,
-      readDashboard: (after) => dashboard.read(after),
+    const documents = createDocuments(config, trusted, stores.store)
+    const server = await createServer({
+      ...{ config, logger, schema, documents, stores },
+      routes: {
+        readMetrics: () => exposition.text(),
+        metricsContentType: contentType,
+        readDashboard: (after) => dashboard.read(after),
+      },
     })
     started.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST })
@@ -201,12 +212,43 @@ function createDashboard(config: Config, { figures, store }: Stores): Dashboard 
   return new Dashboard({ figures, store, keyOf, createToken: createTokenSource(), now: Date.now })
 }
 
-function createServer(
-  config: Config,
-  logger: Logger,
-  { database, cache, relay, figures }: Stores,
-  routes: FiguresRoutes,
-): Promise<FastifyInstance> {
+/** Throws ConfigError where the file is not there, or not what it should be. */
+async function readTrustedDocuments(
+  { TRUSTED_DOCUMENTS: file }: Config,
+  schema: GraphQLSchema,
+): Promise<TrustedDocuments | null> {
+  if (file === undefined) return null
+  try {
+    return TrustedDocuments.of(await readFile(file, 'utf8'), schema)
+  } catch (error) {
+    if (error instanceof ManifestError) throw new ConfigError([`TRUSTED_DOCUMENTS names ${file}, which ${error.message}`])
+    if (!(error instanceof Error && 'code' in error)) throw error
+    throw new ConfigError([`TRUSTED_DOCUMENTS names a file that cannot be read: ${error.message}`])
+  }
+}
+
+function createDocuments(config: Config, trusted: TrustedDocuments | null, store: CacheStore): Documents {
+  const keyOf = (hash: string) => `${config.CACHE_PREFIX}:apq:${hash}`
+  const persisted = new PersistedQueries({
+    read: async (hash) => (await store.readMany([keyOf(hash)]))[0] ?? null,
+    async write(hash, value, ttlMs) {
+      await store.swapMany([{ key: keyOf(hash), when: { state: 'unleased' }, value, ttlMs }])
+    },
+  })
+  return new Documents({ persisted, trusted, onlyTrusted: config.TRUSTED_DOCUMENTS_ONLY })
+}
+
+interface Served {
+  config: Config
+  logger: Logger
+  schema: GraphQLSchema
+  documents: Documents
+  stores: Stores
+  routes: FiguresRoutes
+}
+
+function createServer({ config, logger, schema, documents, stores, routes }: Served): Promise<FastifyInstance> {
+  const { database, cache, relay, figures } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
   const createLoaders = createLoaderFactory(cache, fetchers)
@@ -217,7 +259,8 @@ function createServer(
   }
   const startedAt = Date.now()
   return createHttpServer({
-    schema: createSchema(),
+    schema,
+    documents,
     valuesAreShared: cache.sharesValues,
     createContext: (requestId, viewer, wishes) => {
       const origins = wishes.origins ? new Origins(() => performance.now()) : null

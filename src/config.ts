@@ -46,6 +46,8 @@ const variables = {
   CACHE_MAX_FETCHES: integer(1, 10_000).default(20),
   CACHE_MAX_WAITING_FETCHES: integer(0, 100_000).default(500),
   AUDIT_INTERVAL_MS: integer(0, 86_400_000).default(10_000),
+  TRUSTED_DOCUMENTS: z.string().optional(),
+  TRUSTED_DOCUMENTS_ONLY: z.stringbool('must be true or false').default(false),
   CORS_ORIGINS: z
     .string()
     .default('https://studio.apollographql.com')
@@ -63,6 +65,10 @@ const schema = z.object(variables).superRefine((config, context) => {
   for (const [name, message] of authenticationFaults(config)) context.addIssue({ code: 'custom', path: [name], message })
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
   for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
+  if (config.TRUSTED_DOCUMENTS_ONLY && config.TRUSTED_DOCUMENTS === undefined) {
+    const message = 'is true, and there are no documents to trust; set TRUSTED_DOCUMENTS to a manifest of them'
+    context.addIssue({ code: 'custom', path: ['TRUSTED_DOCUMENTS_ONLY'], message })
+  }
   if (config.WORKERS > 1 && first === undefined) {
     const message = `is ${config.WORKERS}: each would have a cache of its own and not be told of the others' changes; set one of ${redisVariables.join(', ')}, or WORKERS=1`
     context.addIssue({ code: 'custom', path: ['WORKERS'], message })

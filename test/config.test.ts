@@ -22,6 +22,7 @@ const defaults = {
   CACHE_MAX_FETCHES: 20,
   CACHE_MAX_WAITING_FETCHES: 500,
   AUDIT_INTERVAL_MS: 10_000,
+  TRUSTED_DOCUMENTS_ONLY: false,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
   LOG_LEVEL: 'info',
 }
@@ -145,6 +146,14 @@ describe('the configuration', () => {
       'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
       'REDIS_SENTINEL_NODES cannot be set together with REDIS_URL',
     ])
+  })
+
+  test('refuses to answer trusted documents only where there are none', () => {
+    expect(faults({ TRUSTED_DOCUMENTS_ONLY: 'true' })).toEqual([
+      'TRUSTED_DOCUMENTS_ONLY is true, and there are no documents to trust; set TRUSTED_DOCUMENTS to a manifest of them',
+    ])
+    const both = { TRUSTED_DOCUMENTS: 'persisted-documents.json', TRUSTED_DOCUMENTS_ONLY: 'true' }
+    expect(readConfig(both)).toMatchObject({ TRUSTED_DOCUMENTS: 'persisted-documents.json', TRUSTED_DOCUMENTS_ONLY: true })
   })
 
   test.each(['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'])('takes several workers with %s', (name) => {

@@ -1,4 +1,4 @@
-import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql'
+import { ArgsType, type ClassType, Directive, Field, Int, ObjectType } from 'type-graphql'
 import type { ListLoader } from '../loaders/list-loader.js'
 import { type Loader, whenAllLoaded, whenLoaded } from '../loaders/loader.js'
 import { Cursors } from './cursor.js'
@@ -23,6 +23,7 @@ export class ConnectionArgs {
 export const defaultPageSize = 20
 const maxPageSize = 100
 
+@Directive('@cacheControl(inheritMaxAge: true)')
 @ObjectType('PageInfo', { simpleResolvers: true })
 export class PageInfoType {
   @Field(() => Boolean)
@@ -40,6 +41,7 @@ export class PageInfoType {
 
 /** The edge and connection types of a node type. A connection's fields are methods, so that only what is asked for is loaded. */
 export function connectionType<Node extends { id: string }>(name: string, nodeType: () => ClassType<Node>) {
+  @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Edge`, { simpleResolvers: true })
   class EdgeType {
     @Field(() => String, { description: 'Opaque; good for this list only' })
@@ -49,6 +51,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     node!: Node
   }
 
+  @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Connection`, { simpleResolvers: true })
   class ConnectionType {
     @Field(() => [EdgeType])

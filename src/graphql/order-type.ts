@@ -1,4 +1,4 @@
-import { Field, Float, ID, InputType, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, ID, InputType, ObjectType } from 'type-graphql'
 import type { Order } from '../model.js'
 import { Access, owner } from './access.js'
 import { connectionType } from './connection.js'
@@ -7,6 +7,7 @@ import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
 @Access(owner(({ userId }: Order) => userId))
+@Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
 @ObjectType('Order', { implements: NodeType, simpleResolvers: true })
 export class OrderType implements Order {
   id!: string

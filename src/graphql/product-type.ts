@@ -1,4 +1,4 @@
-import { Field, Float, InputType, Int, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, InputType, Int, ObjectType } from 'type-graphql'
 import type { Product } from '../model.js'
 import { Access, everyone } from './access.js'
 import { connectionType } from './connection.js'
@@ -6,6 +6,7 @@ import { NodeType } from './node.js'
 import { UserErrorType } from './user-error.js'
 
 @Access(everyone)
+@Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
 @ObjectType('Product', { implements: NodeType, simpleResolvers: true })
 export class ProductType implements Product {
   id!: string

@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
+import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
 import { Access, administrators, everyone } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
@@ -23,6 +23,7 @@ export class ProductResolver {
   }
 
   @Access(everyone)
+  @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
   @Query(() => ProductConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
   products(
     @Arg('category', () => String, { nullable: true }) category: string | null | undefined,

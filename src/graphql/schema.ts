@@ -1,7 +1,8 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
-import type { GraphQLSchema } from 'graphql'
+import { type GraphQLSchema, specifiedDirectives } from 'graphql'
 import { buildSchemaSync, getMetadataStorage } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
+import { cacheControlDirective } from './cache-control.js'
 import { guardSchema } from './guard.js'
 import { NodeResolver, typeNameOf } from './node.js'
 import { OrderResolver } from './order.js'
@@ -12,6 +13,7 @@ import { UserResolver } from './user.js'
 export function createSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
     resolvers: [NodeResolver, UserResolver, ProductResolver, OrderResolver, StatsResolver, CacheAdminResolver],
+    directives: [...specifiedDirectives, cacheControlDirective],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,
   })

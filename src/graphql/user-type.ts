@@ -1,4 +1,4 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql'
+import { Directive, Field, ID, InputType, ObjectType } from 'type-graphql'
 import type { User } from '../model.js'
 import { Access, owner } from './access.js'
 import { connectionType } from './connection.js'
@@ -7,6 +7,7 @@ import { DateTime } from './scalars.js'
 import { UserErrorType } from './user-error.js'
 
 @Access(owner(({ id }: User) => id))
+@Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
 @ObjectType('User', { implements: NodeType, simpleResolvers: true })
 export class UserType implements User {
   id!: string

@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
 import type { User } from '../model.js'
 import { Access, administrators, oneself, signedIn } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
@@ -24,6 +24,7 @@ export class UserResolver {
   }
 
   @Access(administrators)
+  @Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
   @Query(() => UserConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
   users(@Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: Context) {
     return connection(args, {

@@ -5,7 +5,7 @@ interface Answer {
   operation: string | undefined
   response: ServerResponse
   head: readonly string[]
-  text: string
+  body: string | Buffer
 }
 
 /**
@@ -25,7 +25,7 @@ export class AnswersOfTurn {
   private send(): void {
     const { answers } = this
     this.answers = []
-    for (const { response, head, text } of answers) response.writeHead(200, head as string[]).end(text)
+    for (const { response, head, body } of answers) response.writeHead(200, head as string[]).end(body)
     const now = performance.now()
     for (const { operation, startedAt } of answers) this.observe(operation, (now - startedAt) / 1000)
   }

@@ -1,4 +1,4 @@
-/** Whether a URL can be built of it, as Apollo does. */
+/** Whether a URL can be built of it. */
 export function isHost(host: string | undefined): boolean {
   return host === undefined || host === '' || isPlainHost(host) || URL.canParse(`http://${host}/`)
 }

@@ -3,14 +3,18 @@ import { LRUCache } from 'lru-cache'
 import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
-import type { Lane, QueryRequest } from '../lane/lane.js'
+import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
 import { AnswersOfTurn } from './answers-of-turn.js'
+import { type Compression, compressedFromBytes } from './compression.js'
+import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
 import { requestId } from './request-id.js'
 import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
 export interface LaneListenerOptions {
   lane: Lane
+  documents: Documents
+  compression: Compression
   createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
   authenticator: Authenticator
   path: string
@@ -31,6 +35,12 @@ export interface Taken {
 
 /** Name, value, name, value */
 type Head = readonly string[]
+
+interface Exchange {
+  head: Head
+  request: IncomingMessage
+  response: ServerResponse
+}
 
 /**
  * Stands in front of the ordinary way (Fastify and Apollo), takes the requests that the lane can answer, and answers them with the headers
@@ -63,7 +73,7 @@ export class LaneListener {
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
           context: undefined,
         }
-        this.answer(taken, head, response, () => {
+        this.answer(taken, { head, request, response }, () => {
           this.taken.set(request, taken)
           ordinary(request, response)
         })
@@ -75,7 +85,7 @@ export class LaneListener {
     return this.taken.get(request)
   }
 
-  /** To be told what the ordinary way answers a query with, where all went well. The headers must follow from Accept and Origin. */
+  /** To be told what the ordinary way answers a query with, where all went well. The headers must follow from Accept and Origin, but for its own. */
   learn(request: IncomingMessage, headers: Readonly<Record<string, unknown>>): void {
     if (!this.isCandidate(request)) return
     const head = Object.entries(headers).filter(([name, value]) => !ownHeaders.has(name) && value !== undefined)
@@ -103,31 +113,38 @@ export class LaneListener {
     )
   }
 
-  private answer(taken: Taken, head: Head, response: ServerResponse, goOn: () => void): void {
-    let operation: string | undefined
-    const send = (data: string) => {
-      // The connection keeps the request until the next one comes, and with it all that was loaded for it.
-      taken.context = undefined
-      const text = `{"data":${data}}\n`
-      const all = ['x-request-id', taken.id, ...head, 'content-length', String(Buffer.byteLength(text))]
-      if (this.closing) all.push('connection', 'close')
-      this.answers.add({ response, head: all, text, operation, startedAt: taken.startedAt })
-    }
+  private answer(taken: Taken, exchange: Exchange, goOn: () => void): void {
     try {
-      const query = readQuery(taken.body)
-      const data =
-        query &&
-        this.options.lane.run(query, (name) => {
-          operation = name
-          return this.contextOf(taken)
-        })
-      if (data === undefined) goOn()
-      else if (typeof data === 'string') send(data)
-      else data.then(send, goOn)
+      const query = readQuery(taken.body, this.options.documents)
+      const answer = query && this.options.lane.run(query, () => this.contextOf(taken))
+      if (!answer) goOn()
+      else if (typeof answer.data === 'string') this.send(taken, exchange, answer, answer.data)
+      else answer.data.then((data) => this.send(taken, exchange, answer, data), goOn)
     } catch {
       // Whatever it was, the ordinary way meets it again, and says what there is to say.
       goOn()
     }
+  }
+
+  private send(taken: Taken, exchange: Exchange, { cacheControl, operationName }: LaneAnswer, data: string): void {
+    // The connection keeps the request until the next one comes, and with it all that was loaded for it.
+    taken.context = undefined
+    const head = ['x-request-id', taken.id, 'cache-control', cacheControl, ...exchange.head]
+    const text = `{"data":${data}}\n`
+    const length = Buffer.byteLength(text)
+    const sendBody = (body: string | Buffer, bodyLength: number) => {
+      head.push('content-length', String(bodyLength))
+      if (this.closing) head.push('connection', 'close')
+      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt: taken.startedAt })
+    }
+    const acceptEncoding = exchange.request.headers['accept-encoding']
+    const compressing = length < compressedFromBytes ? undefined : this.options.compression.compress(text, acceptEncoding)
+    if (!compressing) sendBody(text, length)
+    else
+      void compressing.then((compressed) => {
+        if (compressed) head.push('content-encoding', compressed.encoding)
+        sendBody(compressed?.body ?? text, compressed?.body.length ?? length)
+      })
   }
 
   private contextOf(taken: Taken): Context {
@@ -139,8 +156,11 @@ export class LaneListener {
 /** More is rare, and takes longer than the lane saves. */
 const maxBodyBytes = 65_536
 
-/** Those that are of one answer only */
-const ownHeaders = new Set(['x-request-id', 'content-length', 'date', 'connection', 'keep-alive', 'transfer-encoding'])
+/** Those that are of one answer or document only */
+const ownHeaders = new Set([
+  ...['x-request-id', 'cache-control', 'content-encoding', 'content-length'],
+  ...['date', 'connection', 'keep-alive', 'transfer-encoding'],
+])
 
 function headKey({ headers: { accept, origin } }: IncomingMessage): string {
   return accept === undefined && origin === undefined ? '' : `${accept}\n${origin}`
@@ -150,16 +170,18 @@ function isJson(contentType: string | undefined): boolean {
   return contentType === 'application/json' || contentType === 'application/json; charset=utf-8'
 }
 
-/** A query as text; undefined for anything else that GraphQL over HTTP knows. Throws where it is no JSON. */
-function readQuery(body: Buffer): QueryRequest | undefined {
+/** A query whose text is there, or at hand; undefined for anything else that GraphQL over HTTP knows. Throws where it is no JSON. */
+function readQuery(body: Buffer, documents: Documents): QueryRequest | undefined {
   const text = body.toString()
   // Names that Fastify refuses, in whatever spelling
   if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) return undefined
-  const { query, variables, operationName, extensions } = JSON.parse(text)
-  if (typeof query !== 'string' || (operationName != null && typeof operationName !== 'string')) return undefined
+  const asked: DocumentRequest & { variables?: unknown; operationName?: unknown } = JSON.parse(text)
+  const { variables, operationName, extensions } = asked
+  if (operationName != null && typeof operationName !== 'string') return undefined
   if (variables != null && !isRecord(variables)) return undefined
-  if (extensions != null && (!isRecord(extensions) || 'persistedQuery' in extensions)) return undefined
-  return { query, variables: variables ?? {}, operationName: operationName ?? undefined }
+  if (extensions != null && !isRecord(extensions)) return undefined
+  const query = documents.atHand(asked)
+  return query === undefined ? undefined : { query, variables: variables ?? {}, operationName: operationName ?? undefined }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

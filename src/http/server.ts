@@ -2,7 +2,6 @@ import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
-import { fastifyApolloHandler } from '@as-integrations/fastify'
 import cors from '@fastify/cors'
 import fastify, {
   type FastifyBaseLogger,
@@ -20,8 +19,13 @@ import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import { authenticate } from './authentication.js'
+import { cacheControl, unstored } from './cache-control.js'
+import { Compression } from './compression.js'
+import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
+import { tagAnswer } from './etag.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
+import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
@@ -36,6 +40,7 @@ import { type Wishes, wishesOf } from './wishes.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
+  documents: Documents
   createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
@@ -51,11 +56,22 @@ export interface HttpServerOptions {
 
 /** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, createContext, authenticator, valuesAreShared, checkHealth, describeFault, requests, corsOrigins, logger } =
-    options
+  const {
+    schema,
+    documents,
+    createContext,
+    authenticator,
+    valuesAreShared,
+    checkHealth,
+    describeFault,
+    requests,
+    corsOrigins,
+    logger,
+  } = options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
+  const compression = new Compression()
   const laneListener = new LaneListener({
-    ...{ lane, createContext, authenticator, path: graphqlPath },
+    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath },
     observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
   })
   const observer = new RequestObserver(requests)
@@ -78,6 +94,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    persistedQueries: documents.persistedQueries,
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
@@ -88,6 +105,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       ApolloServerPluginUsageReportingDisabled(),
       sandboxPage(),
       logErrors(logger, describeFault),
+      cacheControl(schema),
       reportOrigins(() => performance.now()),
       teachLane(lane),
       observer.plugin(),
@@ -97,8 +115,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   server.setChildLoggerFactory((its) => its)
   server.addHook('onRequest', (request, reply, next) => {
-    reply.header('x-request-id', request.id)
-    // Apollo builds a URL of it, and would answer 500.
+    // Unless somebody says otherwise. The lane writes them in this order.
+    reply.header('x-request-id', request.id).header('cache-control', unstored).header('vary', 'Accept, Accept-Encoding')
     if (isHost(request.headers.host)) return next()
     return reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
   })
@@ -117,6 +135,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
     next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
   })
+  server.addHook('onSend', tagAnswer)
+  server.addHook('onSend', compression.onSend)
   server.addHook('onResponse', ({ raw, routeOptions, method }, reply, done) => {
     const { startedAt = performance.now() - reply.elapsedTime } = laneListener.takenOf(raw) ?? {}
     const seconds = (performance.now() - startedAt) / 1000
@@ -124,15 +144,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     done()
   })
   server.addHook('onClose', () => apollo.stop())
-  await server.register(cors, { origin: [...corsOrigins] })
+  await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds })
   // Behind the headers of CORS: pages have to be able to read a refusal.
   authenticate(server, authenticator)
   server.route({
     url: graphqlPath,
     // Apollo tells the others that they are not allowed.
-    method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-    handler: fastifyApolloHandler(apollo, {
-      context: async ({ raw, id, viewer }) =>
+    method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
+    handler: createGraphqlHandler({
+      ...{ apollo, documents },
+      createContext: ({ raw, id, viewer }) =>
         observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer))),
     }),
   })
@@ -160,5 +181,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 }
 
 const graphqlPath = '/graphql'
+/** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
+const preflightSeconds = 600
 /** Above that of the usual load balancers (60 s), so that it is they who end idle connections */
 const keepAliveMs = 72_000

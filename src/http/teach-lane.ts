@@ -1,15 +1,16 @@
 import type { ApolloServerPlugin } from '@apollo/server'
 import type { Context } from '../graphql/context.js'
 import type { Lane } from '../lane/lane.js'
+import { unstored } from './cache-control.js'
 
-/** Tells the lane which documents Apollo answers without errors. */
+/** Tells the lane which documents Apollo answers without errors. Comes after the plugin that says who may store them. */
 export function teachLane(lane: Lane): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
-        async willSendResponse({ source, document, errors, response: { body } }) {
+        async willSendResponse({ source, document, errors, response: { body, http } }) {
           if (source === undefined || !document || errors || body.kind !== 'single' || body.singleResult.extensions) return
-          lane.answered(source, document)
+          lane.answered(source, document, http.headers.get('cache-control') ?? unstored)
         },
       }
     },

@@ -22,9 +22,17 @@ export interface QueryRequest {
   operationName: string | undefined
 }
 
+export interface LaneAnswer {
+  /** The text of `data`. Rejects where the request turns out not to be for the lane. */
+  data: string | Promise<string>
+  operationName: string | undefined
+  /** The header that the ordinary execution gave to this document */
+  cacheControl: string
+}
+
 type Remembered =
   | { state: 'seen'; times: number }
-  | { state: 'compiled'; query: CompiledQuery; operationName: string | undefined }
+  | { state: 'compiled'; query: CompiledQuery; operationName: string | undefined; cacheControl: string }
   | { state: 'refused' }
 
 /**
@@ -46,30 +54,28 @@ export class Lane {
     })
   }
 
-  /** The text of `data`; undefined where the request is not for the lane. Rejects, or throws, where it turns out not to be. */
-  run(
-    { query, variables, operationName }: QueryRequest,
-    createContext: (operationName: string | undefined) => unknown,
-  ): string | Promise<string> | undefined {
+  /** undefined where the request is not for the lane. Throws where it turns out not to be. */
+  run({ query, variables, operationName }: QueryRequest, createContext: () => unknown): LaneAnswer | undefined {
     const its = this.documents.get(query)
     if (its?.state !== 'compiled') return undefined
     if (operationName !== undefined && operationName !== its.operationName) return undefined
-    return its.query(variables, createContext(its.operationName))
+    const { cacheControl } = its
+    return { data: its.query(variables, createContext()), operationName: its.operationName, cacheControl }
   }
 
-  /** To be told of every document that the ordinary execution answered without errors. */
-  answered(source: string, document: DocumentNode): void {
+  /** To be told of every document that the ordinary execution answered without errors, and with which header. */
+  answered(source: string, document: DocumentNode, cacheControl: string): void {
     if (source.length > maxSourceLength) return
     const its = this.documents.get(source)
     if (its && its.state !== 'seen') return
     const times = (its?.times ?? 0) + 1
-    this.documents.set(source, times < this.options.sightings ? { state: 'seen', times } : this.compile(document))
+    this.documents.set(source, times < this.options.sightings ? { state: 'seen', times } : this.compile(document, cacheControl))
   }
 
-  private compile(document: DocumentNode): Remembered {
+  private compile(document: DocumentNode, cacheControl: string): Remembered {
     try {
       const query = compileQuery(this.compileOptions, document)
-      return { state: 'compiled', query, operationName: operationNameOf(document) }
+      return { state: 'compiled', query, operationName: operationNameOf(document), cacheControl }
     } catch (error) {
       // The stack may be too small for a document that is nested deeply.
       if (error instanceof NotCompilableError || error instanceof RangeError) return { state: 'refused' }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isKnown } from '../etag.js'
 
 /** A body that stays the same as long as this process runs. */
 export interface Asset {
@@ -24,9 +25,4 @@ export function sendAsset(request: FastifyRequest, reply: FastifyReply, { body, 
   reply.header('etag', etag).header('cache-control', 'no-cache').header('x-content-type-options', 'nosniff')
   if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
   return reply.type(contentType).send(body)
-}
-
-function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
-  const tags = (ifNoneMatch ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags.includes(etag) || tags.includes('*')
 }

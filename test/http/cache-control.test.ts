@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { get, send } from '../helpers/send.js'
+
+const catalogue = 'public, max-age=5, stale-while-revalidate=5'
+const personal = 'private, no-cache'
+
+describe('who may store an answer, and how long', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { CACHE_NEAR_MB: '8' } })
+  })
+  afterAll(() => app.stop())
+
+  const cacheControlOf = async (query: string) => (await send(app.origin, { body: { query } })).headers['cache-control']
+
+  test.each([
+    ['{ product(id: "product_1") { name price } }', catalogue],
+    ['{ product(id: "product_999999999") { name } }', catalogue],
+    ['{ products(first: 3) { nodes { name } pageInfo { hasNextPage } totalCount } }', catalogue],
+    ['{ products(first: 3) { totalCount } }', catalogue],
+    ['{ products(first: 3) { edges { cursor node { id } } } }', catalogue],
+    ['{ a: product(id: "product_1") { ...Its } } fragment Its on Product { name }', catalogue],
+    ['{ __typename product(id: "product_1") { __typename } }', catalogue],
+    ['{ user(id: "user_1") { name } }', personal],
+    ['{ users(first: 1) { totalCount } }', personal],
+    ['{ user(id: "user_1") { orders(first: 1) { totalCount } } }', personal],
+    ['{ order(id: "order_1") { total } }', personal],
+    ['{ order(id: "order_1") { products { name } } }', personal],
+    ['{ product(id: "product_1") { name } order(id: "order_1") { user { name } } }', personal],
+    ['{ product(id: "product_1") { name } user(id: "user_1") @skip(if: true) { name } }', personal],
+    ['{ ...Its } fragment Its on Query { product(id: "product_1") { name } user(id: "user_1") { id } }', personal],
+    ['{ stats { totalOrders } }', 'no-store'],
+    ['{ cacheInfo { backend } }', 'no-store'],
+    ['{ product(id: "product_1") { name } stats { totalOrders } }', 'no-store'],
+    ['{ node(id: "product_1") { ... on Product { name } } }', 'no-store'],
+    ['{ nodes(ids: ["user_1"]) { ... on User { name } } }', 'no-store'],
+    ['{ __typename }', 'no-store'],
+    ['{ __schema { queryType { name } } }', 'no-store'],
+    ['{ products(first: 101) { totalCount } }', 'no-store'],
+    ['{ product(id: "product_1") { nothing } }', 'no-store'],
+    ['{', 'no-store'],
+    ['mutation { updateProductStock(productId: "product_1", stock: 5) { product { stock } } }', 'no-store'],
+  ])('%s: %s, from Apollo and from the lane', async (query, cacheControl) => {
+    for (let times = 0; times < 4; times += 1) expect(await cacheControlOf(query)).toBe(cacheControl)
+  })
+
+  test('of two operations in one document, the strictest says it', async () => {
+    const query = 'query A { product(id: "product_1") { name } } query B { stats { totalOrders } }'
+    const { headers, json } = await send(app.origin, { body: { query, operationName: 'A' } })
+    expect(json.data.product).toBeDefined()
+    expect(headers['cache-control']).toBe('no-store')
+  })
+
+  test('an answer with an error in some field is stored by nobody', async () => {
+    await app.database.sql`alter table products rename to hidden`
+    try {
+      const query = '{ product(id: "product_77") { name } }'
+      const { headers, json } = await get(app.origin, { query })
+      expect(json.errors).toHaveLength(1)
+      expect(headers).toMatchObject({ 'cache-control': 'no-store' })
+      expect(headers).not.toHaveProperty('etag')
+    } finally {
+      await app.database.sql`alter table hidden rename to products`
+    }
+  })
+
+  test('what is no answer of GraphQL is stored by nobody', async () => {
+    for (const path of ['/nowhere', '/health', '/graphql', '/graphql?query={__typename}']) {
+      expect((await send(app.origin, { method: 'GET', path })).headers['cache-control']).toBe('no-store')
+    }
+  })
+
+  test('every answer names the headers that it depends on', async () => {
+    const query = '{ product(id: "product_1") { name } }'
+    for (let times = 0; times < 4; times += 1) {
+      const { headers } = await send(app.origin, { body: { query }, headers: { origin: 'https://studio.apollographql.com' } })
+      expect(headers.vary).toBe('Accept, Accept-Encoding, Origin')
+    }
+    expect((await get(app.origin, { query })).headers.vary).toBe('Accept, Accept-Encoding, Origin')
+  })
+
+  test('a browser need not ask before every request whether it may', async () => {
+    const headers = {
+      origin: 'https://studio.apollographql.com',
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': 'apollo-require-preflight',
+    }
+    expect((await send(app.origin, { method: 'OPTIONS', headers })).headers).toMatchObject({
+      'access-control-allow-origin': headers.origin,
+      'access-control-allow-headers': 'apollo-require-preflight',
+      'access-control-max-age': '600',
+    })
+  })
+
+  test('who asks for the catalogue makes no difference', async () => {
+    const query = '{ products(first: 2) { nodes { id name } } }'
+    const anonymous = await get(app.origin, { query })
+    const somebody = await get(app.origin, { query }, { authorization: 'Bearer somebody' })
+    for (const { headers } of [anonymous, somebody]) expect(headers['cache-control']).toBe(catalogue)
+    expect(somebody.text).toBe(anonymous.text)
+    expect(somebody.headers.etag).toBe(anonymous.headers.etag)
+  })
+})
