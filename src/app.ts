@@ -24,6 +24,7 @@ import { checkHealth } from './http/health.js'
 import { createHttpServer } from './http/server.js'
 import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
+import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
 import { pastCache } from './loaders/cache-reader.js'
@@ -69,12 +70,18 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(() => relay.stop())
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
+    const live = await startLive(logger, started, stores)
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
-    const server = await createServer(config, logger, stores, {
-      readMetrics: () => exposition.text(),
-      metricsContentType: contentType,
-      readDashboard: (after) => dashboard.read(after),
-    })
+    const server = await createServer(
+      config,
+      logger,
+      { ...stores, live },
+      {
+        readMetrics: () => exposition.text(),
+        metricsContentType: contentType,
+        readDashboard: (after) => dashboard.read(after),
+      },
+    )
     started.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST })
     return { url: `${address}/graphql`, stop: () => started.stop() }
@@ -180,6 +187,17 @@ function auditOptions(cache: Cache, database: Database) {
   return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
 }
 
+async function startLive(logger: Logger, started: Started, { database, relay }: Stores): Promise<Live> {
+  const live = new Live({
+    ...{ database, intervalMs: liveIntervalMs, keptMs: liveKeptMs, maxWaiting: liveMaxWaiting },
+    invalidate: (outdated) => relay.invalidate(outdated),
+    log: (message) => logger.warn(message),
+  })
+  await live.start()
+  started.push(() => live.stop())
+  return live
+}
+
 function createFigures(config: Config, cache: Cache): Figures {
   return {
     requests: new RequestFigures(maxOperations),
@@ -200,7 +218,7 @@ function createDashboard(config: Config, { figures, store }: Stores): Dashboard 
 function createServer(
   config: Config,
   logger: Logger,
-  { database, cache, relay, figures }: Stores,
+  { database, cache, relay, figures, live }: Stores & { live: Live },
   routes: FiguresRoutes,
 ): Promise<FastifyInstance> {
   const fetchers = createFetchers(database)
@@ -227,6 +245,7 @@ function createServer(
         loaders,
         origins,
         cacheAdmin,
+        live,
         // Most requests write nothing.
         get commands() {
           return createCommands({ database, committed })
@@ -246,6 +265,9 @@ function createServer(
     requests: figures.requests,
     figures: routes,
     corsOrigins: config.CORS_ORIGINS,
+    maxConnections: config.LIVE_MAX_CONNECTIONS,
+    maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
+    heartbeatMs: config.LIVE_HEARTBEAT_MS,
     logger,
   })
 }
@@ -359,6 +381,10 @@ const maxOperations = 50
 const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const relayIntervalMs = 250
+const liveIntervalMs = 1_000
+/** A process that cannot read for longer tells its subscribers so. */
+const liveKeptMs = 300_000
+const liveMaxWaiting = 1_000
 const healthDeadlineMs = 1_000
 const drainMs = 5_000
 const entriesPerAudit = 20

@@ -10,6 +10,11 @@ export const errorCodes = [
   'OPERATION_RESOLUTION_FAILURE',
   'PERSISTED_QUERY_NOT_FOUND',
   'BAD_USER_INPUT',
+  'STREAM_REQUIRED',
+  'SUBSCRIPTIONS_ONLY',
+  'FORBIDDEN',
+  'TOO_MANY_CONNECTIONS',
+  'TOO_MANY_SUBSCRIPTIONS',
   'SERVICE_UNAVAILABLE',
   'OVERLOADED',
   'INTERNAL_SERVER_ERROR',
@@ -27,8 +32,13 @@ export function serviceUnavailable(message: string): GraphQLError {
   return withCode('SERVICE_UNAVAILABLE', message)
 }
 
-function withCode(code: ErrorCode, message: string): GraphQLError {
+export function withCode(code: ErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } })
+}
+
+/** What a subscriber was to be told of is there no longer: there is nothing to tell. */
+export class GoneError extends Error {
+  override readonly name = 'GoneError'
 }
 
 /** Meant for the client: written as such, or found by graphql itself. Anything else is a bug or an outage. */

@@ -1,4 +1,4 @@
-import { Field, Float, InputType, Int, ObjectType } from 'type-graphql'
+import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql'
 import type { Product } from '../model.js'
 import { connectionType } from './connection.js'
 import { NodeType } from './node.js'
@@ -57,6 +57,15 @@ export class ProductPayloadType {
 
   @Field(() => [UserErrorType])
   userErrors!: UserErrorType[]
+}
+
+@ObjectType('ProductChange', { simpleResolvers: true })
+export class ProductChangeType {
+  @Field(() => ID)
+  id!: string
+
+  @Field(() => ProductType, { nullable: true, description: 'As it is now; null where it is gone' })
+  product!: Product | null
 }
 
 @ObjectType('DeleteCategoryPayload', { simpleResolvers: true })

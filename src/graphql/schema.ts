@@ -1,6 +1,6 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import type { GraphQLSchema } from 'graphql'
-import { buildSchemaSync, getMetadataStorage } from 'type-graphql'
+import { buildSchemaSync, getMetadataStorage, type PubSub } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
 import { NodeResolver } from './node.js'
 import { OrderResolver } from './order.js'
@@ -13,6 +13,7 @@ export function createSchema(): GraphQLSchema {
     resolvers: [NodeResolver, UserResolver, ProductResolver, OrderResolver, StatsResolver, CacheAdminResolver],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,
+    pubSub: notUsed,
   })
   sortParametersOnce()
   return schema
@@ -25,6 +26,16 @@ function sortParametersOnce(): void {
     const sorted = params?.sort((a, b) => a.index - b.index)
     Object.defineProperty(params ?? [], 'sort', { value: () => sorted })
   }
+}
+
+/** TypeGraphQL asks for one; every subscription here has a source of its own. */
+const notUsed: PubSub = {
+  publish() {
+    throw new Error('Nothing is published here')
+  },
+  subscribe() {
+    throw new Error('Nothing is published here')
+  },
 }
 
 /** The text of schema.graphql: types, descriptions and directives. */
