@@ -22,6 +22,9 @@ const defaults = {
   CACHE_MAX_WAITING_FETCHES: 500,
   AUDIT_INTERVAL_MS: 10_000,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
+  LIVE_MAX_CONNECTIONS: 10_000,
+  LIVE_MAX_CONNECTIONS_PER_ADDRESS: 1000,
+  LIVE_HEARTBEAT_MS: 15_000,
   LOG_LEVEL: 'info',
 }
 
