@@ -32,6 +32,7 @@ import { createHttpServer } from './http/server.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
 import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
+import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
 import { pastCache } from './loaders/cache-reader.js'
@@ -80,10 +81,11 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(() => relay.stop())
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
+    const live = await startLive(logger, started, stores)
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores },
+      ...{ config, logger, schema, documents, stores, live },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -195,6 +197,17 @@ function auditOptions(cache: Cache, database: Database) {
   return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
 }
 
+async function startLive(logger: Logger, started: Started, { database, relay }: Stores): Promise<Live> {
+  const live = new Live({
+    ...{ database, intervalMs: liveIntervalMs, keptMs: liveKeptMs, maxWaiting: liveMaxWaiting },
+    invalidate: (outdated) => relay.invalidate(outdated),
+    log: (message) => logger.warn(message),
+  })
+  await live.start()
+  started.push(() => live.stop())
+  return live
+}
+
 function createFigures(config: Config, cache: Cache): Figures {
   return {
     requests: new RequestFigures(maxOperations),
@@ -244,10 +257,11 @@ interface Served {
   schema: GraphQLSchema
   documents: Documents
   stores: Stores
+  live: Live
   routes: FiguresRoutes
 }
 
-function createServer({ config, logger, schema, documents, stores, routes }: Served): Promise<FastifyInstance> {
+function createServer({ config, logger, schema, documents, stores, live, routes }: Served): Promise<FastifyInstance> {
   const { database, cache, relay, figures } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
@@ -275,6 +289,7 @@ function createServer({ config, logger, schema, documents, stores, routes }: Ser
         loaders,
         origins,
         cacheAdmin,
+        live,
         // Most requests write nothing.
         get commands() {
           return createCommands({ database, committed })
@@ -295,6 +310,9 @@ function createServer({ config, logger, schema, documents, stores, routes }: Ser
     requests: figures.requests,
     figures: routes,
     corsOrigins: config.CORS_ORIGINS,
+    maxConnections: config.LIVE_MAX_CONNECTIONS,
+    maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
+    heartbeatMs: config.LIVE_HEARTBEAT_MS,
     logger,
   })
 }
@@ -430,6 +448,10 @@ const maxOperations = 50
 const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const relayIntervalMs = 250
+const liveIntervalMs = 1_000
+/** A process that cannot read for longer tells its subscribers so. */
+const liveKeptMs = 300_000
+const liveMaxWaiting = 1_000
 const healthDeadlineMs = 1_000
 const drainMs = 5_000
 const entriesPerAudit = 20

@@ -57,6 +57,9 @@ const variables = {
         .map((origin) => origin.trim())
         .filter(Boolean),
     ),
+  LIVE_MAX_CONNECTIONS: integer(0, 1_000_000).default(10_000),
+  LIVE_MAX_CONNECTIONS_PER_ADDRESS: integer(0, 1_000_000).default(1000),
+  LIVE_HEARTBEAT_MS: integer(100, 600_000).default(15_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 }
 

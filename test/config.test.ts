@@ -24,6 +24,9 @@ const defaults = {
   AUDIT_INTERVAL_MS: 10_000,
   TRUSTED_DOCUMENTS_ONLY: false,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
+  LIVE_MAX_CONNECTIONS: 10_000,
+  LIVE_MAX_CONNECTIONS_PER_ADDRESS: 1000,
+  LIVE_HEARTBEAT_MS: 15_000,
   LOG_LEVEL: 'info',
 }
 

@@ -8,13 +8,13 @@ export interface Authenticator {
   /** At once: for no header, and for a token that was verified a short time ago; undefined where it has to be verified. */
   recall(authorization: string | undefined): Viewer | undefined
   /** Throws InvalidTokenError and KeysUnavailableError. */
-  authenticate(authorization: string): Promise<Viewer>
+  authenticate(authorization: string | undefined): Promise<VerifiedToken>
 }
 
 /** Everybody is an administrator, whatever they send. */
 export const openToEverybody: Authenticator = {
   recall: () => administrator,
-  authenticate: async () => administrator,
+  authenticate: async () => ({ viewer: administrator, expiresAtMs: Number.POSITIVE_INFINITY }),
 }
 
 export interface TokenAuthenticatorOptions {
@@ -27,7 +27,7 @@ export interface TokenAuthenticatorOptions {
 
 /** Bearer tokens (RFC 6750), which are verified once and then remembered, but never beyond their expiry. */
 export class TokenAuthenticator implements Authenticator {
-  private readonly remembered: LRUCache<string, VerifiedToken>
+  private readonly remembered: LRUCache<string, VerifiedToken & { untilMs: number }>
 
   constructor(private readonly options: TokenAuthenticatorOptions) {
     const { maxRemembered } = options
@@ -40,17 +40,22 @@ export class TokenAuthenticator implements Authenticator {
 
   recall(authorization: string | undefined): Viewer | undefined {
     if (authorization === undefined) return anonymous
-    const its = this.remembered.get(authorization)
-    return its !== undefined && this.options.now() < its.expiresAtMs ? its.viewer : undefined
+    return this.find(authorization)?.viewer
   }
 
-  async authenticate(authorization: string): Promise<Viewer> {
-    const known = this.recall(authorization)
+  async authenticate(authorization: string | undefined): Promise<VerifiedToken> {
+    if (authorization === undefined) return { viewer: anonymous, expiresAtMs: Number.POSITIVE_INFINITY }
+    const known = this.find(authorization)
     if (known) return known
     const { verify, rememberMs, now } = this.options
-    const { viewer, expiresAtMs } = await verify(tokenOf(authorization))
-    this.remembered.set(authorization, { viewer, expiresAtMs: Math.min(expiresAtMs, now() + rememberMs) })
-    return viewer
+    const verified = await verify(tokenOf(authorization))
+    this.remembered.set(authorization, { ...verified, untilMs: Math.min(verified.expiresAtMs, now() + rememberMs) })
+    return verified
+  }
+
+  private find(authorization: string): VerifiedToken | undefined {
+    const its = this.remembered.get(authorization)
+    return its !== undefined && this.options.now() < its.untilMs ? its : undefined
   }
 }
 

@@ -14,6 +14,12 @@ export interface Context {
   origins: Origins | null
   commands: Commands
   cacheAdmin: CacheAdmin
+  live: Live
+}
+
+/** Tells ids of what was committed since: of products that changed, where their ids are topics; of new orders, where ids of users are. */
+interface Live {
+  subscribe(topics: readonly string[]): Promise<AsyncIterable<string>>
 }
 
 /** What resolvers may know and do of the cache as a whole. */

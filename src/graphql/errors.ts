@@ -17,6 +17,10 @@ export const errorCodes = [
   'BAD_USER_INPUT',
   'UNAUTHENTICATED',
   'FORBIDDEN',
+  'STREAM_REQUIRED',
+  'SUBSCRIPTIONS_ONLY',
+  'TOO_MANY_CONNECTIONS',
+  'TOO_MANY_SUBSCRIPTIONS',
   'SERVICE_UNAVAILABLE',
   'OVERLOADED',
   'INTERNAL_SERVER_ERROR',
@@ -46,8 +50,13 @@ export function serviceUnavailable(message: string): GraphQLError {
   return withCode('SERVICE_UNAVAILABLE', message)
 }
 
-function withCode(code: ErrorCode, message: string): GraphQLError {
+export function withCode(code: ErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } })
+}
+
+/** What a subscriber was to be told of is there no longer: there is nothing to tell. */
+export class GoneError extends Error {
+  override readonly name = 'GoneError'
 }
 
 /** Meant for the client: written as such, or found by graphql itself. Anything else is a bug or an outage. */

@@ -1,10 +1,12 @@
-import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import type { Order } from '../model.js'
 import { Access, oneself, signedIn } from './access.js'
 import type { Context } from './context.js'
+import { GoneError } from './errors.js'
 import { loadById } from './node.js'
 import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
 import { ProductType } from './product-type.js'
+import { topicsOf } from './topics.js'
 import { valueAndErrors } from './user-error.js'
 import { UserType } from './user-type.js'
 
@@ -45,5 +47,17 @@ export class OrderResolver {
     const order = { ...input, idempotencyKey: idempotencyKey ?? null }
     const { value, userErrors } = valueAndErrors(await commands.createOrder(order))
     return { order: value && loaders.orders.load(value.id), replayed: value?.replayed ?? false, userErrors }
+  }
+
+  @Access(oneself(({ userId }: { userId: string }) => userId))
+  @Subscription(() => OrderType, {
+    description: "This user's new orders, each of them, however they were made",
+    subscribe: ({ args, context }: { args: { userId: string }; context: Context }) =>
+      context.live.subscribe(topicsOf('user', [args.userId], 'userId')),
+  })
+  async orderCreated(@Arg('userId', () => ID) _userId: string, @Root() id: string, @Ctx() { loaders }: Context) {
+    const order = await loaders.orders.load(id)
+    if (order === null) throw new GoneError(id)
+    return order
   }
 }

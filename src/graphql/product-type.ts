@@ -1,4 +1,4 @@
-import { Directive, Field, Float, InputType, Int, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql'
 import type { Product } from '../model.js'
 import { Access, everyone } from './access.js'
 import { connectionType } from './connection.js'
@@ -60,6 +60,15 @@ export class ProductPayloadType {
 
   @Field(() => [UserErrorType])
   userErrors!: UserErrorType[]
+}
+
+@ObjectType('ProductChange', { simpleResolvers: true })
+export class ProductChangeType {
+  @Field(() => ID)
+  id!: string
+
+  @Field(() => ProductType, { nullable: true, description: 'As it is now; null where it is gone' })
+  product!: Product | null
 }
 
 @ObjectType('DeleteCategoryPayload', { simpleResolvers: true })

@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
+import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import { Access, administrators, everyone } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
@@ -8,10 +8,12 @@ import {
   CreateProductInput,
   CreateProductsPayloadType,
   DeleteCategoryPayloadType,
+  ProductChangeType,
   ProductConnectionType,
   ProductPayloadType,
   ProductType,
 } from './product-type.js'
+import { maxTopics, topicsOf } from './topics.js'
 import { valueAndErrors } from './user-error.js'
 
 @Resolver(() => ProductType)
@@ -65,5 +67,15 @@ export class ProductResolver {
   async deleteCategory(@Arg('category', () => String) category: string, @Ctx() { commands }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.deleteCategory(category))
     return { deletedCount: value ?? 0, userErrors }
+  }
+
+  @Access(everyone)
+  @Subscription(() => ProductChangeType, {
+    description: `What changed, was made or was deleted, whoever did it. Who reads slowly gets the newest only. ${maxTopics} ids at most`,
+    subscribe: ({ args, context }: { args: { ids: string[] }; context: Context }) =>
+      context.live.subscribe(topicsOf('product', args.ids, 'ids')),
+  })
+  async productChanged(@Arg('ids', () => [ID]) _ids: string[], @Root() id: string, @Ctx() { loaders }: Context) {
+    return { id, product: await loaders.products.load(id) }
   }
 }

@@ -1,6 +1,6 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import { type GraphQLSchema, specifiedDirectives } from 'graphql'
-import { buildSchemaSync, getMetadataStorage } from 'type-graphql'
+import { buildSchemaSync, getMetadataStorage, type PubSub } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
 import { cacheControlDirective } from './cache-control.js'
 import { guardSchema } from './guard.js'
@@ -16,6 +16,7 @@ export function createSchema(): GraphQLSchema {
     directives: [...specifiedDirectives, cacheControlDirective],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,
+    pubSub: notUsed,
   })
   sortParametersOnce()
   return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
@@ -28,6 +29,16 @@ function sortParametersOnce(): void {
     const sorted = params?.sort((a, b) => a.index - b.index)
     Object.defineProperty(params ?? [], 'sort', { value: () => sorted })
   }
+}
+
+/** TypeGraphQL asks for one; every subscription here has a source of its own. */
+const notUsed: PubSub = {
+  publish() {
+    throw new Error('Nothing is published here')
+  },
+  subscribe() {
+    throw new Error('Nothing is published here')
+  },
 }
 
 /** The text of schema.graphql: types, descriptions and directives. */

@@ -19,7 +19,7 @@ export function authenticate(server: FastifyInstance, authenticator: Authenticat
   server.addHook('onRequest', async (request, reply) => {
     const { authorization } = request.headers
     try {
-      request.viewer = authenticator.recall(authorization) ?? (await authenticator.authenticate(authorization ?? ''))
+      request.viewer = authenticator.recall(authorization) ?? (await authenticator.authenticate(authorization)).viewer
     } catch (error) {
       return refuse(reply, error, request.id)
     }

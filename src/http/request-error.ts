@@ -1,7 +1,14 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
 import { requestId } from './request-id.js'
+
+export interface Refusal {
+  status: number
+  code: ErrorCode
+  message: string
+}
 
 /** Clients of GraphQL read errors in this shape, whatever went wrong. */
 export function requestError(message: string, code: ErrorCode, id: string) {
@@ -35,8 +42,12 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     return
   }
   const { status, message } = refusals[error.code ?? ''] ?? noHttp
-  const id = requestId({})
-  const body = JSON.stringify(requestError(message, 'BAD_REQUEST', id))
+  refuseRaw(socket, { status, code: 'BAD_REQUEST', message }, requestId({}))
+}
+
+/** For connections that have no response object, or none any more. */
+export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id: string): void {
+  const body = JSON.stringify(requestError(message, code, id))
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json; charset=utf-8',

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
@@ -24,19 +24,24 @@ import { Compression } from './compression.js'
 import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
+import { addEventStream } from './event-stream.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
+import { LiveConnections } from './live-connections.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
 import { refuseConnection, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestObserver } from './request-observer.js'
+import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
+import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
-import { type Wishes, wishesOf } from './wishes.js'
+import { WebSocketEndpoint } from './web-socket.js'
+import { noWishes, type Wishes, wishesOf } from './wishes.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
@@ -51,6 +56,11 @@ export interface HttpServerOptions {
   requests: RequestFigures
   figures: FiguresRoutes
   corsOrigins: readonly string[]
+  /** Of subscribers */
+  maxConnections: number
+  maxConnectionsPerAddress: number
+  /** How often it is looked whether they are still there */
+  heartbeatMs: number
   logger: FastifyBaseLogger
 }
 
@@ -109,6 +119,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       reportOrigins(() => performance.now()),
       teachLane(lane),
       observer.plugin(),
+      sendSubscriptionsElsewhere(streamPath, graphqlPath),
     ],
   })
   await apollo.start()
@@ -159,6 +170,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   registerPages(server, { schema, checkHealth })
   registerFigures(server, options.figures)
+  addSubscriptions(server, options)
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply
@@ -180,8 +192,29 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return server
 }
 
+/** Over WebSocket and as server-sent events. */
+function addSubscriptions(server: FastifyInstance, options: HttpServerOptions): void {
+  const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
+  const subscriptions = new Subscriptions({ ...options, now: Date.now })
+  const connections = new LiveConnections({ max: maxConnections, maxPerAddress: maxConnectionsPerAddress })
+  const createSubscriber: CreateSubscriber = async (requestId, authorization) => {
+    const { expiresAtMs } = await authenticator.authenticate(authorization)
+    const viewer = async () => (await authenticator.authenticate(authorization)).viewer
+    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes) }
+  }
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs }
+  addEventStream(server, { ...shared, path: streamPath })
+  const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
+  webSocket.listenOn(server.server as Server)
+  server.addHook('preClose', async () => webSocket.close())
+}
+
 const graphqlPath = '/graphql'
 /** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
 const preflightSeconds = 600
+const streamPath = '/graphql/stream'
+/** On one connection */
+const maxSubscriptions = 100
+const initTimeoutMs = 5_000
 /** Above that of the usual load balancers (60 s), so that it is they who end idle connections */
 const keepAliveMs = 72_000

@@ -54,7 +54,7 @@ export class Relay {
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
     // Those of a newer version of this program are not ours to delete.
     const known = rows.filter(({ namespace }) => this.names.includes(namespace))
-    if (known.length === 0 || !(await this.invalidate(known))) return
+    if (known.length === 0 || !(await this.deliver(known))) return
     await deleteOutboxRows(this.options.database, known).catch((error) => this.report(error))
   }
 
@@ -64,12 +64,21 @@ export class Relay {
     const upTo = await lastOutboxRow(database)
     while (await hasOutboxRows(database, this.names, upTo)) {
       const taken = await this.deliverBatch(upTo, async (rows) => {
-        if (!(await this.invalidate(rows))) throw new Error('The cache did not confirm an invalidation')
+        if (!(await this.deliver(rows))) throw new Error('The cache did not confirm an invalidation')
         return true
       })
       // What is left is in the hands of other processes.
       if (taken === 0) await sleep(catchUpPauseMs)
     }
+  }
+
+  /** Answers whether the cache confirmed all of it. */
+  async invalidate(rows: readonly Outdated[]): Promise<boolean> {
+    const work = this.options.namespaces.flatMap((namespace) => {
+      const changes = rows.filter((row) => row.namespace === namespace.name)
+      return invalidations(changes).map((what) => this.options.cache.invalidate(namespace, what))
+    })
+    return (await Promise.all(work)).every((confirmed) => confirmed)
   }
 
   private wake(): void {
@@ -83,7 +92,7 @@ export class Relay {
     while (this.wanted) {
       this.wanted = false
       try {
-        while ((await this.deliverBatch(0, (rows) => this.invalidate(rows))) === batchSize);
+        while ((await this.deliverBatch(0, (rows) => this.deliver(rows))) === batchSize);
         this.lastReport = ''
       } catch (error) {
         this.report(error)
@@ -95,12 +104,8 @@ export class Relay {
     return takeOutboxRows(this.options.database, { namespaces: this.names, limit: batchSize, upTo }, deliver)
   }
 
-  private async invalidate(rows: readonly OutboxRow[]): Promise<boolean> {
-    const work = this.options.namespaces.flatMap((namespace) => {
-      const changes = rows.filter((row) => row.namespace === namespace.name)
-      return invalidations(changes).map((what) => this.options.cache.invalidate(namespace, what))
-    })
-    const isConfirmed = (await Promise.all(work)).every((confirmed) => confirmed)
+  private async deliver(rows: readonly OutboxRow[]): Promise<boolean> {
+    const isConfirmed = await this.invalidate(rows)
     const now = performance.now()
     if (isConfirmed) for (const { writtenAt } of rows) this.options.observeLag((now - writtenAt) / 1000)
     return isConfirmed
@@ -113,10 +118,12 @@ export class Relay {
   }
 }
 
+type Outdated = Pick<OutboxRow, 'namespace' | 'entry' | 'list'>
+
 const batchSize = 500
 const catchUpPauseMs = 20
 
-function invalidations(changes: readonly OutboxRow[]) {
+function invalidations(changes: readonly Outdated[]) {
   if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]
   const ids = new Set(changes.flatMap(({ entry }) => entry ?? []))
   const lists = new Set(changes.flatMap(({ list }) => list ?? []))

@@ -1,0 +1,150 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ErrorCode } from '../graphql/errors.js'
+import { StreamEndedError } from '../live/stream.js'
+import type { LiveConnections } from './live-connections.js'
+import { foreignOrigin, isAllowedOrigin } from './origin.js'
+import { requestError } from './request-error.js'
+import type { Answers, CreateSubscriber, SubscriptionRequest, Subscriptions } from './subscriptions.js'
+
+export interface EventStreamOptions {
+  path: string
+  subscriptions: Subscriptions
+  connections: LiveConnections
+  corsOrigins: readonly string[]
+  createSubscriber: CreateSubscriber
+  heartbeatMs: number
+}
+
+/** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
+export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
+  const { path, subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs } = options
+  const open = new Set<ServerResponse>()
+  // Clients connect again, elsewhere or after the restart.
+  server.addHook('preClose', async () => {
+    for (const response of open) response.end(comment('The server stops, connect again'))
+  })
+  server.route({
+    url: path,
+    method: ['GET', 'POST'],
+    handler: async (request, reply) => {
+      const refuse = (status: number, code: ErrorCode, message: string) =>
+        reply.code(status).send(requestError(message, code, request.id))
+      if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', foreignOrigin)
+      const read = readRequest(request)
+      if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
+      const admission = connections.admit(request.raw.socket.remoteAddress ?? '')
+      if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
+      reply.raw.once('close', admission.release)
+
+      const subscriber = await createSubscriber(request.id, request.headers.authorization)
+      const subscribed = await subscriptions.subscribe(read, subscriber)
+      if (subscribed.state === 'refused') {
+        const errors = subscriptions.format(subscribed.errors, subscriber)
+        return reply.code(statusOf(errors[0]?.extensions?.code)).send({ errors })
+      }
+      const { answers } = subscribed
+      const response = takeOver(reply)
+      open.add(response)
+      response.once('close', () => {
+        open.delete(response)
+        void answers.return(undefined)
+      })
+      // It may have closed while the subscription was made.
+      if (response.destroyed) return void (await answers.return(undefined))
+      await stream(response, answers, heartbeatMs)
+      return undefined
+    },
+  })
+}
+
+/** A message says what is wrong. */
+function readRequest({ method, query, body, headers }: FastifyRequest): SubscriptionRequest | string {
+  if (method === 'POST' && !headers['content-type']?.toLowerCase().startsWith('application/json')) {
+    return 'Send the subscription as JSON, with content-type: application/json'
+  }
+  const given = ((method === 'GET' ? query : body) ?? {}) as Record<string, unknown>
+  const { operationName } = given
+  if (operationName != null && typeof operationName !== 'string') return 'operationName must be a string'
+  const parse = method === 'GET' ? parseJson : (value: unknown) => value
+  const variables = parse(given.variables)
+  if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return 'variables must be an object'
+  return {
+    query: given.query,
+    documentId: given.documentId,
+    extensions: parse(given.extensions),
+    operationName: operationName || undefined,
+    variables: (variables ?? undefined) as SubscriptionRequest['variables'],
+  }
+}
+
+function parseJson(text: unknown): unknown {
+  if (text === undefined || text === '') return undefined
+  try {
+    return JSON.parse(String(text))
+  } catch {
+    return text
+  }
+}
+
+/** With the headers that hooks have set */
+function takeOver(reply: FastifyReply): ServerResponse {
+  reply.hijack()
+  const headers = Object.entries(reply.getHeaders()).filter((header): header is [string, string] => header[1] !== undefined)
+  reply.raw.writeHead(200, {
+    ...Object.fromEntries(headers),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store, no-transform',
+    // nginx would hold events back.
+    'x-accel-buffering': 'no',
+  })
+  reply.raw.socket?.setKeepAlive(true, keepAliveMs).setNoDelay(true)
+  return reply.raw
+}
+
+/** Resolves when it has ended, from whichever side. */
+async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
+  response.write(comment('open'))
+  const heartbeat = setInterval(() => {
+    // What was sent before the last one has not been taken yet.
+    if (response.writableNeedDrain) response.destroy()
+    else response.write(comment(''))
+  }, heartbeatMs)
+  try {
+    for await (const answer of answers) {
+      if (!response.write(`event: next\ndata: ${JSON.stringify(answer)}\n\n`)) await drained(response)
+    }
+    if (!response.writableEnded) response.end('event: complete\ndata:\n\n')
+  } catch (error) {
+    // Without a "complete", clients connect again.
+    response.end(comment(error instanceof StreamEndedError ? error.message : 'Internal server error'))
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+/** Never rejects: what closes has no need of an error. */
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return
+  const done = new AbortController()
+  await Promise.race([once(response, 'drain', done), once(response, 'close', done)]).catch(() => undefined)
+  done.abort()
+}
+
+function comment(text: string): string {
+  return `: ${text}\n\n`
+}
+
+function statusOf(code: unknown): number {
+  return statuses[String(code)] ?? 400
+}
+
+const statuses: Partial<Record<string, number>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  INTERNAL_SERVER_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+  OVERLOADED: 503,
+}
+const keepAliveMs = 30_000

@@ -1,0 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Browsers open streams for pages of any origin, and leave it to the server to refuse: here, all that CORS would not let read them. */
+export function isAllowedOrigin(headers: IncomingHttpHeaders, allowed: readonly string[]): boolean {
+  const { origin, host, 'sec-fetch-site': site } = headers
+  if (origin === undefined) return site !== 'cross-site' && site !== 'same-site'
+  return allowed.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host)
+}
+
+export const foreignOrigin = 'Pages of this origin may not subscribe; CORS_ORIGINS names those that may'

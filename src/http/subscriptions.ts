@@ -1,0 +1,222 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  getOperationAST,
+  parse,
+  validate,
+} from 'graphql'
+import type { Context } from '../graphql/context.js'
+import { createErrorFormatter, type ErrorCode, type Fault, GoneError, isPublic, rootOf, withCode } from '../graphql/errors.js'
+import { StreamEndedError } from '../live/stream.js'
+import type { DocumentRequest, Documents } from './documents.js'
+
+export interface SubscriptionsOptions {
+  schema: GraphQLSchema
+  describeFault: (error: unknown) => Fault | null
+  documents: Documents
+  logger: FastifyBaseLogger
+  now: () => number
+}
+
+export interface SubscriptionRequest extends DocumentRequest {
+  operationName: string | undefined
+  variables: Record<string, unknown> | undefined
+}
+
+/** Who subscribes */
+export interface Subscriber {
+  requestId: string
+  /** The stream ends then. */
+  expiresAtMs: number
+  /** For each event, since loaders remember what they loaded. Rejects where the token is not good any more. */
+  createContext: () => Promise<Context>
+}
+
+/** Rejects with the faults of authentication. */
+export type CreateSubscriber = (requestId: string, authorization: string | undefined) => Promise<Subscriber>
+
+/** What goes over the wire */
+export interface Answer {
+  data?: ExecutionResult['data']
+  errors?: readonly GraphQLFormattedError[]
+}
+
+export type Answers = AsyncGenerator<Answer, undefined, undefined>
+export type Subscribed =
+  | { state: 'streaming'; args: ExecutionArgs; answers: Answers }
+  | { state: 'refused'; errors: readonly GraphQLError[] }
+
+/** Runs subscriptions, whatever they are carried by. */
+export class Subscriptions {
+  private readonly formatError: ReturnType<typeof createErrorFormatter>
+
+  constructor(private readonly options: SubscriptionsOptions) {
+    this.formatError = createErrorFormatter(options.describeFault)
+  }
+
+  async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
+    try {
+      const read = this.readDocument(this.documentOf(request), request.operationName)
+      if (read.state === 'refused') return read
+      const args = {
+        schema: this.options.schema,
+        document: read.document,
+        operationName: request.operationName,
+        variableValues: request.variables,
+      }
+      const source = await createSourceEventStream({ ...args, contextValue: await subscriber.createContext() })
+      if (!isIterable(source)) return refused(source.errors ?? [])
+      const run = async (rootValue: unknown) => execute({ ...args, rootValue, contextValue: await contextFor(subscriber) })
+      return { state: 'streaming', args, answers: this.answer(source[Symbol.asyncIterator](), run, subscriber) }
+    } catch (error) {
+      return refused([asGraphQLError(error)])
+    }
+  }
+
+  /** Gives errors their code and the id of the request; masks and logs those that are not for the client. */
+  format(errors: readonly GraphQLError[], { requestId }: Pick<Subscriber, 'requestId'>): GraphQLFormattedError[] {
+    return errors.map((error) => {
+      if (!isPublic(error)) this.log(error, requestId)
+      const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
+      return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...extensions, requestId } }
+    })
+  }
+
+  private log(error: GraphQLError, requestId: string): void {
+    const fault = this.options.describeFault(rootOf(error))
+    if (fault) this.options.logger.warn({ requestId, path: error.path }, error.message)
+    else this.options.logger.error({ requestId, path: error.path, err: error.originalError ?? error }, error.message)
+  }
+
+  /** Throws where it may not be asked. */
+  private documentOf(request: SubscriptionRequest): string {
+    const resolved = this.options.documents.resolve(request)
+    if (resolved.state === 'refused') throw resolved.error
+    if (resolved.state === 'found') return resolved.query
+    if (typeof request.query === 'string') return request.query
+    throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
+  }
+
+  private readDocument(query: string, operationName: string | undefined) {
+    let document: DocumentNode
+    try {
+      document = parse(query)
+    } catch (error) {
+      return refused([coded(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
+    }
+    const errors = validate(this.options.schema, document)
+    if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
+    const operation = getOperationAST(document, operationName)
+    if (!operation) {
+      const message = 'There is no operation of that name, or there are several and none was named'
+      return refused([withCode('OPERATION_RESOLUTION_FAILURE', message)])
+    }
+    if (operation.operation !== 'subscription') {
+      const message = `Only subscriptions are answered here; send a ${operation.operation} to /graphql by POST`
+      return refused([withCode('SUBSCRIPTIONS_ONLY', message)])
+    }
+    return { state: 'good' as const, document }
+  }
+
+  /** No generator: one that waits for the next event could not be ended. */
+  private answer(
+    source: AsyncIterator<unknown>,
+    run: (event: unknown) => Promise<ExecutionResult>,
+    subscriber: Subscriber,
+  ): Answers {
+    let isEnded = false
+    let isExpired = false
+    const expire = () => {
+      isExpired = true
+      void source.return?.()
+    }
+    const expiry = this.at(subscriber.expiresAtMs, expire)
+    const end = async () => {
+      isEnded = true
+      clearTimeout(expiry)
+      await source.return?.()
+      return { done: true as const, value: undefined }
+    }
+    const next = async (): Promise<IteratorResult<Answer, undefined>> => {
+      while (!isEnded) {
+        const event = await source.next()
+        if (isExpired) throw new StreamEndedError('token expired')
+        if (event.done) break
+        const result = await this.untilAnswered(
+          () => run(event.value),
+          () => isEnded,
+        )
+        if (result) return { done: false, value: this.toAnswer(result, subscriber) }
+      }
+      return { done: true, value: undefined }
+    }
+    const answers = {
+      next,
+      return: end,
+      throw: end,
+      [Symbol.asyncIterator]: () => answers,
+      [Symbol.asyncDispose]: async () => void (await end()),
+    }
+    return answers
+  }
+
+  private at(timeMs: number, work: () => void): NodeJS.Timeout | undefined {
+    if (timeMs === Number.POSITIVE_INFINITY) return undefined
+    return setTimeout(work, Math.min(timeMs - this.options.now(), longestTimeoutMs)).unref()
+  }
+
+  /** An outage delays an event and does not lose it. Gives nothing where there is nothing to tell any more. */
+  private async untilAnswered(run: () => Promise<ExecutionResult>, isEnded: () => boolean): Promise<ExecutionResult | undefined> {
+    while (!isEnded()) {
+      const result = await run()
+      const failure = result.data == null ? result.errors?.[0]?.originalError : undefined
+      if (failure instanceof GoneError) return undefined
+      if (!failure || !this.options.describeFault(failure)) return result
+      await sleep(retryMs)
+    }
+    return undefined
+  }
+
+  private toAnswer({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer {
+    return { ...(data !== undefined && { data }), ...(errors && { errors: this.format(errors, subscriber) }) }
+  }
+}
+
+const retryMs = 500
+/** That timers know */
+const longestTimeoutMs = 2 ** 31 - 1
+
+/** Throws StreamEndedError where the token is not good any more. */
+async function contextFor(subscriber: Subscriber): Promise<Context> {
+  try {
+    return await subscriber.createContext()
+  } catch {
+    throw new StreamEndedError('token expired')
+  }
+}
+
+function refused(errors: readonly GraphQLError[]) {
+  return { state: 'refused' as const, errors }
+}
+
+function coded(error: GraphQLError, code: ErrorCode): GraphQLError {
+  error.extensions.code = code
+  return error
+}
+
+function asGraphQLError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error
+  return new GraphQLError('failed', { originalError: error instanceof Error ? error : new Error(String(error)) })
+}
+
+function isIterable(source: unknown): source is AsyncIterable<unknown> {
+  return typeof source === 'object' && source !== null && Symbol.asyncIterator in source
+}

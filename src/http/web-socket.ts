@@ -1,0 +1,198 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { GraphQLError } from 'graphql'
+import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { InvalidTokenError } from '../auth/faults.js'
+import { unauthenticated, withCode } from '../graphql/errors.js'
+import { StreamEndedError } from '../live/stream.js'
+import { isHost } from './host.js'
+import type { LiveConnections } from './live-connections.js'
+import { foreignOrigin, isAllowedOrigin } from './origin.js'
+import { type Refusal, refuseRaw } from './request-error.js'
+import { requestId } from './request-id.js'
+import type { Answers, CreateSubscriber, Subscriptions } from './subscriptions.js'
+import { withoutUpgrade } from './without-upgrade.js'
+
+export interface WebSocketOptions {
+  path: string
+  subscriptions: Subscriptions
+  connections: LiveConnections
+  corsOrigins: readonly string[]
+  createSubscriber: CreateSubscriber
+  maxSubscriptions: number
+  /** How long a client may take to introduce itself */
+  initTimeoutMs: number
+  /** A peer that does not answer a ping before the next one is gone. */
+  heartbeatMs: number
+}
+
+interface Extra {
+  socket: WebSocket
+  requestId: string
+}
+
+/** Subscriptions over WebSocket, in the protocol graphql-transport-ws. */
+export class WebSocketEndpoint {
+  private readonly sockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols,
+    maxPayload: maxMessageBytes,
+    perMessageDeflate: false,
+  })
+  private readonly protocol: ReturnType<typeof this.createProtocol>
+  /** To the last ping */
+  private readonly answering = new WeakSet<WebSocket>()
+  private heartbeat: NodeJS.Timeout | undefined
+  private closing = false
+
+  constructor(private readonly options: WebSocketOptions) {
+    this.protocol = this.createProtocol()
+  }
+
+  listenOn(server: Server): void {
+    server.on('upgrade', (request, socket, head) => {
+      if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
+      else withoutUpgrade(server, request, socket, head)
+    })
+    this.heartbeat = setInterval(() => this.beat(), this.options.heartbeatMs)
+    this.heartbeat.unref()
+  }
+
+  /** Tells all clients to come again, which they do, elsewhere or after the restart. */
+  close(): void {
+    this.closing = true
+    clearInterval(this.heartbeat)
+    for (const socket of this.sockets.clients) {
+      socket.close(goingAway, 'The server stops, connect again')
+      setTimeout(() => socket.terminate(), closeTimeoutMs).unref()
+    }
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy())
+    const refusal = this.refusalOf(request)
+    const admission = refusal ?? this.options.connections.admit(request.socket.remoteAddress ?? '')
+    const id = requestId(request.headers)
+    if (admission.state === 'refused') {
+      refuseRaw(socket, admission, id)
+    } else {
+      socket.once('close', admission.release)
+      this.sockets.handleUpgrade(request, socket, head, (its) => this.serve(its, id))
+    }
+  }
+
+  private refusalOf({ url, headers }: IncomingMessage): ({ state: 'refused' } & Refusal) | undefined {
+    const { path, corsOrigins } = this.options
+    if (!isHost(headers.host))
+      return { state: 'refused', status: 400, code: 'BAD_REQUEST', message: 'The Host header is malformed' }
+    if (url?.split('?')[0] !== path)
+      return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket is at ${path}` }
+    if (!isAllowedOrigin(headers, corsOrigins))
+      return { state: 'refused', status: 403, code: 'FORBIDDEN', message: foreignOrigin }
+    if (this.closing)
+      return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server stops, connect again' }
+    return undefined
+  }
+
+  private serve(socket: WebSocket, requestId: string): void {
+    this.answering.add(socket)
+    const closed = this.protocol.opened(
+      {
+        protocol: socket.protocol,
+        // Events of a slow reader wait for it.
+        send: (data) => send(socket, data),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (take) => {
+          socket.on('message', (data) => {
+            // Who asks and does not read must not fill the memory with answers.
+            if (socket.bufferedAmount > maxUnsentBytes) socket.terminate()
+            else take(String(data)).catch(() => socket.close(CloseCode.BadRequest, 'Invalid message received'))
+          })
+        },
+      },
+      { socket, requestId },
+    )
+    socket.on('pong', () => this.answering.add(socket))
+    // A close follows.
+    socket.on('error', () => undefined)
+    socket.once('close', (code, reason) => void closed(code, String(reason)))
+  }
+
+  private createProtocol() {
+    const { subscriptions, createSubscriber, maxSubscriptions, initTimeoutMs } = this.options
+    return makeServer<Record<string, unknown>, Extra>({
+      connectionInitWaitTimeout: initTimeoutMs,
+      onConnect: async ({ extra, connectionParams }) => {
+        try {
+          await createSubscriber(extra.requestId, authorizationIn(connectionParams))
+          return true
+        } catch (error) {
+          // A bad token closes with 4403, which clients take for an answer.
+          if (!(error instanceof InvalidTokenError)) extra.socket.close(tryAgainLater, 'The token cannot be checked now')
+          return false
+        }
+      },
+      onSubscribe: async (
+        { extra, subscriptions: open, connectionParams },
+        _id,
+        { query, operationName, variables, extensions },
+      ) => {
+        // This one is among them.
+        if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
+        const request = { query, extensions, operationName: operationName ?? undefined, variables: variables ?? undefined }
+        const subscriber = await createSubscriber(extra.requestId, authorizationIn(connectionParams)).catch(() => null)
+        if (!subscriber) return [unauthenticated()]
+        const subscribed = await subscriptions.subscribe(request, subscriber)
+        if (subscribed.state === 'refused') return subscribed.errors
+        return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
+      },
+      subscribe: ({ contextValue }) => contextValue as never,
+      // They have been formatted.
+      onNext: (_context, _id, _payload, _args, result) => result as never,
+      onError: ({ extra }, _id, _payload, errors) => subscriptions.format(errors as readonly GraphQLError[], extra),
+    })
+  }
+
+  private beat(): void {
+    for (const socket of this.sockets.clients) {
+      if (this.answering.delete(socket)) socket.ping()
+      else socket.terminate()
+    }
+  }
+}
+
+function send(socket: WebSocket, data: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState !== socket.OPEN) return resolve()
+    // Where it fails, the connection closes, and that ends all.
+    socket.send(data, () => resolve())
+  })
+}
+
+/** A stream that was ended from here ends the connection, with a code that makes clients connect again. */
+function endingWith(socket: WebSocket, answers: Answers): Answers {
+  const next = () =>
+    answers.next().catch((error) => {
+      socket.close(tryAgainLater, error instanceof StreamEndedError ? error.message : 'Internal server error')
+      return { done: true as const, value: undefined }
+    })
+  return { ...answers, next, [Symbol.asyncIterator]: () => ({ ...answers, next }) as Answers }
+}
+
+function tooMany(most: number): GraphQLError {
+  const message = `${most} subscriptions are open on this connection, and no more are allowed`
+  return withCode('TOO_MANY_SUBSCRIPTIONS', message)
+}
+
+/** As in a header, which browsers cannot set for a WebSocket */
+function authorizationIn(payload: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const authorization = payload?.authorization ?? payload?.Authorization
+  return typeof authorization === 'string' ? authorization : undefined
+}
+
+const goingAway = 1001
+const tryAgainLater = 1013
+const closeTimeoutMs = 1_000
+const maxMessageBytes = 65_536
+const maxUnsentBytes = 1024 * 1024

@@ -1,0 +1,46 @@
+import { Stream, StreamEndedError } from './stream.js'
+
+/** Who waits for what in this process. A topic is a public id: of a product, for its changes; of a user, for new orders. */
+export class Hub {
+  private readonly byTopic = new Map<string, Set<Stream>>()
+  private readonly streams = new Set<Stream>()
+
+  constructor(private readonly maxWaiting: number) {}
+
+  get streamCount(): number {
+    return this.streams.size
+  }
+
+  has(topic: string): boolean {
+    return this.byTopic.has(topic)
+  }
+
+  topicsOf(prefix: string): string[] {
+    return [...this.byTopic.keys()].filter((topic) => topic.startsWith(prefix))
+  }
+
+  open(topics: readonly string[]): Stream {
+    const stream: Stream = new Stream({ maxWaiting: this.maxWaiting, onEnd: () => this.remove(topics, stream) })
+    this.streams.add(stream)
+    for (const topic of topics) this.byTopic.set(topic, (this.byTopic.get(topic) ?? new Set()).add(stream))
+    return stream
+  }
+
+  tell(topic: string, id: string): void {
+    for (const stream of this.byTopic.get(topic) ?? []) stream.push(id)
+  }
+
+  /** For when nobody knows what they should have been told */
+  failAll(): void {
+    for (const stream of [...this.streams]) stream.fail(new StreamEndedError('changes missed'))
+  }
+
+  private remove(topics: readonly string[], stream: Stream): void {
+    this.streams.delete(stream)
+    for (const topic of topics) {
+      const streams = this.byTopic.get(topic)
+      streams?.delete(stream)
+      if (streams?.size === 0) this.byTopic.delete(topic)
+    }
+  }
+}

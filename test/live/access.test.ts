@@ -1,0 +1,119 @@
+import { createClient as createSseClient } from 'graphql-sse'
+import { createClient } from 'graphql-ws'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { mintToken } from '../../src/auth/mint-token.js'
+import { createSchema } from '../../src/graphql/schema.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { socketUrl } from '../helpers/live.js'
+import { adminToken, customerToken, secret } from '../helpers/tokens.js'
+import { until } from '../helpers/until.js'
+
+const own = 'subscription { orderCreated(userId: "user_1") { id total user { name } } }'
+const product = 'subscription { productChanged(ids: ["product_1"]) { id product { stock } } }'
+
+/** Every subscription, and what becomes of it for nobody, the user of whom it tells, another, and an administrator */
+const access = {
+  orderCreated: { document: own, outcomes: ['UNAUTHENTICATED', 'open', 'FORBIDDEN', 'open'] },
+  productChanged: { document: product, outcomes: ['open', 'open', 'open', 'open'] },
+}
+
+test('for every subscription it is said who may use it', () => {
+  expect(Object.keys(access)).toEqual(Object.keys(createSchema().getSubscriptionType()?.getFields() ?? {}))
+})
+
+describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over %s', (transport) => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
+  })
+  afterAll(() => app.stop())
+
+  /** What it was told, and how it ended: with a code, in a way that makes clients come again, or not at all. */
+  function subscribe(document: string, authorization: string | undefined) {
+    const its = { results: [] as unknown[], outcome: 'open', isOver: false, stop: () => {} }
+    const end = (outcome: string) => {
+      its.outcome = outcome
+      its.isOver = true
+    }
+    const sink = {
+      next: (value: unknown) => its.results.push(value),
+      error: (error: unknown) => end(describeEnd(error)),
+      complete: () => end('completed'),
+    }
+    if (transport === 'WebSocket') {
+      const client = createClient({
+        ...{ url: socketUrl(app), webSocketImpl: WebSocket, retryAttempts: 0 },
+        ...(authorization !== undefined && { connectionParams: { authorization } }),
+      })
+      client.subscribe({ query: document }, sink as never)
+      its.stop = () => void client.dispose()
+    } else {
+      const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
+      const client = createSseClient({ url: `${app.origin}/graphql/stream`, retryAttempts: 0, headers })
+      client.subscribe({ query: document }, sink as never)
+      its.stop = () => client.dispose()
+    }
+    return its
+  }
+
+  /** Changes what is subscribed to until that is told, or the end has come. */
+  async function settle(its: ReturnType<typeof subscribe>): Promise<string> {
+    let next = Promise.resolve()
+    await until(async () => {
+      next = next.then(async () => {
+        await app.database.sql`insert into orders (user_id, total_cents) values (1, 0)`
+        await app.database.sql`update products set stock = stock + 1 where id = 1`
+      })
+      await next
+      return its.results.length > 0 || its.isOver
+    })
+    return its.outcome
+  }
+
+  test.each(Object.entries(access))('%s is for whom it is said to be', async (_, { document, outcomes }) => {
+    const tokens = [null, await customerToken('user_1'), await customerToken('user_2'), await adminToken()]
+    const found: string[] = []
+    for (const token of tokens) {
+      const its = subscribe(document, token === null ? undefined : `Bearer ${token}`)
+      found.push(await settle(its))
+      its.stop()
+    }
+    expect(found).toEqual(outcomes)
+  })
+
+  test('are refused to a token that is not good', async () => {
+    const its = subscribe(product, 'Bearer nonsense')
+    expect(await settle(its)).toBe(transport === 'WebSocket' ? 'closed with 4403' : 'UNAUTHENTICATED')
+  })
+
+  test('end when their token expires, in a way that makes clients come again with a new one', async () => {
+    const options = {
+      secret,
+      issuer: undefined,
+      audience: undefined,
+      role: 'customer' as const,
+      userId: 'user_1',
+      expiresIn: '4s',
+    }
+    const its = subscribe(own, `Bearer ${await mintToken(options)}`)
+    expect(await settle(its)).toBe('open')
+    await until(() => its.isOver)
+    expect(its.outcome).toBe(transport === 'WebSocket' ? 'closed with 1013' : 'ended without complete')
+  })
+})
+
+function describeEnd(error: unknown): string {
+  const [first] = Array.isArray(error) ? error : [error]
+  const { code, extensions, response, message } = first as {
+    code?: number
+    extensions?: { code?: string }
+    response?: Response
+    message?: string
+  }
+  if (extensions?.code !== undefined) return extensions.code
+  if (response)
+    return response.status === 401 ? 'UNAUTHENTICATED' : response.status === 403 ? 'FORBIDDEN' : String(response.status)
+  if (typeof code === 'number') return `closed with ${code}`
+  return message?.includes('closed') || message?.includes('Connection') ? 'ended without complete' : String(message)
+}

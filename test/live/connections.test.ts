@@ -1,0 +1,228 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { connect as dial } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { begun, openSocket, productChanged, subscriber, transports } from '../helpers/live.js'
+import { post } from '../helpers/post.js'
+import { until } from '../helpers/until.js'
+
+const stream = (app: TestApp, headers: Record<string, string> = {}, signal?: AbortSignal) => {
+  const query = encodeURIComponent('subscription { productChanged(ids: ["product_1"]) { id } }')
+  return fetch(`${app.origin}/graphql/stream?query=${query}`, {
+    headers: { accept: 'text/event-stream', ...headers },
+    ...(signal && { signal }),
+  })
+}
+
+/** fetch may not set Origin as it likes. */
+function statusWithOrigin(app: TestApp, headers: Record<string, string>): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const query = encodeURIComponent('subscription { productChanged(ids: ["product_1"]) { id } }')
+    httpRequest(`${app.origin}/graphql/stream?query=${query}`, { headers, agent: false }, (response) => {
+      response.destroy()
+      resolve(response.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+describe('who may connect', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { CORS_ORIGINS: 'https://shop.example' } })
+  })
+  afterAll(() => app.stop())
+
+  test.each([
+    ['of the shop', { origin: 'https://shop.example' }, true],
+    ['of a foreign origin', { origin: 'https://evil.example' }, false],
+    ['of an origin that hides itself', { origin: 'null' }, false],
+  ])('a page %s', async (_, headers, isAllowed) => {
+    const socket = await openSocket(app, { headers })
+    expect(socket.closed === undefined).toBe(isAllowed)
+    socket.socket.close()
+    expect(await statusWithOrigin(app, headers)).toBe(isAllowed ? 200 : 403)
+  })
+
+  test('a page of the server itself, and no image of a foreign page', async () => {
+    const socket = await openSocket(app, { headers: { origin: app.origin } })
+    expect(socket.closed).toBeUndefined()
+    socket.socket.close()
+    expect(await statusWithOrigin(app, { 'sec-fetch-site': 'cross-site' })).toBe(403)
+  })
+
+  test('a subscription by ordinary POST is told where to go', async () => {
+    const { status, errors } = await post(app, 'subscription { productChanged(ids: ["product_1"]) { id } }')
+    expect(status).toBe(400)
+    expect(errors?.[0]).toMatchObject({
+      message: expect.stringContaining('/graphql/stream'),
+      extensions: { code: 'STREAM_REQUIRED', requestId: expect.any(String) },
+    })
+  })
+
+  test('a form cannot subscribe', async () => {
+    const response = await fetch(`${app.origin}/graphql/stream`, { method: 'POST', body: JSON.stringify({ query: '{ x }' }) })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] })
+  })
+
+  test('a client that offers HTTP/2 with its request is answered', async () => {
+    const body = JSON.stringify({ query: '{ product(id: "product_1") { id } }' })
+    const { hostname, port } = new URL(app.origin)
+    const socket = dial(Number(port), hostname)
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    await until(() => text.includes('"product_1"'))
+    expect(text).toMatch(/^HTTP\/1\.1 200/)
+    socket.destroy()
+  })
+
+  test('a socket to somewhere else, or that speaks another protocol, is refused', async () => {
+    const elsewhere = await openSocket({ ...app, origin: `${app.origin}/elsewhere` })
+    expect(elsewhere.closed).toBeDefined()
+    const socket = await openSocket(app, { introduce: false })
+    socket.socket.send('{')
+    await until(() => socket.closed !== undefined)
+    expect(socket.closed?.code).toBe(4400)
+  })
+})
+
+describe('limits', () => {
+  test('connections of one address, and of all', async () => {
+    const app = await startTestApp({ env: { LIVE_MAX_CONNECTIONS: '3', LIVE_MAX_CONNECTIONS_PER_ADDRESS: '2' } })
+    const first = await openSocket(app)
+    const abort = new AbortController()
+    const second = await stream(app, {}, abort.signal)
+    expect(second.status).toBe(200)
+    const third = await stream(app)
+    expect(third.status).toBe(429)
+    expect(await third.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_MANY_CONNECTIONS' } }] })
+    expect((await openSocket(app)).closed).toBeDefined()
+    abort.abort()
+    first.socket.close()
+    // Both are free again.
+    await until(async () => {
+      const again = await Promise.all([openSocket(app), openSocket(app)])
+      for (const { socket } of again) socket.terminate()
+      return again.every(({ closed }) => closed === undefined)
+    })
+    await app.stop()
+
+    const full = await startTestApp({ env: { LIVE_MAX_CONNECTIONS: '0' } })
+    const refused = await stream(full)
+    expect(refused.status).toBe(503)
+    expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'OVERLOADED' } }] })
+    await full.stop()
+  })
+
+  test('subscriptions on one connection', async () => {
+    const app = await startTestApp()
+    const socket = await openSocket(app)
+    const query = 'subscription { productChanged(ids: ["product_1"]) { id } }'
+    for (let id = 1; id <= 101; id += 1) socket.send({ id: String(id), type: 'subscribe', payload: { query } })
+    await until(() => socket.messages.length === 2)
+    expect(socket.messages[1]).toMatchObject({
+      id: '101',
+      type: 'error',
+      payload: [{ extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', requestId: expect.any(String) } }],
+    })
+    expect(socket.closed).toBeUndefined()
+    await app.stop()
+  })
+
+  test('a message over 64 kB ends the connection', async () => {
+    const app = await startTestApp()
+    const socket = await openSocket(app)
+    socket.send({ type: 'ping', payload: { text: 'x'.repeat(70_000) } })
+    await until(() => socket.closed !== undefined)
+    expect(socket.closed?.code).toBe(1009)
+    await app.stop()
+  })
+
+  test('a reader that does not answer pings is cut off, and one that reads is not', async () => {
+    const app = await startTestApp({ env: { LIVE_HEARTBEAT_MS: '100' } })
+    const alive = await openSocket(app)
+    const dead = await openSocket(app)
+    let pings = 0
+    alive.socket.on('ping', () => {
+      pings += 1
+    })
+    const closed = once(dead.socket, 'close')
+    // Nothing is read, so nothing is answered.
+    dead.socket.pause()
+    await until(() => pings >= 5)
+    dead.socket.resume()
+    await closed
+    expect(alive.closed).toBeUndefined()
+    await app.stop()
+  })
+
+  test('events of a stream come with comments in between, so that nobody takes it for dead', async () => {
+    const app = await startTestApp({ env: { LIVE_HEARTBEAT_MS: '100' } })
+    const abort = new AbortController()
+    const { body } = await stream(app, {}, abort.signal)
+    let text = ''
+    const reading = (async () => {
+      for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString()
+    })().catch(() => undefined)
+    await until(() => text.split('\n: \n').length > 2)
+    abort.abort()
+    await reading
+    await app.stop()
+  })
+})
+
+test.each(transports)('of many changes of a product the newest comes last: %s', async (transport) => {
+  const app = await startTestApp()
+  const client = subscriber(app, transport)
+  const subscription = client.subscribe(productChanged, { ids: ['product_1'] })
+  await begun(app, subscription, 1)
+  for (let stock = 1; stock <= 300; stock += 1) await app.database.sql`update products set stock = ${stock} where id = 1`
+  await until(() => subscription.results.at(-1)?.data.productChanged.product.stock === 300)
+  expect(subscription.results.length).toBeLessThanOrEqual(300)
+  client.close()
+  await app.stop()
+})
+
+test('more orders at once than are kept for a reader end its connection, with a code that makes it come again', async () => {
+  const app = await startTestApp()
+  const socket = await openSocket(app)
+  const query = 'subscription { orderCreated(userId: "user_1") { id } }'
+  socket.send({ id: '1', type: 'subscribe', payload: { query } })
+  await until(async () => {
+    await app.database.sql`insert into orders (user_id, total_cents) select 1, 1 from generate_series(1, 1100)`
+    return socket.closed !== undefined
+  })
+  expect(socket.closed).toEqual({ code: 1013, reason: 'More waits for this reader than is kept, subscribe again' })
+  await app.stop()
+})
+
+test('when the server stops, sockets are told to come again, and streams end without a complete', async () => {
+  const app = await startTestApp()
+  const socket = await openSocket(app)
+  const { body } = await stream(app)
+  const stopped = app.stop()
+  let text = ''
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString()
+  expect(text).not.toContain('complete')
+  expect(text).toContain('The server stops, connect again')
+  await stopped
+  await until(() => socket.closed !== undefined)
+  expect(socket.closed?.code).toBe(1001)
+})
+
+test('a client that does not introduce itself is cut off', async () => {
+  const app = await startTestApp()
+  const socket = await openSocket(app, { introduce: false })
+  await until(() => socket.closed !== undefined)
+  expect(socket.closed?.code).toBe(4408)
+  await app.stop()
+})

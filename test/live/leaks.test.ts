@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startTestApp } from '../helpers/app.js'
+import { openSocket, socketUrl } from '../helpers/live.js'
+import { until } from '../helpers/until.js'
+import { heldMegabytes } from '../lane/heap.js'
+
+/** More with LIVE_CONNECTS=10000 */
+const connects = Number(process.env.LIVE_CONNECTS ?? 1_000)
+
+test('nothing is left of clients that came and went, politely or not', async () => {
+  const app = await startTestApp({ env: { LIVE_MAX_CONNECTIONS: '60' } })
+  const query = 'subscription { productChanged(ids: ["product_1", "product_2"]) { id } }'
+
+  async function overSocket(index: number): Promise<void> {
+    const socket = new WebSocket(socketUrl(app), 'graphql-transport-ws')
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.on('error', () => undefined)
+    socket.once('open', () => socket.send('{"type":"connection_init"}'))
+    socket.once('message', () => {
+      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }))
+      if (index % 3 === 0) socket.terminate()
+      else if (index % 3 === 1) socket.close()
+      else socket.once('pong', () => socket.terminate()).ping()
+    })
+    await closed
+  }
+
+  async function overStream(): Promise<void> {
+    const abort = new AbortController()
+    const response = await fetch(`${app.origin}/graphql/stream?query=${encodeURIComponent(query)}`, { signal: abort.signal })
+    if (response.status === 200) await response.body?.getReader().read()
+    abort.abort()
+  }
+
+  async function comeAndGo(count: number): Promise<void> {
+    for (let index = 0; index < count; index += 20) {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, its) => ((index + its) % 4 === 0 ? overStream() : overSocket(index + its))),
+      )
+    }
+    // All places are free again.
+    await until(async () => {
+      const sockets = await Promise.all(Array.from({ length: 60 }, () => openSocket(app)))
+      const areAllIn = sockets.every(({ closed }) => closed === undefined)
+      for (const { socket } of sockets) socket.terminate()
+      return areAllIn
+    })
+  }
+
+  await comeAndGo(400)
+  const before = heldMegabytes()
+  await comeAndGo(connects)
+  const grownMb = heldMegabytes() - before
+  process.stdout.write(`heap after ${connects} more connections: ${grownMb.toFixed(1)} MB more\n`)
+  expect(grownMb).toBeLessThan(4)
+  await app.stop()
+}, 300_000)
