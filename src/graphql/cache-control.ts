@@ -16,6 +16,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql'
+import { ruleOf } from './access.js'
 
 type Scope = 'PUBLIC' | 'PRIVATE'
 
@@ -85,8 +86,13 @@ function hintOf(field: GraphQLField<unknown, unknown>, isRoot: boolean): Hint {
   const isInherited = !isRoot && (ofField.inheritMaxAge || ofType.inheritMaxAge)
   return {
     maxAge: ofField.maxAge ?? ofType.maxAge ?? (isInherited ? 'inherited' : 'not given'),
-    scope: ofField.scope ?? ofType.scope,
+    scope: isForEverybody(field) && isForEverybody(type) ? (ofField.scope ?? ofType.scope) : 'PRIVATE',
   }
+}
+
+/** What hangs on who asks is private, whatever its hint says. */
+function isForEverybody(its: Parameters<typeof ruleOf>[0]): boolean {
+  return (ruleOf(its)?.state ?? 'everyone') === 'everyone'
 }
 
 interface Annotation {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { get, send } from '../helpers/send.js'
+import { adminToken, customerToken, secret } from '../helpers/tokens.js'
 
 const catalogue = 'public, max-age=5, stale-while-revalidate=5'
 const personal = 'private, no-cache'
@@ -92,13 +93,50 @@ describe('who may store an answer, and how long', () => {
       'access-control-max-age': '600',
     })
   })
+})
 
-  test('who asks for the catalogue makes no difference', async () => {
+describe('who asks', () => {
+  let app: TestApp
+  let tokens: { owner: string; other: string; admin: string }
+  beforeAll(async () => {
+    app = await startTestApp({ env: { CACHE_NEAR_MB: '8', AUTH_JWT_SECRET: secret } })
+    const [row] = await app.database.sql`select user_id from orders where id = 1`
+    const owner = Number(row?.user_id)
+    tokens = {
+      owner: await customerToken(`user_${owner}`),
+      other: await customerToken(`user_${owner === 1 ? 2 : 1}`),
+      admin: await adminToken(),
+    }
+  })
+  afterAll(() => app.stop())
+
+  const as = (token: string) => ({ authorization: `Bearer ${token}` })
+
+  test('makes no difference to the catalogue, which all may store for all', async () => {
     const query = '{ products(first: 2) { nodes { id name } } }'
     const anonymous = await get(app.origin, { query })
-    const somebody = await get(app.origin, { query }, { authorization: 'Bearer somebody' })
-    for (const { headers } of [anonymous, somebody]) expect(headers['cache-control']).toBe(catalogue)
-    expect(somebody.text).toBe(anonymous.text)
-    expect(somebody.headers.etag).toBe(anonymous.headers.etag)
+    expect(anonymous.headers['cache-control']).toBe(catalogue)
+    for (const token of Object.values(tokens)) {
+      const { headers, text } = await get(app.origin, { query }, as(token))
+      expect([headers['cache-control'], headers.etag, text]).toEqual([catalogue, anonymous.headers.etag, anonymous.text])
+    }
+  })
+
+  test('makes all the difference to an order, also where the tag of its answer is known', async () => {
+    const query = '{ order(id: "order_1") { total } }'
+    const own = await get(app.origin, { query }, as(tokens.owner))
+    expect(own.headers['cache-control']).toBe(personal)
+    expect(own.json.data.order.total).toEqual(expect.any(Number))
+    const known = { 'if-none-match': own.headers.etag }
+    expect((await get(app.origin, { query }, { ...as(tokens.owner), ...known })).status).toBe(304)
+    const others = await get(app.origin, { query }, { ...as(tokens.other), ...known })
+    expect([others.status, others.headers['cache-control'], others.json.data]).toEqual([200, personal, { order: null }])
+    const refused = await get(app.origin, { query }, known)
+    expect([refused.status, refused.headers['cache-control']]).toEqual([401, 'no-store'])
+  })
+
+  test('by a token that is no good is refused, and nobody stores that', async () => {
+    const { status, headers } = await get(app.origin, { query: '{ products { totalCount } }' }, as('x'))
+    expect([status, headers['cache-control']]).toEqual([401, 'no-store'])
   })
 })
