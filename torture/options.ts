@@ -24,7 +24,8 @@ export function readOptions(args: string[], randomSeed: number): Options {
   }
 }
 
-function wholeNumber(option: string, text: string, least: number, most: number): number {
+/** Throws an Error that names the option. */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const number = Number(text)
   if (/^\d{1,10}$/.test(text) && number >= least && number <= most) return number
   throw new Error(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`)

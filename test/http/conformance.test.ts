@@ -8,7 +8,9 @@ type Verdict = 'passes' | 'fails'
 
 /** By the id of the audit; the table of docs/conformance.md is the list. */
 const page = readFileSync('docs/conformance.md', 'utf8')
-const deviations = new Map([...page.matchAll(/^\| `(\w{4})` \| ((?:MUST|SHOULD|MAY) [^|]+?) \|/gm)].map(([, id, name]) => [id, name]))
+const deviations = new Map(
+  [...page.matchAll(/^\| `(\w{4})` \| ((?:MUST|SHOULD|MAY) [^|]+?) \|/gm)].map(([, id, name]) => [id, name]),
+)
 
 let app: TestApp
 beforeAll(async () => {
@@ -58,7 +60,8 @@ describe('the audits of graphql-http', () => {
       if (isHot) lane[apollo.mock.calls.length === callsBefore ? 'answered' : 'passedOn'] += 1
       return response
     }
-    for (let round = 1; round <= 3; round += 1) expect(await verdicts(audits(asking)), `round ${round}`).toEqual(expected(audits()))
+    for (let round = 1; round <= 3; round += 1)
+      expect(await verdicts(audits(asking)), `round ${round}`).toEqual(expected(audits()))
     Object.assign(lane, { answered: 0, passedOn: 0 })
     expect(await verdicts(audits(asking))).toEqual(expected(audits()))
     expect(lane).toEqual({ answered: expect.toSatisfy((count) => count >= 15), passedOn: 0 })
