@@ -46,6 +46,7 @@ export class Documents {
   resolve({ query, documentId, extensions }: DocumentRequest): Resolved {
     if (query != null) return this.isAllowed(query) ? { state: 'unchanged' } : refuse(notInSafelist)
     const { persistedQuery, ...others } = isRecord(extensions) ? extensions : {}
+    if (isRecord(persistedQuery) && typeof persistedQuery.sha256Hash !== 'string') return refuse(notAHash)
     const id = documentId ?? hashOf(persistedQuery)
     if (id === undefined) return { state: 'unchanged' }
     if (typeof id !== 'string') return refuse(notAnId)
@@ -78,6 +79,8 @@ export function badRequest(code: ErrorCode, message: string): GraphQLError {
 }
 
 const notAnId = ['BAD_REQUEST', 'documentId must be a string'] as const
+/** Apollo would make a text of whatever it is. */
+const notAHash = ['BAD_REQUEST', 'The sha256Hash of a persisted query must be a string'] as const
 /** A client may send the text instead. */
 const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'There is no document with this documentId; send it as query'] as const
 /** Names of Apollo Router's, which clients know. They must not send the text instead. */

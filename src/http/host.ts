@@ -1,6 +1,6 @@
 /** Whether a URL can be built of it. */
 export function isHost(host: string | undefined): boolean {
-  return host === undefined || host === '' || isPlainHost(host) || URL.canParse(`http://${host}/`)
+  return isPlainHost(host) || (!!host && URL.canParse(`http://${host}/`))
 }
 
 /** One that is good without a closer look: a name or an IPv4 address, with or without a port */

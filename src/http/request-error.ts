@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
@@ -56,6 +56,14 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
     'connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** Answers a header Expect that is not 100-continue: node would do so without a body. */
+export function refuseExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
+  const id = requestId(headers)
+  const body = JSON.stringify(requestError('Expect can only be 100-continue', 'BAD_REQUEST', id))
+  const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
+  response.writeHead(417, { ...head, 'x-request-id': id, connection: 'close' }).end(body)
 }
 
 const noHttp = { status: 400, message: 'This is not a request of HTTP/1.1' }

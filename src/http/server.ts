@@ -15,6 +15,7 @@ import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
+import { knownOperationKinds } from '../graphql/known-operation-kinds.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
@@ -34,7 +35,7 @@ import { LiveConnections } from './live-connections.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
-import { refuseConnection, requestError, withRequestId } from './request-error.js'
+import { refuseConnection, refuseExpectation, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestObserver } from './request-observer.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
@@ -86,7 +87,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   const observer = new RequestObserver(requests)
   const server = fastify({
-    serverFactory: (ordinary) => createServer({ keepAliveTimeout: keepAliveMs }, laneListener.inFrontOf(ordinary)),
+    serverFactory: (ordinary) =>
+      // What node would refuse without a word is refused below.
+      createServer({ keepAliveTimeout: keepAliveMs, requireHostHeader: false }, laneListener.inFrontOf(ordinary)).on(
+        'checkExpectation',
+        refuseExpectation,
+      ),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
@@ -105,6 +111,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     schema,
     introspection: true,
     persistedQueries: documents.persistedQueries,
+    validationRules: [knownOperationKinds],
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
@@ -128,8 +135,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   server.addHook('onRequest', (request, reply, next) => {
     // Unless somebody says otherwise. The lane writes them in this order.
     reply.header('x-request-id', request.id).header('cache-control', unstored).header('vary', 'Accept, Accept-Encoding')
+    // HTTP/1.0 need not have one.
+    if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
     if (isHost(request.headers.host)) return next()
-    return reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
+    return reply.code(400).send(requestError('The Host header is missing or malformed', 'BAD_REQUEST', request.id))
   })
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
@@ -155,7 +164,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     done()
   })
   server.addHook('onClose', () => apollo.stop())
-  await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds })
+  // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
+  await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })
   // Behind the headers of CORS: pages have to be able to read a refusal.
   authenticate(server, authenticator)
   server.route({

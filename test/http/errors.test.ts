@@ -84,10 +84,15 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['an address that cannot be decoded', by('GET', '/%ff'), 400, 'BAD_REQUEST'],
   ['an address where nothing is', by('GET', '/nowhere'), 404, 'NOT_FOUND'],
   ['a malformed Host', raw('GET /graphql HTTP/1.1\r\nhost: a b<>\r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['an empty Host', raw('GET /graphql HTTP/1.1\r\nhost: \r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['no Host', raw('GET /graphql HTTP/1.1\r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['no Host in HTTP/1.0, as is right', raw('GET /nowhere HTTP/1.0\r\n\r\n'), 404, 'NOT_FOUND'],
+  ['an Expect that cannot be met', raw('GET / HTTP/1.1\r\nhost: a\r\nexpect: gold\r\n\r\n'), 417, 'BAD_REQUEST'],
   ['what is no HTTP', raw('Hello?\r\n\r\n'), 400, 'BAD_REQUEST'],
   ['headers of 20,000 bytes', raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`), 431, 'BAD_REQUEST'],
   ['a syntax error', post({ query: '{ user(' }), 400, 'GRAPHQL_PARSE_FAILED'],
   ['an unknown field', post({ query: '{ nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
+  ['a kind of operation that there is not', post({ query: 'subscription { nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a null for an id', post({ query: '{ user(id: null) { id } }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a missing variable', post({ query: 'query($id: ID!) { user(id: $id) { id } }' }), 400, 'BAD_USER_INPUT'],
   ['a page too large', post({ query: '{ users(first: 1000) { totalCount } }' }), 200, 'BAD_USER_INPUT'],
@@ -96,6 +101,7 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['no operation', post({ query: 'fragment F on User { id }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a persisted query that is not there', post({ extensions: persisted('0'.repeat(64)) }), 200, 'PERSISTED_QUERY_NOT_FOUND'],
   ['a persisted query with another hash', post({ query, extensions: persisted('0'.repeat(64)) }), 400, 'BAD_REQUEST'],
+  ['a persisted query with an object for a hash', post({ extensions: { persistedQuery: { version: 1, sha256Hash: { toString: {} } } } }), 400, 'BAD_REQUEST'],
   ['a persisted query of another version', post({ query, extensions: persisted('0'.repeat(64), 2) }), 400, 'BAD_REQUEST'],
 ]
 
@@ -122,6 +128,13 @@ describe('every refusal has a code of the table and the id of its request, in bo
         inBody: refused.requestId,
       })
     }
+  })
+
+  test('HTTP/1.0 is answered without a Host, and a bare OPTIONS without an Origin', async () => {
+    const body = JSON.stringify({ query: '{ product(id: "product_1") { id } }' })
+    const head = `POST /graphql HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+    expect(await raw(head + body)(app)).toMatchObject({ status: 200, body: '{"data":{"product":{"id":"product_1"}}}\n' })
+    expect(await by('OPTIONS', '/graphql')(app)).toMatchObject({ status: 204, body: '' })
   })
 
   test('the id that a caller gave is kept, also where Apollo refuses before it looks at the request', async () => {

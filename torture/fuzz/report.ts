@@ -1,3 +1,4 @@
+import type { Tally } from '../tally.js'
 import type { Finding, Summary } from './run.js'
 import type { Held } from './target.js'
 
@@ -6,17 +7,18 @@ export function hasPassed({ findings, faults }: Summary): boolean {
 }
 
 export function describeSummary(summary: Summary): string {
-  const { options, sent, statuses, refusedUnderLoad, findings, faults, warm, end } = summary
+  const { options, sent, statuses, refusedUnderLoad, findings, found, faults, warm, end } = summary
   const rows: [string, string | number][] = [
     ['seed', options.seed],
     ['requests', sent.total],
-    ...sent.entries.map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ...indented(sent),
     ['answers', statuses.total],
-    ...statuses.entries.map(([status, count]): [string, number] => [`  ${status}`, count]),
+    ...indented(statuses),
     ['refused under load (503, 429)', refusedUnderLoad],
     ['held half way', memory(warm)],
     ['held at the end', memory(end)],
-    ['requests with a finding', findings.length],
+    ['requests with a finding', found.total],
+    ...indented(found),
     ['faults of the process', faults.length],
   ]
   const width = Math.max(...rows.map(([name]) => name.length)) + 2
@@ -32,6 +34,10 @@ function describeFinding({ number, attempt, fault, answer }: Finding, seed: numb
     `  sent (${attempt.bytes.length} bytes): ${printable(attempt.bytes.subarray(0, 2_000))}`,
     `  came: ${answer.slice(0, 2_000)}`,
   ].join('\n')
+}
+
+function indented(tally: Tally): [string, number][] {
+  return tally.entries.map(([name, count]) => [`  ${name}`, count])
 }
 
 function printable(bytes: Buffer): string {

@@ -24,7 +24,10 @@ export interface Summary {
   sent: Tally
   statuses: Tally
   refusedUnderLoad: number
+  /** The first of each */
   findings: Finding[]
+  /** How often each was found */
+  found: Tally
   /** Of the process as a whole */
   faults: string[]
   warm: Held | null
@@ -44,7 +47,7 @@ export async function run(options: Options, stops: (() => Promise<unknown>)[]): 
   const supplies = { hot: await hotQueries(target.database), token: adminToken(target.tokenSecret, Date.now()) }
   const summary: Summary = {
     ...{ options, sent: new Tally(), statuses: new Tally(), refusedUnderLoad: 0 },
-    ...{ findings: [], faults: [], warm: null, end: null },
+    ...{ findings: [], found: new Tally(), faults: [], warm: null, end: null },
   }
   const before = await fingerprint(target.database)
   const numbers = options.only === null ? range(0, options.requests) : [options.only]
@@ -78,7 +81,10 @@ async function sendOne(number: number, target: Target, supplies: Supplies, rules
   if (answers.length === 0) summary.statuses.add('none')
   summary.refusedUnderLoad += answers.filter(isRefusal).length
   const fault = target.ended() === null ? judge(attempt, outcome, rules) : 'the server ended while this was under way'
-  if (fault !== null) summary.findings.push({ number, attempt, fault, answer: textOf(outcome, answers) })
+  if (fault === null) return
+  summary.found.add(`${attempt.kind}: ${fault}`)
+  const isKnown = summary.findings.some((its) => its.attempt.kind === attempt.kind && its.fault === fault)
+  if (!isKnown) summary.findings.push({ number, attempt, fault, answer: textOf(outcome, answers) })
 }
 
 function textOf(outcome: object, answers: readonly HttpAnswer[]): string {
