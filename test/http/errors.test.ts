@@ -101,7 +101,12 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['no operation', post({ query: 'fragment F on User { id }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a persisted query that is not there', post({ extensions: persisted('0'.repeat(64)) }), 200, 'PERSISTED_QUERY_NOT_FOUND'],
   ['a persisted query with another hash', post({ query, extensions: persisted('0'.repeat(64)) }), 400, 'BAD_REQUEST'],
-  ['a persisted query with an object for a hash', post({ extensions: { persistedQuery: { version: 1, sha256Hash: { toString: {} } } } }), 400, 'BAD_REQUEST'],
+  [
+    'a persisted query with an object for a hash',
+    post({ extensions: { persistedQuery: { version: 1, sha256Hash: { toString: {} } } } }),
+    400,
+    'BAD_REQUEST',
+  ],
   ['a persisted query of another version', post({ query, extensions: persisted('0'.repeat(64), 2) }), 400, 'BAD_REQUEST'],
 ]
 
