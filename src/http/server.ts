@@ -111,6 +111,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     schema,
     introspection: true,
     persistedQueries: documents.persistedQueries,
+    // Deeper ones would overflow the stack further on.
+    parseOptions: { maxTokens: 1_000 },
     validationRules: [knownOperationKinds],
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.

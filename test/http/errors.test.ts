@@ -91,6 +91,12 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['what is no HTTP', raw('Hello?\r\n\r\n'), 400, 'BAD_REQUEST'],
   ['headers of 20,000 bytes', raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`), 431, 'BAD_REQUEST'],
   ['a syntax error', post({ query: '{ user(' }), 400, 'GRAPHQL_PARSE_FAILED'],
+  [
+    'a document too deep',
+    post({ query: `{ user(id: "user_1") ${'{ orders { nodes { user '.repeat(1_000)}` }),
+    400,
+    'GRAPHQL_PARSE_FAILED',
+  ],
   ['an unknown field', post({ query: '{ nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a kind of operation that there is not', post({ query: 'subscription { nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a null for an id', post({ query: '{ user(id: null) { id } }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],

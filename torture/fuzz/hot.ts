@@ -1,5 +1,4 @@
 import type { Database } from '../../src/database/connection.js'
-import type { Random } from '../random.js'
 
 /** A query that comes again and again, with the one right answer to it */
 export interface HotQuery {
@@ -10,10 +9,6 @@ export interface HotQuery {
 /** Taken from the database, which does not change while the server is fuzzed. */
 export async function hotQueries(database: Database): Promise<HotQuery[]> {
   return [...(await products(database)), ...(await orders(database))]
-}
-
-export function pickHot(random: Random, queries: readonly HotQuery[]): HotQuery {
-  return random.pick(queries)
 }
 
 async function products(database: Database): Promise<HotQuery[]> {

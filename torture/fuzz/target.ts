@@ -87,7 +87,7 @@ function launch(env: Readonly<Record<string, string>>): ChildProcess {
 
 function collect(stream: Readable | null): () => string {
   let text = ''
-  stream?.on('data', (chunk) => (text = (text + chunk).slice(-200_000)))
+  stream?.on('data', (chunk) => (text += chunk))
   return () => text
 }
 
