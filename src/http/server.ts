@@ -15,7 +15,6 @@ import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
-import { knownOperationKinds } from '../graphql/known-operation-kinds.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
@@ -113,7 +112,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     persistedQueries: documents.persistedQueries,
     // Deeper ones would overflow the stack further on.
     parseOptions: { maxTokens: 1_000 },
-    validationRules: [knownOperationKinds],
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,

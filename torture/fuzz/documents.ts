@@ -13,7 +13,7 @@ export const documents = [
   'query Parts { user(id: "user_3") { ...Names orders(first: 3) { nodes { ...Totals } } } } fragment Names on User { id name } fragment Totals on Order { id total }',
   'query A { stats { totalOrders asOf caches { namespace hits } } } query B { cacheInfo { backend keys } }',
   '{ __schema { types { name fields { name args { name defaultValue } } } } __type(name: "Order") { name } }',
-  'subscription { productChanged(id: "product_1") { id stock } }',
+  'subscription { productChanged(ids: ["product_1"]) { __typename } }',
 ]
 
 export const variableNames = ['id', 'first', 'after', 'last', 'before', 'category', 'ids', 'with']
