@@ -11,7 +11,11 @@ import { until } from '../helpers/until.js'
 
 async function probe(origin: string, path: string) {
   const response = await fetch(`${origin}${path}`)
-  return { status: response.status, connection: response.headers.get('connection'), body: await response.json() }
+  return {
+    status: response.status,
+    connection: response.headers.get('connection'),
+    body: (await response.json()) as { state?: string; status?: string },
+  }
 }
 
 const ready = { status: 200, body: { state: 'ready' } }
@@ -65,7 +69,7 @@ describe.skipIf(noRedis)('with Redis', () => {
     const redis = await startRedis()
     const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_TIMEOUT_MS: '100', REDIS_HEALTH_INTERVAL_MS: '50' } })
     await redis.kill()
-    await until(async () => (await fetch(`${app.origin}/health`).then((its) => its.json())).status === 'degraded')
+    await until(async () => (await probe(app.origin, '/health')).body.status === 'degraded')
     expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
     await app.stop()
     await redis.stop()
