@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -21,8 +23,13 @@ export class ServedProcess {
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {
-    const env = { NODE_ENV: 'production', PATH: process.env.PATH ?? '', PORT: String(this.port), LOG_LEVEL: 'warn', ...this.env }
-    const child = spawn(process.execPath, startArguments(), { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const settings = { NODE_ENV: 'production', AUTH_OPEN: 'true', LOG_LEVEL: 'warn', PORT: String(this.port), ...this.env }
+    const child = spawn(process.execPath, startArguments(), {
+      env: { PATH: process.env.PATH, ...settings },
+      // Away from a developer's .env
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (this.output += chunk))
     this.child = child
     const until = performance.now() + startPatienceMs
@@ -55,6 +62,7 @@ export async function isReady(port: number): Promise<boolean> {
 }
 
 function startArguments(): string[] {
-  const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
-  return scripts.start.split(' ').slice(1)
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const [, ...args] = scripts.start.split(' ')
+  return args.map((arg: string) => (arg.startsWith('--') ? arg : join(root, arg)))
 }
