@@ -79,7 +79,7 @@ export class Clients {
       if (status === 200 && !errors) return data
       this.seen.failures.add(`status ${status}, ${errors?.[0]?.extensions?.code ?? 'no error'}`)
     } catch (error) {
-      this.seen.failures.add((error as NodeJS.ErrnoException).code ?? String(error))
+      this.seen.failures.add((error as Error).message)
     } finally {
       this.seen.latenciesMs.push(performance.now() - startedAt)
     }
@@ -97,8 +97,9 @@ function post(agent: Agent, port: number, body: string): Promise<{ status: numbe
         .toArray()
         .then((chunks) => resolve({ status: response.statusCode ?? 0, body: chunks.join('') }), reject)
     })
-    sent.on('timeout', () => sent.destroy(Object.assign(new Error('no answer'), { code: 'NO_ANSWER' })))
-    sent.on('error', reject)
+    sent.on('timeout', () => sent.destroy(new Error('no answer')))
+    // On a connection that was kept, the server may have ended it at that moment; on a new one, the process was not there.
+    sent.on('error', (error) => reject(new Error(`${error.message} on a ${sent.reusedSocket ? 'kept' : 'new'} connection`)))
     sent.end(body)
   })
 }

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isReady } from './served-process.js'
 
 const pollMs = 50
+/** As load balancers count: one answer that comes late, on a busy machine, must not take away the only process that is there. */
+const failuresToLeave = 3
 
 export interface ReadyProxy {
   port: number
@@ -11,7 +13,7 @@ export interface ReadyProxy {
 }
 
 /**
- * Resolves when all are ready. Hands each new connection to the next process that was ready when last asked, as a Kubernetes Service does: it knows nothing of
+ * Resolves when all are ready. Hands each new connection to the next process that said it is ready when last asked, as a Kubernetes Service does: it knows nothing of
  * requests, tries nothing twice, and leaves the connections that are open where they are.
  */
 export async function startReadyProxy(ports: readonly number[]): Promise<ReadyProxy> {
@@ -41,9 +43,11 @@ export async function startReadyProxy(ports: readonly number[]): Promise<ReadyPr
 }
 
 async function poll(port: number, ready: Set<number>, signal: AbortSignal): Promise<void> {
+  let failures = 0
   while (!signal.aborted) {
-    if (await isReady(port)) ready.add(port)
-    else ready.delete(port)
+    failures = (await isReady(port)) ? 0 : failures + 1
+    if (failures === 0) ready.add(port)
+    if (failures === failuresToLeave) ready.delete(port)
     await sleep(pollMs, undefined, { signal }).catch(() => undefined)
   }
 }
