@@ -8,10 +8,10 @@ import { loadDemoDataOnce } from '../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
 import { migrate } from '../src/database/migrate.js'
 import { freePort } from './free-port.js'
+import { wholeNumber } from './options.js'
 import { RedisServer } from './redis-server.js'
 import { hasRolledWell, rollingTable } from './rolling/report.js'
 import { type Rolled, roll } from './rolling/roll.js'
-import { wholeNumber } from './options.js'
 
 // npm run rolling: processes are restarted in turn under load; what do readers and writers notice?
 
