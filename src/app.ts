@@ -26,7 +26,7 @@ import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
-import { checkHealth } from './http/health.js'
+import { checkHealth, oneAtATime } from './http/health.js'
 import { PersistedQueries } from './http/persisted-queries.js'
 import { createHttpServer } from './http/server.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
@@ -81,11 +81,12 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(() => relay.stop())
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
+    const leaving = new AbortController()
     const live = await startLive(logger, started, stores)
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live },
+      ...{ config, logger, schema, documents, stores, live, leaving: leaving.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -94,6 +95,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     })
     started.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST })
+    started.push(() => leave(leaving, config.SHUTDOWN_DELAY_MS))
     return { url: `${address}/graphql`, stop: () => started.stop() }
   } catch (error) {
     // The first fault is the one to tell of.
@@ -258,10 +260,11 @@ interface Served {
   documents: Documents
   stores: Stores
   live: Live
+  leaving: AbortSignal
   routes: FiguresRoutes
 }
 
-function createServer({ config, logger, schema, documents, stores, live, routes }: Served): Promise<FastifyInstance> {
+function createServer({ config, logger, schema, documents, stores, live, leaving, routes }: Served): Promise<FastifyInstance> {
   const { database, cache, relay, figures } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
@@ -297,7 +300,7 @@ function createServer({ config, logger, schema, documents, stores, live, routes 
       }
     },
     authenticator: createAuthenticator(config, logger),
-    checkHealth: () =>
+    checkHealth: oneAtATime(() =>
       checkHealth({
         pingDatabase: () => timed(() => database`select 1`),
         pingCache: () => pingTrusted(cache),
@@ -306,6 +309,8 @@ function createServer({ config, logger, schema, documents, stores, live, routes 
         startedAt,
         now: Date.now,
       }),
+    ),
+    leaving,
     describeFault,
     requests: figures.requests,
     figures: routes,
@@ -388,6 +393,12 @@ function redisTarget(config: Config): RedisTarget | null {
   if (nodes !== undefined) return { kind: 'cluster', urls: nodes }
   if (sentinels !== undefined) return { kind: 'sentinel', urls: sentinels, masterName: config.REDIS_SENTINEL_MASTER }
   return null
+}
+
+/** Says that it will go, and serves on for as long as whoever sends requests here may need to hear of it. */
+async function leave(leaving: AbortController, delayMs: number): Promise<void> {
+  leaving.abort()
+  await sleep(delayMs)
 }
 
 /** Requests in flight get their answer; who is not done by then is cut off. */

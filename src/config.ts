@@ -13,6 +13,7 @@ const variables = {
     .transform((text) => (text === 'auto' ? String(Math.min(availableParallelism(), maxWorkers)) : text))
     .pipe(integer(1, maxWorkers, `must be auto, or a whole number from 1 to ${maxWorkers}`))
     .default(1),
+  SHUTDOWN_DELAY_MS: integer(0, 600_000).default(0),
   NODE_ENV: z.string().optional(),
   AUTH_JWT_SECRET: z
     .string()

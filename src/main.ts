@@ -12,13 +12,16 @@ interface Running {
 }
 
 let running: Running | undefined
+let patienceMs = 9_500
 // First of all: a start that is interrupted has to end what it has begun.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
 // graphql-js forgets loads that fail beside a field that has failed already; that is no reason to end for everybody.
 process.on('unhandledRejection', (error) => process.stderr.write(`Nobody waited for what failed: ${describe(error)}\n`))
 const primary = findPrimary(stop)
 try {
-  running = run(readConfig(readEnvironment()))
+  const config = readConfig(readEnvironment())
+  patienceMs += config.SHUTDOWN_DELAY_MS
+  running = run(config)
   const url = await running.url
   if (primary) primary.announce(url)
   else process.stdout.write(`\nReady: open ${url}\n\n`)
@@ -30,9 +33,9 @@ function run(config: Config): Running {
   return config.WORKERS > 1 && !primary ? runWorkers(config) : runApp(config)
 }
 
-function runWorkers({ WORKERS, LOG_LEVEL }: Config): Running {
+function runWorkers({ WORKERS, LOG_LEVEL, SHUTDOWN_DELAY_MS }: Config): Running {
   const logger = pino({ level: LOG_LEVEL })
-  const workers = new Workers({ count: WORKERS, log: (message) => logger.warn(message) })
+  const workers = new Workers({ count: WORKERS, delayMs: SHUTDOWN_DELAY_MS, log: (message) => logger.warn(message) })
   return { url: workers.start(), stop: () => workers.stop() }
 }
 
@@ -48,7 +51,7 @@ function onSignal(signal: NodeJS.Signals): void {
 }
 
 function stop(): void {
-  setTimeout(() => fail(new Error('Not everything ended in time')), 9_500).unref()
+  setTimeout(() => fail(new Error('Not everything ended in time')), patienceMs).unref()
   const stopped = running?.stop() ?? Promise.resolve()
   stopped.then(() => process.exit(0), fail)
 }

@@ -1,12 +1,18 @@
 import { readdir, readFile } from 'node:fs/promises'
+import type { ReservedSql } from 'postgres'
 import type { Database } from './connection.js'
 
-const folder = new URL('./migrations/', import.meta.url)
+const migrations = new URL('./migrations/', import.meta.url)
 /** Any number will do, as long as every process asks for the same lock. */
 const lockId = 7_310_426
+/** While a migration waits for the lock of a table, every statement on that table waits behind it, of all processes. */
+const tableLockTimeoutMs = 3_000
 
-/** Applies the migrations that this database lacks, in order, each in its own transaction. Several processes may call it at once. */
-export async function migrate(database: Database): Promise<void> {
+/**
+ * Applies the migrations that this database lacks, in order, each in its own transaction. Several processes may call it at once. Those
+ * that it does not know, of a newer version, do not matter: a migration leaves the schema fit for the version before (docs/deployment.md).
+ */
+export async function migrate(database: Database, folder = migrations): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   const connection = await database.reserve()
   try {
@@ -16,7 +22,7 @@ export async function migrate(database: Database): Promise<void> {
     await connection`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
     const applied = new Set((await connection`select name from schema_migrations`).map((row) => row.name))
     for (const name of files.filter((file) => !applied.has(file))) {
-      await connection.unsafe(migrationScript(name, await readFile(new URL(name, folder), 'utf8'))).simple()
+      await apply(connection, name, await readFile(new URL(name, folder), 'utf8'))
     }
   } finally {
     await connection
@@ -27,6 +33,22 @@ export async function migrate(database: Database): Promise<void> {
   }
 }
 
-function migrationScript(name: string, statements: string): string {
-  return `begin; ${statements}; insert into schema_migrations (name) values ('${name}'); commit;`
+async function apply(connection: ReservedSql, name: string, statements: string): Promise<void> {
+  const script = `begin; set local lock_timeout = ${tableLockTimeoutMs}; ${statements}; insert into schema_migrations (name) values ('${name}'); commit;`
+  try {
+    await connection.unsafe(script).simple()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    const hint = isLockTimeout(error) ? '; a transaction uses a table that it changes: nothing was changed, start again' : ''
+    throw Object.assign(new Error(`Migration ${name}: ${error.message}${hint}`, { cause: error }), { code: codeOf(error) })
+  }
+}
+
+function isLockTimeout(error: Error): boolean {
+  return codeOf(error) === '55P03'
+}
+
+/** Of Postgres, or of what came between */
+function codeOf(error: Error): unknown {
+  return 'code' in error ? error.code : undefined
 }

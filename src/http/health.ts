@@ -26,6 +26,17 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
   return { status, database, cache: { backend: cacheBackend, ...cache }, uptimeSeconds: Math.floor((now() - startedAt) / 1000) }
 }
 
+/** Whoever asks while a check is under way gets the same report: a flood of questions must not take the database's connections. */
+export function oneAtATime(check: () => Promise<HealthReport>): () => Promise<HealthReport> {
+  let underWay: Promise<HealthReport> | undefined
+  return () => {
+    underWay ??= check().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+}
+
 async function probe(ping: () => Promise<number>, deadlineMs: number): Promise<ComponentHealth> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

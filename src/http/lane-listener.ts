@@ -20,6 +20,8 @@ export interface LaneListenerOptions {
   path: string
   /** Told of every answer that the lane gave: the name of its operation, and how long it took */
   observe: (operation: string | undefined, seconds: number) => void
+  /** Once aborted, each answer ends its connection. */
+  leaving: AbortSignal
 }
 
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
@@ -50,7 +52,6 @@ export class LaneListener {
   private readonly heads = new LRUCache<string, Head>({ max: 1_000 })
   private readonly taken = new WeakMap<IncomingMessage, Taken>()
   private readonly answers: AnswersOfTurn
-  private closing = false
 
   constructor(private readonly options: LaneListenerOptions) {
     this.answers = new AnswersOfTurn(options.observe)
@@ -95,11 +96,6 @@ export class LaneListener {
     )
   }
 
-  /** From now on all go the ordinary way, which tells clients that the connection ends. */
-  close(): void {
-    this.closing = true
-  }
-
   private isCandidate({ method, url, headers }: IncomingMessage): boolean {
     return (
       method === 'POST' &&
@@ -108,8 +104,7 @@ export class LaneListener {
       Number(headers['content-length']) <= maxBodyBytes &&
       headers['content-encoding'] === undefined &&
       !hasWishes(headers) &&
-      isPlainHost(headers.host) &&
-      !this.closing
+      isPlainHost(headers.host)
     )
   }
 
@@ -134,7 +129,7 @@ export class LaneListener {
     const length = Buffer.byteLength(text)
     const sendBody = (body: string | Buffer, bodyLength: number) => {
       head.push('content-length', String(bodyLength))
-      if (this.closing) head.push('connection', 'close')
+      if (this.options.leaving.aborted) head.push('connection', 'close')
       this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt: taken.startedAt })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']

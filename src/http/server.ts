@@ -28,6 +28,7 @@ import { addEventStream } from './event-stream.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
+import { registerHealth } from './health-routes.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
 import { LiveConnections } from './live-connections.js'
@@ -51,6 +52,8 @@ export interface HttpServerOptions {
   valuesAreShared: boolean
   authenticator: Authenticator
   checkHealth: () => Promise<HealthReport>
+  /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
+  leaving: AbortSignal
   /** Knows the faults that are no bugs. */
   describeFault: (error: unknown) => Fault | null
   requests: RequestFigures
@@ -64,7 +67,7 @@ export interface HttpServerOptions {
   logger: FastifyBaseLogger
 }
 
-/** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
+/** GraphQL at /graphql, health at /health, /livez and /readyz, and the pages. Not listening yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const {
     schema,
@@ -73,6 +76,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     authenticator,
     valuesAreShared,
     checkHealth,
+    leaving,
     describeFault,
     requests,
     corsOrigins,
@@ -81,7 +85,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
   const compression = new Compression()
   const laneListener = new LaneListener({
-    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath },
+    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath, leaving },
     observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
   })
   const observer = new RequestObserver(requests)
@@ -144,14 +148,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     const taken = laneListener.takenOf(request.raw)
     next(null, taken ? Readable.from([taken.body]) : payload)
   })
-  let closing = false
-  server.addHook('preClose', async () => {
-    closing = true
-    laneListener.close()
-  })
   server.addHook('onSend', (request, reply, payload, next) => {
     // Kept alive, a connection would hold up the end until it is cut off.
-    if (closing) reply.header('connection', 'close')
+    if (leaving.aborted) reply.header('connection', 'close')
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
     next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
   })
@@ -181,13 +180,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   registerPages(server, { schema, checkHealth })
   registerFigures(server, options.figures)
   addSubscriptions(server, options)
-  server.get('/health', async (_, reply) => {
-    const report = await checkHealth()
-    return reply
-      .code(report.status === 'unavailable' ? 503 : 200)
-      .header('cache-control', 'no-store')
-      .send(report)
-  })
+  registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
       .code(404)

@@ -6,6 +6,8 @@ import { carryBetween } from './siblings.js'
 
 interface WorkersOptions {
   count: number
+  /** How long each serves on when it was asked to stop */
+  delayMs: number
   log: (message: string) => void
 }
 
@@ -82,7 +84,7 @@ export class Workers {
     const workers = [...this.running.keys()]
     const kill = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL')
-    }, patienceMs)
+    }, this.options.delayMs + patienceMs)
     for (const worker of workers) askToStop(worker)
     const ends = await Promise.all(this.running.values())
     clearTimeout(kill)
@@ -129,5 +131,5 @@ function describe({ code, signal }: End): string {
 const shortLifeMs = 10_000
 const firstDelayMs = 50
 const longestDelayMs = 10_000
-/** A little less than the time that the whole process has to stop */
+/** A little less than the time that the whole process has to stop after the delay */
 const patienceMs = 9_000

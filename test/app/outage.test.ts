@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { createDatabase } from '../helpers/database.js'
-import { startProxy } from '../helpers/proxy.js'
+import { startBehindProxy } from '../helpers/behind-proxy.js'
 import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -14,21 +13,6 @@ async function health(app: TestApp) {
     httpStatus: response.status,
     ...((await response.json()) as { status: string; cache: { state: string }; database: { state: string } }),
   }
-}
-
-/** An app whose way to its database can be cut and frozen. */
-async function startBehindProxy(env: Record<string, string>) {
-  const database = await createDatabase()
-  const address = new URL(database.url)
-  const proxy = await startProxy(Number(address.port))
-  address.port = String(proxy.port)
-  const app = await startTestApp({ database: { ...database, url: address.href }, env })
-  const stop = async () => {
-    await app.stop()
-    await proxy.stop()
-    await database.drop()
-  }
-  return { app, proxy, stop }
 }
 
 describe.skipIf(noRedis)('with the cache server away', () => {

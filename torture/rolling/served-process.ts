@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const startPatienceMs = 30_000
+const pollMs = 20
+
+/** The built product on a port of its own, with the flags of `npm start`. */
+export class ServedProcess {
+  private child: ChildProcess | undefined
+  private output = ''
+
+  constructor(
+    readonly port: number,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  /** Resolves when it is ready. */
+  async start(): Promise<void> {
+    const settings = { NODE_ENV: 'production', AUTH_OPEN: 'true', LOG_LEVEL: 'warn', PORT: String(this.port), ...this.env }
+    const child = spawn(process.execPath, startArguments(), {
+      env: { PATH: process.env.PATH, ...settings },
+      // Away from a developer's .env
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (this.output += chunk))
+    this.child = child
+    const until = performance.now() + startPatienceMs
+    while (!(await isReady(this.port))) {
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > until)
+        throw new Error(`It does not get ready. Its output:\n${this.output}`)
+      await sleep(pollMs)
+    }
+  }
+
+  /** As a service manager does it. Rejects when it does not end in order. */
+  async stop(): Promise<void> {
+    const { child } = this
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    const [code, signal] = await exited
+    if (code !== 0) throw new Error(`It ended with code ${code}, signal ${signal}. Its output:\n${this.output}`)
+  }
+}
+
+/** What a load balancer asks. */
+export async function isReady(port: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(1_000)
+  const headers = { connection: 'close' }
+  return fetch(`http://127.0.0.1:${port}/readyz`, { signal, headers }).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+}
+
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const [, ...args] = scripts.start.split(' ')
+  return args.map((arg: string) => (arg.startsWith('--') ? arg : join(root, arg)))
+}
