@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
-import { noRedis, startRedis } from '../helpers/redis.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 /** So long that nothing ends by it */
@@ -224,7 +224,7 @@ test('a cancellation that hits another statement than it was meant for is not no
 })
 
 test.skipIf(noRedis)('a Redis that hangs does not hold up a request for longer than its time', async () => {
-  const redis = await startRedis()
+  const redis: TestRedis = await startRedis()
   app = await startTestApp({ redisUrl: redis.url, env: { REQUEST_TIMEOUT_MS: '500', REDIS_TIMEOUT_MS: '60000' } })
   try {
     await app.query('{ product(id: "product_1") { id } }')
