@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
@@ -104,6 +105,9 @@ describe('with more requests than can be answered', () => {
     const url = await ready(built)
     await offer(new URL(url).origin, 20)
     const answers = await offer(new URL(url).origin, requests)
+    const before = await memoryOf(built)
+    for (const _ of [1, 2]) await offer(new URL(url).origin, requests)
+    const grownMb = (await memoryOf(built)) - before
     const health = await fetch(new URL('/health', url))
     const afterwards = await query(url, product(1))
     const output = built.output()
@@ -111,7 +115,7 @@ describe('with more requests than can be answered', () => {
     await built.exited
     const accepted = answers.filter(({ status }) => status === 200)
     const refused = answers.filter(({ status }) => status === 503)
-    return { answers, accepted, refused, health, afterwards, output }
+    return { answers, accepted, refused, grownMb, health, afterwards, output }
   }
 
   test('those that would wait too long are refused early, so that the others are answered early; it recovers by itself', async () => {
@@ -126,6 +130,7 @@ describe('with more requests than can be answered', () => {
     expect(shed.refused[0]?.text).toMatch(/retry-after: 1[\s\S]*"code":"OVERLOADED"/i)
     expect(last(shed.accepted)).toBeLessThan(last(unprotected.accepted) / 2)
     expect(last(shed.refused)).toBeLessThan(last(unprotected.accepted) / 2)
+    expect(shed.grownMb).toBeLessThan(100)
     expect(shed.health.status).toBe(200)
     expect(shed.afterwards.data).toEqual({ product: { id: 'product_1' } })
     expect(shed.output).toContain('overloaded')
@@ -137,6 +142,12 @@ const requests = 250
 
 function statuses(answers: readonly { status: number }[]) {
   return Object.fromEntries(answers.map(({ status }) => [status, answers.filter((its) => its.status === status).length]))
+}
+
+/** Resident, in megabytes */
+async function memoryOf({ child }: Built): Promise<number> {
+  const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
 
 function last(answers: readonly { ms: number }[]): number {
