@@ -24,11 +24,14 @@ import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
+import { ClientGoneError, DeadlineExceededError, Deadlines, RequestCaller } from './http/deadlines.js'
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth, oneAtATime } from './http/health.js'
+import { Load } from './http/load.js'
 import { PersistedQueries } from './http/persisted-queries.js'
 import { createHttpServer } from './http/server.js'
+import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
 import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
@@ -83,10 +86,13 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
 
     const leaving = new AbortController()
     const live = await startLive(logger, started, stores)
+    const deadlines = new Deadlines({ timeoutMs: config.REQUEST_TIMEOUT_MS, now: monotonic })
+    deadlines.start()
+    started.push(async () => deadlines.stop())
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, leaving: leaving.signal },
+      ...{ config, logger, schema, documents, stores, live, deadlines, leaving: leaving.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -260,28 +266,37 @@ interface Served {
   documents: Documents
   stores: Stores
   live: Live
+  deadlines: Deadlines
   leaving: AbortSignal
   routes: FiguresRoutes
 }
 
-function createServer({ config, logger, schema, documents, stores, live, leaving, routes }: Served): Promise<FastifyInstance> {
+function createServer(served: Served): Promise<FastifyInstance> {
+  const { config, logger, schema, documents, stores, live, deadlines, leaving, routes } = served
   const { database, cache, relay, figures } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
   const createLoaders = createLoaderFactory(cache, fetchers)
-  const loadersFor = ({ pastCache: isPast }: Wishes, origins: Origins | null) => {
+  const loadersFor = ({ pastCache: isPast }: Wishes, origins: Origins | null, caller: () => RequestCaller) => {
     const reader = isPast ? pastCache(cache) : cache
     const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
-    return create()
+    return create(caller)
   }
   const startedAt = Date.now()
   return createHttpServer({
     schema,
     documents,
     valuesAreShared: cache.sharesValues,
-    createContext: (requestId, viewer, wishes) => {
+    createContext: (requestId, viewer, wishes, connection) => {
+      const arrivedAt = deadlines.now
+      let itself: RequestCaller | undefined
+      // Most requests wait for nothing.
+      const caller = () => {
+        itself ??= new RequestCaller(deadlines, connection, arrivedAt)
+        return itself
+      }
       const origins = wishes.origins ? new Origins(() => performance.now()) : null
-      const loaders = wishes === noWishes ? createLoaders() : loadersFor(wishes, origins)
+      const loaders = wishes === noWishes ? createLoaders(caller) : loadersFor(wishes, origins, caller)
       const committed = async (changes: readonly OutboxRow[]) => {
         await relay.deliverOwn(changes)
         loaders.forget()
@@ -295,7 +310,7 @@ function createServer({ config, logger, schema, documents, stores, live, leaving
         live,
         // Most requests write nothing.
         get commands() {
-          return createCommands({ database, committed })
+          return createCommands({ database, caller: caller(), committed })
         },
       }
     },
@@ -318,6 +333,10 @@ function createServer({ config, logger, schema, documents, stores, live, leaving
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
+    load: new Load({ maxInFlight: config.MAX_IN_FLIGHT, maxDelayMs: config.MAX_EVENT_LOOP_DELAY_MS, now: monotonic }),
+    slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),
+    receiveTimeoutMs: config.RECEIVE_TIMEOUT_MS,
+    maxOpenConnections: config.MAX_CONNECTIONS,
     logger,
   })
 }
@@ -412,6 +431,10 @@ async function closeServer(server: FastifyInstance): Promise<void> {
 function describeFault(error: unknown): Fault | null {
   if (error instanceof OverloadedError)
     return { code: 'OVERLOADED', message: `${error.message}, try again in a moment`, status: 503 }
+  if (error instanceof DeadlineExceededError)
+    return { code: 'DEADLINE_EXCEEDED', message: `${error.message}, try again in a moment` }
+  // Nobody reads it.
+  if (error instanceof ClientGoneError) return { code: 'DEADLINE_EXCEEDED', message: error.message, level: 'debug' }
   if (isOutage(error) || error instanceof FetchTimeoutError)
     return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
   return null
@@ -422,6 +445,10 @@ async function pingTrusted(cache: Cache): Promise<number> {
   const latencyMs = await cache.ping()
   if (!cache.trusted) throw new Error('What is owed to the cache has not been delivered yet')
   return latencyMs
+}
+
+function monotonic(): number {
+  return performance.now()
 }
 
 async function timed(work: () => PromiseLike<unknown>): Promise<number> {
@@ -471,3 +498,5 @@ const auditsPerReport = 360
 /** Twice the longest that a change may take to reach the cache, see the README */
 const auditBoundMs = 2_000
 const megabyte = 1024 * 1024
+/** Of answers that clients do not read */
+const maxUnsentBytes = 64 * megabyte

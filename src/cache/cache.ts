@@ -1,4 +1,5 @@
 import { Attempts } from './attempts.js'
+import type { Caller } from './caller.js'
 import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import type { EntryHeader } from './entry.js'
@@ -34,6 +35,13 @@ export interface CacheOptions {
   sleep: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random: () => number
+}
+
+export interface ReadOptions {
+  /** Is told of each lookup. */
+  observe?: (origin: Origin) => void
+  /** Without one, what is begun is seen through. */
+  caller?: Caller | undefined
 }
 
 /**
@@ -235,13 +243,14 @@ export class Cache {
   /**
    * Reads all, fetches what is missing with one call, fills it, and answers in the order asked; null where there is no such value.
    * The ids must differ. What somebody else is fetching is answered by a promise, so that it does not hold up the others.
-   * A fetch that fails rejects the values that needed it, and no others. `observe` is told of each lookup.
+   * A fetch that fails rejects the values that needed it, and no others; so does a caller that gives up. A fetch that all of its
+   * callers have given up is aborted.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
-    observe?: (origin: Origin) => void,
+    { observe, caller }: ReadOptions = {},
   ): Promise<(V | null | Promise<V | null>)[]> {
     const slots = await this.reader.read(namespace, ids)
     const due: Slot<Id>[] = []
@@ -255,7 +264,7 @@ export class Cache {
     })
     if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
     if (missed.length === 0) return found
-    const fetched = await this.readThrough.obtain(namespace, missed, fetch)
+    const fetched = await this.readThrough.obtain({ namespace, fetch, caller }, missed)
     return found.map((value, index) => fetched.get(ids[index] as Id) ?? value)
   }
 
@@ -264,15 +273,16 @@ export class Cache {
     namespace: Namespace<V>,
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
+    { caller }: Pick<ReadOptions, 'caller'> = {},
   ): Promise<(V | null)[]> {
-    const found = await this.readThrough.fetch(namespace, fetch, ids)
+    const found = await this.readThrough.share({ namespace, fetch, caller }, ids).waitFor(caller)
     return ids.map((id) => found.get(id) ?? null)
   }
 
   /** Fills what is missing, ahead of any lookup: nothing counts as hit or miss. Answers how many of the entries are there then. */
   async warmMany<V, Id extends EntryId>(namespace: Namespace<V>, ids: readonly Id[], fetch: Fetch<Id, V>): Promise<number> {
     const missed = await this.missing(namespace, ids)
-    await Promise.all((await this.readThrough.obtain(namespace, missed, fetch)).values())
+    await Promise.all((await this.readThrough.obtain({ namespace, fetch }, missed)).values())
     await this.readThrough.idle()
     return (
       ids.length -

@@ -34,11 +34,16 @@ export class Gate {
     return { running: this.running, waiting: this.waiting.length }
   }
 
-  /** Rejects with OverloadedError, without calling `work`, when there is no room for it in time; with FetchTimeoutError when it takes too long. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running >= this.options.maxRunning) await this.waitForRoom()
+  /**
+   * Rejects with OverloadedError, without calling `work`, when there is no room for it in time; with FetchTimeoutError when it takes too
+   * long. Work that is aborted before there is room is not called; work under way keeps its room until it ends.
+   */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    if (this.running >= this.options.maxRunning) await this.waitForRoom(signal)
     else this.running += 1
     try {
+      signal?.throwIfAborted()
       return await this.inTime(work())
     } finally {
       this.leave()
@@ -65,21 +70,29 @@ export class Gate {
     else this.running -= 1
   }
 
-  private waitForRoom(): Promise<void> {
+  private waitForRoom(signal: AbortSignal | undefined): Promise<void> {
     const { maxWaiting, maxWaitMs } = this.options
     if (this.waiting.length >= maxWaiting)
       return Promise.reject(new OverloadedError('Too many reads are waiting for the database'))
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const stopWaiting = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', giveUp)
+      }
+      const leave = (reason: unknown) => {
+        stopWaiting()
         this.waiting.splice(this.waiting.indexOf(waiter), 1)
-        reject(new OverloadedError('The database did not have time for this read'))
-      }, maxWaitMs)
+        reject(reason)
+      }
       const waiter: Waiter = {
         enter() {
-          clearTimeout(timer)
+          stopWaiting()
           resolve()
         },
       }
+      const giveUp = () => leave(signal?.reason)
+      const timer = setTimeout(() => leave(new OverloadedError('The database did not have time for this read')), maxWaitMs)
+      signal?.addEventListener('abort', giveUp)
       this.waiting.push(waiter)
     })
   }

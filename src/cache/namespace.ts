@@ -26,5 +26,8 @@ export type Parameters = Readonly<Record<string, string | number | boolean | nul
 /** What to invalidate: single entries, whole lists, or everything in the namespace. Each costs one key, whatever it holds. */
 export type Invalidation = { readonly ids: readonly string[] } | { readonly lists: readonly string[] } | 'all'
 
-/** Fetches from the source of truth. Values that do not exist are absent from the map; its keys are the ids as given. */
-export type Fetch<Id extends EntryId, V> = (ids: readonly Id[]) => Promise<ReadonlyMap<Id, V>>
+/**
+ * Fetches from the source of truth. Values that do not exist are absent from the map; its keys are the ids as given. `signal` is aborted
+ * when nobody waits for them any more.
+ */
+export type Fetch<Id extends EntryId, V> = (ids: readonly Id[], signal?: AbortSignal) => Promise<ReadonlyMap<Id, V>>

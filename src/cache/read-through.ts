@@ -1,8 +1,10 @@
+import type { Caller } from './caller.js'
 import type { Counters } from './counters.js'
 import type { Claim, Entries, Lease } from './entries.js'
-import type { Flights } from './flights.js'
+import type { Flight, Flights } from './flights.js'
 import { type Gate, OverloadedError } from './gate.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
+import { SharedFetch } from './shared-fetch.js'
 import { interpret, type Slot } from './slot.js'
 import type { SlotReader } from './slot-reader.js'
 
@@ -18,6 +20,14 @@ export interface ReadThroughOptions {
   sleep: (ms: number) => Promise<void>
 }
 
+/** What somebody needs: values of this namespace, which are to be had by this fetch. */
+export interface Need<Id extends EntryId, V> {
+  namespace: Namespace<V>
+  fetch: Fetch<Id, V>
+  /** Who waits for them, if it may give up */
+  caller?: Caller | undefined
+}
+
 type Values<Id, V> = Map<Id, Promise<V | null>>
 
 /** Gets what a lookup did not find: by a fetch of its own, by one that is under way here, or by waiting for that of another process. */
@@ -27,12 +37,8 @@ export class ReadThrough {
   constructor(private readonly options: ReadThroughOptions) {}
 
   /** A promise for every slot; one call of `fetch` for all that nobody else is fetching. */
-  obtain<V, Id extends EntryId>(
-    namespace: Namespace<V>,
-    slots: readonly Slot<Id>[],
-    fetch: Fetch<Id, V>,
-  ): Promise<Values<Id, V>> {
-    return this.obtainUntil(this.options.now() + this.options.leaseWaitMs, namespace, slots, fetch)
+  obtain<V, Id extends EntryId>(need: Need<Id, V>, slots: readonly Slot<Id>[]): Promise<Values<Id, V>> {
+    return this.obtainUntil(this.options.now() + this.options.leaseWaitMs, need, slots)
   }
 
   /** Fetches again, in the background, what goes on being served: one process at a time, landing only on the entry that was seen. */
@@ -41,9 +47,13 @@ export class ReadThrough {
   }
 
   /** In its turn at the gate. Nothing is filled. */
-  async fetch<V, Id extends EntryId>(namespace: Namespace<V>, fetch: Fetch<Id, V>, ids: readonly Id[]) {
+  share<V, Id extends EntryId>(need: Need<Id, V>, ids: readonly Id[]): SharedFetch<Id, V> {
+    return new SharedFetch((signal) => this.fetch(need, ids, signal))
+  }
+
+  private async fetch<V, Id extends EntryId>({ namespace, fetch }: Need<Id, V>, ids: readonly Id[], signal?: AbortSignal) {
     try {
-      return await this.options.gate.run(() => fetch(ids))
+      return await this.options.gate.run(() => fetch(ids, signal), signal)
     } catch (error) {
       if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
       throw error
@@ -57,10 +67,11 @@ export class ReadThrough {
 
   private async obtainUntil<V, Id extends EntryId>(
     waitUntil: number,
-    namespace: Namespace<V>,
+    need: Need<Id, V>,
     slots: readonly Slot<Id>[],
-    fetch: Fetch<Id, V>,
   ): Promise<Values<Id, V>> {
+    const { namespace, caller } = need
+    if (caller?.gaveUp) throw caller.gaveUp
     const values: Values<Id, V> = new Map()
     const toFetch: Task<Id>[] = []
     const toAwait: Slot<Id>[] = []
@@ -68,45 +79,41 @@ export class ReadThrough {
       const { slot } = claim
       const underWay = this.flightOf<V>(claim)
       if (claim.state === 'filled') values.set(slot.id, Promise.resolve(claim.value as V | null))
-      else if (underWay !== undefined) values.set(slot.id, underWay)
+      else if (underWay !== undefined) values.set(slot.id, valueIn(underWay.fetch.waitFor(caller), underWay.id))
       else if (claim.state === 'leased') toAwait.push(slot)
       else toFetch.push({ slot, lease: claim.state === 'granted' ? claim.lease : null })
       if (underWay !== undefined) this.options.counters.add(namespace.name, 'coalesced')
     }
-    if (toFetch.length > 0) this.fetchAndFill(namespace, toFetch, fetch, values)
-    if (toAwait.length > 0) this.awaitFills(waitUntil, namespace, toAwait, fetch, values)
+    if (toFetch.length > 0) this.fetchAndFill(need, toFetch, values)
+    if (toAwait.length > 0) this.awaitFills(waitUntil, need, toAwait, values)
     return values
   }
 
-  private flightOf<V>(claim: Claim<EntryId>): Promise<V | null> | undefined {
+  private flightOf<V>(claim: Claim<EntryId>): Flight<V> | undefined {
     if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, claim.slot.generation))
     if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
     return undefined
   }
 
-  private fetchAndFill<V, Id extends EntryId>(
-    namespace: Namespace<V>,
-    tasks: readonly Task<Id>[],
-    fetch: Fetch<Id, V>,
-    values: Values<Id, V>,
-  ): void {
+  private fetchAndFill<V, Id extends EntryId>(need: Need<Id, V>, tasks: readonly Task<Id>[], values: Values<Id, V>): void {
+    const { namespace, caller } = need
     const startedAt = this.options.now()
-    const fetched = this.fetch(
-      namespace,
-      fetch,
+    const fetch = this.share(
+      need,
       tasks.map(({ slot }) => slot.id),
     )
+    const waited = fetch.waitFor(caller)
     const leases = tasks.flatMap(({ lease }) => lease ?? [])
-    const filled = fetched.then(
+    const filled = fetch.found.then(
       (found) => this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
       () => this.options.entries.release(namespace, leases),
     )
     this.inBackground(filled)
-    if (leases.length > 0) this.keepUntil(fetched, namespace, leases)
+    if (leases.length > 0) this.keepUntil(fetch.found, namespace, leases)
     for (const { slot, lease } of tasks) {
-      const value = fetched.then((found) => found.get(slot.id) ?? null)
-      values.set(slot.id, value)
-      this.options.flights.add(lease ? flightName(lease.expected, lease.generation) : slot.key, value, filled)
+      values.set(slot.id, valueIn(waited, slot.id))
+      const name = lease ? flightName(lease.expected, lease.generation) : slot.key
+      this.options.flights.add(name, { fetch, id: slot.id }, filled)
     }
   }
 
@@ -123,19 +130,18 @@ export class ReadThrough {
 
   private awaitFills<V, Id extends EntryId>(
     waitUntil: number,
-    namespace: Namespace<V>,
+    need: Need<Id, V>,
     slots: readonly Slot<Id>[],
-    fetch: Fetch<Id, V>,
     values: Values<Id, V>,
   ): void {
-    this.options.counters.add(namespace.name, 'leaseWaits', slots.length)
+    this.options.counters.add(need.namespace.name, 'leaseWaits', slots.length)
     const settle = new Map<Id, (value: Promise<V | null>) => void>()
     for (const { id } of slots) values.set(id, new Promise((resolve) => settle.set(id, resolve)))
     const found = (id: Id, value: Promise<V | null>) => {
       settle.get(id)?.(value)
       settle.delete(id)
     }
-    const polled = this.poll(waitUntil, namespace, slots, fetch, found)
+    const polled = this.poll(waitUntil, need, slots, found)
     polled.catch((error) => {
       for (const id of [...settle.keys()]) found(id, Promise.reject(error))
     })
@@ -144,14 +150,15 @@ export class ReadThrough {
   /** Reads again and again; what was vacated is obtained anew, what lasts too long is fetched without filling. */
   private async poll<V, Id extends EntryId>(
     waitUntil: number,
-    namespace: Namespace<V>,
+    need: Need<Id, V>,
     slots: readonly Slot<Id>[],
-    fetch: Fetch<Id, V>,
     found: (id: Id, value: Promise<V | null>) => void,
   ): Promise<void> {
+    const { namespace, caller } = need
     let waiting = slots
     for (let pauseMs = 5; this.options.now() < waitUntil; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
+      if (caller?.gaveUp) throw caller.gaveUp
       const seen = await this.options.reader.read(
         namespace,
         waiting.map(({ id }) => id),
@@ -164,15 +171,14 @@ export class ReadThrough {
         else found(slot.id, Promise.resolve(lookup.state === 'negative' ? null : lookup.value))
       }
       if (vacated.length > 0) {
-        for (const [id, value] of await this.obtainUntil(waitUntil, namespace, vacated, fetch)) found(id, value)
+        for (const [id, value] of await this.obtainUntil(waitUntil, need, vacated)) found(id, value)
       }
       if (waiting.length === 0) return
     }
     const late: Values<Id, V> = new Map()
     this.fetchAndFill(
-      namespace,
+      need,
       waiting.map((slot) => ({ slot, lease: null })),
-      fetch,
       late,
     )
     for (const [id, value] of late) found(id, value)
@@ -184,8 +190,7 @@ export class ReadThrough {
     const startedAt = this.options.now()
     try {
       const found = await this.fetch(
-        namespace,
-        fetch,
+        { namespace, fetch },
         leases.map(({ id }) => id),
       )
       await this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
@@ -199,6 +204,10 @@ export class ReadThrough {
     const done = work.catch(() => undefined).finally(() => this.background.delete(done))
     this.background.add(done)
   }
+}
+
+function valueIn<V, Id>(found: Promise<ReadonlyMap<Id, V>>, id: Id): Promise<V | null> {
+  return found.then((values) => values.get(id) ?? null)
 }
 
 /** A lease alone does not tell: what invalidates a list or a namespace takes the generation away, and leaves the leases. */

@@ -1,4 +1,5 @@
 import type { TransactionSql } from 'postgres'
+import { isCancelled } from '../database/cancellably.js'
 import type { Database } from '../database/connection.js'
 import { type OutboxRow, ownOutboxRows } from '../database/outbox.js'
 import { Refusal, type UserError } from './user-error.js'
@@ -7,18 +8,28 @@ export type Outcome<T> = { state: 'done'; value: T } | { state: 'refused'; userE
 
 export interface CommandContext {
   database: Database
+  caller: Caller
   /** Makes the caches right; called after the commit with what it changed. */
   committed: (changes: readonly OutboxRow[]) => Promise<void>
 }
 
-/** One transaction: all of it or nothing. A deadlock is tried again; a refusal undoes it and becomes the outcome. */
+/** Whoever asked for it, and may give up before it has begun. */
+interface Caller {
+  readonly gaveUp: Error | undefined
+  whenGivingUp(callback: (reason: Error) => void): () => void
+}
+
+/**
+ * One transaction: all of it or nothing. A deadlock is tried again; a refusal undoes it and becomes the outcome. It does not begin for a
+ * caller that has given up. Once begun it is seen through, so that whoever waits learns what became of it.
+ */
 export async function runCommand<T>(
-  { database, committed }: CommandContext,
+  { database, caller, committed }: CommandContext,
   work: (transaction: TransactionSql) => Promise<T>,
 ): Promise<Outcome<T>> {
   try {
-    const { value, changes } = await retryingDeadlocks(() =>
-      database.begin(async (transaction) => {
+    const { value, changes } = await retryingUndone(() =>
+      beginFor(caller, database, async (transaction) => {
         await transaction`select set_config('shop.relay_delay', ${relayDelay}, true)`
         const value = await work(transaction)
         return { value, changes: await ownOutboxRows(transaction) }
@@ -35,12 +46,28 @@ export async function runCommand<T>(
 /** How long the relay leaves a mutation's changes to the process that made them; should that die, this is the delay. */
 const relayDelay = '300 milliseconds'
 
-async function retryingDeadlocks<T>(attempt: () => Promise<T>): Promise<T> {
+function beginFor<T>(caller: Caller, database: Database, work: (transaction: TransactionSql) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (caller.gaveUp) throw caller.gaveUp
+    // For as long as all connections are taken.
+    const stopWaiting = caller.whenGivingUp(reject)
+    const begun = database.begin((transaction) => {
+      stopWaiting()
+      if (caller.gaveUp) throw caller.gaveUp
+      return work(transaction)
+    })
+    begun.then(stopWaiting, stopWaiting)
+    begun.then((its) => resolve(its as T), reject)
+  })
+}
+
+/** What was not its own fault: a deadlock, or a cancellation that was meant for an earlier statement on its connection. */
+async function retryingUndone<T>(attempt: () => Promise<T>): Promise<T> {
   for (let left = 3; ; left -= 1) {
     try {
       return await attempt()
     } catch (error) {
-      if (left === 0 || !isSqlError(error, '40P01')) throw error
+      if (left === 0 || !(isSqlError(error, '40P01') || isCancelled(error))) throw error
     }
   }
 }

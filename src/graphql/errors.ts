@@ -23,6 +23,7 @@ export const errorCodes = [
   'TOO_MANY_SUBSCRIPTIONS',
   'SERVICE_UNAVAILABLE',
   'OVERLOADED',
+  'DEADLINE_EXCEEDED',
   'INTERNAL_SERVER_ERROR',
 ] as const
 
@@ -77,6 +78,8 @@ export interface Fault {
   message: string
   /** HTTP status, where the whole answer is to be taken for a failure */
   status?: number
+  /** How it is logged: as a warning, unless it is part of every day */
+  level?: 'debug'
 }
 
 /** Masks what was not written for the client. `describeFault` knows the faults that are no bugs. */

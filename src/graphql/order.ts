@@ -46,7 +46,7 @@ export class OrderResolver {
   ) {
     const order = { ...input, idempotencyKey: idempotencyKey ?? null }
     const { value, userErrors } = valueAndErrors(await commands.createOrder(order))
-    return { order: value && loaders.orders.load(value.id), replayed: value?.replayed ?? false, userErrors }
+    return { order: () => value && loaders.orders.load(value.id), replayed: value?.replayed ?? false, userErrors }
   }
 
   @Access(oneself(({ userId }: { userId: string }) => userId))

@@ -57,7 +57,7 @@ export class ProductResolver {
     @Ctx() { commands, loaders }: Context,
   ) {
     const { value, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
-    return { product: value && loaders.products.load(value), userErrors }
+    return { product: () => value && loaders.products.load(value), userErrors }
   }
 
   @Access(administrators)

@@ -49,14 +49,14 @@ export class UserResolver {
   @Mutation(() => UserPayloadType)
   async createUser(@Arg('input', () => CreateUserInput) input: CreateUserInput, @Ctx() { commands, loaders }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.createUser(input))
-    return { user: value && loaders.users.load(value), userErrors }
+    return { user: () => value && loaders.users.load(value), userErrors }
   }
 
   @Access(oneself<{ input: UpdateUserInput }>(({ input }) => input.id))
   @Mutation(() => UserPayloadType)
   async updateUser(@Arg('input', () => UpdateUserInput) input: UpdateUserInput, @Ctx() { commands, loaders }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
-    return { user: value && loaders.users.load(value), userErrors }
+    return { user: () => value && loaders.users.load(value), userErrors }
   }
 
   @Access(oneself<{ id: string }>(({ id }) => id))

@@ -21,7 +21,7 @@ export function logErrors(
             const fault = describeFault(rootOf(error))
             if (fault?.status) error.extensions.http = { status: fault.status, headers: new HeaderMap([['retry-after', '1']]) }
             const details = { requestId, operationName, path: error.path, err: error.originalError ?? error }
-            if (fault) logger.warn({ ...details, err: undefined }, error.message)
+            if (fault) logger[fault.level ?? 'warn']({ ...details, err: undefined }, error.message)
             else logger.error(details, error.message)
           }
         },

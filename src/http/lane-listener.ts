@@ -6,8 +6,10 @@ import type { Context } from '../graphql/context.js'
 import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
 import { AnswersOfTurn } from './answers-of-turn.js'
 import { type Compression, compressedFromBytes } from './compression.js'
+import { type Connection, inHaste } from './deadlines.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
+import type { Load } from './load.js'
 import { requestId } from './request-id.js'
 import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
@@ -15,8 +17,9 @@ export interface LaneListenerOptions {
   lane: Lane
   documents: Documents
   compression: Compression
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, connection: Connection) => Context
   authenticator: Authenticator
+  load: Load
   path: string
   /** Told of every answer that the lane gave: the name of its operation, and how long it took */
   observe: (operation: string | undefined, seconds: number) => void
@@ -31,6 +34,7 @@ export interface Taken {
   /** On the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
+  connection: Connection
   /** What was loaded, or failed, in the lane is not asked for again. */
   context: Context | undefined
 }
@@ -62,7 +66,7 @@ export class LaneListener {
       const head = this.isCandidate(request) ? this.heads.get(headKey(request)) : undefined
       // A token that is not remembered is verified there.
       const viewer = head && this.options.authenticator.recall(request.headers.authorization)
-      if (!head || !viewer) return ordinary(request, response)
+      if (!head || !viewer || this.options.load.isLate) return ordinary(request, response)
       const startedAt = performance.now()
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -72,9 +76,13 @@ export class LaneListener {
           startedAt,
           viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
+          // Where there is no room for more that wait, what is at hand is answered all the same.
+          connection: this.options.load.isFull ? inHaste : request.socket,
           context: undefined,
         }
         this.answer(taken, { head, request, response }, () => {
+          if (request.socket.destroyed) return
+          if (taken.connection === inHaste) taken.context = undefined
           this.taken.set(request, taken)
           ordinary(request, response)
         })
@@ -114,7 +122,7 @@ export class LaneListener {
       const answer = query && this.options.lane.run(query, () => this.contextOf(taken))
       if (!answer) goOn()
       else if (typeof answer.data === 'string') this.send(taken, exchange, answer, answer.data)
-      else answer.data.then((data) => this.send(taken, exchange, answer, data), goOn)
+      else this.whileInFlight(answer.data).then((data) => this.send(taken, exchange, answer, data), goOn)
     } catch {
       // Whatever it was, the ordinary way meets it again, and says what there is to say.
       goOn()
@@ -133,17 +141,27 @@ export class LaneListener {
       this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt: taken.startedAt })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']
-    const compressing = length < compressedFromBytes ? undefined : this.options.compression.compress(text, acceptEncoding)
+    // Where many wait already, nobody is made to wait for that.
+    const isPlain = length < compressedFromBytes || this.options.load.isFull
+    const compressing = isPlain ? undefined : this.options.compression.compress(text, acceptEncoding)
     if (!compressing) sendBody(text, length)
     else
-      void compressing.then((compressed) => {
+      void this.whileInFlight(compressing).then((compressed) => {
         if (compressed) head.push('content-encoding', compressed.encoding)
         sendBody(compressed?.body ?? text, compressed?.body.length ?? length)
       })
   }
 
+  private whileInFlight<T>(work: Promise<T>): Promise<T> {
+    const { load } = this.options
+    const leave = () => load.leave()
+    load.enter()
+    work.then(leave, leave)
+    return work
+  }
+
   private contextOf(taken: Taken): Context {
-    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes)
+    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes, taken.connection)
     return taken.context
   }
 }

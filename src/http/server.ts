@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
@@ -21,6 +21,7 @@ import type { RequestFigures } from '../metrics/request-figures.js'
 import { authenticate } from './authentication.js'
 import { cacheControl, unstored } from './cache-control.js'
 import { Compression } from './compression.js'
+import { type Connection, stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
@@ -32,12 +33,15 @@ import { registerHealth } from './health-routes.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
 import { LiveConnections } from './live-connections.js'
+import type { Load } from './load.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
 import { refuseConnection, refuseExpectation, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestObserver } from './request-observer.js'
+import { shed } from './shed.js'
+import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
@@ -47,7 +51,7 @@ import { noWishes, type Wishes, wishesOf } from './wishes.js'
 export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, connection: Connection) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
   authenticator: Authenticator
@@ -64,6 +68,11 @@ export interface HttpServerOptions {
   maxConnectionsPerAddress: number
   /** How often it is looked whether they are still there */
   heartbeatMs: number
+  load: Load
+  slowReaders: SlowReaders
+  /** A request that has not arrived as a whole by then is given up. */
+  receiveTimeoutMs: number
+  maxOpenConnections: number
   logger: FastifyBaseLogger
 }
 
@@ -80,22 +89,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     describeFault,
     requests,
     corsOrigins,
+    load,
     logger,
   } = options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
   const compression = new Compression()
   const laneListener = new LaneListener({
-    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath, leaving },
+    ...{ lane, documents, compression, createContext, authenticator, load, path: graphqlPath, leaving },
     observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
   })
   const observer = new RequestObserver(requests)
   const server = fastify({
-    serverFactory: (ordinary) =>
-      // What node would refuse without a word is refused below.
-      createServer({ keepAliveTimeout: keepAliveMs, requireHostHeader: false }, laneListener.inFrontOf(ordinary)).on(
-        'checkExpectation',
-        refuseExpectation,
-      ),
+    serverFactory: (ordinary) => createNodeServer(options, laneListener.inFrontOf(ordinary)),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
@@ -166,6 +171,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
   await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })
   // Behind the headers of CORS: pages have to be able to read a refusal.
+  shed(server, load, graphqlPath)
   authenticate(server, authenticator)
   server.route({
     url: graphqlPath,
@@ -174,7 +180,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     handler: createGraphqlHandler({
       ...{ apollo, documents },
       createContext: ({ raw, id, viewer }) =>
-        observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer))),
+        observer.began(
+          raw,
+          laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer), raw.socket),
+        ),
     }),
   })
   registerPages(server, { schema, checkHealth })
@@ -203,13 +212,28 @@ function addSubscriptions(server: FastifyInstance, options: HttpServerOptions): 
   const createSubscriber: CreateSubscriber = async (requestId, authorization) => {
     const { expiresAtMs } = await authenticator.authenticate(authorization)
     const viewer = async () => (await authenticator.authenticate(authorization)).viewer
-    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes) }
+    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes, stillThere) }
   }
   const shared = { subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs }
   addEventStream(server, { ...shared, path: streamPath })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())
+}
+
+function createNodeServer(options: HttpServerOptions, listener: RequestListener): Server {
+  const { receiveTimeoutMs, maxOpenConnections, slowReaders } = options
+  const timeouts = {
+    keepAliveTimeout: keepAliveMs,
+    headersTimeout: receiveTimeoutMs,
+    requestTimeout: receiveTimeoutMs,
+    connectionsCheckingInterval: Math.min(receiveTimeoutMs / 2, 1_000),
+  }
+  // What node would refuse without a word is refused by us.
+  const server = createServer({ ...timeouts, requireHostHeader: false }, listener).on('checkExpectation', refuseExpectation)
+  server.maxConnections = maxOpenConnections
+  slowReaders.watch(server)
+  return server
 }
 
 const graphqlPath = '/graphql'

@@ -7,6 +7,6 @@ export type CacheReader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 export function pastCache(cache: Cache): CacheReader {
   return {
     readNear: () => undefined,
-    getOrFetchMany: (namespace, ids, fetch) => cache.fetchMany(namespace, ids, fetch),
+    getOrFetchMany: (namespace, ids, fetch, options) => cache.fetchMany(namespace, ids, fetch, options),
   }
 }

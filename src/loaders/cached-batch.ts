@@ -1,12 +1,13 @@
-import type DataLoader from 'dataloader'
 import type { EntryId, Namespace } from '../cache/namespace.js'
+import { SharedFetch } from '../cache/shared-fetch.js'
 import type { CacheReader } from './cache-reader.js'
 import type { Fetcher } from './fetchers.js'
+import type { Batch } from './loader.js'
 
 /** One read for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
 export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
   // A value that another request is fetching comes as a promise; the loader resolves that key with it, when it is there.
-  return (ids) => cache.getOrFetchMany(namespace, ids, fetch) as Promise<ArrayLike<V | null>>
+  return (ids, caller) => cache.getOrFetchMany(namespace, ids, fetch, { caller }) as Promise<ArrayLike<V | null>>
 }
 
 /** The same for keys that are not ids: `toEntryId` says where such a key is cached. */
@@ -16,26 +17,26 @@ export function cachedListBatch<Key, V>(
   toEntryId: (key: Key) => EntryId,
   fetch: Fetcher<Key, V>,
 ): Batch<Key, V> {
-  return (keys) => {
+  return (keys, caller) => {
     const keyOf = new Map(keys.map((key) => [toEntryId(key), key]))
-    return cache.getOrFetchMany(namespace, [...keyOf.keys()], fetchEntries(keyOf, fetch)) as Promise<ArrayLike<V>>
+    const ids = [...keyOf.keys()]
+    return cache.getOrFetchMany(namespace, ids, fetchEntries(keyOf, fetch), { caller }) as Promise<ArrayLike<V>>
   }
 }
 
 /** Turns entry ids back into the keys that they stand for. */
 export function fetchEntries<Key, V>(keyOf: ReadonlyMap<EntryId, Key>, fetch: Fetcher<Key, V>) {
-  return async (ids: readonly EntryId[]): Promise<Map<EntryId, V>> => {
-    const found = await fetch(ids.map((id) => keyOf.get(id) as Key))
+  return async (ids: readonly EntryId[], signal?: AbortSignal): Promise<Map<EntryId, V>> => {
+    const its = ids.map((id) => keyOf.get(id) as Key)
+    const found = await fetch(its, signal)
     return new Map(ids.map((id) => [id, found.get(keyOf.get(id) as Key) as V]))
   }
 }
 
 /** For what is not worth an entry: one SQL statement for the batch. */
 export function uncachedBatch<Key, V>(fetch: Fetcher<Key, V>): Batch<Key, V> {
-  return async (keys) => {
-    const found = await fetch(keys)
+  return async (keys, caller) => {
+    const found = await new SharedFetch<Key, V>((signal) => fetch(keys, signal)).waitFor(caller)
     return keys.map((key) => found.get(key) as V)
   }
 }
-
-type Batch<Key, V> = DataLoader.BatchLoadFn<Key, V>

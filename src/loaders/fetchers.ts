@@ -1,7 +1,7 @@
 import type { IdKind, ListQuery, Order, Page, PageQuery, Product, Totals, User } from '../model.js'
 
-/** Finds many values with one SQL statement. What does not exist is absent from the map. */
-export type Fetcher<Key, V> = (keys: readonly Key[]) => Promise<ReadonlyMap<Key, V>>
+/** Finds many values with one SQL statement, which ends when the signal is aborted. What does not exist is absent from the map. */
+export type Fetcher<Key, V> = (keys: readonly Key[], signal?: AbortSignal) => Promise<ReadonlyMap<Key, V>>
 
 /** What the loaders want from the database. */
 export interface Fetchers {

@@ -7,7 +7,7 @@ export class ListLoader {
   private readonly loader: Loader<ListKey, Page | number>
 
   constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
-    this.loader = new Loader({ near: options.near, batch: options.batch, textOf })
+    this.loader = new Loader({ ...options, textOf })
   }
 
   loadPage(query: PageQuery): Loadable<Page> {
@@ -31,12 +31,12 @@ export function listFetcher(
   fetchPages: Fetcher<PageQuery, Page>,
   fetchCounts: Fetcher<ListQuery, number>,
 ): Fetcher<ListKey, Page | number> {
-  return async (keys) => {
+  return async (keys, signal) => {
     const counts = keys.filter(isCount)
     const pages = keys.filter((key): key is PageQuery => !isCount(key))
     const [foundPages, foundCounts] = await Promise.all([
-      pages.length > 0 ? fetchPages(pages) : new Map<PageQuery, Page>(),
-      counts.length > 0 ? fetchCounts(counts) : new Map<ListQuery, number>(),
+      pages.length > 0 ? fetchPages(pages, signal) : new Map<PageQuery, Page>(),
+      counts.length > 0 ? fetchCounts(counts, signal) : new Map<ListQuery, number>(),
     ])
     return new Map<ListKey, Page | number>([...foundPages, ...(foundCounts as Map<CountQuery, number>)])
   }

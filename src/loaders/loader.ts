@@ -1,12 +1,18 @@
 import DataLoader from 'dataloader'
+import { type Caller, waitAs } from '../cache/caller.js'
 
 /** What is at hand, or what is on its way. */
 export type Loadable<V> = V | Promise<V>
 
+/** Answers in the order asked. What somebody else is fetching may be a promise. */
+export type Batch<Key, V> = (keys: readonly Key[], caller: Caller) => Promise<ArrayLike<V | Error>>
+
 export interface LoaderOptions<Key, V> {
   /** What this process holds, without asking anybody; undefined where that is nothing. */
   near: (key: Key) => V | undefined
-  batch: DataLoader.BatchLoadFn<Key, V>
+  batch: Batch<Key, V>
+  /** Who loads; asked for only where that takes a batch */
+  caller: () => Caller
   /** Where keys are no strings: equal texts for equal keys */
   textOf?: (key: Key) => string
 }
@@ -18,16 +24,22 @@ export class Loader<Key, V> {
   constructor(private readonly options: LoaderOptions<Key, V>) {}
 
   load(key: Key): Loadable<V> {
-    const { near, batch, textOf } = this.options
+    const { near, textOf } = this.options
     const known = near(key)
     if (known !== undefined) return known
-    this.batches ??= new DataLoader<Key, V, unknown>(batch, textOf ? { cacheKeyFn: textOf } : {})
+    this.batches ??= new DataLoader<Key, V, unknown>((keys) => this.loadBatch(keys), textOf ? { cacheKeyFn: textOf } : {})
     return this.batches.load(key)
   }
 
   /** What was loaded is loaded anew. */
   clearAll(): void {
     this.batches = undefined
+  }
+
+  /** What nobody waits for any more is not begun. */
+  private loadBatch(keys: readonly Key[]): Promise<ArrayLike<V | Error>> {
+    const caller = this.options.caller()
+    return caller.gaveUp ? Promise.reject(caller.gaveUp) : waitAs(caller, this.options.batch(keys, caller))
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Caller } from '../cache/caller.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
 import type { Page } from '../model.js'
 import type { CacheReader } from './cache-reader.js'
@@ -10,7 +11,7 @@ import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './na
 
 export type Loaders = ReturnType<ReturnType<typeof createLoaderFactory>>
 
-/** Gives the loaders of a request: fresh ones, since they remember what they loaded. */
+/** Gives the loaders of a request: fresh ones, since they remember what they loaded. `caller` is asked for where there is something to wait for. */
 export function createLoaderFactory(cache: CacheReader, fetchers: Fetchers) {
   return lazily({
     users: byId(cache, USERS, fetchers.users),
@@ -32,7 +33,7 @@ export function createLoaderFactory(cache: CacheReader, fetchers: Fetchers) {
 function byId<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
   const batch = cachedBatch(cache, namespace, fetch)
   const near = (id: string) => cache.readNear(namespace, id)
-  return () => new Loader<string, V | null>({ near, batch })
+  return (caller: () => Caller) => new Loader<string, V | null>({ near, batch, caller })
 }
 
 function ofLists(
@@ -43,15 +44,16 @@ function ofLists(
 ) {
   const batch = cachedListBatch(cache, namespace, toEntryId, fetch)
   const near = (key: ListKey) => cache.readNear(namespace, toEntryId(key)) ?? undefined
-  return () => new ListLoader({ near, batch })
+  return (caller: () => Caller) => new ListLoader({ near, batch, caller })
 }
 
 function uncachedLists(fetch: Fetcher<ListKey, Page | number>) {
   const batch = uncachedBatch(fetch)
-  return () => new ListLoader({ near: () => undefined, batch })
+  return (caller: () => Caller) => new ListLoader({ near: () => undefined, batch, caller })
 }
 
-type Makers = Record<string, () => { clearAll: () => void }>
+type Maker = (caller: () => Caller) => { clearAll: () => void }
+type Makers = Record<string, Maker>
 type Made<M extends Makers> = { readonly [Name in keyof M]: ReturnType<M[Name]> }
 
 /** Every loader is made when it is first asked for: most requests need one or two. */
@@ -59,13 +61,15 @@ function lazily<M extends Makers>(makers: M) {
   class Lazy {
     private readonly made: Record<string, { clearAll: () => void }> = {}
 
+    constructor(private readonly caller: () => Caller) {}
+
     /** After a write, so that the same request reads it. */
     forget(): void {
       for (const loader of Object.values(this.made)) loader.clearAll()
     }
 
-    find(name: string, make: () => { clearAll: () => void }) {
-      this.made[name] ??= make()
+    find(name: string, make: Maker) {
+      this.made[name] ??= make(this.caller)
       return this.made[name]
     }
   }
@@ -76,5 +80,5 @@ function lazily<M extends Makers>(makers: M) {
       },
     })
   }
-  return () => new Lazy() as Lazy & Made<M>
+  return (caller: () => Caller) => new Lazy(caller) as Lazy & Made<M>
 }

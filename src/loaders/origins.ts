@@ -19,17 +19,19 @@ export class Origins {
         if (value !== undefined) this.of(namespace.name)[value === null ? 'negative' : 'near'] += 1
         return value
       },
-      getOrFetchMany: (namespace, ids, fetch) =>
-        cache.getOrFetchMany(namespace, ids, fetch, (origin) => {
+      getOrFetchMany: (namespace, ids, fetch, options) => {
+        const observe = (origin: Origin) => {
           this.of(namespace.name)[origin] += 1
-        }),
+        }
+        return cache.getOrFetchMany(namespace, ids, fetch, { ...options, observe })
+      },
     }
   }
 
   /** Pages of users are not cached, and count as users. */
   ofStatements(fetchers: Fetchers): Fetchers {
     const timed = <Key, V>({ name }: { name: string }, fetch: Fetcher<Key, V>): Fetcher<Key, V> => {
-      return (keys) => this.time(name, fetch(keys))
+      return (keys, signal) => this.time(name, fetch(keys, signal))
     }
     return {
       ...fetchers,

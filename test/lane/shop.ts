@@ -74,8 +74,11 @@ function answering<Key, V>({ seed, near, failing }: ShopOptions, loader: string,
     near: (key: Key) => (randomFor(key).chance(near) && !fails(key) ? answer(key) : undefined),
     batch: async (keys: readonly Key[]) => keys.map((key) => (fails(key) ? new Error(`${textOf(key)} fails`) : answer(key))),
     textOf,
+    caller: () => patient,
   }
 }
+
+const patient = { gaveUp: undefined, whenGivingUp: () => () => undefined }
 
 function pageOf(ids: readonly string[], { after, before, size, from }: PageQuery): Page {
   const numberOf = (id: string) => Number(id.slice(id.lastIndexOf('_') + 1))

@@ -1,0 +1,53 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+export interface SlowReadersOptions {
+  /** A connection that has had something unsent for that long is ended. */
+  maxUnsentMs: number
+  /** Of all connections together; above it, those go that have the most unsent. */
+  maxUnsentBytes: number
+  /** Monotonic, in milliseconds */
+  now: () => number
+}
+
+/** Ends the connections of clients that do not read what they asked for: it would be kept for them in memory. */
+export class SlowReaders {
+  /** Since when something has been unsent; undefined where all had been sent when it was looked at last */
+  private readonly unsentSince = new Map<Socket, number | undefined>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: SlowReadersOptions) {}
+
+  watch(server: Server): void {
+    server.on('connection', (socket) => {
+      this.unsentSince.set(socket, undefined)
+      socket.once('close', () => this.unsentSince.delete(socket))
+    })
+    this.timer = setInterval(() => this.look(), lookEveryMs).unref()
+    server.once('close', () => clearInterval(this.timer))
+  }
+
+  private look(): void {
+    const now = this.options.now()
+    const unsent: Socket[] = []
+    for (const [socket, since = now] of this.unsentSince) {
+      this.unsentSince.set(socket, socket.writableLength > 0 ? since : undefined)
+      if (socket.writableLength === 0) continue
+      if (now - since >= this.options.maxUnsentMs) socket.destroy()
+      else unsent.push(socket)
+    }
+    this.endLargest(unsent)
+  }
+
+  private endLargest(unsent: Socket[]): void {
+    let bytes = unsent.reduce((sum, { writableLength }) => sum + writableLength, 0)
+    if (bytes <= this.options.maxUnsentBytes) return
+    for (const socket of unsent.sort((a, b) => b.writableLength - a.writableLength)) {
+      if (bytes <= this.options.maxUnsentBytes) return
+      bytes -= socket.writableLength
+      socket.destroy()
+    }
+  }
+}
+
+const lookEveryMs = 250

@@ -1,0 +1,238 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { lock, waitingStatements } from '../helpers/locks.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
+
+/** So long that nothing ends by it */
+const patience = { DATABASE_TIMEOUT_MS: '60000', REQUEST_TIMEOUT_MS: '60000' }
+const lockProducts = 'lock table products in access exclusive mode'
+const exceeded = (path: (string | number)[]) => ({
+  path,
+  extensions: { code: 'DEADLINE_EXCEEDED', requestId: expect.any(String) },
+})
+
+let app: TestApp
+let release: () => Promise<void>
+const start = async (env: Record<string, string>) => {
+  app = await startTestApp({ env: { ...patience, ...env } })
+}
+afterEach(async () => {
+  await release?.().catch(() => undefined)
+})
+
+async function nobodyWaits() {
+  await until(async () => (await waitingStatements(app.database)).length === 0)
+}
+
+async function someWait(count = 1) {
+  await until(async () => (await waitingStatements(app.database)).length === count)
+}
+
+/** Sends it from a client that may go away. */
+function sendAsClient(document: string) {
+  const client = new AbortController()
+  const body = JSON.stringify({ query: document })
+  const headers = { 'content-type': 'application/json', connection: 'close' }
+  const answer = fetch(`${app.origin}/graphql`, { method: 'POST', headers, body, signal: client.signal }).then(
+    (response) => response.json() as Promise<{ data: Record<string, unknown> }>,
+  )
+  answer.catch(() => undefined)
+  return { answer, leave: () => client.abort() }
+}
+
+const createOrder = (key: string, products = '["product_1"]') => `mutation {
+  createOrder(input: { userId: "user_1", productIds: ${products} }, idempotencyKey: "${key}") {
+    order { id products { id } } replayed userErrors { code }
+  }
+}`
+
+describe('a request whose time is over', () => {
+  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '500' }))
+  afterAll(() => app.stop())
+
+  test('is told what is missing, keeps what is there, and its statement ends', async () => {
+    release = await lock(app.database, lockProducts)
+    const { data, errors } = await app.query('{ order(id: "order_1") { id } product(id: "product_1") { id } }')
+    expect(data).toEqual({ order: { id: 'order_1' }, product: null })
+    expect(errors).toMatchObject([
+      { message: 'Not done within 500 ms and given up, try again in a moment', ...exceeded(['product']) },
+    ])
+    await nobodyWaits()
+    await release()
+    expect((await app.query('{ product(id: "product_1") { id } }')).data.product).toEqual({ id: 'product_1' })
+  })
+
+  test.each([
+    ['pages, which are cached', '{ products(first: 3, category: "Books") { nodes { id } } }', lockProducts],
+    ['pages, which are not', '{ users(first: 3) { nodes { id } } }', 'lock table users in access exclusive mode'],
+    ['totals', '{ stats { totalOrders } }', lockProducts],
+  ])('does not leave a statement behind: %s', async (_, document, locks) => {
+    release = await lock(app.database, locks)
+    expect((await app.query(document)).errors).toMatchObject([{ extensions: { code: 'DEADLINE_EXCEEDED' } }])
+    await nobodyWaits()
+  })
+
+  test('in the lane, too, where the document is known', async () => {
+    const document = (id: string) => `query Hot { its: product(id: "${id}") { id name } }`
+    for (let count = 0; count < 3; count += 1) await app.query(document('product_7'))
+    await app.query('mutation { flushCache(namespace: PRODUCTS) { namespace } }')
+    release = await lock(app.database, lockProducts)
+    expect((await app.query(document('product_7'))).errors).toMatchObject([exceeded(['its'])])
+    await nobodyWaits()
+  })
+
+  test('begins no other load: the statements that would have followed are not sent', async () => {
+    release = await lock(app.database, 'lock table orders in access exclusive mode')
+    app.takeStatements()
+    const { errors } = await app.query('{ order(id: "order_9") { user { id } products { id } } }')
+    expect(errors).toMatchObject([exceeded(['order'])])
+    await release()
+    expect(app.takeStatements().filter((text) => /users|products/.test(text))).toEqual([])
+  })
+
+  test('has a mutation seen through that has begun: the order is made, once, though reading it takes too long', async () => {
+    const [before] = await app.database.sql`select stock from products where id = 1`
+    const key = 'seen through'
+    const releaseRow = await lock(app.database, 'select 1 from products where id = 1 for update')
+    const placing = app.query(createOrder(key))
+    await someWait()
+    // The deadline passes while it waits: another request tells.
+    const releaseOrders = await lock(app.database, 'lock table orders in access exclusive mode')
+    await app.query('{ order(id: "order_200") { id } }')
+    await releaseOrders()
+    await releaseRow()
+    const { data, errors } = await placing
+    expect(data.createOrder).toEqual({ order: null, replayed: false, userErrors: [] })
+    expect(errors).toMatchObject([exceeded(['createOrder', 'order'])])
+    const again = await app.query(createOrder(key))
+    expect(again.data.createOrder).toMatchObject({ order: { products: [{ id: 'product_1' }] }, replayed: true })
+    const [after] = await app.database.sql`select stock from products where id = 1`
+    expect(after?.stock).toBe(before?.stock - 1)
+  })
+})
+
+describe('a mutation that has not begun when its time is over', () => {
+  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '500', DATABASE_POOL: '1' }))
+  afterAll(() => app.stop())
+
+  test('is told so at once, and is not carried out later', async () => {
+    release = await lock(app.database, 'select 1 from products where id = 1 for update')
+    const first = app.query('mutation { updateProductStock(productId: "product_1", stock: 50) { userErrors { code } } }')
+    await someWait()
+    const { data, errors } = await app.query(
+      'mutation { updateProductStock(productId: "product_2", stock: 4711) { userErrors { code } } }',
+    )
+    expect(data).toBe(null)
+    expect(errors).toMatchObject([exceeded(['updateProductStock'])])
+    await release()
+    expect((await first).data.updateProductStock).toEqual({ userErrors: [] })
+    expect((await app.query('{ product(id: "product_2") { stock } }')).data.product.stock).not.toBe(4711)
+  })
+})
+
+describe('a client that goes away', () => {
+  beforeAll(() => start({ DATABASE_POOL: '2' }))
+  afterAll(() => app.stop())
+
+  test('takes its statement along', async () => {
+    release = await lock(app.database, lockProducts)
+    const client = sendAsClient('{ product(id: "product_20") { id } }')
+    await someWait()
+    client.leave()
+    await nobodyWaits()
+  })
+
+  test('leaves the statement to others who wait for what it finds, and takes it along as the last', async () => {
+    const document = '{ product(id: "product_21") { id } }'
+    release = await lock(app.database, lockProducts)
+    app.takeStatements()
+    const [first, second, third] = [sendAsClient(document), sendAsClient(document), sendAsClient(document)]
+    await someWait()
+    const { coalesced } = await cacheStats()
+    expect(coalesced).toBe(2)
+    first.leave()
+    second.leave()
+    await untilTwoAreGone()
+    expect(await waitingStatements(app.database)).toHaveLength(1)
+    await release()
+    expect((await third.answer).data).toEqual({ product: { id: 'product_21' } })
+    expect(app.takeStatements().filter((text) => text.includes('products'))).toHaveLength(1)
+  })
+
+  test('takes along what waits for a connection, and no connection is lost', async () => {
+    release = await lock(app.database, lockProducts)
+    const clients = Array.from({ length: 8 }, (_, index) => sendAsClient(`{ product(id: "product_${100 + index}") { id } }`))
+    await someWait(2)
+    for (const { leave } of clients) leave()
+    await nobodyWaits()
+    await release()
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => app.query(`{ product(id: "product_${100 + index}") { id } }`)),
+    )
+    expect(answers.map(({ data }) => data.product.id)).toEqual(Array.from({ length: 8 }, (_, index) => `product_${100 + index}`))
+  })
+
+  test('during its mutation, and sends it again, has one order', async () => {
+    const [before] = await app.database.sql`select stock from products where id = 3`
+    const document = createOrder('gone', '["product_3"]')
+    release = await lock(app.database, 'select 1 from products where id = 3 for update')
+    const client = sendAsClient(document)
+    await someWait()
+    client.leave()
+    const again = sendAsClient(document)
+    await someWait(2)
+    await release()
+    expect((await again.answer).data.createOrder).toMatchObject({ replayed: true, userErrors: [] })
+    const [after] = await app.database.sql`select stock from products where id = 3`
+    expect(after?.stock).toBe(before?.stock - 1)
+  })
+
+  async function cacheStats() {
+    const { data } = await app.query('{ stats { caches { namespace coalesced } } }')
+    return data.stats.caches.find(({ namespace }: { namespace: string }) => namespace === 'PRODUCTS')
+  }
+
+  /** The server has seen them go when it has looked after them once: another that goes tells. */
+  async function untilTwoAreGone() {
+    const releaseUsers = await lock(app.database, 'lock table users in access exclusive mode')
+    const witness = sendAsClient('{ users(first: 1) { nodes { id } } }')
+    await someWait(2)
+    witness.leave()
+    await someWait(1)
+    await releaseUsers()
+  }
+})
+
+test('a cancellation that hits another statement than it was meant for is not noticed by anybody', async () => {
+  await start({})
+  try {
+    const cancel = () => app.database.sql`
+      select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    release = await lock(app.database, lockProducts)
+    const read = app.query('{ product(id: "product_1") { id } }')
+    const write = app.query(createOrder('hit'))
+    await someWait(2)
+    await cancel()
+    await someWait(2)
+    await release()
+    expect((await read).data).toEqual({ product: { id: 'product_1' } })
+    expect((await write).data.createOrder).toMatchObject({ replayed: false, userErrors: [] })
+  } finally {
+    await app.stop()
+  }
+})
+
+test.skipIf(noRedis)('a Redis that hangs does not hold up a request for longer than its time', async () => {
+  const redis: TestRedis = await startRedis()
+  app = await startTestApp({ redisUrl: redis.url, env: { REQUEST_TIMEOUT_MS: '500', REDIS_TIMEOUT_MS: '60000' } })
+  try {
+    await app.query('{ product(id: "product_1") { id } }')
+    redis.freeze()
+    expect((await app.query('{ product(id: "product_1") { id } }')).errors).toMatchObject([exceeded(['product'])])
+  } finally {
+    redis.thaw()
+    await app.stop()
+    await redis.stop()
+  }
+})

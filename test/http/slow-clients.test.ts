@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { connectRaw, headOf, postText, type RawClient } from '../helpers/raw-client.js'
+import { until } from '../helpers/until.js'
+
+let app: TestApp
+const clients: RawClient[] = []
+const connect = async () => {
+  const client = await connectRaw(app.origin)
+  clients.push(client)
+  return client
+}
+/** One that the lane knows, headers included */
+const hot = '{ hot: product(id: "product_1") { id name } }'
+
+beforeAll(async () => {
+  app = await startTestApp({
+    env: { CACHE_NEAR_MB: '8', RECEIVE_TIMEOUT_MS: '400', SEND_TIMEOUT_MS: '400', MAX_CONNECTIONS: '40' },
+  })
+  const client = await connect()
+  for (let count = 1; count <= 3; count += 1) {
+    client.socket.write(postText(hot))
+    await until(() => client.received().split('"data"').length === count + 1)
+  }
+})
+afterAll(async () => {
+  for (const { socket } of clients) socket.destroy()
+  await app.stop()
+})
+
+async function isServed() {
+  expect((await app.query('{ product(id: "product_1") { id } }')).data.product.id).toBe('product_1')
+}
+
+describe('a client that takes its time', () => {
+  test.each([
+    ['says nothing at all', ''],
+    ['sends half of its headers', 'POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n'],
+    ['sends half of a body that the lane would take', postText(hot).slice(0, -10)],
+    ['sends half of any other body', postText(hot, { 'x-cache-report': 1 }).slice(0, -10)],
+    ['sends half of a body in chunks', `${headOf({ 'transfer-encoding': 'chunked' })}5\r\n{"que\r\n`],
+  ])('and %s, is told that it is too late, and cut off', async (_, text) => {
+    const client = await connect()
+    client.socket.write(text)
+    await client.closed
+    expect(client.received()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"BAD_REQUEST"/)
+    await isServed()
+  })
+
+  test('and sends its body byte by byte, is cut off, however long it goes on', async () => {
+    const client = await connect()
+    const text = postText(hot)
+    client.socket.write(text.slice(0, -100))
+    const bytes = [...text.slice(-100)]
+    const timer = setInterval(() => client.socket.writable && client.socket.write(bytes.shift() ?? ' '), 50)
+    await client.closed
+    clearInterval(timer)
+    expect(client.received()).toContain('408')
+  })
+
+  test('and goes away in the middle of its body, leaves nothing behind', async () => {
+    const before = await connectionsOf(app)
+    const leaving = await Promise.all(Array.from({ length: 20 }, connect))
+    for (const { socket } of leaving) socket.write(postText(hot).slice(0, -10))
+    await until(async () => (await connectionsOf(app)) >= before + 20)
+    for (const { socket } of leaving) socket.resetAndDestroy()
+    await until(async () => (await connectionsOf(app)) <= before)
+    await isServed()
+  })
+
+  test('and does not read its answer, is cut off, also where it asks for nothing else', async () => {
+    const before = await connectionsOf(app)
+    const client = await connect()
+    client.socket.pause()
+    const fields = Array.from({ length: 2_000 }, (_, index) => `a${index}: name`).join(' ')
+    client.socket.write(postText(`{ products(first: 100) { nodes { ${fields} } } }`))
+    await until(async () => (await connectionsOf(app)) > before)
+    await until(async () => (await connectionsOf(app)) <= before)
+    client.socket.resume()
+    await client.closed
+    expect(client.received()).toMatch(/^HTTP\/1\.1 200 /)
+    expect(client.received()).not.toMatch(/\}\n$/)
+    await isServed()
+  })
+})
+
+describe('a body that is too large', () => {
+  test.each([
+    ['by its content-length', `${headOf({ 'content-length': 1_000_000_000 })}{"query":`],
+    ['in chunks', `${headOf({ 'transfer-encoding': 'chunked' })}${`10000\r\n${' '.repeat(0x10000)}\r\n`.repeat(17)}`],
+  ])('%s is refused before it has arrived, and the connection ends', async (_, text) => {
+    const client = await connect()
+    client.socket.write(text)
+    await client.closed
+    expect(client.received()).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"BAD_REQUEST"/)
+  })
+})
+
+test.each([
+  ['a length that is no number', headOf({ 'content-length': 'many' })],
+  ['two lengths', `${headOf({ 'content-length': 5 }).slice(0, -2)}content-length: 6\r\n\r\n{"a"}`],
+  ['a length and chunks', `${headOf({ 'content-length': 5, 'transfer-encoding': 'chunked' })}0\r\n\r\n`],
+])('%s is refused', async (_, text) => {
+  const client = await connect()
+  client.socket.write(text)
+  await client.closed
+  expect(client.received()).toMatch(/^HTTP\/1\.1 400 /)
+})
+
+test('connections above the most are closed, and others go on', async () => {
+  const first = await connect()
+  const many = await Promise.all(Array.from({ length: 60 }, connect))
+  await until(() => many.some(({ socket }) => socket.destroyed))
+  first.socket.write(postText(hot))
+  await until(() => first.received().includes('"data"'))
+  for (const { socket } of many) socket.destroy()
+})
+
+/** As the kernel counts them, at the server's end */
+async function connectionsOf({ origin }: TestApp): Promise<number> {
+  const port = Number(new URL(origin).port).toString(16).toUpperCase().padStart(4, '0')
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
+  return lines.filter((line) => new RegExp(`^ *\\d+: \\w+:${port} \\w+:\\w+ 01 `).test(line)).length
+}
