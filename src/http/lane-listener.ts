@@ -4,7 +4,7 @@ import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
-import { AnswersOfTurn } from './answers-of-turn.js'
+import { type Answer, AnswersOfTurn } from './answers-of-turn.js'
 import { type Compression, compressedFromBytes } from './compression.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
@@ -12,14 +12,14 @@ import { requestId } from './request-id.js'
 import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
 export interface LaneListenerOptions {
-  lane: Lane
+  lane: Pick<Lane, 'run'>
   documents: Documents
   compression: Compression
   createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
   authenticator: Authenticator
   path: string
-  /** Told of every answer that the lane gave: the name of its operation, and how long it took */
-  observe: (operation: string | undefined, seconds: number) => void
+  /** Told of every answer that the lane gave, and how long it took */
+  observe: (answer: Answer, seconds: number) => void
 }
 
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
@@ -135,7 +135,8 @@ export class LaneListener {
     const sendBody = (body: string | Buffer, bodyLength: number) => {
       head.push('content-length', String(bodyLength))
       if (this.closing) head.push('connection', 'close')
-      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt: taken.startedAt })
+      const { id: requestId, viewer, startedAt } = taken
+      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt, requestId, viewer })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']
     const compressing = length < compressedFromBytes ? undefined : this.options.compression.compress(text, acceptEncoding)
