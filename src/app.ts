@@ -14,7 +14,7 @@ import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { createCommands } from './commands/commands.js'
 import { type Config, ConfigError } from './config.js'
-import { connect, type Database, isOutage } from './database/connection.js'
+import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
@@ -180,7 +180,7 @@ async function prepareDatabase(config: Config, logger: Logger, url: string): Pro
     await migrate(database)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } catch (error) {
-    if (!isOutage(error)) throw error
+    if (!isOutage(error) && !isRefusal(error)) throw error
     const message = error instanceof Error ? error.message : String(error)
     throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${message}`])
   } finally {

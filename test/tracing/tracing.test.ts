@@ -94,7 +94,14 @@ describe.skipIf(noRedis)('traces', () => {
     expect(ways.filter((way) => way === 'lane')).toHaveLength(2)
     const inLane = named('query Order').find(({ attributes }) => attributes['graphql.way'] === 'lane') as CollectedSpan
     const trace = collector.spans.filter(({ traceId }) => traceId === inLane.traceId)
-    expect(treeOf(trace)).toEqual(['POST /graphql', '  query Order', '    read orders', '      MGET', '    read users', '      MGET'])
+    expect(treeOf(trace)).toEqual([
+      'POST /graphql',
+      '  query Order',
+      '    read orders',
+      '      MGET',
+      '    read users',
+      '      MGET',
+    ])
     expect(inLane.attributes['graphql.operation.name']).toBe('Order')
     expect(named('read users').at(-1)?.attributes).toMatchObject({ 'cache.far': 1 })
   })
@@ -152,7 +159,8 @@ describe.skipIf(noRedis)('traces', () => {
 
   test('nothing but GraphQL requests is traced', async () => {
     await start()
-    for (const path of ['/graphql', '/health', '/metrics', '/']) await fetch(`${app.origin}${path}`, { headers: { accept: 'text/html' } })
+    for (const path of ['/graphql', '/health', '/metrics', '/'])
+      await fetch(`${app.origin}${path}`, { headers: { accept: 'text/html' } })
     await fetch(`${app.origin}/graphql?query={__typename}`, { headers: { 'apollo-require-preflight': '1' } })
     await stop()
     expect(treeOf(collector.spans)).toEqual(['GET /graphql', '  query'])
