@@ -142,7 +142,7 @@ describe.skipIf(noRedis)('secrets', () => {
 
     // The password is another one from now on, and all connections are lost.
     await redis.client.config('SET', 'requirepass', 'other-password')
-    await redis.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await until(async () => (await health()).cache.state === 'down')
     await until(() => /WRONGPASS/.test(built.output()))
     await say(ask(url, '{ user(id: "user_3") { name } cacheInfo { available } }', undefined, headers))
