@@ -158,7 +158,7 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   const { wrapStore = (its: CacheStore) => its } = observers
   const store = wrapStore(createStore(config, logger))
   const cache = createCache(config, tracing?.ofStore(store) ?? store)
-  const figures = createFigures(config, cache)
+  const figures = createFigures(config, cache, () => relay.backlogSeconds)
   const counted = watched(connection, figures.statements)
   const database = tracing ? watched(counted, tracing.statements) : counted
   const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
@@ -240,11 +240,12 @@ async function startLive(logger: Logger, started: Started, { database, relay }: 
   return live
 }
 
-function createFigures(config: Config, cache: Cache): Figures {
+function createFigures(config: Config, cache: Cache, backlogSeconds: () => number): Figures {
   return {
     requests: new RequestFigures(maxOperations),
     statements: new StatementFigures(config.DATABASE_POOL),
     invalidationLag: new Distribution(lagBounds),
+    backlogSeconds,
     namespaces: namespaces.map(({ name }) => name),
     cache,
     maxFetches: config.CACHE_MAX_FETCHES,
