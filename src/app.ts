@@ -14,7 +14,7 @@ import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { createCommands } from './commands/commands.js'
 import { type Config, ConfigError } from './config.js'
-import { connect, type Database, isOutage } from './database/connection.js'
+import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
@@ -30,7 +30,8 @@ import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth, oneAtATime } from './http/health.js'
 import { Load } from './http/load.js'
 import { PersistedQueries } from './http/persisted-queries.js'
-import { createHttpServer } from './http/server.js'
+import { requestId } from './http/request-id.js'
+import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
 import { noWishes, type Wishes } from './http/wishes.js'
@@ -38,10 +39,11 @@ import { Relay } from './invalidation/relay.js'
 import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
-import { pastCache } from './loaders/cache-reader.js'
+import { type CacheReader, pastCache } from './loaders/cache-reader.js'
 import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
 import { Origins } from './loaders/origins.js'
+import { createLogger } from './log.js'
 import { Dashboard } from './metrics/dashboard.js'
 import { Distribution, lagBounds } from './metrics/distribution.js'
 import { contentType, Exposition, type Siblings } from './metrics/exposition.js'
@@ -50,6 +52,7 @@ import type { Figures } from './metrics/figures.js'
 import { RequestFigures } from './metrics/request-figures.js'
 import { StatementFigures } from './metrics/statement-figures.js'
 import { idKind } from './model.js'
+import type { Tracing } from './tracing/tracing.js'
 
 export interface App {
   /** Of the GraphQL endpoint */
@@ -70,12 +73,13 @@ export interface AppObservers {
 
 /** Starts everything that the configuration asks for, in order; stop() undoes it in reverse. A start that fails leaves nothing running. */
 export async function startApp(config: Config, observers: AppObservers = {}): Promise<App> {
-  const logger = pino({ level: config.LOG_LEVEL })
   const started = new Started()
   try {
     const schema = createSchema()
+    const tracing = await startTracing(config, started)
+    const logger = createLogger(config, tracing && (() => tracing.logFields()))
     const trusted = await readTrustedDocuments(config, schema)
-    const stores = await startStores(config, logger, started, observers)
+    const stores = await startStores({ config, logger, started, observers, tracing })
     const { database, cache, relay } = stores
     const dashboard = createDashboard(config, stores)
     dashboard.start()
@@ -114,7 +118,8 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
 export async function runAudit(config: Config, entries: number): Promise<AuditReport> {
   const started = new Started()
   try {
-    const { database, cache } = await startStores(config, pino({ level: 'silent' }), started, {})
+    const logger = pino({ level: 'silent' })
+    const { database, cache } = await startStores({ config, logger, started, observers: {}, tracing: undefined })
     if (!cache.trusted) throw new Error('The cache server cannot be reached, or what is owed to it cannot be delivered')
     return await audit(auditOptions(cache, database), entries)
   } finally {
@@ -122,7 +127,33 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   }
 }
 
-async function startStores(config: Config, logger: Logger, started: Started, observers: AppObservers) {
+/** Traces go to a collector where there is one. Without, nothing of what makes them is even loaded. */
+async function startTracing(config: Config, started: Started): Promise<Tracing | undefined> {
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
+  if (endpoint === undefined) return undefined
+  const { Tracing: Loaded } = await import('./tracing/tracing.js')
+  const logger = createLogger(config)
+  const tracing = new Loaded({
+    ...{ endpoint, path: graphqlPath, requestIdOf: requestId },
+    headers: config.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    serviceName: config.OTEL_SERVICE_NAME,
+    sampler: config.OTEL_TRACES_SAMPLER,
+    samplerRatio: config.OTEL_TRACES_SAMPLER_ARG,
+    log: (message) => logger.warn(message),
+  })
+  started.push(() => tracing.stop())
+  return tracing
+}
+
+interface Starting {
+  config: Config
+  logger: Logger
+  started: Started
+  observers: AppObservers
+  tracing: Tracing | undefined
+}
+
+async function startStores({ config, logger, started, observers, tracing }: Starting) {
   const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
   await prepareDatabase(config, logger, databaseUrl)
   const connection = connect({
@@ -134,9 +165,10 @@ async function startStores(config: Config, logger: Logger, started: Started, obs
 
   const { wrapStore = (its: CacheStore) => its } = observers
   const store = wrapStore(createStore(config, logger))
-  const cache = createCache(config, store)
-  const figures = createFigures(config, cache)
-  const database = watched(connection, figures.statements)
+  const cache = createCache(config, tracing?.ofStore(store) ?? store)
+  const figures = createFigures(config, cache, () => relay.backlogSeconds)
+  const counted = watched(connection, figures.statements)
+  const database = tracing ? watched(counted, tracing.statements) : counted
   const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
   const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, sleep, observeLag, log })
@@ -144,7 +176,7 @@ async function startStores(config: Config, logger: Logger, started: Started, obs
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
-  return { database, store, cache, relay, figures }
+  return { database, store, cache, relay, figures, tracing }
 }
 
 type Stores = Awaited<ReturnType<typeof startStores>>
@@ -156,7 +188,7 @@ async function prepareDatabase(config: Config, logger: Logger, url: string): Pro
     await migrate(database)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } catch (error) {
-    if (!isOutage(error)) throw error
+    if (!isOutage(error) && !isRefusal(error)) throw error
     const message = error instanceof Error ? error.message : String(error)
     throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${message}`])
   } finally {
@@ -216,11 +248,12 @@ async function startLive(logger: Logger, started: Started, { database, relay }: 
   return live
 }
 
-function createFigures(config: Config, cache: Cache): Figures {
+function createFigures(config: Config, cache: Cache, backlogSeconds: () => number): Figures {
   return {
     requests: new RequestFigures(maxOperations),
     statements: new StatementFigures(config.DATABASE_POOL),
     invalidationLag: new Distribution(lagBounds),
+    backlogSeconds,
     namespaces: namespaces.map(({ name }) => name),
     cache,
     maxFetches: config.CACHE_MAX_FETCHES,
@@ -273,12 +306,13 @@ interface Served {
 
 function createServer(served: Served): Promise<FastifyInstance> {
   const { config, logger, schema, documents, stores, live, deadlines, leaving, routes } = served
-  const { database, cache, relay, figures } = stores
+  const { database, cache, relay, figures, tracing } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
-  const createLoaders = createLoaderFactory(cache, fetchers)
+  const traced = (reader: CacheReader) => tracing?.ofReads(reader) ?? reader
+  const createLoaders = createLoaderFactory(traced(cache), fetchers)
   const loadersFor = ({ pastCache: isPast }: Wishes, origins: Origins | null, caller: () => RequestCaller) => {
-    const reader = isPast ? pastCache(cache) : cache
+    const reader = traced(isPast ? pastCache(cache) : cache)
     const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
     return create(caller)
   }
@@ -338,6 +372,8 @@ function createServer(served: Served): Promise<FastifyInstance> {
     receiveTimeoutMs: config.RECEIVE_TIMEOUT_MS,
     maxOpenConnections: config.MAX_CONNECTIONS,
     logger,
+    requestLog: { logged: config.LOG_REQUESTS, slowMs: config.LOG_SLOW_REQUEST_MS },
+    tracing,
   })
 }
 

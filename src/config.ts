@@ -2,6 +2,10 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 
 const maxWorkers = 64
+const samplers = [
+  ...(['always_on', 'always_off', 'traceidratio'] as const),
+  ...(['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const),
+] as const
 const redisProtocols = ['redis:', 'rediss:']
 
 /** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
@@ -68,6 +72,13 @@ const variables = {
   LIVE_MAX_CONNECTIONS_PER_ADDRESS: integer(0, 1_000_000).default(1000),
   LIVE_HEARTBEAT_MS: integer(100, 600_000).default(15_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  LOG_REQUESTS: z.enum(['none', 'problems', 'all']).default('problems'),
+  LOG_SLOW_REQUEST_MS: integer(1, 600_000).default(1000),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: headers().optional(),
+  OTEL_SERVICE_NAME: z.string().default('graphql-cached-shop'),
+  OTEL_TRACES_SAMPLER: z.enum(samplers).default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: ratio().default(1),
 }
 
 export type Config = z.infer<typeof schema>
@@ -131,6 +142,30 @@ function integer(least: number, most: number, message = `must be a whole number 
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
     .refine((value) => value >= least && value <= most, { error: message, abort: true })
+}
+
+function ratio() {
+  return z
+    .string()
+    .refine((text) => /^\d*\.?\d+$/.test(text) && Number(text) <= 1, 'must be a number from 0 to 1')
+    .transform(Number)
+}
+
+/** As baggage is written: percent-encoded values. The message does not repeat them. */
+function headers() {
+  return z
+    .string()
+    .refine((list) => list.split(',').every(isHeader), 'must be name=value pairs with commas between them')
+    .transform((list) => Object.fromEntries(list.split(',').map(toHeader)))
+}
+
+function isHeader(pair: string): boolean {
+  return /^\s*[\w.-]+\s*=(?:[^%\r\n]|%[\da-f]{2})*$/i.test(pair)
+}
+
+function toHeader(pair: string): [name: string, value: string] {
+  const separator = pair.indexOf('=')
+  return [pair.slice(0, separator).trim(), decodeURIComponent(pair.slice(separator + 1).trim())]
 }
 
 /** The value is not repeated in the message: it may hold a password. */

@@ -1,7 +1,8 @@
 import 'reflect-metadata'
-import { pino } from 'pino'
 import { type Config, ConfigError, readConfig } from './config.js'
 import { readEnvironment } from './environment.js'
+import { createLogger } from './log.js'
+import { createRedactor, secretsOf } from './secrets.js'
 import { findPrimary } from './workers/primary.js'
 import { Workers, WorkersError } from './workers/workers.js'
 
@@ -13,14 +14,16 @@ interface Running {
 
 let running: Running | undefined
 let patienceMs = 9_500
+let redact = createRedactor([])
 // First of all: a start that is interrupted has to end what it has begun.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
 // graphql-js forgets loads that fail beside a field that has failed already; that is no reason to end for everybody.
-process.on('unhandledRejection', (error) => process.stderr.write(`Nobody waited for what failed: ${describe(error)}\n`))
+process.on('unhandledRejection', (error) => process.stderr.write(redact(`Nobody waited for what failed: ${describe(error)}\n`)))
 const primary = findPrimary(stop)
 try {
   const config = readConfig(readEnvironment())
   patienceMs += config.SHUTDOWN_DELAY_MS
+  redact = createRedactor(secretsOf(config))
   running = run(config)
   const url = await running.url
   if (primary) primary.announce(url)
@@ -33,9 +36,10 @@ function run(config: Config): Running {
   return config.WORKERS > 1 && !primary ? runWorkers(config) : runApp(config)
 }
 
-function runWorkers({ WORKERS, LOG_LEVEL, SHUTDOWN_DELAY_MS }: Config): Running {
-  const logger = pino({ level: LOG_LEVEL })
-  const workers = new Workers({ count: WORKERS, delayMs: SHUTDOWN_DELAY_MS, log: (message) => logger.warn(message) })
+function runWorkers(config: Config): Running {
+  const logger = createLogger(config)
+  const { WORKERS: count, SHUTDOWN_DELAY_MS: delayMs } = config
+  const workers = new Workers({ count, delayMs, log: (message) => logger.warn(message) })
   return { url: workers.start(), stop: () => workers.stop() }
 }
 
@@ -57,7 +61,7 @@ function stop(): void {
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`${describe(error)}\n`)
+  process.stderr.write(redact(`${describe(error)}\n`))
   process.exit(1)
 }
 

@@ -35,6 +35,11 @@ const defaults = {
   LIVE_MAX_CONNECTIONS_PER_ADDRESS: 1000,
   LIVE_HEARTBEAT_MS: 15_000,
   LOG_LEVEL: 'info',
+  LOG_REQUESTS: 'problems',
+  LOG_SLOW_REQUEST_MS: 1000,
+  OTEL_SERVICE_NAME: 'graphql-cached-shop',
+  OTEL_TRACES_SAMPLER: 'parentbased_always_on',
+  OTEL_TRACES_SAMPLER_ARG: 1,
 }
 
 /** The faults that the error names */
@@ -92,6 +97,8 @@ describe('the configuration', () => {
     ['CACHE_MEMORY_MB', '1', 1],
     ['CORS_ORIGINS', 'https://a.example, https://b.example ,', ['https://a.example', 'https://b.example']],
     ['LOG_LEVEL', 'silent', 'silent'],
+    ['OTEL_TRACES_SAMPLER_ARG', '0.25', 0.25],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20a, x-b=c=d', { authorization: 'Bearer a', 'x-b': 'c=d' }],
   ])('takes %s=%s', (name, text, value) => {
     expect(readConfig({ [name]: text })).toEqual({ ...defaults, [name]: value ?? text })
   })
@@ -134,6 +141,10 @@ describe('the configuration', () => {
     ['CACHE_PREFIX', 'x'.repeat(65), 'must be 1 to 64 letters, digits, dots, dashes or underscores'],
     ['CACHE_MEMORY_MB', '0', 'must be a whole number from 1 to 65536'],
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'must be a URL that begins with http:// or https://'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization', 'must be name=value pairs with commas between them'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=%2', 'must be name=value pairs with commas between them'],
   ])('refuses %s=%s, by name', (name, text, message) => {
     const asymmetric = typeof message === 'string' ? `${name} ${message}` : message
     expect(faults({ [name]: text })).toEqual([asymmetric])
@@ -210,6 +221,7 @@ describe('the configuration', () => {
   })
 
   test.each([
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'hunter2'],
     ['DATABASE_URL', 'postgress://shop:hunter2@db.example/shop'],
     ['DATABASE_URL', 'postgres://shop:hunter2@db.example:port/shop'],
     ['AUTH_JWT_SECRET', 'hunter2'],

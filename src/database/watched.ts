@@ -1,8 +1,9 @@
 import type { Database } from './connection.js'
 
 export interface StatementWatcher {
-  began(): void
-  ended(seconds: number): void
+  began(statement: object): void
+  /** `text` is what was sent, with $1 for values; undefined where nothing was. `error` is what it failed with. */
+  ended(seconds: number, statement: object, text: string | undefined, error: unknown): void
 }
 
 /** The same database; the watcher is told of every statement that is sent, inside transactions too. */
@@ -28,9 +29,14 @@ function watch(its: unknown, watcher: StatementWatcher): unknown {
     if (!isSent) {
       isSent = true
       const startedAt = performance.now()
-      const end = () => watcher.ended((performance.now() - startedAt) / 1000)
-      watcher.began()
-      then.call(its, end, end)
+      const end = (text: string | undefined, error?: unknown) =>
+        watcher.ended((performance.now() - startedAt) / 1000, its, text, error)
+      watcher.began(its)
+      then.call(
+        its,
+        ({ statement }) => end(statement?.string),
+        (error) => end(error?.query, error),
+      )
     }
     return then.apply(its, callbacks) as never
   }

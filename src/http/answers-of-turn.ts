@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http'
+import type { Viewer } from '../auth/viewer.js'
 
-interface Answer {
+export interface Answer {
+  requestId: string
+  viewer: Viewer
   startedAt: number
   operation: string | undefined
   response: ServerResponse
@@ -15,8 +18,8 @@ interface Answer {
 export class AnswersOfTurn {
   private answers: Answer[] = []
 
-  /** Observes every answer once it was written, with the name of its operation. */
-  constructor(private readonly observe: (operation: string | undefined, seconds: number) => void) {}
+  /** Observes every answer once it was written. */
+  constructor(private readonly observe: (answer: Answer, seconds: number) => void) {}
 
   add(answer: Answer): void {
     if (this.answers.push(answer) === 1) setImmediate(() => this.send())
@@ -27,6 +30,6 @@ export class AnswersOfTurn {
     this.answers = []
     for (const { response, head, body } of answers) response.writeHead(200, head as string[]).end(body)
     const now = performance.now()
-    for (const { operation, startedAt } of answers) this.observe(operation, (now - startedAt) / 1000)
+    for (const answer of answers) this.observe(answer, (now - answer.startedAt) / 1000)
   }
 }

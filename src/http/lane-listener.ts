@@ -4,7 +4,7 @@ import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
-import { AnswersOfTurn } from './answers-of-turn.js'
+import { type Answer, AnswersOfTurn } from './answers-of-turn.js'
 import { type Compression, compressedFromBytes } from './compression.js'
 import { type Connection, inHaste } from './deadlines.js'
 import type { DocumentRequest, Documents } from './documents.js'
@@ -14,15 +14,15 @@ import { requestId } from './request-id.js'
 import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
 export interface LaneListenerOptions {
-  lane: Lane
+  lane: Pick<Lane, 'run'>
   documents: Documents
   compression: Compression
   createContext: (requestId: string, viewer: Viewer, wishes: Wishes, connection: Connection) => Context
   authenticator: Authenticator
   load: Load
   path: string
-  /** Told of every answer that the lane gave: the name of its operation, and how long it took */
-  observe: (operation: string | undefined, seconds: number) => void
+  /** Told of every answer that the lane gave, and how long it took */
+  observe: (answer: Answer, seconds: number) => void
   /** Once aborted, each answer ends its connection. */
   leaving: AbortSignal
 }
@@ -138,7 +138,8 @@ export class LaneListener {
     const sendBody = (body: string | Buffer, bodyLength: number) => {
       head.push('content-length', String(bodyLength))
       if (this.options.leaving.aborted) head.push('connection', 'close')
-      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt: taken.startedAt })
+      const { id: requestId, viewer, startedAt } = taken
+      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt, requestId, viewer })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']
     // Where many wait already, nobody is made to wait for that.

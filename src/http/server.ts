@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
@@ -18,6 +18,7 @@ import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
+import type { Tracing } from '../tracing/tracing.js'
 import { authenticate } from './authentication.js'
 import { cacheControl, unstored } from './cache-control.js'
 import { Compression } from './compression.js'
@@ -39,12 +40,14 @@ import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
 import { refuseConnection, refuseExpectation, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
+import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
 import { shed } from './shed.js'
 import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
+import { traceOperations } from './trace-operations.js'
 import { WebSocketEndpoint } from './web-socket.js'
 import { noWishes, type Wishes, wishesOf } from './wishes.js'
 
@@ -74,6 +77,9 @@ export interface HttpServerOptions {
   receiveTimeoutMs: number
   maxOpenConnections: number
   logger: FastifyBaseLogger
+  requestLog: Pick<RequestLogOptions, 'logged' | 'slowMs'>
+  /** undefined where nothing is traced */
+  tracing: Tracing | undefined
 }
 
 /** GraphQL at /graphql, health at /health, /livez and /readyz, and the pages. Not listening yet. */
@@ -91,16 +97,22 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     corsOrigins,
     load,
     logger,
+    tracing,
   } = options
   const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
   const compression = new Compression()
+  const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
+  const observer = new RequestObserver(requests, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
   const laneListener = new LaneListener({
-    ...{ lane, documents, compression, createContext, authenticator, load, path: graphqlPath, leaving },
-    observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
+    ...{ documents, compression, createContext, authenticator, load, path: graphqlPath, leaving },
+    lane: tracing?.operations.ofLane(lane) ?? lane,
+    observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
-  const observer = new RequestObserver(requests)
   const server = fastify({
-    serverFactory: (ordinary) => createNodeServer(options, laneListener.inFrontOf(ordinary)),
+    serverFactory: (ordinary) => {
+      const listener = laneListener.inFrontOf(ordinary)
+      return createNodeServer(options, tracing?.requests.inFrontOf(listener) ?? listener)
+    },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
@@ -136,6 +148,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       teachLane(lane),
       observer.plugin(),
       sendSubscriptionsElsewhere(streamPath, graphqlPath),
+      ...(tracing ? [traceOperations(tracing.operations)] : []),
     ],
   })
   await apollo.start()
@@ -161,10 +174,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   server.addHook('onSend', tagAnswer)
   server.addHook('onSend', compression.onSend)
-  server.addHook('onResponse', ({ raw, routeOptions, method }, reply, done) => {
+  server.addHook('onResponse', ({ raw, id, viewer, routeOptions, method }, reply, done) => {
     const { startedAt = performance.now() - reply.elapsedTime } = laneListener.takenOf(raw) ?? {}
     const seconds = (performance.now() - startedAt) / 1000
-    if (routeOptions.url === graphqlPath && method !== 'OPTIONS') observer.answered(raw, reply.statusCode, seconds)
+    if (routeOptions.url === graphqlPath && method !== 'OPTIONS')
+      observer.answered({ request: raw, requestId: id, viewer, status: reply.statusCode, seconds })
     done()
   })
   server.addHook('onClose', () => apollo.stop())
@@ -173,18 +187,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // Behind the headers of CORS: pages have to be able to read a refusal.
   shed(server, load, graphqlPath)
   authenticate(server, authenticator)
+  const handler = createGraphqlHandler({
+    ...{ apollo, documents },
+    createContext: ({ raw, id, viewer }) =>
+      observer.began(
+        raw,
+        laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer), raw.socket),
+      ),
+  })
   server.route({
     url: graphqlPath,
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-    handler: createGraphqlHandler({
-      ...{ apollo, documents },
-      createContext: ({ raw, id, viewer }) =>
-        observer.began(
-          raw,
-          laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer), raw.socket),
-        ),
-    }),
+    handler: tracing?.operations.around(handler) ?? handler,
   })
   registerPages(server, { schema, checkHealth })
   registerFigures(server, options.figures)
@@ -236,7 +251,7 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
   return server
 }
 
-const graphqlPath = '/graphql'
+export const graphqlPath = '/graphql'
 /** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'

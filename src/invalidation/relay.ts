@@ -33,9 +33,15 @@ export class Relay {
   private draining: Promise<void> | undefined
   private wanted = false
   private lastReport = ''
+  private owedSince: number | undefined
 
   constructor(private readonly options: RelayOptions) {
     this.names = options.namespaces.map((namespace) => namespace.name)
+  }
+
+  /** How long the cache has been owed the oldest change that this process failed to deliver; 0 where it is owed none */
+  get backlogSeconds(): number {
+    return this.owedSince === undefined ? 0 : (performance.now() - this.owedSince) / 1000
   }
 
   async start(): Promise<void> {
@@ -100,8 +106,17 @@ export class Relay {
     }
   }
 
-  private deliverBatch(upTo: number, deliver: (rows: readonly OutboxRow[]) => Promise<boolean>): Promise<number> {
-    return takeOutboxRows(this.options.database, { namespaces: this.names, limit: batchSize, upTo }, deliver)
+  private async deliverBatch(upTo: number, deliver: (rows: readonly OutboxRow[]) => Promise<boolean>): Promise<number> {
+    let isOwed = false
+    const which = { namespaces: this.names, limit: batchSize, upTo }
+    const taken = await takeOutboxRows(this.options.database, which, async (rows) => {
+      isOwed = true
+      this.owedSince = rows[0]?.writtenAt
+      isOwed = !(await deliver(rows))
+      return !isOwed
+    })
+    if (!isOwed) this.owedSince = undefined
+    return taken
   }
 
   private async deliver(rows: readonly OutboxRow[]): Promise<boolean> {

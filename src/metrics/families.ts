@@ -101,7 +101,7 @@ const errorKinds: readonly [string, CounterName][] = [
   ['failed_refill', 'failedRefills'],
 ]
 
-function databaseFamilies({ statements, invalidationLag }: Figures): Family[] {
+function databaseFamilies({ statements, invalidationLag, backlogSeconds }: Figures): Family[] {
   return [
     histogram('database_statement_duration_seconds', 'SQL statements, the wait for a connection included', () => [
       [{}, statements.durations],
@@ -112,6 +112,11 @@ function databaseFamilies({ statements, invalidationLag }: Figures): Family[] {
     histogram('invalidation_lag_seconds', 'From the writing of a change to the confirmation of the cache', () => [
       [{}, invalidationLag],
     ]),
+    gauge(
+      'invalidation_backlog_seconds',
+      'Age of the oldest change that could not be delivered to the cache; 0 for none',
+      backlogSeconds,
+    ),
   ]
 }
 

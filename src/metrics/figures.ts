@@ -8,6 +8,7 @@ export interface Figures {
   requests: RequestFigures
   statements: StatementFigures
   invalidationLag: Distribution
+  backlogSeconds: () => number
   namespaces: readonly string[]
   cache: CacheFigures
   maxFetches: number

@@ -1,0 +1,171 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Built, ready, runBuilt } from './helpers/built.js'
+import { startCollector } from './helpers/collector.js'
+import { createDatabase, type TestDatabase } from './helpers/database.js'
+import { freePort, noRedis, startRedis, type TestRedis } from './helpers/redis.js'
+import { until } from './helpers/until.js'
+
+function linesOf({ output }: Built): Record<string, unknown>[] {
+  return output()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+}
+
+function requestLines(built: Built) {
+  return linesOf(built).filter(({ msg }) => msg === 'request' || msg === 'slow request')
+}
+
+function post(url: string, body: string, headers: Record<string, string> = {}) {
+  return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
+}
+
+const ask = (url: string, query: string, variables?: object, headers?: Record<string, string>) =>
+  post(url, JSON.stringify({ query, variables }), headers)
+
+describe('lines for requests', () => {
+  let database: TestDatabase
+  let built: Built
+  beforeEach(async () => {
+    database = await createDatabase()
+  })
+  afterEach(async () => {
+    built.child.kill('SIGTERM')
+    await built.exited
+    await database.drop()
+  })
+  const start = (env: Record<string, string> = {}) => {
+    built = runBuilt({ DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0', ...env })
+    return ready(built)
+  }
+
+  test('at all, each request has one, in the lane too, which leads to its trace', async () => {
+    const collector = await startCollector()
+    const url = await start({ LOG_REQUESTS: 'all', OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
+    const traceOf = (time: number) => `${time}af7651916cd43dd8448eb211c80319c`
+    const flags = ['01', '01', '01', '01', '00', '00']
+    const answers = []
+    for (const [time, flag] of flags.entries()) {
+      const traceparent = `00-${traceOf(time)}-b7ad6b7169203331-${flag}`
+      answers.push(await ask(url, 'query Logged { product(id: "product_1") { name } }', undefined, { traceparent }))
+    }
+    await until(() => requestLines(built).length === flags.length)
+    expect(requestLines(built).map(({ requestId }) => requestId)).toEqual(answers.map((its) => its.headers.get('x-request-id')))
+    expect(requestLines(built).map(({ way }) => way)).toEqual(['ordinary', 'ordinary', 'lane', 'lane', 'lane', 'lane'])
+    expect(requestLines(built).map((its) => its.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
+    expect(requestLines(built)[3]).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200 })
+    expect(requestLines(built)[3]?.durationMs).toBeGreaterThan(0)
+    await collector.stop()
+  })
+
+  test('as a rule, only those with errors have one, with the codes of these', async () => {
+    const url = await start({ LOG_SLOW_REQUEST_MS: '600000' })
+    for (let times = 0; times < 5; times += 1) await ask(url, '{ __typename }')
+    await ask(
+      url,
+      `query ${'Long'.repeat(50)} { a: products(first: 1000) { totalCount } b: products(first: 1001) { totalCount } }`,
+    )
+    await ask(url, '{ nothing }')
+    await post(url, 'not json')
+    await until(() => requestLines(built).length === 3)
+    expect(requestLines(built).map(({ outcome, status, codes }) => ({ outcome, status, codes }))).toEqual([
+      { outcome: 'errors', status: 200, codes: ['BAD_USER_INPUT'] },
+      { outcome: 'refused', status: 400, codes: ['GRAPHQL_VALIDATION_FAILED'] },
+      { outcome: 'refused', status: 400, codes: undefined },
+    ])
+    expect(requestLines(built)[0]?.operation).toBe('Long'.repeat(16))
+  })
+
+  test('and those that are slow, as a warning', async () => {
+    const url = await start({ LOG_SLOW_REQUEST_MS: '50' })
+    const startedAt = performance.now()
+    const locker = await database.sql.reserve()
+    await locker`begin`
+    await locker`lock table products`
+    const answer = ask(url, 'query Slow { product(id: "product_1") { name } }')
+    await until(() => performance.now() - startedAt > 500)
+    await locker`commit`
+    locker.release()
+    await answer
+    await until(() => requestLines(built).some(({ operation }) => operation === 'Slow'))
+    const slow = requestLines(built).find(({ operation }) => operation === 'Slow')
+    expect(slow).toMatchObject({ level: 40, msg: 'slow request', outcome: 'ok' })
+  })
+
+  test('at none, not even those', async () => {
+    const url = await start({ LOG_REQUESTS: 'none', LOG_SLOW_REQUEST_MS: '1' })
+    await ask(url, '{ nothing }')
+    await ask(url, '{ product(id: "product_1") { name } }')
+    built.child.kill('SIGTERM')
+    await built.exited
+    expect(requestLines(built)).toEqual([])
+  })
+})
+
+describe.skipIf(noRedis)('secrets', () => {
+  let redis: TestRedis
+  let database: TestDatabase
+  let collector: Awaited<ReturnType<typeof startCollector>>
+  beforeAll(async () => {
+    ;[redis, database, collector] = await Promise.all([startRedis(), createDatabase(), startCollector()])
+  })
+  afterAll(() => Promise.all([redis.stop(), database.drop(), collector.stop()]))
+
+  test('are nowhere to be found after traffic, faults and outages with secrets in every place', async () => {
+    const redisUrl = redis.url.replace('//', '//:redis-hunter2@')
+    await redis.client.config('SET', 'requirepass', 'redis-hunter2')
+    const built = runBuilt({
+      ...{ REDIS_URL: redisUrl, DATABASE_URL: database.url, REDIS_HEALTH_INTERVAL_MS: '20', AUDIT_INTERVAL_MS: '20' },
+      ...{ LOG_LEVEL: 'debug', LOG_REQUESTS: 'all', OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20collector-hunter2',
+    })
+    const url = await ready(built)
+    const said: string[] = []
+    const health = async () =>
+      (await (await fetch(new URL('/health', url))).json()) as { status: string; cache: { state: string } }
+    const say = async (answer: Promise<Response>) => said.push(await (await answer).text())
+
+    const headers = { authorization: 'Bearer header-hunter2', cookie: 'session=header-hunter2', 'x-api-key': 'header-hunter2' }
+    const rename = 'mutation Rename($name: String!) { updateUser(input: { id: "user_1", name: $name }) { user { id } } }'
+    for (let times = 0; times < 4; times += 1)
+      await ask(url, '{ user(id: "user_1") { name } }', { password: 'input-hunter2' }, headers)
+    await ask(url, 'query ($password: Int!) { user(id: "user_1") { name } }', { password: 'input-hunter2' }, headers)
+    await post(url, '{ "password": "input-hunter2" ', headers)
+    await post(`${url}?password=input-hunter2&query={__typename}`, '{}', { ...headers, 'x-request-id': 'no id: header-hunter2' })
+
+    await database.sql`alter table users rename to elsewhere`
+    await say(ask(url, rename, { name: 'input-hunter2' }, headers))
+    await until(() => /"level":50/.test(built.output()))
+    await database.sql`alter table elsewhere rename to users`
+    await database.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'graphql-cached-shop' and datname = current_database() and pid <> pg_backend_pid()`
+    await say(ask(url, '{ user(id: "user_2") { name } }', undefined, headers))
+
+    // The password is another one from now on, and all connections are lost.
+    await redis.client.config('SET', 'requirepass', 'other-password')
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await until(async () => (await health()).cache.state === 'down')
+    await until(() => /WRONGPASS/.test(built.output()))
+    await say(ask(url, '{ user(id: "user_3") { name } cacheInfo { available } }', undefined, headers))
+    const metrics = await (await fetch(new URL('/metrics', url))).text()
+    built.child.kill('SIGTERM')
+    await built.exited
+
+    const secrets = ['redis-hunter2', 'collector-hunter2', 'header-hunter2', 'input-hunter2', new URL(database.url).password]
+    const spans = collector.requests.map(({ body }) => body)
+    expect(spans.length).toBeGreaterThan(0)
+    for (const secret of secrets.filter((its) => its.length >= 6)) {
+      for (const text of [built.output(), metrics, ...said, ...spans]) expect(text).not.toContain(secret)
+    }
+  })
+
+  test.each([
+    ['DATABASE_URL', async () => `postgres://shop:start-hunter2@127.0.0.1:${await freePort()}/shop`],
+    ['DATABASE_URL', async () => database.url.replace(/\/\/.*@/, '//nobody:start-hunter2@')],
+  ])('are not in what a failed start says of its %s', async (name, url) => {
+    const built = runBuilt({ [name]: await url(), LOG_LEVEL: 'debug', DATABASE_TIMEOUT_MS: '500' })
+    await until(() => built.child.exitCode !== null)
+    expect(built.child.exitCode).toBe(1)
+    expect(built.output()).toContain(name)
+    expect(built.output()).not.toContain('hunter2')
+  })
+})

@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { type CollectedSpan, startCollector, treeOf } from '../helpers/collector.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+
+type Collector = Awaited<ReturnType<typeof startCollector>>
+
+const order = 'query Order { order(id: "order_1") { id user { name } } }'
+
+describe.skipIf(noRedis)('traces', () => {
+  let redis: TestRedis
+  let collector: Collector
+  let database: TestDatabase
+  let app: TestApp
+  let running: boolean
+  beforeEach(async () => {
+    ;[redis, collector, database] = await Promise.all([startRedis(), startCollector(), createDatabase()])
+  })
+  afterEach(async () => {
+    await stop()
+    await Promise.all([redis.stop(), collector.stop(), database.drop()])
+  })
+
+  async function start(env: Record<string, string> = {}) {
+    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...env }
+    app = await startTestApp({ redisUrl: redis.url, database, env: traced })
+    running = true
+  }
+  /** A stop sends what is left. */
+  async function stop(): Promise<readonly CollectedSpan[]> {
+    if (running) await app.stop()
+    running = false
+    return collector.spans
+  }
+  const named = (name: string) => collector.spans.filter((its) => its.name === name)
+  const ask = (document: string, headers: Record<string, string> = {}) =>
+    fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: document }),
+    })
+
+  test('a cold query is one tree: the request, its operation, and below each read what it asked Redis and the database', async () => {
+    await start()
+    await ask(order, { 'x-request-id': 'from-the-caller' })
+    const spans = await stop()
+    expect(treeOf(spans)).toEqual([
+      'POST /graphql',
+      '  query Order',
+      '    read orders',
+      '      MGET',
+      '      EVALSHA lease',
+      '      SELECT',
+      '      EVALSHA fill',
+      '    read users',
+      '      MGET',
+      '      EVALSHA lease',
+      '      SELECT',
+      '      EVALSHA fill',
+    ])
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1)
+    expect(named('POST /graphql')[0]).toMatchObject({
+      kind: 2,
+      attributes: {
+        'service.name': 'graphql-cached-shop',
+        'http.request.method': 'POST',
+        'http.route': '/graphql',
+        'http.response.status_code': 200,
+        'http.response.header.x-request-id': ['from-the-caller'],
+      },
+    })
+    expect(named('query Order')[0]?.attributes).toMatchObject({
+      'graphql.operation.type': 'query',
+      'graphql.operation.name': 'Order',
+      'graphql.way': 'ordinary',
+    })
+    expect(named('read users')[0]?.attributes).toMatchObject({ 'cache.namespace': 'users', 'cache.keys': 1, 'cache.miss': 1 })
+    expect(named('MGET')[0]).toMatchObject({
+      kind: 3,
+      attributes: { 'db.system.name': 'redis', 'db.operation.name': 'MGET' },
+    })
+    const [statement] = named('SELECT')
+    expect(statement).toMatchObject({ kind: 3, attributes: { 'db.system.name': 'postgresql', 'db.operation.name': 'SELECT' } })
+    expect(statement?.attributes['db.query.text']).toMatch(/^select .* from orders .*\$1/)
+    expect(collector.requests[0]?.path).toBe('/v1/traces')
+  })
+
+  test('a warm query asks Redis only, and the lane has spans too', async () => {
+    await start()
+    for (let times = 0; times < 4; times += 1) await ask(order)
+    await stop()
+    const ways = named('query Order').map(({ attributes }) => attributes['graphql.way'])
+    expect(ways.filter((way) => way === 'lane')).toHaveLength(2)
+    const inLane = named('query Order').find(({ attributes }) => attributes['graphql.way'] === 'lane') as CollectedSpan
+    const trace = collector.spans.filter(({ traceId }) => traceId === inLane.traceId)
+    expect(treeOf(trace)).toEqual([
+      'POST /graphql',
+      '  query Order',
+      '    read orders',
+      '      MGET',
+      '    read users',
+      '      MGET',
+    ])
+    expect(inLane.attributes['graphql.operation.name']).toBe('Order')
+    expect(named('read users').at(-1)?.attributes).toMatchObject({ 'cache.far': 1 })
+  })
+
+  test("goes on with the caller's trace, and does as the caller decided", async () => {
+    await start()
+    const traceId = '0af7651916cd43dd8448eb211c80319c'
+    await ask(order, { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
+    await ask(order, { traceparent: '00-11111111111111111111111111111111-b7ad6b7169203331-00' })
+    await ask('{ __typename }', { traceparent: 'nonsense' })
+    await stop()
+    expect(named('POST /graphql')).toHaveLength(2)
+    expect(named('POST /graphql')[0]).toMatchObject({ traceId, parentSpanId: 'b7ad6b7169203331' })
+    expect(named('POST /graphql')[1]?.parentSpanId).toBeUndefined()
+  })
+
+  test('requests that are answered together keep their spans apart', async () => {
+    await start()
+    const documents = Array.from({ length: 20 }, (_, index) => `query Q${index} { product(id: "product_${index + 1}") { name } }`)
+    for (let times = 0; times < 3; times += 1) await Promise.all(documents.map((document) => ask(document)))
+    await stop()
+    expect(named('POST /graphql')).toHaveLength(60)
+    for (const { spanId, traceId, name } of collector.spans.filter((its) => its.name.startsWith('query Q'))) {
+      const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId)
+      expect(below, name).toHaveLength(1)
+      expect(below[0]).toMatchObject({ name: 'read products', traceId, attributes: { 'cache.keys': 1 } })
+    }
+  })
+
+  test('a mutation shows its statements, and the invalidation', async () => {
+    await start()
+    await ask('mutation Refill { updateProductStock(productId: "product_1", stock: 9) { product { stock } } }')
+    const tree = treeOf(await stop())
+    expect(tree.slice(0, 2)).toEqual(['POST /graphql', '  mutation Refill'])
+    expect(tree).toContain('    UPDATE')
+    expect(tree).toContain('    EVALSHA invalidate')
+  })
+
+  test('errors are said by their codes, without texts and values', async () => {
+    await start()
+    await ask('query Wrong { products(first: 1000, category: "hunter2") { totalCount } }')
+    await ask('{ nothing }')
+    await database.sql`alter table products rename to elsewhere`
+    await ask('query Broken { product(id: "product_77") { name } }')
+    await database.sql`alter table elsewhere rename to products`
+    await stop()
+    expect(named('query Wrong')[0]).toMatchObject({ status: 2, attributes: { 'error.type': 'BAD_USER_INPUT' } })
+    expect(named('GraphQL Operation')[0]).toMatchObject({ status: 2, attributes: { 'error.type': 'GRAPHQL_VALIDATION_FAILED' } })
+    expect(named('query Broken')[0]).toMatchObject({ status: 2, attributes: { 'error.type': 'INTERNAL_SERVER_ERROR' } })
+    expect(named('SELECT')[0]).toMatchObject({ status: 2, attributes: { 'error.type': '42P01' } })
+    const sent = collector.requests.map(({ body }) => body).join()
+    expect(sent).not.toContain('hunter2')
+    expect(sent).not.toContain('product_77')
+  })
+
+  test('nothing but GraphQL requests is traced', async () => {
+    await start()
+    for (const path of ['/graphql', '/health', '/metrics', '/'])
+      await fetch(`${app.origin}${path}`, { headers: { accept: 'text/html' } })
+    await fetch(`${app.origin}/graphql?query={__typename}`, { headers: { 'apollo-require-preflight': '1' } })
+    await stop()
+    expect(treeOf(collector.spans)).toEqual(['GET /graphql', '  query'])
+  })
+
+  test('takes the standard variables for headers, name and sampler', async () => {
+    await start({
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-collector, x-tenant=shop',
+      OTEL_SERVICE_NAME: 'shop-api',
+      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.5',
+    })
+    for (let times = 0; times < 100; times += 1) await app.query('{ __typename }')
+    await stop()
+    expect(named('POST /graphql').length).toBeGreaterThan(10)
+    expect(named('POST /graphql').length).toBeLessThan(90)
+    expect(named('POST /graphql')[0]?.attributes['service.name']).toBe('shop-api')
+    expect(collector.requests[0]?.headers).toMatchObject({ authorization: 'Bearer of-the-collector', 'x-tenant': 'shop' })
+  })
+
+  test('a collector that is away disturbs neither requests nor the stop', async () => {
+    await start({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}` })
+    const answer = await app.query(order)
+    expect(answer.data.order.id).toBe('order_1')
+    await stop()
+    expect(collector.spans).toEqual([])
+  })
+})
