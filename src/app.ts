@@ -24,6 +24,7 @@ import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
+import { Budgets, type Share, type Use } from './http/budgets.js'
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth } from './http/health.js'
@@ -84,8 +85,11 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const live = await startLive(logger, started, stores)
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
+    const budgets = createBudgets(config, stores.store)
+    const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
+    started.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live },
+      ...{ config, logger, schema, documents, stores, live, budgets },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -258,10 +262,11 @@ interface Served {
   documents: Documents
   stores: Stores
   live: Live
+  budgets: Budgets | null
   routes: FiguresRoutes
 }
 
-function createServer({ config, logger, schema, documents, stores, live, routes }: Served): Promise<FastifyInstance> {
+function createServer({ config, logger, schema, documents, stores, live, budgets, routes }: Served): Promise<FastifyInstance> {
   const { database, cache, relay, figures } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
@@ -276,7 +281,7 @@ function createServer({ config, logger, schema, documents, stores, live, routes 
     schema,
     documents,
     valuesAreShared: cache.sharesValues,
-    createContext: (requestId, viewer, wishes) => {
+    createContext: (requestId, viewer, wishes, client) => {
       const origins = wishes.origins ? new Origins(() => performance.now()) : null
       const loaders = wishes === noWishes ? createLoaders() : loadersFor(wishes, origins)
       const committed = async (changes: readonly OutboxRow[]) => {
@@ -286,6 +291,7 @@ function createServer({ config, logger, schema, documents, stores, live, routes 
       return {
         requestId,
         viewer,
+        client,
         loaders,
         origins,
         cacheAdmin,
@@ -313,6 +319,8 @@ function createServer({ config, logger, schema, documents, stores, live, routes 
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
+    limits: { maxCost: config.MAX_COST, budgets, trustedProxies: config.TRUSTED_PROXIES },
+    tellsSchema: config.INTROSPECTION ?? !isProduction(config),
     logger,
   })
 }
@@ -337,6 +345,20 @@ function tokenKeys({ AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url }: Config, logg
   const log = (message: string) => logger.warn(message)
   const limits = { timeoutMs: 3_000, cooldownMs: 30_000, maxAgeMs: 300_000, retryMs: 30_000 }
   return { state: 'public' as const, find: new RemoteKeys({ url, ...limits, now: Date.now, log }).find }
+}
+
+/** null where clients may use as much as they like. */
+function createBudgets(config: Config, store: CacheStore): Budgets | null {
+  const pointsPerMinute = config.RATE_LIMIT ?? (isProduction(config) ? productionRateLimit : 0)
+  if (pointsPerMinute === 0) return null
+  const add = store.addToBuckets?.bind(store)
+  const additionOf = ({ client, points }: Use) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
+  const share: Share | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
+  return new Budgets({ pointsPerMinute, maxClients: 50_000, share, now: () => performance.now() })
+}
+
+function isProduction({ NODE_ENV }: Config): boolean {
+  return NODE_ENV === 'production'
 }
 
 async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
@@ -447,6 +469,8 @@ const silenceMarginMs = 1_000
 const maxOperations = 50
 const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
+const budgetsIntervalMs = 1_000
+const productionRateLimit = 60_000
 const relayIntervalMs = 250
 const liveIntervalMs = 1_000
 /** A process that cannot read for longer tells its subscribers so. */

@@ -21,6 +21,8 @@ const defaults = {
   CACHE_NEAR_MAX_STALENESS_MS: 500,
   CACHE_MAX_FETCHES: 20,
   CACHE_MAX_WAITING_FETCHES: 500,
+  MAX_COST: 5000,
+  TRUSTED_PROXIES: 0,
   AUDIT_INTERVAL_MS: 10_000,
   TRUSTED_DOCUMENTS_ONLY: false,
   CORS_ORIGINS: ['https://studio.apollographql.com'],
@@ -82,6 +84,10 @@ describe('the configuration', () => {
     ['REDIS_HEALTH_INTERVAL_MS', '10', 10],
     ['CACHE_PREFIX', 'shop-2.test_A', 'shop-2.test_A'],
     ['CACHE_MEMORY_MB', '1', 1],
+    ['MAX_COST', '1', 1],
+    ['RATE_LIMIT', '0', 0],
+    ['TRUSTED_PROXIES', '10', 10],
+    ['INTROSPECTION', 'false', false],
     ['CORS_ORIGINS', 'https://a.example, https://b.example ,', ['https://a.example', 'https://b.example']],
     ['LOG_LEVEL', 'silent', 'silent'],
   ])('takes %s=%s', (name, text, value) => {
@@ -124,6 +130,9 @@ describe('the configuration', () => {
     ['CACHE_PREFIX', 'a:b', 'must be 1 to 64 letters, digits, dots, dashes or underscores'],
     ['CACHE_PREFIX', 'x'.repeat(65), 'must be 1 to 64 letters, digits, dots, dashes or underscores'],
     ['CACHE_MEMORY_MB', '0', 'must be a whole number from 1 to 65536'],
+    ['MAX_COST', '0', 'must be a whole number from 1 to 999999999'],
+    ['TRUSTED_PROXIES', '11', 'must be a whole number from 0 to 10'],
+    ['INTROSPECTION', 'maybe', 'must be true or false'],
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
   ])('refuses %s=%s, by name', (name, text, message) => {
     const asymmetric = typeof message === 'string' ? `${name} ${message}` : message

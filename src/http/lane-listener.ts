@@ -8,6 +8,7 @@ import { AnswersOfTurn } from './answers-of-turn.js'
 import { type Compression, compressedFromBytes } from './compression.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
+import type { CostLimits } from './limit-cost.js'
 import { requestId } from './request-id.js'
 import { hasWishes, noWishes, type Wishes } from './wishes.js'
 
@@ -15,8 +16,10 @@ export interface LaneListenerOptions {
   lane: Lane
   documents: Documents
   compression: Compression
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, client: string) => Context
   authenticator: Authenticator
+  clientOf: (request: IncomingMessage, viewer: Viewer) => string
+  costLimits: CostLimits
   path: string
   /** Told of every answer that the lane gave: the name of its operation, and how long it took */
   observe: (operation: string | undefined, seconds: number) => void
@@ -26,6 +29,9 @@ export interface LaneListenerOptions {
 export interface Taken {
   id: string
   viewer: Viewer
+  client: string
+  /** What it was charged */
+  cost: number
   /** On the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
@@ -68,6 +74,8 @@ export class LaneListener {
       request.on('end', () => {
         const taken: Taken = {
           id: requestId(request.headers),
+          client: this.options.clientOf(request, viewer),
+          cost: 0,
           startedAt,
           viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
@@ -75,6 +83,8 @@ export class LaneListener {
         }
         this.answer(taken, { head, request, response }, () => {
           this.taken.set(request, taken)
+          // The ordinary way charges it anew.
+          if (taken.cost > 0) this.options.costLimits.budgets?.charge(taken.client, -taken.cost)
           ordinary(request, response)
         })
       })
@@ -116,7 +126,7 @@ export class LaneListener {
   private answer(taken: Taken, exchange: Exchange, goOn: () => void): void {
     try {
       const query = readQuery(taken.body, this.options.documents)
-      const answer = query && this.options.lane.run(query, () => this.contextOf(taken))
+      const answer = query && this.run(query, taken)
       if (!answer) goOn()
       else if (typeof answer.data === 'string') this.send(taken, exchange, answer, answer.data)
       else answer.data.then((data) => this.send(taken, exchange, answer, data), goOn)
@@ -124,6 +134,24 @@ export class LaneListener {
       // Whatever it was, the ordinary way meets it again, and says what there is to say.
       goOn()
     }
+  }
+
+  private run(query: QueryRequest, taken: Taken): LaneAnswer | undefined {
+    return this.options.lane.run(
+      query,
+      (cost) => this.admits(taken, cost),
+      () => this.contextOf(taken),
+    )
+  }
+
+  /** Without waiting; whoever is not admitted at once is told by the ordinary way, or admitted there. */
+  private admits(taken: Taken, cost: number): boolean {
+    const { costs, budgets } = this.options.costLimits
+    if (cost > costs.maximum) return false
+    if (!budgets) return true
+    if (!budgets.takeAtOnce(taken.client, cost)) return false
+    taken.cost = cost
+    return true
   }
 
   private send(taken: Taken, exchange: Exchange, { cacheControl, operationName }: LaneAnswer, data: string): void {
@@ -148,7 +176,7 @@ export class LaneListener {
   }
 
   private contextOf(taken: Taken): Context {
-    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes)
+    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes, taken.client)
     return taken.context
   }
 }

@@ -1,7 +1,11 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
-import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled'
 import cors from '@fastify/cors'
 import fastify, {
   type FastifyBaseLogger,
@@ -14,13 +18,17 @@ import type { GraphQLSchema } from 'graphql'
 import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
+import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import { authenticate } from './authentication.js'
+import type { Budgets } from './budgets.js'
 import { cacheControl, unstored } from './cache-control.js'
+import { clientOf, networkOf } from './client.js'
 import { Compression } from './compression.js'
+import { Costs } from './costs.js'
 import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
@@ -30,6 +38,8 @@ import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
+import { limitCost } from './limit-cost.js'
+import { limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
@@ -37,6 +47,7 @@ import { reportOrigins } from './report-origins.js'
 import { refuseConnection, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestObserver } from './request-observer.js'
+import { addSecurityHeaders, securityHeaders } from './security-headers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
@@ -46,7 +57,7 @@ import { noWishes, type Wishes, wishesOf } from './wishes.js'
 export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes) => Context
+  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, client: string) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
   authenticator: Authenticator
@@ -61,7 +72,19 @@ export interface HttpServerOptions {
   maxConnectionsPerAddress: number
   /** How often it is looked whether they are still there */
   heartbeatMs: number
+  limits: Limits
+  /** Whether clients may ask for the schema, and explorers are there */
+  tellsSchema: boolean
   logger: FastifyBaseLogger
+}
+
+export interface Limits {
+  /** Points that one request may cost */
+  maxCost: number
+  /** null: clients may use as much as they like. */
+  budgets: Budgets | null
+  /** Proxies in front that add to X-Forwarded-For */
+  trustedProxies: number
 }
 
 /** GraphQL at /graphql, health at /health, and the pages. Not listening yet. */
@@ -76,12 +99,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     describeFault,
     requests,
     corsOrigins,
+    limits,
+    tellsSchema,
     logger,
   } = options
-  const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
+  const costs = new Costs(schema, limits.maxCost)
+  const costLimits = { costs, budgets: limits.budgets }
+  const client = (request: IncomingMessage, viewer: Viewer) =>
+    limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : ''
+  const lane = new Lane({
+    ...{ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 },
+    costOf: (document) => costs.ofOnly(document),
+  })
   const compression = new Compression()
   const laneListener = new LaneListener({
-    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath },
+    ...{ lane, documents, compression, createContext, authenticator, path: graphqlPath, clientOf: client, costLimits },
     observe: (operation, seconds) => requests.observe(operation, 'lane', seconds),
   })
   const observer = new RequestObserver(requests)
@@ -89,7 +121,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     serverFactory: (ordinary) => createServer({ keepAliveTimeout: keepAliveMs }, laneListener.inFrontOf(ordinary)),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 1024 * 1024,
+    bodyLimit: maxBodyBytes,
+    trustProxy: (_, hop) => hop < limits.trustedProxies,
     requestIdHeader: false,
     genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
@@ -97,25 +130,30 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     frameworkErrors: (error, request, reply) => {
       void (reply as FastifyReply)
         .code(400)
-        .header('x-request-id', request.id)
+        .headers({ ...securityHeaders, 'x-request-id': request.id })
         .send(requestError(error.message, 'BAD_REQUEST', request.id))
     },
   })
   const apollo = new ApolloServer<Context>({
     schema,
+    // Rules and formatter refuse it themselves, and say what to do instead.
     introspection: true,
+    parseOptions,
+    validationOptions,
+    validationRules: validationRules(tellsSchema),
     persistedQueries: documents.persistedQueries,
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(describeFault),
+    formatError: createErrorFormatter({ describeFault, suggests: tellsSchema }),
     logger,
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
-      sandboxPage(),
+      tellsSchema ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
       logErrors(logger, describeFault),
       cacheControl(schema),
+      limitCost(costLimits),
       reportOrigins(() => performance.now()),
       teachLane(lane),
       observer.plugin(),
@@ -131,6 +169,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (isHost(request.headers.host)) return next()
     return reply.code(400).send(requestError('The Host header is malformed', 'BAD_REQUEST', request.id))
   })
+  addSecurityHeaders(server)
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
     next(null, taken ? Readable.from([taken.body]) : payload)
@@ -160,17 +199,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   authenticate(server, authenticator)
   server.route({
     url: graphqlPath,
+    ...(limits.budgets && { onRequest: limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) }),
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: createGraphqlHandler({
       ...{ apollo, documents },
       createContext: ({ raw, id, viewer }) =>
-        observer.began(raw, laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer))),
+        observer.began(
+          raw,
+          laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer), client(raw, viewer)),
+        ),
     }),
   })
-  registerPages(server, { schema, checkHealth })
+  registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, options)
+  addSubscriptions(server, costs, options)
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply
@@ -193,16 +236,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 }
 
 /** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, options: HttpServerOptions): void {
+function addSubscriptions(server: FastifyInstance, costs: Costs, options: HttpServerOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const subscriptions = new Subscriptions({ ...options, now: Date.now })
+  const subscriptions = new Subscriptions({ ...options, costs, now: Date.now })
   const connections = new LiveConnections({ max: maxConnections, maxPerAddress: maxConnectionsPerAddress })
   const createSubscriber: CreateSubscriber = async (requestId, authorization) => {
     const { expiresAtMs } = await authenticator.authenticate(authorization)
     const viewer = async () => (await authenticator.authenticate(authorization)).viewer
-    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes) }
+    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes, '') }
   }
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs }
+  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs }
   addEventStream(server, { ...shared, path: streamPath })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
@@ -210,6 +254,8 @@ function addSubscriptions(server: FastifyInstance, options: HttpServerOptions): 
 }
 
 const graphqlPath = '/graphql'
+/** 500 products with the longest names, in whatever script, fit. */
+const maxBodyBytes = 512 * 1024
 /** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'
