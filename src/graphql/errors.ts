@@ -139,13 +139,19 @@ export function createErrorFormatter({ describeFault, suggests }: ErrorFormatter
 /** With the code of what was refused, where Apollo has none for it or has put its own in the place of ours. */
 function recoded(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
   if (isUncodedRefusal(thrown)) return coded(formatted, 'BAD_REQUEST')
-  if (tooManyTokens.test(formatted.message)) return coded(formatted, 'LIMIT_EXCEEDED')
+  const tooMuch = tooMuchFor(formatted.message)
+  if (tooMuch !== undefined) return { ...coded(formatted, 'LIMIT_EXCEEDED'), message: tooMuch }
   const code = (thrown.originalError as Partial<GraphQLError> | undefined)?.extensions?.code
   return typeof code === 'string' ? coded(formatted, code) : formatted
 }
 
-/** As graphql-js says it */
-const tooManyTokens = /^Syntax Error: Document contains more that \d+ tokens/
+/** graphql-js has limits of its own, and tells of them like this. */
+function tooMuchFor(message: string): string | undefined {
+  const [, tokens] = /^Syntax Error: Document contains more that (\d+) tokens/.exec(message) ?? []
+  if (tokens !== undefined) return `The limit of tokens is ${tokens}, and this document has more`
+  const isAborted = message === 'Validation aborted.'
+  return isAborted ? 'This document repeats fields so often that comparing them would take too long' : undefined
+}
 
 /** graphql-js ends messages with names that resemble a mistaken one. */
 function withoutSuggestion(message: string): string {

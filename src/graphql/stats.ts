@@ -108,6 +108,7 @@ class StatsType {
   asOf!: string
 
   @Access(administrators)
+  @Priced({ listSize: Object.keys(CacheNamespace).length })
   @Field(() => [CacheStatsType])
   caches!: CacheStatsType[]
 }
