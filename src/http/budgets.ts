@@ -64,7 +64,7 @@ export class Budgets {
     if (!this.options.share) return
     budget.untold += points
     this.toTell.add(budget)
-    if (budget.untold >= this.maxUntold / 2) void this.tell()
+    if (!this.isAlone && budget.untold >= this.maxUntold / 2) void this.tell()
   }
 
   remaining(client: string): number {
@@ -95,17 +95,17 @@ export class Budgets {
     if (!share || this.toTell.size === 0) return
     const told = [...this.toTell].map((budget) => ({ budget, client: budget.client, points: budget.untold }))
     this.toTell = new Set()
-    for (const { budget } of told) budget.untold = 0
     try {
       const uses = await share(told, this.forgivenPerMs)
-      for (const [index, { budget }] of told.entries())
-        Object.assign(budget, { used: Number(uses[index]) + budget.untold, at: now() })
+      for (const [index, { budget, points }] of told.entries()) {
+        // What was used meanwhile comes on top.
+        budget.untold = Math.max(0, budget.untold - points)
+        budget.used = Number(uses[index]) + budget.untold
+        budget.at = now()
+      }
       this.isAlone = false
     } catch {
-      for (const { budget, points } of told) {
-        budget.untold += points
-        this.toTell.add(budget)
-      }
+      for (const { budget } of told) this.toTell.add(budget)
       this.isAlone = true
     }
   }
