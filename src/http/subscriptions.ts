@@ -91,7 +91,8 @@ export class Subscriptions {
     return errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
       const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
-      return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...extensions, requestId } }
+      const { http, ...others } = extensions ?? {}
+      return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...others, requestId } }
     })
   }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ApolloServer } from '@apollo/server'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Answer, startTestApp, type TestApp } from '../helpers/app.js'
@@ -143,5 +144,23 @@ describe('the cost', () => {
     app.takeStatements()
     expect((await post(app, '{ users(first: 100) { nodes { id } } }')).status).toBe(400)
     expect(app.takeStatements()).toEqual([])
+  })
+})
+
+describe('docs/security.md', () => {
+  const docs = readFileSync('docs/security.md', 'utf8')
+
+  test('its example costs what it says', async () => {
+    const [, query = ''] = /```graphql\n(.*?)```/s.exec(docs) ?? []
+    const [, small, large] = /= (\d+) points; without the variable, 20 orders make it (\d+)\./.exec(docs) ?? []
+    expect((await report('dry-run', query, { first: 5 })).extensions?.cost.requested).toBe(Number(small))
+    expect((await report('dry-run', query)).extensions?.cost.requested).toBe(Number(large))
+  })
+
+  test('its command answers what it shows, where the maximum is the default', async () => {
+    const [, body = ''] = /-d '(.*?)'/.exec(docs) ?? []
+    const [, shown = ''] = /```json\n(.*?)\n```/s.exec(docs) ?? []
+    const { data, extensions } = await report('dry-run', JSON.parse(body).query)
+    expect({ data, extensions: { cost: { ...extensions?.cost, maximum: 5000 } } }).toEqual(JSON.parse(shown))
   })
 })
