@@ -24,6 +24,7 @@ import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
+import { Budgets, type Share, type Use } from './http/budgets.js'
 import { ClientGoneError, DeadlineExceededError, Deadlines, RequestCaller } from './http/deadlines.js'
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
@@ -95,8 +96,11 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(async () => deadlines.stop())
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
+    const budgets = createBudgets(config, stores.store)
+    const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
+    started.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, deadlines, leaving: leaving.signal },
+      ...{ config, logger, schema, documents, stores, live, deadlines, budgets, leaving: leaving.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -300,12 +304,13 @@ interface Served {
   stores: Stores
   live: Live
   deadlines: Deadlines
+  budgets: Budgets | null
   leaving: AbortSignal
   routes: FiguresRoutes
 }
 
 function createServer(served: Served): Promise<FastifyInstance> {
-  const { config, logger, schema, documents, stores, live, deadlines, leaving, routes } = served
+  const { config, logger, schema, documents, stores, live, deadlines, budgets, leaving, routes } = served
   const { database, cache, relay, figures, tracing } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
@@ -321,7 +326,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     schema,
     documents,
     valuesAreShared: cache.sharesValues,
-    createContext: (requestId, viewer, wishes, connection) => {
+    createContext: ({ id: requestId, viewer, wishes, connection, client }) => {
       const arrivedAt = deadlines.now
       let itself: RequestCaller | undefined
       // Most requests wait for nothing.
@@ -338,6 +343,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
       return {
         requestId,
         viewer,
+        client,
         loaders,
         origins,
         cacheAdmin,
@@ -371,6 +377,8 @@ function createServer(served: Served): Promise<FastifyInstance> {
     slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),
     receiveTimeoutMs: config.RECEIVE_TIMEOUT_MS,
     maxOpenConnections: config.MAX_CONNECTIONS,
+    limits: { maxCost: config.MAX_COST, budgets, trustedProxies: config.TRUSTED_PROXIES },
+    tellsSchema: config.INTROSPECTION ?? !isProduction(config),
     logger,
     requestLog: { logged: config.LOG_REQUESTS, slowMs: config.LOG_SLOW_REQUEST_MS },
     tracing,
@@ -397,6 +405,20 @@ function tokenKeys({ AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url }: Config, logg
   const log = (message: string) => logger.warn(message)
   const limits = { timeoutMs: 3_000, cooldownMs: 30_000, maxAgeMs: 300_000, retryMs: 30_000 }
   return { state: 'public' as const, find: new RemoteKeys({ url, ...limits, now: Date.now, log }).find }
+}
+
+/** null where clients may use as much as they like. */
+function createBudgets(config: Config, store: CacheStore): Budgets | null {
+  const pointsPerMinute = config.RATE_LIMIT ?? (isProduction(config) ? productionRateLimit : 0)
+  if (pointsPerMinute === 0) return null
+  const add = store.addToBuckets?.bind(store)
+  const additionOf = ({ client, points }: Use) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
+  const share: Share | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
+  return new Budgets({ pointsPerMinute, maxClients: 50_000, share, now: () => performance.now() })
+}
+
+function isProduction({ NODE_ENV }: Config): boolean {
+  return NODE_ENV === 'production'
 }
 
 async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
@@ -521,6 +543,8 @@ const silenceMarginMs = 1_000
 const maxOperations = 50
 const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
+const budgetsIntervalMs = 1_000
+const productionRateLimit = 60_000
 const relayIntervalMs = 250
 const liveIntervalMs = 1_000
 /** A process that cannot read for longer tells its subscribers so. */

@@ -41,7 +41,14 @@ export class ApiProcess {
   /** Resolves when it answers. */
   async start(): Promise<void> {
     const { entry, env, port, logFile, name } = this.options
-    const settings = { NODE_ENV: 'production', AUTH_OPEN: 'true', PATH: process.env.PATH ?? '', PORT: String(port), ...env }
+    const settings = {
+      NODE_ENV: 'production',
+      AUTH_OPEN: 'true',
+      RATE_LIMIT: '0',
+      PATH: process.env.PATH ?? '',
+      PORT: String(port),
+      ...env,
+    }
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
       env: settings,
       // Away from a developer's .env

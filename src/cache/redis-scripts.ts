@@ -4,6 +4,7 @@ import { leaseMark } from './entry.js'
 export type ScriptedClient = (Redis | Cluster) & {
   swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
   addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
+  addToBuckets(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<string[]>
   publishRemoval(keyCount: 1, countKey: string, channel: string, keys: string): Promise<unknown>
 }
 
@@ -50,3 +51,18 @@ if type(number) == 'table' and not string.find(number.err, 'OOM') then
 end
 if type(number) == 'table' then number = '?' end
 return redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])`
+
+/** What a bucket holds, and when, by the clock of the server; one that has run dry is forgotten. */
+export const addToBucketsScript = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local leak = tonumber(ARGV[1])
+local levels = {}
+for i, key in ipairs(KEYS) do
+  local held = redis.pcall('GET', key)
+  local level, at = string.match(type(held) == 'string' and held or '', '^([%d.]+) (%d+)$')
+  level = math.max(0, tonumber(level or 0) - (now - tonumber(at or now)) * leak) + tonumber(ARGV[i + 1])
+  redis.call('SET', key, string.format('%.3f %.0f', level, now), 'PX', math.ceil(level / leak) + 1000)
+  levels[i] = string.format('%.3f', level)
+end
+return levels`

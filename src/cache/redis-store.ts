@@ -2,10 +2,24 @@ import calculateSlot from 'cluster-key-slot'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.js'
 import { CombinedReads } from './combined-reads.js'
-import { addCountsScript, publishRemovalScript, type ScriptedClient, swapManyScript } from './redis-scripts.js'
+import {
+  addCountsScript,
+  addToBucketsScript,
+  publishRemovalScript,
+  type ScriptedClient,
+  swapManyScript,
+} from './redis-scripts.js'
 import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
 import { numberKey, RedisWatch } from './redis-watch.js'
-import { type CacheStore, type StoreInfo, StoreUnavailableError, type Swap, type SwapAnswer, type Watcher } from './store.js'
+import {
+  type Addition,
+  type CacheStore,
+  type StoreInfo,
+  StoreUnavailableError,
+  type Swap,
+  type SwapAnswer,
+  type Watcher,
+} from './store.js'
 
 /**
  * Where the server is. Addresses are redis:// or rediss://; user, password and database number, where they are needed, stand in the
@@ -130,6 +144,17 @@ export class RedisStore implements CacheStore {
     return new Map(Object.entries(counts).map(([name, count]) => [name, Number(count)]))
   }
 
+  async addToBuckets(additions: readonly Addition[], leakPerMs: number): Promise<number[]> {
+    const keys = additions.map(({ key }) => key)
+    const levels = await this.run((client) =>
+      this.bySlot(keys, (group) => {
+        const its = group.map((index) => additions[index] as Addition)
+        return client.addToBuckets(its.length, ...its.map(({ key }) => key), leakPerMs, ...its.map(({ amount }) => amount))
+      }),
+    )
+    return levels.map(Number)
+  }
+
   /** Of a cluster: sums over its masters, and the least version and uptime. */
   async info(): Promise<StoreInfo> {
     const nodes = await this.run((client) =>
@@ -251,6 +276,7 @@ function createClient({ target, commandTimeoutMs }: RedisStoreOptions): Scripted
   const client = createUnscripted(target, commandTimeoutMs)
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
+  client.defineCommand('addToBuckets', { lua: addToBucketsScript })
   client.defineCommand('publishRemoval', { lua: publishRemovalScript })
   return client as ScriptedClient
 }

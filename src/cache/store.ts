@@ -29,7 +29,14 @@ export interface CacheStore {
    */
   addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void>
   readCounts(key: string): Promise<ReadonlyMap<string, number>>
+  /** Adds to buckets that leak, and gives what they hold then; undefined where the store has no other clients. */
+  addToBuckets?(additions: readonly Addition[], leakPerMs: number): Promise<number[]>
   info(): Promise<StoreInfo>
+}
+
+export interface Addition {
+  key: string
+  amount: number
 }
 
 export interface Swap {

@@ -2,6 +2,7 @@ import { Arg, Ctx, Field, Float, Int, Mutation, ObjectType, Query, Resolver, reg
 import { Access, administrators } from './access.js'
 import type { CacheInfo, Context } from './context.js'
 import { badUserInput, serviceUnavailable } from './errors.js'
+import { Priced } from './price.js'
 
 /** The values are the names of the cache's namespaces. */
 export enum CacheNamespace {
@@ -64,12 +65,14 @@ const maxWarmUp = 100_000
 @Resolver()
 export class CacheAdminResolver {
   @Access(administrators)
+  @Priced({ weight: 10 })
   @Query(() => CacheInfoType)
   cacheInfo(@Ctx() { cacheAdmin }: Context) {
     return cacheAdmin.info()
   }
 
   @Access(administrators)
+  @Priced({ weight: 1000 })
   @Mutation(() => WarmUpCachePayloadType, {
     description: 'Fills the cache ahead of traffic; all namespaces that can be warmed, unless named',
   })

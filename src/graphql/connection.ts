@@ -3,6 +3,7 @@ import type { ListLoader } from '../loaders/list-loader.js'
 import { type Loader, whenAllLoaded, whenLoaded } from '../loaders/loader.js'
 import { Cursors } from './cursor.js'
 import { badUserInput } from './errors.js'
+import { Priced } from './price.js'
 
 /** Of the Relay specification "GraphQL Cursor Connections": https://relay.dev/graphql/connections.htm */
 @ArgsType()
@@ -21,10 +22,11 @@ export class ConnectionArgs {
 }
 
 export const defaultPageSize = 20
-const maxPageSize = 100
+export const maxPageSize = 100
 
 @Directive('@cacheControl(inheritMaxAge: true)')
 @ObjectType('PageInfo', { simpleResolvers: true })
+@Priced({ weight: 0 })
 export class PageInfoType {
   @Field(() => Boolean)
   hasNextPage!: boolean
@@ -43,6 +45,7 @@ export class PageInfoType {
 export function connectionType<Node extends { id: string }>(name: string, nodeType: () => ClassType<Node>) {
   @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Edge`, { simpleResolvers: true })
+  @Priced({ weight: 0 })
   class EdgeType {
     @Field(() => String, { description: 'Opaque; good for this list only' })
     cursor!: string
@@ -63,6 +66,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     @Field(() => PageInfoType)
     pageInfo!: PageInfoType
 
+    @Priced({ weight: 1 })
     @Field(() => Int, { description: 'Of the whole list. Computed only where it is asked for' })
     totalCount!: number
   }

@@ -8,6 +8,8 @@ export interface Context {
   requestId: string
   /** Who asks */
   viewer: Viewer
+  /** Whom it is charged to */
+  client: string
   /** Fresh for this request */
   loaders: Loaders
   /** Where what was loaded came from, where the request asks to be told */

@@ -21,6 +21,10 @@ export const errorCodes = [
   'SUBSCRIPTIONS_ONLY',
   'TOO_MANY_CONNECTIONS',
   'TOO_MANY_SUBSCRIPTIONS',
+  'LIMIT_EXCEEDED',
+  'COST_LIMIT_EXCEEDED',
+  'RATE_LIMITED',
+  'INTROSPECTION_DISABLED',
   'SERVICE_UNAVAILABLE',
   'OVERLOADED',
   'DEADLINE_EXCEEDED',
@@ -49,6 +53,34 @@ export function forbidden(): GraphQLError {
 /** Something outside this process is needed for the answer and does not answer. */
 export function serviceUnavailable(message: string): GraphQLError {
   return withCode('SERVICE_UNAVAILABLE', message)
+}
+
+/** Something of the request is larger than is allowed. */
+export function limitExceeded(limit: string, requested: number, maximum: number): GraphQLError {
+  const message = `The limit of ${limit} is ${maximum}, and this has ${requested}`
+  return new GraphQLError(message, { extensions: { code: 'LIMIT_EXCEEDED', limit, requested, maximum, ...http(400) } })
+}
+
+/** It could cost more than any request may. */
+export function costLimitExceeded(cost: { requested: number; maximum: number }): GraphQLError {
+  const message = `This could cost ${cost.requested} points, and ${cost.maximum} are allowed: ask for smaller pages, or for less`
+  return new GraphQLError(message, { extensions: { code: 'COST_LIMIT_EXCEEDED', cost, ...http(400) } })
+}
+
+/** The client has used up what its requests may cost for now. */
+export function rateLimited(retryAfterSeconds: number): GraphQLError {
+  const message = `Your requests have cost as much as they may for now: wait ${retryAfterSeconds} s`
+  const headers = { 'retry-after': String(retryAfterSeconds) }
+  return new GraphQLError(message, { extensions: { code: 'RATE_LIMITED', retryAfterSeconds, ...http(429, headers) } })
+}
+
+export function introspectionDisabled(field: string): GraphQLError {
+  const message = `${field} is not available: this server does not tell its schema. Use the SDL that its operators publish`
+  return new GraphQLError(message, { extensions: { code: 'INTROSPECTION_DISABLED' } })
+}
+
+function http(status: number, headers: Readonly<Record<string, string>> = {}) {
+  return { http: { status, headers: new HeaderMap(Object.entries(headers)) } }
 }
 
 export function withCode(code: ErrorCode, message: string): GraphQLError {
@@ -82,10 +114,20 @@ export interface Fault {
   level?: 'debug'
 }
 
-/** Masks what was not written for the client. `describeFault` knows the faults that are no bugs. */
-export function createErrorFormatter(describeFault: (error: unknown) => Fault | null) {
+export interface ErrorFormatterOptions {
+  /** Knows the faults that are no bugs. */
+  describeFault: (error: unknown) => Fault | null
+  /** Whether a mistaken name is answered with those that resemble it */
+  suggests: boolean
+}
+
+/** Masks what was not written for the client. */
+export function createErrorFormatter({ describeFault, suggests }: ErrorFormatterOptions) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
-    if (isPublic(thrown)) return isUncodedRefusal(thrown) ? coded(formatted, 'BAD_REQUEST') : formatted
+    if (isPublic(thrown)) {
+      const its = recoded(formatted, thrown as GraphQLError)
+      return suggests ? its : { ...its, message: withoutSuggestion(its.message) }
+    }
     const { code, message } = describeFault(rootOf(thrown)) ?? bug
     const { requestId } = formatted.extensions ?? {}
     return {
@@ -97,14 +139,37 @@ export function createErrorFormatter(describeFault: (error: unknown) => Fault | 
   }
 }
 
+/** With the code of what was refused, where Apollo has none for it or has put its own in the place of ours. */
+function recoded(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
+  if (isUncodedRefusal(thrown)) return coded(formatted, 'BAD_REQUEST')
+  const tooMuch = tooMuchFor(formatted.message)
+  if (tooMuch !== undefined) return { ...coded(formatted, 'LIMIT_EXCEEDED'), message: tooMuch }
+  const code = (thrown.originalError as Partial<GraphQLError> | undefined)?.extensions?.code
+  return typeof code === 'string' ? coded(formatted, code) : formatted
+}
+
+/** graphql-js has limits of its own, and tells of them like this. */
+function tooMuchFor(message: string): string | undefined {
+  const [, tokens] = /^Syntax Error: Document contains more that (\d+) tokens/.exec(message) ?? []
+  if (tokens !== undefined) return `The limit of tokens is ${tokens}, and this document has more`
+  const isAborted = message === 'Validation aborted.'
+  return isAborted ? 'This document repeats fields so often that comparing them would take too long' : undefined
+}
+
+/** graphql-js ends messages with names that resemble a mistaken one. */
+function withoutSuggestion(message: string): string {
+  const start = message.endsWith('?') ? message.lastIndexOf(' Did you mean ') : -1
+  return start === -1 ? message : message.slice(0, start)
+}
+
 /** Apollo refuses some requests (a persisted query with the wrong hash, say) without a code, and would call them its own fault. */
-function isUncodedRefusal(thrown: unknown): boolean {
-  if (!(thrown instanceof GraphQLError) || thrown.extensions.code !== undefined) return false
+function isUncodedRefusal(thrown: GraphQLError): boolean {
+  if (thrown.extensions.code !== undefined) return false
   const { status } = (thrown.extensions.http ?? {}) as { status?: number }
   return status !== undefined && status >= 400 && status < 500
 }
 
-function coded(formatted: GraphQLFormattedError, code: ErrorCode): GraphQLFormattedError {
+function coded(formatted: GraphQLFormattedError, code: string): GraphQLFormattedError {
   return { ...formatted, extensions: { ...formatted.extensions, code } }
 }
 

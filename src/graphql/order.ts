@@ -5,6 +5,7 @@ import type { Context } from './context.js'
 import { GoneError } from './errors.js'
 import { loadById } from './node.js'
 import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
+import { Priced } from './price.js'
 import { ProductType } from './product-type.js'
 import { topicsOf } from './topics.js'
 import { valueAndErrors } from './user-error.js'
@@ -23,6 +24,7 @@ export class OrderResolver {
     return loaders.users.load(userId)
   }
 
+  @Priced({ listSize: 5 })
   @FieldResolver(() => [ProductType], {
     nullable: 'items',
     description: 'Same length and order as productIds; null where a product is gone',

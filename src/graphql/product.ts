@@ -4,6 +4,7 @@ import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
 import { loadById } from './node.js'
+import { Priced } from './price.js'
 import {
   CreateProductInput,
   CreateProductsPayloadType,
@@ -15,6 +16,9 @@ import {
 } from './product-type.js'
 import { maxTopics, topicsOf } from './topics.js'
 import { valueAndErrors } from './user-error.js'
+
+/** A transaction with more would hold up others. */
+const maxNewProducts = 500
 
 @Resolver(() => ProductType)
 export class ProductResolver {
@@ -43,7 +47,8 @@ export class ProductResolver {
   }
 
   @Access(administrators)
-  @Mutation(() => CreateProductsPayloadType, { description: '500 at most' })
+  @Priced({ maxItems: maxNewProducts })
+  @Mutation(() => CreateProductsPayloadType, { description: `${maxNewProducts} at most` })
   async createProducts(@Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[], @Ctx() { commands }: Context) {
     const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
     return { products: value ?? [], userErrors }

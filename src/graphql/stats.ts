@@ -4,6 +4,7 @@ import type { Totals } from '../model.js'
 import { Access, administrators, everyone } from './access.js'
 import { CacheNamespace } from './cache-admin.js'
 import type { CacheCounts, Context } from './context.js'
+import { Priced } from './price.js'
 import { DateTime } from './scalars.js'
 
 @ObjectType('CacheStats', {
@@ -107,6 +108,7 @@ class StatsType {
   asOf!: string
 
   @Access(administrators)
+  @Priced({ listSize: Object.keys(CacheNamespace).length })
   @Field(() => [CacheStatsType])
   caches!: CacheStatsType[]
 }
@@ -115,6 +117,7 @@ class StatsType {
 export class StatsResolver {
   /** The fields are methods: the totals are loaded, and the counters read, only where they are asked for, and once. */
   @Access(everyone)
+  @Priced({ weight: 10 })
   @Query(() => StatsType)
   stats(@Ctx() { loaders, cacheAdmin }: Context) {
     let counts: ReturnType<typeof cacheAdmin.counts> | undefined

@@ -1,6 +1,7 @@
 import { Field, ObjectType, registerEnumType } from 'type-graphql'
 import type { Outcome } from '../commands/command.js'
 import type { UserError } from '../commands/user-error.js'
+import { Priced } from './price.js'
 
 export enum UserErrorCode {
   INVALID = 'INVALID',
@@ -12,6 +13,7 @@ export enum UserErrorCode {
 }
 registerEnumType(UserErrorCode, { name: 'UserErrorCode' })
 
+@Priced({ weight: 0 })
 @ObjectType('UserError', {
   simpleResolvers: true,
   description: 'An expected failure, for the person at the form. Faults of the request or the server are top-level errors.',

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
@@ -12,6 +12,7 @@ export interface EventStreamOptions {
   path: string
   subscriptions: Subscriptions
   connections: LiveConnections
+  addressOf: (request: IncomingMessage) => string
   corsOrigins: readonly string[]
   createSubscriber: CreateSubscriber
   heartbeatMs: number
@@ -19,7 +20,7 @@ export interface EventStreamOptions {
 
 /** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
 export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
-  const { path, subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs } = options
+  const { path, subscriptions, connections, addressOf, corsOrigins, createSubscriber, heartbeatMs } = options
   const open = new Set<ServerResponse>()
   // Clients connect again, elsewhere or after the restart.
   server.addHook('preClose', async () => {
@@ -34,7 +35,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
       if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', foreignOrigin)
       const read = readRequest(request)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
-      const admission = connections.admit(request.raw.socket.remoteAddress ?? '')
+      const admission = connections.admit(addressOf(request.raw))
       if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
       reply.raw.once('close', admission.release)
 

@@ -5,21 +5,25 @@ import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
 import { type Answer, AnswersOfTurn } from './answers-of-turn.js'
+import type { Asking } from './asking.js'
 import { type Compression, compressedFromBytes } from './compression.js'
-import { type Connection, inHaste } from './deadlines.js'
+import { inHaste } from './deadlines.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
+import type { CostLimits } from './limit-cost.js'
 import type { Load } from './load.js'
 import { requestId } from './request-id.js'
-import { hasWishes, noWishes, type Wishes } from './wishes.js'
+import { hasWishes, noWishes } from './wishes.js'
 
 export interface LaneListenerOptions {
   lane: Pick<Lane, 'run'>
   documents: Documents
   compression: Compression
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, connection: Connection) => Context
+  createContext: (asking: Asking) => Context
   authenticator: Authenticator
   load: Load
+  clientOf: (request: IncomingMessage, viewer: Viewer) => string
+  costLimits: CostLimits
   path: string
   /** Told of every answer that the lane gave, and how long it took */
   observe: (answer: Answer, seconds: number) => void
@@ -28,13 +32,12 @@ export interface LaneListenerOptions {
 }
 
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
-export interface Taken {
-  id: string
-  viewer: Viewer
+export interface Taken extends Asking {
+  /** What it was charged */
+  cost: number
   /** On the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
-  connection: Connection
   /** What was loaded, or failed, in the lane is not asked for again. */
   context: Context | undefined
 }
@@ -73,6 +76,9 @@ export class LaneListener {
       request.on('end', () => {
         const taken: Taken = {
           id: requestId(request.headers),
+          wishes: noWishes,
+          client: this.options.clientOf(request, viewer),
+          cost: 0,
           startedAt,
           viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
@@ -84,6 +90,8 @@ export class LaneListener {
           if (request.socket.destroyed) return
           if (taken.connection === inHaste) taken.context = undefined
           this.taken.set(request, taken)
+          // The ordinary way charges it anew.
+          if (taken.cost > 0) this.options.costLimits.budgets?.charge(taken.client, -taken.cost)
           ordinary(request, response)
         })
       })
@@ -119,7 +127,7 @@ export class LaneListener {
   private answer(taken: Taken, exchange: Exchange, goOn: () => void): void {
     try {
       const query = readQuery(taken.body, this.options.documents)
-      const answer = query && this.options.lane.run(query, () => this.contextOf(taken))
+      const answer = query && this.run(query, taken)
       if (!answer) goOn()
       else if (typeof answer.data === 'string') this.send(taken, exchange, answer, answer.data)
       else this.whileInFlight(answer.data).then((data) => this.send(taken, exchange, answer, data), goOn)
@@ -127,6 +135,24 @@ export class LaneListener {
       // Whatever it was, the ordinary way meets it again, and says what there is to say.
       goOn()
     }
+  }
+
+  private run(query: QueryRequest, taken: Taken): LaneAnswer | undefined {
+    return this.options.lane.run(
+      query,
+      (cost) => this.admits(taken, cost),
+      () => this.contextOf(taken),
+    )
+  }
+
+  /** Without waiting; whoever is not admitted at once is told by the ordinary way, or admitted there. */
+  private admits(taken: Taken, cost: number): boolean {
+    const { costs, budgets } = this.options.costLimits
+    if (cost > costs.maximum) return false
+    if (!budgets) return true
+    if (!budgets.takeAtOnce(taken.client, cost)) return false
+    taken.cost = cost
+    return true
   }
 
   private send(taken: Taken, exchange: Exchange, { cacheControl, operationName }: LaneAnswer, data: string): void {
@@ -162,7 +188,7 @@ export class LaneListener {
   }
 
   private contextOf(taken: Taken): Context {
-    taken.context = this.options.createContext(taken.id, taken.viewer, noWishes, taken.connection)
+    taken.context = this.options.createContext(taken)
     return taken.context
   }
 }

@@ -9,13 +9,15 @@ import { renderLanding, renderLandingText } from './pages/landing.js'
 export interface PagesOptions {
   schema: GraphQLSchema
   checkHealth: () => Promise<HealthReport>
+  /** Without, there are neither explorers nor the SDL. */
+  tellsSchema: boolean
 }
 
 /**
  * What people open in a browser: / tells the state and the way to everything else. Sandbox, at /graphql itself, is Apollo's to serve
  * (pages/sandbox.ts).
  */
-export function registerPages(server: FastifyInstance, { schema, checkHealth }: PagesOptions): void {
+export function registerPages(server: FastifyInstance, { schema, checkHealth, tellsSchema }: PagesOptions): void {
   server.get('/', async (request, reply) => {
     const landing = {
       health: await checkHealth(),
@@ -28,11 +30,12 @@ export function registerPages(server: FastifyInstance, { schema, checkHealth }: 
       : reply.type('text/plain; charset=utf-8').send(renderLandingText(landing))
   })
 
-  // As plain text browsers show it; anything else they would only save.
-  const sdl = createAsset(printSchema(schema), 'text/plain; charset=utf-8')
-  server.get('/schema.graphql', (request, reply) => sendAsset(request, reply, sdl))
-
-  registerGraphiql(server)
+  if (tellsSchema) {
+    // As plain text browsers show it; anything else they would only save.
+    const sdl = createAsset(printSchema(schema), 'text/plain; charset=utf-8')
+    server.get('/schema.graphql', (request, reply) => sendAsset(request, reply, sdl))
+    registerGraphiql(server)
+  }
   for (const [name, contentType] of assets) {
     const asset = readAsset(name, contentType)
     server.get(`/assets/${name}`, (request, reply) => sendAsset(request, reply, asset))

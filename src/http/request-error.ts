@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
 import { requestId } from './request-id.js'
+import { securityHeaders } from './security-headers.js'
 
 export interface Refusal {
   status: number
@@ -53,6 +54,7 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${id}`,
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
     'connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())

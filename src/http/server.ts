@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { Readable } from 'node:stream'
 import { ApolloServer } from '@apollo/server'
-import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled'
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled'
 import cors from '@fastify/cors'
 import fastify, {
   type FastifyBaseLogger,
@@ -14,15 +18,20 @@ import type { GraphQLSchema } from 'graphql'
 import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
+import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import type { Tracing } from '../tracing/tracing.js'
+import type { Asking } from './asking.js'
 import { authenticate } from './authentication.js'
+import type { Budgets } from './budgets.js'
 import { cacheControl, unstored } from './cache-control.js'
+import { clientOf, networkOf } from './client.js'
 import { Compression } from './compression.js'
-import { type Connection, stillThere } from './deadlines.js'
+import { Costs } from './costs.js'
+import { stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
@@ -33,6 +42,8 @@ import type { HealthReport } from './health.js'
 import { registerHealth } from './health-routes.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
+import { limitCost } from './limit-cost.js'
+import { limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
 import { sandboxPage } from './pages/sandbox.js'
@@ -42,6 +53,7 @@ import { refuseConnection, refuseExpectation, requestError, withRequestId } from
 import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
+import { addSecurityHeaders, securityHeaders } from './security-headers.js'
 import { shed } from './shed.js'
 import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
@@ -49,12 +61,12 @@ import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
 import { traceOperations } from './trace-operations.js'
 import { WebSocketEndpoint } from './web-socket.js'
-import { noWishes, type Wishes, wishesOf } from './wishes.js'
+import { noWishes, wishesOf } from './wishes.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
-  createContext: (requestId: string, viewer: Viewer, wishes: Wishes, connection: Connection) => Context
+  createContext: (asking: Asking) => Context
   /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
   valuesAreShared: boolean
   authenticator: Authenticator
@@ -76,10 +88,22 @@ export interface HttpServerOptions {
   /** A request that has not arrived as a whole by then is given up. */
   receiveTimeoutMs: number
   maxOpenConnections: number
+  limits: Limits
+  /** Whether clients may ask for the schema, and explorers are there */
+  tellsSchema: boolean
   logger: FastifyBaseLogger
   requestLog: Pick<RequestLogOptions, 'logged' | 'slowMs'>
   /** undefined where nothing is traced */
   tracing: Tracing | undefined
+}
+
+export interface Limits {
+  /** Points that one request may cost */
+  maxCost: number
+  /** null: clients may use as much as they like. */
+  budgets: Budgets | null
+  /** Proxies in front that add to X-Forwarded-For */
+  trustedProxies: number
 }
 
 /** GraphQL at /graphql, health at /health, /livez and /readyz, and the pages. Not listening yet. */
@@ -96,15 +120,24 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requests,
     corsOrigins,
     load,
+    limits,
+    tellsSchema,
     logger,
     tracing,
   } = options
-  const lane = new Lane({ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 })
+  const costs = new Costs(schema, limits.maxCost)
+  const costLimits = { costs, budgets: limits.budgets }
+  const client = (request: IncomingMessage, viewer: Viewer) =>
+    limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : ''
+  const lane = new Lane({
+    ...{ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 },
+    costOf: (document) => costs.ofOnly(document),
+  })
   const compression = new Compression()
   const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
   const observer = new RequestObserver(requests, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
   const laneListener = new LaneListener({
-    ...{ documents, compression, createContext, authenticator, load, path: graphqlPath, leaving },
+    ...{ documents, compression, createContext, authenticator, load, path: graphqlPath, leaving, clientOf: client, costLimits },
     lane: tracing?.operations.ofLane(lane) ?? lane,
     observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
@@ -115,7 +148,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 1024 * 1024,
+    bodyLimit: maxBodyBytes,
+    trustProxy: (_, hop) => hop < limits.trustedProxies,
     requestIdHeader: false,
     genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
@@ -123,27 +157,30 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     frameworkErrors: (error, request, reply) => {
       void (reply as FastifyReply)
         .code(400)
-        .header('x-request-id', request.id)
+        .headers({ ...securityHeaders, 'x-request-id': request.id })
         .send(requestError(error.message, 'BAD_REQUEST', request.id))
     },
   })
   const apollo = new ApolloServer<Context>({
     schema,
+    // Rules and formatter refuse it themselves, and say what to do instead.
     introspection: true,
+    parseOptions,
+    validationOptions,
+    validationRules: validationRules(tellsSchema),
     persistedQueries: documents.persistedQueries,
-    // Deeper ones would overflow the stack further on.
-    parseOptions: { maxTokens: 1_000 },
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(describeFault),
+    formatError: createErrorFormatter({ describeFault, suggests: tellsSchema }),
     logger,
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
-      sandboxPage(),
+      tellsSchema ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
       logErrors(logger, describeFault),
       cacheControl(schema),
+      limitCost(costLimits),
       reportOrigins(() => performance.now()),
       teachLane(lane),
       observer.plugin(),
@@ -162,6 +199,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (isHost(request.headers.host)) return next()
     return reply.code(400).send(requestError('The Host header is missing or malformed', 'BAD_REQUEST', request.id))
   })
+  addSecurityHeaders(server)
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
     next(null, taken ? Readable.from([taken.body]) : payload)
@@ -192,18 +230,26 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     createContext: ({ raw, id, viewer }) =>
       observer.began(
         raw,
-        laneListener.takenOf(raw)?.context ?? createContext(id, viewer, wishesOf(raw.headers, viewer), raw.socket),
+        laneListener.takenOf(raw)?.context ??
+          createContext({
+            id,
+            viewer,
+            wishes: wishesOf(raw.headers, viewer),
+            connection: raw.socket,
+            client: client(raw, viewer),
+          }),
       ),
   })
   server.route({
     url: graphqlPath,
+    ...(limits.budgets && { onRequest: limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) }),
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: tracing?.operations.around(handler) ?? handler,
   })
-  registerPages(server, { schema, checkHealth })
+  registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, options)
+  addSubscriptions(server, costs, options)
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -220,16 +266,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 }
 
 /** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, options: HttpServerOptions): void {
+function addSubscriptions(server: FastifyInstance, costs: Costs, options: HttpServerOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const subscriptions = new Subscriptions({ ...options, now: Date.now })
+  const subscriptions = new Subscriptions({ ...options, costs, now: Date.now })
   const connections = new LiveConnections({ max: maxConnections, maxPerAddress: maxConnectionsPerAddress })
   const createSubscriber: CreateSubscriber = async (requestId, authorization) => {
     const { expiresAtMs } = await authenticator.authenticate(authorization)
     const viewer = async () => (await authenticator.authenticate(authorization)).viewer
-    return { requestId, expiresAtMs, createContext: async () => createContext(requestId, await viewer(), noWishes, stillThere) }
+    const createContextNow = async () =>
+      createContext({ id: requestId, viewer: await viewer(), wishes: noWishes, connection: stillThere, client: '' })
+    return { requestId, expiresAtMs, createContext: createContextNow }
   }
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, heartbeatMs }
+  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs }
   addEventStream(server, { ...shared, path: streamPath })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
@@ -252,6 +301,8 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
 }
 
 export const graphqlPath = '/graphql'
+/** 500 products with the longest names, in whatever script, fit. */
+const maxBodyBytes = 512 * 1024
 /** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'

@@ -11,17 +11,22 @@ import {
   type GraphQLSchema,
   getOperationAST,
   parse,
+  specifiedRules,
   validate,
 } from 'graphql'
 import type { Context } from '../graphql/context.js'
+import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type ErrorCode, type Fault, GoneError, isPublic, rootOf, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
+import type { Costs } from './costs.js'
 import type { DocumentRequest, Documents } from './documents.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
   describeFault: (error: unknown) => Fault | null
   documents: Documents
+  costs: Costs
+  tellsSchema: boolean
   logger: FastifyBaseLogger
   now: () => number
 }
@@ -59,12 +64,12 @@ export class Subscriptions {
   private readonly formatError: ReturnType<typeof createErrorFormatter>
 
   constructor(private readonly options: SubscriptionsOptions) {
-    this.formatError = createErrorFormatter(options.describeFault)
+    this.formatError = createErrorFormatter({ describeFault: options.describeFault, suggests: options.tellsSchema })
   }
 
   async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
     try {
-      const read = this.readDocument(this.documentOf(request), request.operationName)
+      const read = this.readDocument(this.documentOf(request), request)
       if (read.state === 'refused') return read
       const args = {
         schema: this.options.schema,
@@ -86,7 +91,8 @@ export class Subscriptions {
     return errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
       const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
-      return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...extensions, requestId } }
+      const { http, ...others } = extensions ?? {}
+      return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...others, requestId } }
     })
   }
 
@@ -105,14 +111,16 @@ export class Subscriptions {
     throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
   }
 
-  private readDocument(query: string, operationName: string | undefined) {
+  private readDocument(query: string, { operationName, variables = {} }: SubscriptionRequest) {
     let document: DocumentNode
     try {
-      document = parse(query)
+      document = parse(query, parseOptions)
     } catch (error) {
       return refused([coded(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
     }
-    const errors = validate(this.options.schema, document)
+    const { schema, tellsSchema, costs } = this.options
+    const rules = [...specifiedRules, ...validationRules(tellsSchema)]
+    const errors = validate(schema, document, rules, validationOptions)
     if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
     const operation = getOperationAST(document, operationName)
     if (!operation) {
@@ -123,6 +131,7 @@ export class Subscriptions {
       const message = `Only subscriptions are answered here; send a ${operation.operation} to /graphql by POST`
       return refused([withCode('SUBSCRIPTIONS_ONLY', message)])
     }
+    costs.check(costs.of(document, operation, variables))
     return { state: 'good' as const, document }
   }
 
@@ -208,7 +217,7 @@ function refused(errors: readonly GraphQLError[]) {
 }
 
 function coded(error: GraphQLError, code: ErrorCode): GraphQLError {
-  error.extensions.code = code
+  error.extensions.code ??= code
   return error
 }
 

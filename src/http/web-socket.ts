@@ -18,6 +18,7 @@ export interface WebSocketOptions {
   path: string
   subscriptions: Subscriptions
   connections: LiveConnections
+  addressOf: (request: IncomingMessage) => string
   corsOrigins: readonly string[]
   createSubscriber: CreateSubscriber
   maxSubscriptions: number
@@ -72,7 +73,7 @@ export class WebSocketEndpoint {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy())
     const refusal = this.refusalOf(request)
-    const admission = refusal ?? this.options.connections.admit(request.socket.remoteAddress ?? '')
+    const admission = refusal ?? this.options.connections.admit(this.options.addressOf(request))
     const id = requestId(request.headers)
     if (admission.state === 'refused') {
       refuseRaw(socket, admission, id)

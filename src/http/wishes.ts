@@ -22,7 +22,9 @@ export function wishesOf(headers: IncomingHttpHeaders, viewer: Viewer): Wishes {
 }
 
 export function hasWishes(headers: IncomingHttpHeaders): boolean {
-  return headers['cache-control'] !== undefined || headers[originsHeader] !== undefined
+  return headers['cache-control'] !== undefined || headers[originsHeader] !== undefined || headers[costHeader] !== undefined
 }
 
+/** See limit-cost.ts */
+export const costHeader = 'x-cost-report'
 const originsHeader = 'x-cache-report'

@@ -11,9 +11,13 @@ export interface LaneOptions {
   sharedTypes: readonly string[]
   /** Documents that are remembered at most, compiled or not */
   maxDocuments: number
+  /** What a document with one operation may cost, by its variables as they came */
+  costOf: (document: DocumentNode) => CostOf
   /** How often the ordinary execution must have answered a document before it is compiled */
   sightings: number
 }
+
+type CostOf = (variables: Readonly<Record<string, unknown>>) => number
 
 /** What a request asks for, as it came */
 export interface QueryRequest {
@@ -32,7 +36,7 @@ export interface LaneAnswer {
 
 type Remembered =
   | { state: 'seen'; times: number }
-  | { state: 'compiled'; query: CompiledQuery; operationName: string | undefined; cacheControl: string }
+  | { state: 'compiled'; query: CompiledQuery; cost: CostOf; operationName: string | undefined; cacheControl: string }
   | { state: 'refused' }
 
 /**
@@ -54,11 +58,16 @@ export class Lane {
     })
   }
 
-  /** undefined where the request is not for the lane. Throws where it turns out not to be. */
-  run({ query, variables, operationName }: QueryRequest, createContext: () => unknown): LaneAnswer | undefined {
+  /** undefined where the request is not for the lane, or its cost is not admitted. Throws where it turns out not to be for it. */
+  run(
+    { query, variables, operationName }: QueryRequest,
+    admits: (cost: number) => boolean,
+    createContext: () => unknown,
+  ): LaneAnswer | undefined {
     const its = this.documents.get(query)
     if (its?.state !== 'compiled') return undefined
     if (operationName !== undefined && operationName !== its.operationName) return undefined
+    if (!admits(its.cost(variables))) return undefined
     const { cacheControl } = its
     return { data: its.query(variables, createContext()), operationName: its.operationName, cacheControl }
   }
@@ -75,7 +84,13 @@ export class Lane {
   private compile(document: DocumentNode, cacheControl: string): Remembered {
     try {
       const query = compileQuery(this.compileOptions, document)
-      return { state: 'compiled', query, operationName: operationNameOf(document), cacheControl }
+      return {
+        state: 'compiled',
+        query,
+        cost: this.options.costOf(document),
+        operationName: operationNameOf(document),
+        cacheControl,
+      }
     } catch (error) {
       // The stack may be too small for a document that is nested deeply.
       if (error instanceof NotCompilableError || error instanceof RangeError) return { state: 'refused' }

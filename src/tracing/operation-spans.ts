@@ -31,11 +31,11 @@ export class OperationSpans {
   /** The same lane. A span that says that the lane gave up comes before that of the ordinary execution. */
   ofLane(lane: Pick<Lane, 'run'>): Pick<Lane, 'run'> {
     return {
-      run: (query, createContext) => {
+      run: (query, admits, createContext) => {
         const span = this.tracer.start({ name: 'GraphQL Operation', attributes: { 'graphql.way': 'lane' } })
-        if (!span) return lane.run(query, createContext)
+        if (!span) return lane.run(query, admits, createContext)
         try {
-          const answer = this.tracer.enter(span, () => lane.run(query, createContext))
+          const answer = this.tracer.enter(span, () => lane.run(query, admits, createContext))
           // One that is not for the lane is left without an end, so nobody hears of it.
           if (!answer) return undefined
           this.describe(span, 'query', answer.operationName)

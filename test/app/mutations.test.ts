@@ -438,12 +438,9 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(numbers).toEqual(numbers.map((_: number, index: number) => numbers[0] + index))
       })
 
-      test.each([
-        [0, 'inputs must name at least one product'],
-        [501, 'inputs must name at most 500 products'],
-      ])('refuses %i', async (length, message) => {
-        const payload = await expectNoChange(() => run('createProducts', { inputs: Array(length).fill(good) }))
-        expect(payload).toEqual({ products: [], userErrors: [invalid(['inputs'], message)] })
+      test('refuses none', async () => {
+        const payload = await expectNoChange(() => run('createProducts', { inputs: [] }))
+        expect(payload).toEqual({ products: [], userErrors: [invalid(['inputs'], 'inputs must name at least one product')] })
       })
 
       test.each([

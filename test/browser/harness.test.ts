@@ -13,18 +13,18 @@ describe.skipIf(noBrowser)('the browser of the tests', () => {
   })
 
   test('what is elsewhere is neither reached nor overlooked', async () => {
-    const { page, askedElsewhere } = await browser.open(`${app.origin}/health`)
+    const { page, askedElsewhere } = await browser.open(`${app.origin}/health`, { bypassCSP: true })
     await page.evaluate('fetch("http://elsewhere.example/", { mode: "no-cors" }).catch(() => undefined)')
     expect(askedElsewhere).toEqual(['http://elsewhere.example/'])
   })
 
   test('an error in the console fails the test', { fails: true }, async () => {
-    const { page } = await browser.open(`${app.origin}/health`)
+    const { page } = await browser.open(`${app.origin}/health`, { bypassCSP: true })
     await page.evaluate('console.error("broken")')
   })
 
   test('a failed request to the own origin fails the test', { fails: true }, async () => {
-    const { page } = await browser.open(`${app.origin}/health`)
+    const { page } = await browser.open(`${app.origin}/health`, { bypassCSP: true })
     await page.evaluate('fetch("/nowhere")')
   })
 })

@@ -19,7 +19,7 @@ describe.skipIf(noBrowser)('in a browser, a page of the server', () => {
 
   /** Runs it in the page, where it pushes what it hears to `heard`, and changes the stock until it is heard of. */
   async function hears(script: string): Promise<void> {
-    const { page } = await browser.open(`${app.origin}/health`)
+    const { page } = await browser.open(app.origin)
     await page.evaluate(`globalThis.heard = []; ${script}; undefined`)
     let stock = 0
     await until(async () => {

@@ -106,6 +106,22 @@ describe.skipIf(noBrowser)('the pages', () => {
     await page.getByRole('button', { name: 'Execute query' }).waitFor()
   })
 
+  test('the policy lets Sandbox open its frame, and nobody else', async () => {
+    const { page, askedElsewhere } = await browser.open(app.origin)
+    const frames = ['https://sandbox.embed.apollographql.com/sandbox/explorer', 'https://elsewhere.example/']
+    const embed = `
+      window.refused = []
+      addEventListener('securitypolicyviolation', ({ blockedURI }) => window.refused.push(blockedURI))
+      for (const src of ${JSON.stringify(frames)}) document.body.append(Object.assign(document.createElement('iframe'), { src }))
+      document.querySelector('iframe').setAttribute('style', 'height: 100%')
+      window.EmbeddedSandbox = class {}`
+    await page.route(sandboxEmbed, (route) => route.fulfill({ contentType: 'text/javascript', body: embed }))
+    await page.goto(`${app.origin}/graphql`)
+    await page.waitForFunction('window.refused?.length > 0')
+    expect(await page.evaluate('window.refused')).toEqual([frames[1]?.replace(/\/$/, '')])
+    expect(askedElsewhere).toEqual([frames[0]])
+  })
+
   test('where Apollo can be reached, Sandbox gets all starter operations, and does not poll', async () => {
     const { page } = await browser.open(app.origin)
     const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.given = options } }'

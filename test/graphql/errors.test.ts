@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
 import { createErrorFormatter } from '../../src/graphql/errors.js'
 
-const format = createErrorFormatter(() => null)
+const format = createErrorFormatter({ describeFault: () => null, suggests: true })
 const formatted = (thrown: GraphQLError) => format({ message: thrown.message, extensions: thrown.extensions }, thrown)
 
 test('what a context or a plugin throws is masked, though Apollo wraps it in an error of GraphQL with its text', () => {

@@ -14,12 +14,22 @@ const context = createShopContext({ seed: 1, viewer: administrator, near: 1, fai
 function ask(lane: Lane, source: string) {
   const document = parse(source)
   for (let times = 0; times < 2; times += 1) lane.answered(source, document, 'no-store')
-  return lane.run({ query: source, variables: {}, operationName: undefined }, () => context)?.data
+  return lane.run(
+    { query: source, variables: {}, operationName: undefined },
+    () => true,
+    () => context,
+  )?.data
 }
 
 describe('what the lane remembers', () => {
   test('does not grow with the number of different documents', async () => {
-    const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 1_000, sightings: 2 })
+    const lane = new Lane({
+      schema,
+      sharedTypes: ['User', 'Product', 'Order'],
+      maxDocuments: 1_000,
+      costOf: () => () => 0,
+      sightings: 2,
+    })
     let asked = 0
     const askUpTo = async (end: number) => {
       for (; asked < end; asked += 1) {
@@ -35,7 +45,13 @@ describe('what the lane remembers', () => {
 
   test('is bounded where somebody makes the worst of every document', async () => {
     for (const kind of ['long', 'short'] as const) {
-      const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 })
+      const lane = new Lane({
+        schema,
+        sharedTypes: ['User', 'Product', 'Order'],
+        maxDocuments: 100,
+        costOf: () => () => 0,
+        sightings: 2,
+      })
       const before = heldMegabytes()
       for (let index = 0; index < 300; index += 1) await ask(lane, costlyDocument(kind, index))
       expect(heldMegabytes() - before).toBeLessThan(30)
@@ -49,13 +65,22 @@ describe('a document that is within the limit of length and hard to compile', ()
   test.each(Object.entries(adversarialDocuments))('%s is left to the ordinary execution', (_, source) => {
     expect(source.length).toBeLessThanOrEqual(8_192)
     expect(validate(schema, parse(source))).toEqual([])
-    expect(ask(new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 }), source)).toBe(
-      undefined,
-    )
+    expect(
+      ask(
+        new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, costOf: () => () => 0, sightings: 2 }),
+        source,
+      ),
+    ).toBe(undefined)
   })
 
   test('a long one is, too, whatever is in it', () => {
-    const lane = new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, sightings: 2 })
+    const lane = new Lane({
+      schema,
+      sharedTypes: ['User', 'Product', 'Order'],
+      maxDocuments: 100,
+      costOf: () => () => 0,
+      sightings: 2,
+    })
     expect(ask(lane, '{ __typename }'.padEnd(8_192))).toBe('{"__typename":"Query"}')
     expect(ask(lane, '{ __typename }'.padEnd(8_193))).toBe(undefined)
   })

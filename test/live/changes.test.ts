@@ -90,7 +90,7 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
 
     test.each([
       ['no ids', productChanged, { ids: [] }, 'BAD_USER_INPUT'],
-      ['101 ids', productChanged, { ids: Array.from({ length: 101 }, (_, index) => `product_${index + 1}`) }, 'BAD_USER_INPUT'],
+      ['101 ids', productChanged, { ids: Array.from({ length: 101 }, (_, index) => `product_${index + 1}`) }, 'LIMIT_EXCEEDED'],
       ['ids of something else', productChanged, { ids: ['user_1'] }, 'BAD_USER_INPUT'],
       ['no variable', productChanged, {}, 'BAD_USER_INPUT'],
       ['a query', '{ stats { totalUsers } }', {}, 'SUBSCRIPTIONS_ONLY'],

@@ -3,7 +3,7 @@ import { escapeHtml, renderPage } from './html.js'
 
 /** Path, name, and what is there. Those that this server does not have are left out. */
 const endpoints = [
-  ['/graphql', 'GraphQL', 'POST is the API; a browser gets Apollo Sandbox, which comes from Apollo’s servers'],
+  ['/graphql', 'GraphQL', 'the API'],
   ['/graphiql', 'GraphiQL', 'an explorer that works without internet'],
   ['/schema.graphql', 'Schema', 'the SDL, for code generators and editors'],
   ['/dashboard', 'Dashboard', 'what the cache does right now'],
@@ -40,7 +40,7 @@ ${links.map(([path, name, about]) => `<li><a href="${path}">${name}</a> <code>${
 </ul>
 
 <h2>Try it</h2>
-<p>Open <a href="/graphiql">GraphiQL</a> and press the play button, or ask from a terminal:</p>
+<p>${hasPath('/graphiql') ? 'Open <a href="/graphiql">GraphiQL</a> and press the play button, or ask from a terminal:' : 'From a terminal:'}</p>
 <pre><code>${escapeHtml(curl(origin))}</code></pre>
 </main>`,
   })

@@ -7,7 +7,7 @@ import { commented, starterOperations } from './starter-operations.js'
  * reached: the line on top is there whatever else is, also where the frame stays empty.
  */
 export function sandboxPage(): ApolloServerPlugin {
-  const html = renderPage({ title: 'Apollo Sandbox', body, scripts: [embedUrl, '/assets/sandbox.js'] })
+  const html = renderPage({ title: 'Apollo Sandbox', body, scripts: [sandboxEmbed, '/assets/sandbox.js'] })
   return {
     async serverWillStart() {
       return { renderLandingPage: async () => ({ html }) }
@@ -15,7 +15,9 @@ export function sandboxPage(): ApolloServerPlugin {
   }
 }
 
-const embedUrl = 'https://embeddable-sandbox.cdn.apollographql.com/v2/embeddable-sandbox.umd.production.min.js'
+export const sandboxEmbed = 'https://embeddable-sandbox.cdn.apollographql.com/v2/embeddable-sandbox.umd.production.min.js'
+/** Where the frame that it opens comes from */
+export const sandboxFrame = 'https://sandbox.embed.apollographql.com'
 
 /** One document for all operations: Sandbox cannot be opened with several tabs. */
 const options = {

@@ -1,0 +1,14 @@
+import type { Viewer } from '../auth/viewer.js'
+import type { Connection } from './deadlines.js'
+import type { Wishes } from './wishes.js'
+
+/** Of a request, what its context is made from */
+export interface Asking {
+  /** Of the request */
+  id: string
+  viewer: Viewer
+  wishes: Wishes
+  connection: Connection
+  /** Who pays for it; '' where nobody does */
+  client: string
+}

@@ -1,0 +1,45 @@
+import { type DocumentNode, type GraphQLSchema, getOperationAST, type OperationDefinitionNode } from 'graphql'
+import { type Estimate, estimate } from '../graphql/cost.js'
+import { costLimitExceeded, limitExceeded } from '../graphql/errors.js'
+import { evaluate, type Variables } from '../graphql/terms.js'
+
+/** What operations cost: estimated once for each, as long as it is remembered. */
+export class Costs {
+  private readonly estimates = new WeakMap<OperationDefinitionNode, Estimate>()
+
+  constructor(
+    private readonly schema: GraphQLSchema,
+    /** Points that one request may cost */
+    readonly maximum: number,
+  ) {}
+
+  /** Throws where an argument names more than it may. */
+  of(document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): number {
+    const { cost, itemLimits } = this.estimate(document, operation)
+    for (const { name, items, maximum } of itemLimits) {
+      const count = evaluate(items, variables)
+      if (count > maximum) throw limitExceeded(name, count, maximum)
+    }
+    return evaluate(cost, variables)
+  }
+
+  /** Throws where that is more than one request may cost. */
+  check(requested: number): void {
+    if (requested > this.maximum) throw costLimitExceeded({ requested, maximum: this.maximum })
+  }
+
+  /** Of the only operation of a document */
+  ofOnly(document: DocumentNode): (variables: Variables) => number {
+    const operation = getOperationAST(document)
+    const cost = operation ? this.estimate(document, operation).cost : 0
+    return (variables) => evaluate(cost, variables)
+  }
+
+  private estimate(document: DocumentNode, operation: OperationDefinitionNode): Estimate {
+    const known = this.estimates.get(operation)
+    if (known) return known
+    const its = estimate(this.schema, document, operation)
+    this.estimates.set(operation, its)
+    return its
+  }
+}

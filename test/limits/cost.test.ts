@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs'
+import { ApolloServer } from '@apollo/server'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type Answer, startTestApp, type TestApp } from '../helpers/app.js'
+import { post } from '../helpers/post.js'
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp({ env: { MAX_COST: '100', CACHE_NEAR_MB: '8' } })
+})
+afterAll(() => app.stop())
+
+interface Cost {
+  requested: number
+  maximum: number
+  remaining?: number
+}
+
+async function report(header: string, query: string, variables: Record<string, unknown> = {}) {
+  const response = await fetch(`${app.origin}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-cost-report': header },
+    body: JSON.stringify({ query, variables }),
+  })
+  const answer = (await response.json()) as Answer<unknown> & { extensions?: { cost: Cost } }
+  return { status: response.status, cacheControl: response.headers.get('cache-control'), ...answer }
+}
+
+const order = '{ id user { name } products { name } }'
+const page = 'query($first: Int, $last: Int = 3) { products(first: $first, last: $last) { nodes { id } } }'
+const prices: [cost: number, query: string, variables?: Record<string, unknown>][] = [
+  [1, '{ __typename }'],
+  [1, '{ product(id: "product_1") { name price } }'],
+  [2, '{ a: product(id: "product_1") { name } b: product(id: "product_2") { name } }'],
+  [1, '{ product(id: "product_1") { name } product(id: "product_1") { price } }'],
+  [7, `{ order(id: "order_1") ${order} }`],
+  // A page and 20 products, unless told; what is counted, and what says where the page ends
+  [21, '{ products { nodes { id } } }'],
+  [21, '{ products { edges { cursor node { id } } pageInfo { endCursor } } }'],
+  [2, '{ products { totalCount } }'],
+  [41, '{ products { nodes { id } edges { node { name } } } }'],
+  [6, '{ products(first: 5) { nodes { id } } }'],
+  [8, '{ products(last: 7) { nodes { id } } }'],
+  [1, '{ products(first: 0) { nodes { id } } }'],
+  [101, '{ products(first: 100000) { nodes { id } } }'],
+  [1, '{ products(first: -5) { nodes { id } } }'],
+  [2 + 5 * 7, `{ user(id: "user_1") { orders(first: 5) { nodes ${order} } } }`],
+  [1 + 4 * (2 + 3 * 2), '{ users(first: 4) { nodes { orders(first: 3) { nodes { user { id } } } } } }'],
+  [6, page, { first: 5 }],
+  [4, page],
+  [4, page, { first: null }],
+  [21, page, { first: null, last: null }],
+  [101, page, { first: 1e9 }],
+  [3, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['user_1', 'product_1', 'order_1'] }],
+  [1, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: 'user_1' }],
+  [2, 'query($id: ID!) { nodes(ids: [$id, "product_1"]) { id } }', { id: 'user_1' }],
+  // The dearest type that it may be
+  [7, `{ node(id: "order_1") { id ... on User { name } ... on Order ${order} } }`],
+  [7, `{ node(id: "order_1") { ...Any } } fragment Any on Node { id ... on Order ${order} }`],
+  // What may be left out counts.
+  [
+    7,
+    `query($is: Boolean = false) { order(id: "order_1") { id user @include(if: $is) { name } products @skip(if: $is) { name } } }`,
+  ],
+  [11 + 6, '{ stats { revenue caches { namespace } } }'],
+  [100, '{ __schema { queryType { name } } }'],
+  [12, 'mutation { updateProductStock(productId: "product_1", stock: 1) { product { id } userErrors { code } } }'],
+  [
+    18,
+    `mutation($id: ID!) { createOrder(input: { userId: $id, productIds: ["product_1"] }) { order ${order} } }`,
+    { id: 'user_1' },
+  ],
+  [
+    10 + 3 + 1 + 3,
+    'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { products { id } userErrors { code } } }',
+    { inputs: Array(3).fill({ name: 'A', price: 1, stock: 1, category: 'A' }) },
+  ],
+  [1_011, 'mutation { warmUpCache { warmed { namespace } } }'],
+]
+
+describe('a dry run', () => {
+  test.each(prices)('costs %i: %s %j', async (requested, query, variables) => {
+    const { extensions, ...answer } = await report('dry-run', query, variables)
+    expect(answer).toEqual({ status: 200, cacheControl: 'no-store', data: null })
+    expect(extensions).toEqual({ cost: { requested, maximum: 100 } })
+  })
+
+  test('reads and changes nothing', async () => {
+    app.takeStatements()
+    await report('dry-run', 'mutation { deleteCategory(category: "Books") { deletedCount } }')
+    await report('dry-run', '{ products(category: "Never asked for") { nodes { id } } }')
+    expect(app.takeStatements()).toEqual([])
+  })
+
+  test('says what is wrong with a document', async () => {
+    expect(await report('dry-run', '{ nothing }')).toMatchObject({
+      status: 400,
+      errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    })
+  })
+})
+
+describe('the cost', () => {
+  test('comes beside the answer where it is asked for', async () => {
+    const { extensions, data, cacheControl } = await report('1', '{ product(id: "product_1") { id } }')
+    expect({ extensions, data, cacheControl }).toEqual({
+      data: { product: { id: 'product_1' } },
+      extensions: { cost: { requested: 1, maximum: 100 } },
+      cacheControl: 'no-store',
+    })
+  })
+
+  test('is not told otherwise', async () => {
+    expect(await app.query('{ product(id: "product_1") { id } }')).toEqual({ data: { product: { id: 'product_1' } } })
+  })
+
+  test('may be the maximum, and not more: the same document under other variables, the ordinary way and in the lane', async () => {
+    const asked = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
+    const query = 'query($first: Int!) { products(first: $first) { nodes { id } } }'
+    const ask = async (first: number) => {
+      const { status, data, errors } = await post(app, query, { first })
+      return { status, nodes: data?.products.nodes.length, ...errors?.[0] }
+    }
+    const answered = { status: 200, nodes: 99 }
+    const refused = {
+      status: 400,
+      message: 'This could cost 101 points, and 100 are allowed: ask for smaller pages, or for less',
+      extensions: { code: 'COST_LIMIT_EXCEEDED', cost: { requested: 101, maximum: 100 }, requestId: expect.any(String) },
+    }
+    expect(await ask(100)).toEqual(refused)
+    expect(await ask(99)).toEqual(answered)
+    expect(await ask(99)).toEqual(answered)
+    asked.mockClear()
+    expect(await ask(99)).toEqual(answered)
+    expect(asked).not.toHaveBeenCalled()
+    expect(await ask(100)).toEqual(refused)
+    expect(asked).toHaveBeenCalledTimes(1)
+    expect(await ask(99)).toEqual(answered)
+    expect(asked).toHaveBeenCalledTimes(1)
+    asked.mockRestore()
+  })
+
+  test('that is too high is refused before anything is read', async () => {
+    app.takeStatements()
+    expect((await post(app, '{ users(first: 100) { nodes { id } } }')).status).toBe(400)
+    expect(app.takeStatements()).toEqual([])
+  })
+})
+
+describe('docs/security.md', () => {
+  const docs = readFileSync('docs/security.md', 'utf8')
+
+  test('its example costs what it says', async () => {
+    const [, query = ''] = /```graphql\n(.*?)```/s.exec(docs) ?? []
+    const [, small, large] = /= (\d+) points; without the variable, 20 orders make it (\d+)\./.exec(docs) ?? []
+    expect((await report('dry-run', query, { first: 5 })).extensions?.cost.requested).toBe(Number(small))
+    expect((await report('dry-run', query)).extensions?.cost.requested).toBe(Number(large))
+  })
+
+  test('its command answers what it shows, where the maximum is the default', async () => {
+    const [, body = ''] = /-d '(.*?)'/.exec(docs) ?? []
+    const [, shown = ''] = /```json\n(.*?)\n```/s.exec(docs) ?? []
+    const { data, extensions } = await report('dry-run', JSON.parse(body).query)
+    expect({ data, extensions: { cost: { ...extensions?.cost, maximum: 5000 } } }).toEqual(JSON.parse(shown))
+  })
+})

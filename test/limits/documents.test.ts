@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { post, postBody } from '../helpers/post.js'
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp()
+})
+afterAll(() => app.stop())
+
+const repeat = (count: number, part: (index: number) => string) =>
+  Array.from({ length: count }, (_, index) => part(index)).join(' ')
+
+/** A user, and selections in it that are so many levels deep */
+function deep(levels: number): string {
+  const [path, leaves] = [
+    ['orders(first: 1)', 'nodes', 'user'],
+    ['id', 'totalCount', 'id'],
+  ] as const
+  const inner = levels - 2
+  return `{ user(id: "user_1") { ${repeat(inner, (level) => `${path[level % 3]} {`)} ${leaves[inner % 3]} ${'}'.repeat(inner)} } }`
+}
+
+/** Beside the product itself; nine at a time come out of a fragment. */
+function fields(count: number): string {
+  const selections = `${repeat(Math.floor((count - 1) / 9), () => '...Nine')} ${repeat((count - 1) % 9, () => 'id')}`
+  return `{ product(id: "product_1") { ${selections} } } fragment Nine on Product { ${repeat(9, () => 'name')} }`
+}
+
+const limits: [limit: string, maximum: number, document: (count: number) => string][] = [
+  ['depth', 20, deep],
+  ['fields', 1_000, fields],
+  ['rootFields', 20, (count) => `{ ${repeat(count, () => '__typename')} }`],
+  ['aliases', 30, (count) => `{ stats { ${repeat(count, (index) => `a${index}: revenue`)} } }`],
+  ['directives', 50, (count) => `{ product(id: "product_1") { id ${repeat(count, () => 'name @include(if: true)')} } }`],
+  ['Query.nodes(ids:)', 100, (count) => `{ nodes(ids: [${repeat(count, () => '"product_1"')}]) { id } }`],
+]
+
+describe('a document', () => {
+  test.each(limits)('is answered at the limit of %s, %i, and refused beyond it', async (limit, maximum, document) => {
+    expect(await post(app, document(maximum))).toMatchObject({ status: 200, data: expect.any(Object) })
+    const refused = await post(app, document(maximum + 1))
+    expect(refused.status).toBe(400)
+    expect(refused.data).toBeUndefined()
+    expect(refused.errors).toEqual([
+      expect.objectContaining({
+        message: `The limit of ${limit} is ${maximum}, and this has ${maximum + 1}`,
+        extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED', limit, requested: maximum + 1, maximum }),
+      }),
+    ])
+  })
+
+  test('may have 1000 tokens', async () => {
+    const document = (tokens: number) =>
+      `mutation { createOrder(input: { userId: "user_1", productIds: [${repeat(tokens - 20, () => '"product_1"')}] }) { replayed } }`
+    expect((await post(app, document(1_000))).status).toBe(200)
+    expect(await post(app, document(1_001))).toMatchObject({
+      status: 400,
+      errors: [{ message: 'The limit of tokens is 1000, and this document has more', extensions: { code: 'LIMIT_EXCEEDED' } }],
+    })
+  })
+
+  test('may have four connections within each other, and be the introspection of the usual tools', async () => {
+    const connection = (inner: string) => `orders(first: 1) { edges { node { user { ${inner} } } } }`
+    const { status } = await post(app, `{ user(id: "user_1") { ${connection(connection(connection(connection('id'))))} } }`)
+    expect(status).toBe(200)
+    const { getIntrospectionQuery } = await import('graphql')
+    const everything = { specifiedByUrl: true, directiveIsRepeatable: true, schemaDescription: true, inputValueDeprecation: true }
+    expect((await post(app, getIntrospectionQuery(everything))).status).toBe(200)
+  })
+
+  test('counts fragments where they are spread, also where they double each other', async () => {
+    const doubling = repeat(
+      40,
+      (index) => `fragment F${index} on User { ...F${index + 1} orders { nodes { user { ...F${index + 1} } } } }`,
+    )
+    const { errors } = await post(app, `{ user(id: "user_1") { ...F0 } } ${doubling} fragment F40 on User { id }`)
+    expect(errors?.map(({ extensions }) => (extensions as { limit?: string }).limit)).toEqual(['depth', 'fields'])
+  })
+
+  test('whose fragments go in circles is told so', async () => {
+    const { status, errors } = await post(
+      app,
+      '{ user(id: "user_1") { ...A } } fragment A on User { ...B } fragment B on User { ...A }',
+    )
+    expect(status).toBe(400)
+    expect(errors?.[0]?.message).toContain('Cannot spread fragment "A" within itself')
+  })
+
+  test('that repeats fields without end is not compared without end', async () => {
+    const { status, errors } = await post(app, `{ product(id: "product_1") { ${repeat(980, () => 'id')} } }`)
+    expect(status).toBe(400)
+    expect(errors).toEqual([expect.objectContaining({ extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED' }) })])
+  })
+
+  test('is told of 20 mistakes at most', async () => {
+    const { errors } = await post(
+      app,
+      `{ ${repeat(20, () => 'nothing')} product(id: "product_1") { ${repeat(20, () => 'no')} } }`,
+    )
+    expect(errors).toHaveLength(21)
+  })
+})
+
+describe('a list of arguments', () => {
+  const nodes = 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }'
+
+  test('is as long as its variable, also when the lane has the document', async () => {
+    const ids = (length: number) => ({ ids: Array(length).fill('product_1') })
+    for (let time = 0; time < 4; time += 1) expect((await post(app, nodes, ids(100))).status).toBe(200)
+    expect(await post(app, nodes, ids(101))).toMatchObject({ status: 400, errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] })
+    expect((await post(app, nodes, ids(100))).status).toBe(200)
+  })
+
+  test('of inputs may have 500, and nothing is changed beyond', async () => {
+    const count = async () => (await app.query('{ products { totalCount } }')).data.products.totalCount
+    const before = await count()
+    const product = { name: 'New', price: 1, stock: 1, category: 'New' }
+    const create = 'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { userErrors { code } } }'
+    const refused = await post(app, create, { inputs: Array(501).fill(product) })
+    expect(refused).toMatchObject({ status: 400, errors: [{ extensions: { code: 'LIMIT_EXCEEDED', maximum: 500 } }] })
+    expect(await count()).toBe(before)
+    expect((await post(app, create, { inputs: Array(500).fill(product) })).status).toBe(200)
+    expect(await count()).toBe(before + 500)
+  })
+})
+
+test('a body may have 512 KB', async () => {
+  const body = (bytes: number) => {
+    const [start, end] = ['{"query":"{ __typename }","padding":"', '"}']
+    return `${start}${'x'.repeat(bytes - start.length - end.length)}${end}`
+  }
+  expect((await postBody(app, body(512 * 1024))).status).toBe(200)
+  expect(await postBody(app, body(512 * 1024 + 1))).toMatchObject({
+    status: 413,
+    errors: [{ extensions: { code: 'BAD_REQUEST' } }],
+  })
+})
+
+test('500 products with the longest names fit', async () => {
+  const product = { name: '漢'.repeat(200), price: 999_999.99, stock: 2_147_483_647, category: '漢'.repeat(100) }
+  const create = 'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { userErrors { code } } }'
+  const { status, data } = await post(app, create, { inputs: Array(500).fill(product) })
+  expect({ status, data }).toEqual({ status: 200, data: { createProducts: { userErrors: [] } } })
+})

@@ -1,0 +1,144 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { post } from '../helpers/post.js'
+
+const production = { NODE_ENV: 'production', AUTH_OPEN: 'true' }
+const html = { headers: { accept: 'text/html' } }
+const introspection = '{ __schema { queryType { name } } }'
+const typeByName = '{ __type(name: "User") { name } }'
+const mistaken = '{ product(id: "product_1") { nam } }'
+const mistakenVariable = 'mutation($input: CreateUserInput!) { createUser(input: $input) { userErrors { code } } }'
+const explorers = ['/graphiql', '/schema.graphql', '/assets/graphiql/graphiql.js']
+
+describe('in production', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: production })
+  })
+  afterAll(() => app.stop())
+
+  test.each([introspection, typeByName, `query { ...A } fragment A on Query ${introspection}`])(
+    'the schema is not told: %s',
+    async (query) => {
+      const { status, data, errors } = await post(app, query)
+      expect({ status, data }).toEqual({ status: 400, data: undefined })
+      expect(errors).toEqual([
+        expect.objectContaining({
+          message: expect.stringMatching(/^__(schema|type) is not available: this server does not tell its schema/),
+          extensions: expect.objectContaining({ code: 'INTROSPECTION_DISABLED' }),
+        }),
+      ])
+    },
+  )
+
+  test('__typename is', async () => {
+    expect(await app.query('{ __typename product(id: "product_1") { __typename } }')).toEqual({
+      data: { __typename: 'Query', product: { __typename: 'Product' } },
+    })
+  })
+
+  test('a mistaken name is not answered with those that resemble it', async () => {
+    const message = async (query: string, variables?: Record<string, unknown>) =>
+      (await post(app, query, variables)).errors?.[0]?.message
+    expect(await message(mistaken)).toBe('Cannot query field "nam" on type "Product".')
+    expect(await message(mistakenVariable, { input: { nam: 'A', name: 'A', email: 'a@example.com' } })).toMatch(
+      /Field "nam" is not defined by type "CreateUserInput"\.$/,
+    )
+  })
+
+  test('explorers and SDL are not there, and the front page does not lead to them', async () => {
+    for (const path of explorers) expect((await fetch(`${app.origin}${path}`, html)).status, path).toBe(404)
+    const sandbox = await fetch(`${app.origin}/graphql`, html)
+    expect(sandbox.status).toBe(400)
+    expect(sandbox.headers.get('content-type')).toContain('application/json')
+    for (const headers of [{}, html.headers]) {
+      const page = await (await fetch(app.origin, { headers })).text()
+      expect(page).toContain('/health')
+      expect(page).not.toMatch(/graphiql|schema\.graphql|Sandbox/i)
+    }
+  })
+
+  test('clients have a budget', async () => {
+    const response = await fetch(`${app.origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-cost-report': '1' },
+      body: JSON.stringify({ query: '{ product(id: "product_1") { name } }' }),
+    })
+    expect(await response.json()).toMatchObject({ extensions: { cost: { requested: 1, maximum: 5000, remaining: 59_999 } } })
+  })
+})
+
+describe('elsewhere, and where it is asked for in production', () => {
+  test.each<Record<string, string>>([{}, { ...production, INTROSPECTION: 'true', RATE_LIMIT: '0' }])(
+    'the schema is told, and clients have no budget: %j',
+    async (env) => {
+      const app = await startTestApp({ env })
+      expect((await post(app, introspection)).data).toEqual({ __schema: { queryType: { name: 'Query' } } })
+      expect((await post(app, mistaken)).errors?.[0]?.message).toContain('Did you mean "name"?')
+      for (const path of explorers) expect((await fetch(`${app.origin}${path}`, html)).status, path).toBe(200)
+      expect(await (await fetch(`${app.origin}/graphql`, html)).text()).toContain('Apollo Sandbox')
+      await app.stop()
+    },
+  )
+})
+
+describe('every answer', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp()
+  })
+  afterAll(() => app.stop())
+
+  const query = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"query":"{ __typename }"}' }
+  const answers: [string, string, RequestInit][] = [
+    ['a query', '/graphql', query],
+    [
+      'a query that another site may read',
+      '/graphql',
+      { ...query, headers: { ...query.headers, origin: 'https://studio.apollographql.com' } },
+    ],
+    ['a refused query', '/graphql', { ...query, body: '{"query":"{ nothing }"}' }],
+    ['what is no JSON', '/graphql', { ...query, body: '{' }],
+    ['health', '/health', {}],
+    ['figures', '/metrics', {}],
+    ['the SDL', '/schema.graphql', {}],
+    ['a script', '/assets/graphiql.js', {}],
+    ['nothing', '/nowhere', {}],
+    ['an address that cannot be decoded', '/%ff', {}],
+    ['the front page', '/', html],
+    ['GraphiQL', '/graphiql', html],
+    ['Sandbox', '/graphql', html],
+    ['the dashboard', '/dashboard', html],
+  ]
+
+  test.each(answers)('has headers that tell browsers to be careful: %s', async (_, path, init) => {
+    // Four times, so that what the lane answers is among them.
+    for (let time = 0; time < 4; time += 1) {
+      const { headers } = await fetch(`${app.origin}${path}`, init)
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('referrer-policy')).toBe('strict-origin-when-cross-origin')
+      const policy = headers.get('content-security-policy')?.split('; ')
+      expect(policy).toEqual(expect.arrayContaining(["default-src 'none'", "frame-ancestors 'none'"]))
+      expect(String(policy?.find((directive) => directive.startsWith('script-src')))).not.toMatch(/unsafe|\*/)
+      for (const name of ['server', 'x-powered-by', 'access-control-allow-credentials']) expect(headers.get(name)).toBeNull()
+    }
+  })
+
+  test('also to what is no request at all', async () => {
+    const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
+    socket.write('Hello?\r\n\r\n')
+    expect(await text(socket)).toContain("content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n")
+  })
+
+  test('is for the origins that are allowed', async () => {
+    const allowed = async (origin: string) =>
+      (await fetch(`${app.origin}/graphql`, { ...query, headers: { ...query.headers, origin } })).headers.get(
+        'access-control-allow-origin',
+      )
+    expect(await allowed('https://studio.apollographql.com')).toBe('https://studio.apollographql.com')
+    for (const origin of ['https://evil.example', 'https://studio.apollographql.com.evil.example', 'null'])
+      expect(await allowed(origin), origin).toBeNull()
+  })
+})
