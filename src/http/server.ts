@@ -97,7 +97,7 @@ export interface HttpServerOptions {
   tracing: Tracing | undefined
 }
 
-export interface Limits {
+interface Limits {
   /** Points that one request may cost */
   maxCost: number
   /** null: clients may use as much as they like. */
