@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { challenge } from '../auth/challenge.js'
 import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import type { LiveConnections } from './live-connections.js'
@@ -43,7 +44,9 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
       const subscribed = await subscriptions.subscribe(read, subscriber)
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
-        return reply.code(statusOf(errors[0]?.extensions?.code)).send({ errors })
+        const status = statusOf(errors[0]?.extensions?.code)
+        if (status === 401) reply.header('www-authenticate', challenge())
+        return reply.code(status).send({ errors })
       }
       const { answers } = subscribed
       const response = takeOver(reply)
@@ -100,6 +103,8 @@ function takeOver(reply: FastifyReply): ServerResponse {
     // nginx would hold events back.
     'x-accel-buffering': 'no',
   })
+  // A close follows.
+  reply.raw.on('error', () => undefined)
   reply.raw.socket?.setKeepAlive(true, keepAliveMs).setNoDelay(true)
   return reply.raw
 }
@@ -110,10 +115,12 @@ async function stream(response: ServerResponse, answers: Answers, heartbeatMs: n
   const heartbeat = setInterval(() => {
     // What was sent before the last one has not been taken yet.
     if (response.writableNeedDrain) response.destroy()
-    else response.write(comment(''))
+    else if (!response.writableEnded) response.write(comment(''))
   }, heartbeatMs)
   try {
     for await (const answer of answers) {
+      // The stop of the server ends it, too; what is written after that is a fault of the whole process.
+      if (response.writableEnded) break
       if (!response.write(`event: next\ndata: ${JSON.stringify(answer)}\n\n`)) await drained(response)
     }
     if (!response.writableEnded) response.end('event: complete\ndata:\n\n')

@@ -91,7 +91,8 @@ export class Subscriptions {
     return errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
       const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
-      const { http, ...others } = extensions ?? {}
+      // A status has no place in a stream.
+      const { http: _, ...others } = extensions ?? {}
       return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...others, requestId } }
     })
   }

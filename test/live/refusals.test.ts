@@ -1,0 +1,54 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { openSocket, orderCreated, productChanged } from '../helpers/live.js'
+import { secret } from '../helpers/tokens.js'
+import { until } from '../helpers/until.js'
+
+const mine = { userId: 'user_1' }
+
+async function stream(app: TestApp, query: string, variables: object) {
+  const response = await fetch(`${app.origin}/graphql/stream`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  })
+  const { status, headers } = response
+  if (status !== 200) return { status, challenge: headers.get('www-authenticate'), body: await response.json() }
+  await response.body?.cancel()
+  return { status }
+}
+
+/** The errors that a socket is told. */
+async function refusal(app: TestApp, query: string, variables: object) {
+  const its = await openSocket(app)
+  its.send({ id: '1', type: 'subscribe', payload: { query, variables } })
+  await until(() => its.messages.length > 1)
+  its.socket.terminate()
+  return its.messages[1].payload
+}
+
+test('where only trusted documents are answered, no other subscription is', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-live-'))
+  const file = join(folder, 'documents.json')
+  await writeFile(file, JSON.stringify({ 'sha256:one': productChanged }))
+  const app = await startTestApp({ env: { TRUSTED_DOCUMENTS: file, TRUSTED_DOCUMENTS_ONLY: 'true' } })
+  expect(await stream(app, productChanged, { ids: ['product_1'] })).toEqual({ status: 200 })
+  const errors = [{ message: expect.any(String), extensions: { code: 'QUERY_NOT_IN_SAFELIST', requestId: expect.any(String) } }]
+  expect(await stream(app, orderCreated, mine)).toMatchObject({ status: 400, body: { errors } })
+  expect(await refusal(app, orderCreated, mine)).toEqual(errors)
+  await app.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+test('who sends no token where it takes one is asked for it, and told nothing of the inside', async () => {
+  const app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
+  const extensions = { code: 'UNAUTHENTICATED', requestId: expect.any(String) }
+  const { status, challenge, body } = await stream(app, orderCreated, mine)
+  expect([status, challenge]).toEqual([401, 'Bearer realm="graphql"'])
+  expect(body).toEqual({ errors: [expect.objectContaining({ extensions })] })
+  expect(await refusal(app, orderCreated, mine)).toEqual([expect.objectContaining({ extensions })])
+  await app.stop()
+})
