@@ -24,7 +24,7 @@ import { priceOf } from './price.js'
 import { atLeast, type Defaults, plus, type Term, termOf, times } from './terms.js'
 
 /** A list of arguments that may have so many values */
-export interface ItemLimit {
+interface ItemLimit {
   /** Field and argument */
   name: string
   items: Term
