@@ -65,7 +65,7 @@ export function refuseExpectation({ headers }: IncomingMessage, response: Server
   const id = requestId(headers)
   const body = JSON.stringify(requestError('Expect can only be 100-continue', 'BAD_REQUEST', id))
   const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
-  response.writeHead(417, { ...head, 'x-request-id': id, connection: 'close' }).end(body)
+  response.writeHead(417, { ...securityHeaders, ...head, 'x-request-id': id, connection: 'close' }).end(body)
 }
 
 const noHttp = { status: 400, message: 'This is not a request of HTTP/1.1' }

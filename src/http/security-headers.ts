@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { onSendHookHandler } from 'fastify'
 import { sandboxEmbed, sandboxFrame } from './pages/sandbox.js'
 
 /** On every answer. What is no page may do nothing at all where a browser is made to show it. */
@@ -9,17 +9,10 @@ export const securityHeaders = {
 } as const
 
 /** Pages may use what this server sends, and what their explorer needs beyond that. */
-export function addSecurityHeaders(server: FastifyInstance): void {
-  server.addHook('onRequest', (_, reply, next) => {
-    reply.headers(securityHeaders)
-    next()
-  })
-  server.addHook('onSend', (request, reply, _, next) => {
-    if (String(reply.getHeader('content-type')).startsWith('text/html')) {
-      reply.header('content-security-policy', policies[request.routeOptions.url ?? ''] ?? policy({}))
-    }
-    next()
-  })
+export const letPagesWork: onSendHookHandler = (request, reply, _, next) => {
+  const isPage = String(reply.getHeader('content-type')).startsWith('text/html')
+  if (isPage) reply.header('content-security-policy', policies[request.routeOptions.url ?? ''] ?? policy({}))
+  next()
 }
 
 type Directives = Readonly<Record<string, readonly string[]>>

@@ -53,7 +53,7 @@ import { refuseConnection, refuseExpectation, requestError, withRequestId } from
 import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
-import { addSecurityHeaders, securityHeaders } from './security-headers.js'
+import { letPagesWork, securityHeaders } from './security-headers.js'
 import { shed } from './shed.js'
 import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
@@ -194,12 +194,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   server.addHook('onRequest', (request, reply, next) => {
     // Unless somebody says otherwise. The lane writes them in this order.
     reply.header('x-request-id', request.id).header('cache-control', unstored).header('vary', 'Accept, Accept-Encoding')
+    reply.headers(securityHeaders)
     // HTTP/1.0 need not have one.
     if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
     if (isHost(request.headers.host)) return next()
     return reply.code(400).send(requestError('The Host header is missing or malformed', 'BAD_REQUEST', request.id))
   })
-  addSecurityHeaders(server)
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
     next(null, taken ? Readable.from([taken.body]) : payload)
@@ -210,6 +210,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
     next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
   })
+  server.addHook('onSend', letPagesWork)
   server.addHook('onSend', tagAnswer)
   server.addHook('onSend', compression.onSend)
   server.addHook('onResponse', ({ raw, id, viewer, routeOptions, method }, reply, done) => {

@@ -132,6 +132,15 @@ describe('every answer', () => {
     expect(await text(socket)).toContain("content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n")
   })
 
+  test.each([
+    ['a malformed Host', 'GET /graphql HTTP/1.1\r\nhost: a b<>\r\nconnection: close\r\n\r\n'],
+    ['an expectation that nobody has', 'GET / HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\nconnection: close\r\n\r\n'],
+  ])('also to %s', async (_, request) => {
+    const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
+    socket.write(request)
+    expect(await text(socket)).toMatch(/^content-security-policy: default-src 'none'; frame-ancestors 'none'\r$/im)
+  })
+
   test('is for the origins that are allowed', async () => {
     const allowed = async (origin: string) =>
       (await fetch(`${app.origin}/graphql`, { ...query, headers: { ...query.headers, origin } })).headers.get(

@@ -23,7 +23,14 @@ export class ServedProcess {
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {
-    const settings = { NODE_ENV: 'production', AUTH_OPEN: 'true', LOG_LEVEL: 'warn', PORT: String(this.port), ...this.env }
+    const settings = {
+      NODE_ENV: 'production',
+      AUTH_OPEN: 'true',
+      RATE_LIMIT: '0',
+      LOG_LEVEL: 'warn',
+      PORT: String(this.port),
+      ...this.env,
+    }
     const child = spawn(process.execPath, startArguments(), {
       env: { PATH: process.env.PATH, ...settings },
       // Away from a developer's .env
