@@ -95,7 +95,7 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
     'a document too deep',
     post({ query: `{ user(id: "user_1") ${'{ orders { nodes { user '.repeat(1_000)}` }),
     400,
-    'GRAPHQL_PARSE_FAILED',
+    'LIMIT_EXCEEDED',
   ],
   ['an unknown field', post({ query: '{ nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a null for an id', post({ query: '{ user(id: null) { id } }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
