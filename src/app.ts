@@ -94,13 +94,16 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const deadlines = new Deadlines({ timeoutMs: config.REQUEST_TIMEOUT_MS, now: monotonic })
     deadlines.start()
     started.push(async () => deadlines.stop())
+    const load = createLoad(config)
+    load.start()
+    started.push(async () => load.stop())
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
     const budgets = createBudgets(config, stores.store)
     const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
     started.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, deadlines, budgets, leaving: leaving.signal },
+      ...{ config, logger, schema, documents, stores, live, deadlines, load, budgets, leaving: leaving.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -304,13 +307,14 @@ interface Served {
   stores: Stores
   live: Live
   deadlines: Deadlines
+  load: Load
   budgets: Budgets | null
   leaving: AbortSignal
   routes: FiguresRoutes
 }
 
 function createServer(served: Served): Promise<FastifyInstance> {
-  const { config, logger, schema, documents, stores, live, deadlines, budgets, leaving, routes } = served
+  const { config, logger, schema, documents, stores, live, deadlines, load, budgets, leaving, routes } = served
   const { database, cache, relay, figures, tracing } = stores
   const fetchers = createFetchers(database)
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
@@ -373,7 +377,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
-    load: new Load({ maxInFlight: config.MAX_IN_FLIGHT, maxDelayMs: config.MAX_EVENT_LOOP_DELAY_MS, now: monotonic }),
+    load,
     slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),
     receiveTimeoutMs: config.RECEIVE_TIMEOUT_MS,
     maxOpenConnections: config.MAX_CONNECTIONS,
@@ -505,6 +509,10 @@ async function pingTrusted(cache: Cache): Promise<number> {
   return latencyMs
 }
 
+function createLoad({ MAX_IN_FLIGHT: maxInFlight, MAX_EVENT_LOOP_DELAY_MS: maxDelayMs }: Config): Load {
+  return new Load({ maxInFlight, maxDelayMs, burstMs: delaysOfBurst * maxDelayMs, now: monotonic })
+}
+
 function monotonic(): number {
   return performance.now()
 }
@@ -558,5 +566,7 @@ const auditsPerReport = 360
 /** Twice the longest that a change may take to reach the cache, see the README */
 const auditBoundMs = 2_000
 const megabyte = 1024 * 1024
+/** 3 s, unless the delay is set */
+const delaysOfBurst = 6
 /** Of answers that clients do not read */
 const maxUnsentBytes = 64 * megabyte

@@ -69,18 +69,19 @@ describe('a client that takes its time', () => {
     await isServed()
   })
 
-  test('and does not read its answer, is cut off, also where it asks for nothing else', async () => {
+  test('and does not read its answer, is cut off, and what else it asked for is not answered', async () => {
     const before = await connectionsOf(app)
     const client = await connect()
     client.socket.pause()
-    const fields = Array.from({ length: 2_000 }, (_, index) => `a${index}: name`).join(' ')
-    client.socket.write(postText(`{ products(first: 100) { nodes { ${fields} } } }`))
+    const fields = Array.from({ length: 30 }, (_, index) => `a${index}: name`).join(' ')
+    // More than what the kernel keeps for them
+    for (let count = 0; count < 200; count += 1) client.socket.write(postText(`{ products(first: 100) { nodes { ${fields} } } }`))
     await until(async () => (await connectionsOf(app)) > before)
     await until(async () => (await connectionsOf(app)) <= before)
     client.socket.resume()
     await client.closed
     expect(client.received()).toMatch(/^HTTP\/1\.1 200 /)
-    expect(client.received()).not.toMatch(/\}\n$/)
+    expect(client.received().split('HTTP/1.1 200 ').length).toBeLessThan(200)
     await isServed()
   })
 })
