@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Copy, DockerfileParser, type From, type Instruction } from 'dockerfile-ast'
 
@@ -67,7 +67,7 @@ async function copy(values: readonly string[], source: string, target: string): 
   const names = values.slice(0, -1)
   const to = values.at(-1) as string
   for (const name of names) {
-    const path = to.endsWith('/') ? join(target, to, name) : join(target, to)
+    const path = to.endsWith('/') ? join(target, to, basename(name)) : join(target, to)
     // From another stage, names are absolute and begin with its working folder.
     await cp(join(source, name.replace(/^\/app\//, '')), path, { recursive: true, verbatimSymlinks: true })
   }
