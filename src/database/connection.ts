@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import { dialAnswered } from './answered-socket.js'
+import { surviveLostConnections } from './transactions.js'
 
 export type Database = postgres.Sql
 /** What a query runs on: the pool, or the transaction that a command opened on it. */
@@ -20,7 +21,7 @@ export interface ConnectionOptions {
 /** A lazy pool: nothing connects before the first statement, and a lost connection is opened again by the next. */
 export function connect(options: ConnectionOptions): Database {
   const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, onStatement } = options
-  return postgres(url, {
+  const database = postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutMs / 1000,
     idle_timeout: 60,
@@ -35,6 +36,8 @@ export function connect(options: ConnectionOptions): Database {
     ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), silenceMs) }),
     ...(onStatement && { debug: (_connection: number, text: string) => onStatement(text) }),
   })
+  surviveLostConnections(database)
+  return database
 }
 
 /** Where postgres.js was told to connect to: the first of the hosts, or a local socket */
