@@ -4,7 +4,6 @@ ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY tools/mend-postgres.js ./tools/
 # With the optional packages: esbuild's own binary is one of them.
 RUN npm ci
 COPY tsconfig.json ./
@@ -14,7 +13,6 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS production-modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-COPY tools/mend-postgres.js ./tools/
 # Without the embedded Postgres, which is optional: here DATABASE_URL names one.
 RUN npm ci --omit=dev --omit=optional
 
