@@ -57,7 +57,7 @@ describe('a transaction whose connection is lost', () => {
     ['goes on with a statement', (transaction: Database) => transaction`update users set name = 'lost'`],
     ['ends', async () => undefined],
     ['throws', async () => Promise.reject(new Error('mine'))],
-  ])('while it waits for something else, and then %s, fails, and does nothing to the connection that comes next', async (_, goOn) => {
+  ])('while it waits for something else, then %s, fails, and does nothing to the next connection', async (_, goOn) => {
     const waits = deferred<void>()
     const waiting = deferred<void>()
     const ended = deferred<void>()
