@@ -5,10 +5,11 @@ import type postgres from 'postgres'
  * whatever else the work asks for, where there is no connection any more, and take the whole process along.
  */
 export function surviveLostConnections(database: postgres.Sql): void {
-  const begin = database.begin.bind(database) as (work: Work) => Promise<unknown>
-  const beginAndSurvive = (work: Work): Promise<unknown> => {
+  const begin = database.begin.bind(database) as (options: string, work: Work) => Promise<unknown>
+  const beginAndSurvive = (...its: [Work] | [options: string, work: Work]): Promise<unknown> => {
+    const [options, work] = its.length === 1 ? ['', its[0]] : its
     let isOver = false
-    const transaction = begin((its) => {
+    const transaction = begin(options, (its) => {
       const guarded = whileNot(() => isOver, its)
       // What never ends has no end to be sent.
       return Promise.resolve(work(guarded)).then(
