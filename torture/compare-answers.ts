@@ -26,7 +26,8 @@ export async function compareAnswers(
   return { compared: questions.length, differences }
 }
 
-const batchSize = 60
+/** As many root fields as a request may have */
+const batchSize = 20
 
 async function compareBatch(api: ApiProcess, questions: readonly Question[]): Promise<Difference[]> {
   const fields = questions.map(({ field }, index) => `a${index}: ${field}`)
