@@ -3,6 +3,7 @@ import process from 'node:process'
 import { type Options, readOptions, usage } from './options.js'
 import { hasPassed, table } from './report.js'
 import { run } from './run.js'
+import { reachVerdict } from './verdict.js'
 
 /** What starting, the last round and stopping may take beyond the time asked for */
 const extraMs = 120_000
@@ -21,30 +22,8 @@ async function main(args: string[]): Promise<number> {
     return 1
   }
   console.log(`seed ${options.seed}, protection ${options.protection}, ${options.seconds} s, ${options.processes} processes`)
-  return torture(options)
-}
-
-async function torture(options: Options): Promise<number> {
-  const stops: (() => Promise<unknown>)[] = []
-  try {
-    const summary = await Promise.race([run(options, print, stops), interruption(options)])
-    const passed = hasPassed(summary)
-    console.log(`\n${table(summary)}\n${passed ? 'PASS' : 'FAIL'}`)
-    return passed ? 0 : 1
-  } catch (error) {
-    console.log(`${(error as Error).stack}\nFAIL`)
-    return 1
-  } finally {
-    for (const stop of stops.reverse()) await stop().catch((error) => console.error(error))
-  }
-}
-
-/** Rejects at a signal, and when it takes far too long. */
-function interruption({ seconds }: Options): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(new Error('It did not end in time')), seconds * 1_000 + extraMs).unref()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)))
-  })
+  const limitMs = options.seconds * 1_000 + extraMs
+  return reachVerdict({ run: (stops) => run(options, print, stops), hasPassed, describe: table, limitMs })
 }
 
 function print(line: string): void {

@@ -16,9 +16,9 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   type SelectionSetNode,
-  typeFromAST,
   type ValueNode,
 } from 'graphql'
+import { type Collecting, collectFields } from '../collect-fields.js'
 import { defaultPageSize, maxPageSize } from './connection.js'
 import { priceOf } from './price.js'
 import { atLeast, type Defaults, plus, type Term, termOf, times } from './terms.js'
@@ -50,14 +50,16 @@ export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, o
 
 class Estimator {
   readonly itemLimits: ItemLimit[] = []
+  private readonly collecting: Collecting
   private readonly defaults: Defaults
   private looks = 0
 
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly operation: OperationDefinitionNode,
-    private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+    fragments: Collecting['fragments'],
   ) {
+    this.collecting = { schema, fragments, look: (node) => this.look(node) }
     this.defaults = new Map(operation.variableDefinitions?.map((its) => [its.variable.name.value, its.defaultValue]))
   }
 
@@ -74,7 +76,7 @@ class Estimator {
 
   /** `size` is that of the lists which the fields hold, where the field that leads here has one. */
   private ofObject(type: GraphQLObjectType, sets: readonly SelectionSetNode[], size: Term | undefined, each = 0): Term {
-    const fields = this.collect(type, sets)
+    const fields = collectFields(this.collecting, type, sets)
     return plus([...fields.values()].map((nodes) => plus([each, this.ofField(type, nodes, size)])))
   }
 
@@ -121,36 +123,10 @@ class Estimator {
     return isConnection ? termOf([argumentOf(node, 'first'), argumentOf(node, 'last')], this.defaults, pageSizeOf) : undefined
   }
 
-  /** As CollectFields() of the specification, but for @skip and @include */
-  private collect(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Map<string, [FieldNode, ...FieldNode[]]> {
-    const fields = new Map<string, [FieldNode, ...FieldNode[]]>()
-    const visited = new Set<string>()
-    const visit = ({ selections }: SelectionSetNode): void => {
-      for (const selection of selections) {
-        // Abstract types within abstract types are looked at once for each combination.
-        this.looks += 1
-        if (this.isTooLarge) return
-        if (selection.kind === Kind.FIELD) {
-          const name = selection.alias?.value ?? selection.name.value
-          const its = fields.get(name)
-          if (its) its.push(selection)
-          else fields.set(name, [selection])
-        } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-          if (!selection.typeCondition || this.applies(selection.typeCondition, type)) visit(selection.selectionSet)
-        } else if (!visited.has(selection.name.value)) {
-          visited.add(selection.name.value)
-          const fragment = this.fragments.get(selection.name.value)
-          if (fragment && this.applies(fragment.typeCondition, type)) visit(fragment.selectionSet)
-        }
-      }
-    }
-    for (const set of sets) visit(set)
-    return fields
-  }
-
-  private applies(condition: FragmentDefinitionNode['typeCondition'], type: GraphQLObjectType): boolean {
-    const its = typeFromAST(this.schema, condition)
-    return its === type || (isAbstractType(its) && this.schema.isSubType(its, type))
+  /** Abstract types within abstract types are looked at once for each combination. */
+  private look(node: Parameters<Collecting['look']>[0]): boolean {
+    if (node && node.kind !== Kind.FRAGMENT_DEFINITION) this.looks += 1
+    return !this.isTooLarge
   }
 }
 

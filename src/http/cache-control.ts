@@ -3,7 +3,7 @@ import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { type CachePolicy, cachePolicyOf } from '../graphql/cache-control.js'
 import type { Context } from '../graphql/context.js'
 
-/** Says who may store an answer, and how long. It is looked up once for each document; Apollo's own looks at every field of every answer. */
+/** Says who may store an answer, and how long; with extensions, it is about its request only. Comes after those who add these. It is looked up once for each document; Apollo's own looks at every field of every answer. */
 export function cacheControl(schema: GraphQLSchema): ApolloServerPlugin<Context> {
   const known = new WeakMap<DocumentNode, string>()
   const headerOf = (document: DocumentNode) => {
@@ -15,7 +15,7 @@ export function cacheControl(schema: GraphQLSchema): ApolloServerPlugin<Context>
     async requestDidStart() {
       return {
         async willSendResponse({ document, errors, response: { body, http } }) {
-          const isGood = document && !errors && body.kind === 'single'
+          const isGood = document && !errors && body.kind === 'single' && !body.singleResult.extensions
           http.headers.set('cache-control', isGood ? headerOf(document) : unstored)
         },
       }

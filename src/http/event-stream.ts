@@ -1,26 +1,15 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { challenge } from '../auth/challenge.js'
 import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
-import type { LiveConnections } from './live-connections.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { requestError } from './request-error.js'
-import type { Answers, CreateSubscriber, SubscriptionRequest, Subscriptions } from './subscriptions.js'
-
-export interface EventStreamOptions {
-  path: string
-  subscriptions: Subscriptions
-  connections: LiveConnections
-  addressOf: (request: IncomingMessage) => string
-  corsOrigins: readonly string[]
-  createSubscriber: CreateSubscriber
-  heartbeatMs: number
-}
+import type { Answers, CarrierOptions, SubscriptionRequest } from './subscriptions.js'
 
 /** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
-export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
+export function addEventStream(server: FastifyInstance, options: CarrierOptions): void {
   const { path, subscriptions, connections, addressOf, corsOrigins, createSubscriber, heartbeatMs } = options
   const open = new Set<ServerResponse>()
   // Clients connect again, elsewhere or after the restart.

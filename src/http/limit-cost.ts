@@ -36,7 +36,7 @@ export function limitCost({ costs, budgets }: CostLimits): ApolloServerPlugin<Co
           if (!isDryRun) return null
           return { http: { headers: new HeaderMap() }, body: { kind: 'single', singleResult: { data: null } } }
         },
-        async willSendResponse({ response: { body, http } }) {
+        async willSendResponse({ response: { body } }) {
           // Neither is a document free that turned out to be none.
           if (requested === undefined) budgets?.charge(client, invalidPoints)
           if (wish === undefined || requested === undefined || body.kind !== 'single') return
@@ -46,8 +46,6 @@ export function limitCost({ costs, budgets }: CostLimits): ApolloServerPlugin<Co
             ...(budgets && { remaining: Math.max(0, budgets.remaining(client)) }),
           }
           body.singleResult.extensions = { ...body.singleResult.extensions, cost }
-          // It is about this request only.
-          http.headers.set('cache-control', 'no-store')
         },
       }
     },

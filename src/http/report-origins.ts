@@ -15,8 +15,6 @@ export function reportOrigins(now: () => number): ApolloServerPlugin<Context> {
           const cache = Object.fromEntries([...origins.counts].map(([namespace, its]) => [namespace, rounded(its)]))
           body.singleResult.extensions = { ...body.singleResult.extensions, cache }
           http.headers.set('server-timing', serverTiming(origins.counts, now() - startedAt))
-          // It is about this request only.
-          http.headers.set('cache-control', 'no-store')
         },
       }
     },

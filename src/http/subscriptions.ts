@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import {
@@ -20,6 +21,7 @@ import { createErrorFormatter, type ErrorCode, type Fault, GoneError, isPublic, 
 import { StreamEndedError } from '../live/stream.js'
 import type { Costs } from './costs.js'
 import type { DocumentRequest, Documents } from './documents.js'
+import type { LiveConnections } from './live-connections.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
@@ -43,6 +45,19 @@ export interface Subscriber {
   expiresAtMs: number
   /** For each event, since loaders remember what they loaded. Rejects where the token is not good any more. */
   createContext: () => Promise<Context>
+}
+
+/** What every carrier of subscriptions needs. */
+export interface CarrierOptions {
+  path: string
+  subscriptions: Subscriptions
+  connections: LiveConnections
+  /** Whose connections are counted together */
+  addressOf: (request: IncomingMessage) => string
+  corsOrigins: readonly string[]
+  createSubscriber: CreateSubscriber
+  /** How often it is looked whether a peer is still there */
+  heartbeatMs: number
 }
 
 /** Rejects with the faults of authentication. */

@@ -7,25 +7,16 @@ import { InvalidTokenError } from '../auth/faults.js'
 import { unauthenticated, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { isHost } from './host.js'
-import type { LiveConnections } from './live-connections.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { type Refusal, refuseRaw } from './request-error.js'
 import { requestId } from './request-id.js'
-import type { Answers, CreateSubscriber, Subscriptions } from './subscriptions.js'
+import type { Answers, CarrierOptions } from './subscriptions.js'
 import { withoutUpgrade } from './without-upgrade.js'
 
-export interface WebSocketOptions {
-  path: string
-  subscriptions: Subscriptions
-  connections: LiveConnections
-  addressOf: (request: IncomingMessage) => string
-  corsOrigins: readonly string[]
-  createSubscriber: CreateSubscriber
+export interface WebSocketOptions extends CarrierOptions {
   maxSubscriptions: number
   /** How long a client may take to introduce itself */
   initTimeoutMs: number
-  /** A peer that does not answer a ping before the next one is gone. */
-  heartbeatMs: number
 }
 
 interface Extra {
@@ -159,6 +150,7 @@ export class WebSocketEndpoint {
     })
   }
 
+  /** A peer that did not answer the last ping is gone. */
   private beat(): void {
     for (const socket of this.sockets.clients) {
       if (this.answering.delete(socket)) socket.ping()

@@ -19,9 +19,9 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql'
+import { type Collecting, collectFields } from '../collect-fields.js'
 import { Run, type Write } from './answer.js'
 import { compileArguments } from './arguments.js'
-import { collectFields, type Fragments } from './fields.js'
 import { NotCompilableError } from './not-compilable.js'
 import type { Pieces } from './pieces.js'
 import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
@@ -65,6 +65,7 @@ function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
 
 class Compiler {
   private looks = 0
+  private readonly collecting: Collecting
   private readonly fragmentsByName: Readonly<Record<string, FragmentDefinitionNode>>
 
   private readonly schema: GraphQLSchema
@@ -72,10 +73,11 @@ class Compiler {
   constructor(
     private readonly options: CompileOptions,
     private readonly operation: OperationDefinitionNode,
-    private readonly fragments: Fragments,
+    fragments: Collecting['fragments'],
   ) {
     this.schema = options.schema
     this.fragmentsByName = Object.fromEntries(fragments)
+    this.collecting = { schema: options.schema, fragments, look: (node) => this.look(node) }
   }
 
   compileOperation(): Write {
@@ -131,11 +133,11 @@ class Compiler {
   }
 
   private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Write {
-    const fields = collectFields(this.schema, this.fragments, type, selectionSets, () => this.look())
+    const fields = collectFields(this.collecting, type, selectionSets)
     const parts = [...fields].map(
       ([alias, nodes], index): Part => ({
         prefix: `${index === 0 ? '{' : ','}${quote(alias)}:`,
-        ...this.compileField(type, nodes as [FieldNode, ...FieldNode[]]),
+        ...this.compileField(type, nodes),
       }),
     )
     if (parts.length === 0) return constant('{}')
@@ -150,9 +152,12 @@ class Compiler {
   }
 
   /** Fields that are looked at and merged cost time and memory too. */
-  private look(): void {
-    this.looks += 1
+  private look(node: Parameters<Collecting['look']>[0]): boolean {
+    if (node?.kind !== Kind.FRAGMENT_DEFINITION) this.looks += 1
     if (this.looks > this.options.maxFields) throw new NotCompilableError('Too many fields')
+    // Without directives they are the same for every request.
+    if (!node || node.directives?.length) throw new NotCompilableError('Directives are not compiled')
+    return true
   }
 
   private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Omit<Part, 'prefix'> {

@@ -10,6 +10,10 @@ import { createShopContext } from './shop.js'
 const schema = createSchema()
 const context = createShopContext({ seed: 1, viewer: administrator, near: 1, failing: 0, damaged: false })
 
+function createLane(maxDocuments: number): Lane {
+  return new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments, costOf: () => () => 0, sightings: 2 })
+}
+
 /** Makes the lane see a document often enough, and asks it. */
 function ask(lane: Lane, source: string) {
   const document = parse(source)
@@ -23,13 +27,7 @@ function ask(lane: Lane, source: string) {
 
 describe('what the lane remembers', () => {
   test('does not grow with the number of different documents', async () => {
-    const lane = new Lane({
-      schema,
-      sharedTypes: ['User', 'Product', 'Order'],
-      maxDocuments: 1_000,
-      costOf: () => () => 0,
-      sightings: 2,
-    })
+    const lane = createLane(1_000)
     let asked = 0
     const askUpTo = async (end: number) => {
       for (; asked < end; asked += 1) {
@@ -45,13 +43,7 @@ describe('what the lane remembers', () => {
 
   test('is bounded where somebody makes the worst of every document', async () => {
     for (const kind of ['long', 'short'] as const) {
-      const lane = new Lane({
-        schema,
-        sharedTypes: ['User', 'Product', 'Order'],
-        maxDocuments: 100,
-        costOf: () => () => 0,
-        sightings: 2,
-      })
+      const lane = createLane(100)
       const before = heldMegabytes()
       for (let index = 0; index < 300; index += 1) await ask(lane, costlyDocument(kind, index))
       expect(heldMegabytes() - before).toBeLessThan(30)
@@ -65,22 +57,11 @@ describe('a document that is within the limit of length and hard to compile', ()
   test.each(Object.entries(adversarialDocuments))('%s is left to the ordinary execution', (_, source) => {
     expect(source.length).toBeLessThanOrEqual(8_192)
     expect(validate(schema, parse(source))).toEqual([])
-    expect(
-      ask(
-        new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments: 100, costOf: () => () => 0, sightings: 2 }),
-        source,
-      ),
-    ).toBe(undefined)
+    expect(ask(createLane(100), source)).toBe(undefined)
   })
 
   test('a long one is, too, whatever is in it', () => {
-    const lane = new Lane({
-      schema,
-      sharedTypes: ['User', 'Product', 'Order'],
-      maxDocuments: 100,
-      costOf: () => () => 0,
-      sightings: 2,
-    })
+    const lane = createLane(100)
     expect(ask(lane, '{ __typename }'.padEnd(8_192))).toBe('{"__typename":"Query"}')
     expect(ask(lane, '{ __typename }'.padEnd(8_193))).toBe(undefined)
   })

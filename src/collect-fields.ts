@@ -5,30 +5,32 @@ import {
   type GraphQLSchema,
   isAbstractType,
   Kind,
+  type SelectionNode,
   type SelectionSetNode,
   typeFromAST,
 } from 'graphql'
-import { NotCompilableError } from './not-compilable.js'
 
-export type Fragments = ReadonlyMap<string, FragmentDefinitionNode>
+export interface Collecting {
+  schema: GraphQLSchema
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>
+  /** Is told of every selection, and of every fragment that is spread: undefined where that is missing. Throws, or answers whether to go on. */
+  look: (node: SelectionNode | FragmentDefinitionNode | undefined) => boolean
+}
 
-/**
- * The fields of an object of this type by response name, in the order of the answer, as in CollectFields() of the specification. Without
- * directives they are the same for every request. `look` is told of every selection that is looked at, and may throw.
- */
+/** By response name, in the order of the answer */
+export type CollectedFields = Map<string, [FieldNode, ...FieldNode[]]>
+
+/** The fields of an object of this type, as in CollectFields() of the specification, but for @skip and @include: it collects both ways. */
 export function collectFields(
-  schema: GraphQLSchema,
-  fragments: Fragments,
+  { schema, fragments, look }: Collecting,
   type: GraphQLObjectType,
   selectionSets: readonly SelectionSetNode[],
-  look: () => void,
-): Map<string, FieldNode[]> {
-  const fields = new Map<string, FieldNode[]>()
+): CollectedFields {
+  const fields: CollectedFields = new Map()
   const visited = new Set<string>()
-  const collect = ({ selections }: SelectionSetNode) => {
+  const collect = ({ selections }: SelectionSetNode): void => {
     for (const selection of selections) {
-      look()
-      if (selection.directives?.length) throw new NotCompilableError('Directives are not compiled')
+      if (!look(selection)) return
       if (selection.kind === Kind.FIELD) {
         const name = selection.alias?.value ?? selection.name.value
         const its = fields.get(name)
@@ -39,8 +41,7 @@ export function collectFields(
       } else if (!visited.has(selection.name.value)) {
         visited.add(selection.name.value)
         const fragment = fragments.get(selection.name.value)
-        if (!fragment || fragment.directives?.length) throw new NotCompilableError('Directives are not compiled')
-        if (applies(schema, fragment.typeCondition, type)) collect(fragment.selectionSet)
+        if (look(fragment) && fragment && applies(schema, fragment.typeCondition, type)) collect(fragment.selectionSet)
       }
     }
   }
