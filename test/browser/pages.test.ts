@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { starterOperations } from '../../src/http/pages/starter-operations.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { dark, expectNoOverflow, noBrowser, phone, screenshot, startBrowser, type TestBrowser } from '../helpers/browser.js'
+import { until } from '../helpers/until.js'
 
 const sandboxEmbed = 'https://embeddable-sandbox.cdn.apollographql.com/v2/embeddable-sandbox.umd.production.min.js'
 
@@ -65,7 +66,7 @@ describe.skipIf(noBrowser)('the pages', () => {
     for (let visit = 0; visit < 3; visit++) {
       await page.getByRole('button', { name: 'Execute query' }).click()
       await responseContains(page, '"order_1"')
-      await page.waitForFunction("localStorage.getItem('graphiql:tabState')")
+      await holds(page, "localStorage.getItem('graphiql:tabState')")
       expect(await page.getByRole('tab').count()).toBe(starterOperations.length)
       await page.reload()
     }
@@ -117,7 +118,7 @@ describe.skipIf(noBrowser)('the pages', () => {
       window.EmbeddedSandbox = class {}`
     await page.route(sandboxEmbed, (route) => route.fulfill({ contentType: 'text/javascript', body: embed }))
     await page.goto(`${app.origin}/graphql`)
-    await page.waitForFunction('window.refused?.length > 0')
+    await holds(page, 'window.refused?.length > 0')
     expect(await page.evaluate('window.refused')).toEqual([frames[1]?.replace(/\/$/, '')])
     expect(askedElsewhere).toEqual([frames[0]])
   })
@@ -127,7 +128,7 @@ describe.skipIf(noBrowser)('the pages', () => {
     const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.given = options } }'
     await page.route(sandboxEmbed, (route) => route.fulfill({ contentType: 'text/javascript', body: embed }))
     await page.goto(`${app.origin}/graphql`)
-    await page.waitForFunction('window.given')
+    await holds(page, 'window.given')
     const { initialEndpoint, initialState } = await page.evaluate<{
       initialEndpoint: string
       initialState: { document: string; pollForSchemaUpdates: boolean }
@@ -141,4 +142,9 @@ describe.skipIf(noBrowser)('the pages', () => {
 /** Its lines are rendered as far as they are in sight. */
 async function responseContains(page: Page, text: string): Promise<void> {
   await page.locator('.result-window').getByText(text).first().waitFor({ timeout: 8_000 })
+}
+
+/** Not Page.waitForFunction: it is evaluated again inside of the page, where the policy refuses that. */
+async function holds(page: Page, expression: string): Promise<void> {
+  await until(() => page.evaluate<boolean>(`Boolean(${expression})`))
 }

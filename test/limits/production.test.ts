@@ -66,7 +66,11 @@ describe('in production', () => {
       headers: { 'content-type': 'application/json', 'x-cost-report': '1' },
       body: JSON.stringify({ query: '{ product(id: "product_1") { name } }' }),
     })
-    expect(await response.json()).toMatchObject({ extensions: { cost: { requested: 1, maximum: 5000, remaining: 59_999 } } })
+    const { extensions } = (await response.json()) as { extensions: { cost: { remaining: number } } }
+    expect(extensions.cost).toMatchObject({ requested: 1, maximum: 5000 })
+    // The tests before this one asked too, and all of that need not be forgiven yet.
+    expect(extensions.cost.remaining).toBeGreaterThan(59_000)
+    expect(extensions.cost.remaining).toBeLessThan(60_000)
   })
 })
 
