@@ -12,20 +12,18 @@ import { MemoryStore } from './cache/memory-store.js'
 import { RedisStore, type RedisTarget } from './cache/redis-store.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
-import { createCommands } from './commands/commands.js'
 import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { migrate } from './database/migrate.js'
-import type { OutboxRow } from './database/outbox.js'
 import { watched } from './database/watched.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import type { Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
 import { Budgets, type Share, type Use } from './http/budgets.js'
-import { ClientGoneError, DeadlineExceededError, Deadlines, RequestCaller } from './http/deadlines.js'
+import { ClientGoneError, DeadlineExceededError, Deadlines } from './http/deadlines.js'
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth, oneAtATime } from './http/health.js'
@@ -35,7 +33,6 @@ import { requestId } from './http/request-id.js'
 import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
-import { noWishes, type Wishes } from './http/wishes.js'
 import { Relay } from './invalidation/relay.js'
 import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
@@ -43,7 +40,6 @@ import { createCacheAdmin } from './loaders/cache-admin.js'
 import { type CacheReader, pastCache } from './loaders/cache-reader.js'
 import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
-import { Origins } from './loaders/origins.js'
 import { createLogger } from './log.js'
 import { Dashboard } from './metrics/dashboard.js'
 import { Distribution, lagBounds } from './metrics/distribution.js'
@@ -53,6 +49,7 @@ import type { Figures } from './metrics/figures.js'
 import { RequestFigures } from './metrics/request-figures.js'
 import { StatementFigures } from './metrics/statement-figures.js'
 import { idKind } from './model.js'
+import { RequestContext, type Shared } from './request-context.js'
 import type { Tracing } from './tracing/tracing.js'
 
 export interface App {
@@ -320,44 +317,20 @@ function createServer(served: Served): Promise<FastifyInstance> {
   const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
   const traced = (reader: CacheReader) => tracing?.ofReads(reader) ?? reader
   const createLoaders = createLoaderFactory(traced(cache), fetchers)
-  const loadersFor = ({ pastCache: isPast }: Wishes, origins: Origins | null, caller: () => RequestCaller) => {
-    const reader = traced(isPast ? pastCache(cache) : cache)
-    const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
-    return create(caller)
+  const shared: Shared = {
+    ...{ database, deadlines, cacheAdmin, live, createLoaders },
+    createLoadersFor: ({ pastCache: isPast }, origins, caller) => {
+      const reader = traced(isPast ? pastCache(cache) : cache)
+      const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
+      return create(caller)
+    },
+    deliver: (changes) => relay.deliverOwn(changes),
   }
   const startedAt = Date.now()
   return createHttpServer({
     schema,
     documents,
-    valuesAreShared: cache.sharesValues,
-    createContext: ({ id: requestId, viewer, wishes, connection, client }) => {
-      const arrivedAt = deadlines.now
-      let itself: RequestCaller | undefined
-      // Most requests wait for nothing.
-      const caller = () => {
-        itself ??= new RequestCaller(deadlines, connection, arrivedAt)
-        return itself
-      }
-      const origins = wishes.origins ? new Origins(() => performance.now()) : null
-      const loaders = wishes === noWishes ? createLoaders(caller) : loadersFor(wishes, origins, caller)
-      const committed = async (changes: readonly OutboxRow[]) => {
-        await relay.deliverOwn(changes)
-        loaders.forget()
-      }
-      return {
-        requestId,
-        viewer,
-        client,
-        loaders,
-        origins,
-        cacheAdmin,
-        live,
-        // Most requests write nothing.
-        get commands() {
-          return createCommands({ database, caller: caller(), committed })
-        },
-      }
-    },
+    createContext: (asking) => new RequestContext(shared, asking),
     authenticator: createAuthenticator(config, logger),
     checkHealth: oneAtATime(() =>
       checkHealth({

@@ -98,11 +98,6 @@ export class Cache {
     return this.store.backend
   }
 
-  /** Whether reads find values in this process, the same objects for all */
-  get sharesValues(): boolean {
-    return this.near !== null
-  }
-
   /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
   get trusted(): boolean {
     return this.trust.given
@@ -223,8 +218,9 @@ export class Cache {
    * store has to be asked. It is shared: nobody may change it.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId): V | null | undefined {
-    const held = this.reader.findNear(namespace, id)
-    if (!held || this.isEarly(held.header)) return undefined
+    const now = this.now()
+    const held = this.reader.findNear(namespace, id, now)
+    if (!held || this.isEarly(held.header, now)) return undefined
     const isNegative = held.json === ''
     // Parsed by its first reader, who asked the store; or not to be parsed.
     if (!isNegative && !held.parsed) return undefined
@@ -360,12 +356,12 @@ export class Cache {
   }
 
   private isDue({ state, header }: StoredLookup<unknown>): boolean {
-    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header))
+    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header, this.now()))
   }
 
   /** XFetch: so near to being stale that, with growing probability, one of many readers refills it before anybody sees it stale. */
-  private isEarly({ softUntilMs, fetchMs }: EntryHeader): boolean {
-    const leftMs = softUntilMs - this.now()
+  private isEarly({ softUntilMs, fetchMs }: EntryHeader, now: number): boolean {
+    const leftMs = softUntilMs - now
     // Beyond that the logarithm does not reach; it would be the price of every hit.
     return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - this.random()) >= leftMs
   }

@@ -1,3 +1,4 @@
+import { ClockMap, type Kept, use } from './clock-map.js'
 import type { EntryHeld } from './entry.js'
 
 export interface NearStoreOptions {
@@ -11,50 +12,55 @@ export interface NearStoreOptions {
 /** An entry, or the text of a generation */
 export type Near = EntryHeld | string
 
-/** A key and what it holds */
 interface Known {
-  readonly key: string
   readonly near: Near
-  readonly bytes: number
-  /** Where it can also be found by its id */
-  readonly ids: Map<string, Known> | undefined
-  readonly id: string | undefined
-  /** Since it was last passed over by eviction */
-  used: boolean
+  readonly place: Place | undefined
+}
+
+/** Where it can also be found, without its key: as an entry, or as the generation of the namespace where there is no id. */
+export interface Place {
+  readonly namespace: string
+  readonly id?: string
+}
+
+interface Shelf {
+  generation: Kept<Known> | undefined
+  readonly entries: Map<string, Kept<Known>>
 }
 
 /**
  * What this process read from the far store a moment ago, kept right by the far store's news of removals. It is used only while
  * that news is known to be complete up to `maxStalenessMs` ago. Values are shared between requests: nobody may change them.
- * When it is full, the oldest goes that was not used since it was last spared (CLOCK, or second chance): a hit costs no more than a look.
  */
 export class NearStore {
-  /** The oldest first */
-  private readonly known = new Map<string, Known>()
-  /** By namespace, then by id: a look-up needs no key. */
-  private readonly byId = new Map<string, Map<string, Known>>()
+  private readonly known: ClockMap<Known>
+  private readonly shelves = new Map<string, Shelf>()
   /** Counts removals by hash of the key, so that a read that was under way during one is not kept. */
   private readonly removals = new Uint32Array(removalBuckets)
   private usableUntil = Number.NEGATIVE_INFINITY
-  private size = 0
 
-  constructor(private readonly options: NearStoreOptions) {}
+  constructor(private readonly options: NearStoreOptions) {
+    this.known = new ClockMap(options.maxBytes, ({ place }) => this.place(place, undefined))
+  }
 
   get usable(): boolean {
     return this.options.now() <= this.usableUntil
   }
 
   get bytes(): number {
-    return this.size
+    return this.known.bytes
   }
 
   get(key: string): Near | undefined {
-    return use(this.known.get(key))
+    return this.known.get(key)?.near
   }
 
-  /** What was put with this id. */
-  find(namespace: string, id: string): Near | undefined {
-    return use(this.byId.get(namespace)?.get(id))
+  /** The entry in this place, where it was filled under the generation that is known of its namespace. */
+  find(namespace: string, id: string): EntryHeld | undefined {
+    const shelf = this.shelves.get(namespace)
+    if (!shelf) return undefined
+    const held = use(shelf.entries.get(id))?.near as EntryHeld | undefined
+    return held && held.header.generation === use(shelf.generation)?.near ? held : undefined
   }
 
   /** To be taken before the far store is asked, and given to `put` with its answer. */
@@ -62,22 +68,16 @@ export class NearStore {
     return this.removals[bucketOf(key)] as number
   }
 
-  put(key: string, near: Near, mark: number, findable?: { namespace: string; id: string }): void {
+  put(key: string, near: Near, mark: number, place?: Place): void {
     if (!this.usable || this.mark(key) !== mark) return
-    this.delete(this.known.get(key))
-    const ids = findable && this.idsOf(findable.namespace)
-    const known = { key, near, bytes: bytesOf(near, key), ids, id: findable?.id, used: false }
-    this.known.set(key, known)
-    ids?.set(findable?.id as string, known)
-    this.size += known.bytes
-    this.evict()
+    this.place(place, this.known.set(key, { near, place }, bytesOf(near, key)))
   }
 
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const bucket = bucketOf(key)
       this.removals[bucket] = (this.removals[bucket] as number) + 1
-      this.delete(this.known.get(key))
+      this.known.delete(key)
     }
   }
 
@@ -85,8 +85,7 @@ export class NearStore {
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
     this.known.clear()
-    this.byId.clear()
-    this.size = 0
+    this.shelves.clear()
     for (let bucket = 0; bucket < removalBuckets; bucket += 1) this.removals[bucket] = (this.removals[bucket] as number) + 1
   }
 
@@ -95,39 +94,15 @@ export class NearStore {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
 
-  private idsOf(namespace: string): Map<string, Known> {
-    const ids = this.byId.get(namespace) ?? new Map<string, Known>()
-    this.byId.set(namespace, ids)
-    return ids
+  private place(place: Place | undefined, kept: Kept<Known> | undefined): void {
+    if (!place) return
+    const { namespace, id } = place
+    const shelf = this.shelves.get(namespace) ?? { generation: undefined, entries: new Map() }
+    this.shelves.set(namespace, shelf)
+    if (id === undefined) shelf.generation = kept
+    else if (kept) shelf.entries.set(id, kept)
+    else shelf.entries.delete(id)
   }
-
-  private delete(known: Known | undefined): void {
-    if (!known) return
-    this.known.delete(known.key)
-    if (known.id !== undefined) known.ids?.delete(known.id)
-    this.size -= known.bytes
-  }
-
-  private evict(): void {
-    for (const known of this.known.values()) {
-      if (this.size <= this.options.maxBytes) return
-      if (known.used) this.spare(known)
-      else this.delete(known)
-    }
-  }
-
-  /** It becomes the youngest. */
-  private spare(known: Known): void {
-    known.used = false
-    this.known.delete(known.key)
-    this.known.set(known.key, known)
-  }
-}
-
-function use(known: Known | undefined): Near | undefined {
-  if (!known) return undefined
-  known.used = true
-  return known.near
 }
 
 const removalBuckets = 4096

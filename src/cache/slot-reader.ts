@@ -1,8 +1,9 @@
 import type { Attempts } from './attempts.js'
 import { decodeHeld, type EntryHeld } from './entry.js'
 import type { Keys } from './key.js'
-import type { EntryId, Namespace } from './namespace.js'
+import type { EntryId, ListEntryId, Namespace } from './namespace.js'
 import type { NearStore } from './near-store.js'
+import { RecentSlots } from './recent-slots.js'
 import { type Generation, joinGenerations, type Slot } from './slot.js'
 
 export interface SlotReaderOptions {
@@ -13,9 +14,18 @@ export interface SlotReaderOptions {
   now: () => number
 }
 
+type Under = Pick<Slot<EntryId>, 'generation' | 'generations'>
+
 /** Finds what is held under ids: near where that may be used as it is, else in one round trip to the far store. */
 export class SlotReader {
-  constructor(private readonly options: SlotReaderOptions) {}
+  /** null where there is a near store, which keeps what was decoded */
+  private readonly recent: RecentSlots | null
+  /** By key of the namespace's generation: as long as that stays the same, so does this, and slots can be told to be under it. */
+  private readonly namespaces = new Map<string, Under>()
+
+  constructor(private readonly options: SlotReaderOptions) {
+    this.recent = options.near ? null : new RecentSlots(maxRecentBytes)
+  }
 
   async read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     if (!this.options.near) return this.readFar(namespace, ids)
@@ -28,20 +38,23 @@ export class SlotReader {
   }
 
   /** What this process knows of it, at once: only what is fresh, and filled under the generations that it knows. */
-  findNear(namespace: Namespace<unknown>, id: EntryId): EntryHeld | undefined {
-    const { near, attempts, keys, now } = this.options
+  findNear(namespace: Namespace<unknown>, id: EntryId, now: number): EntryHeld | undefined {
+    const { near, attempts } = this.options
     if (!near?.usable || !attempts.allowed) return undefined
-    const namespaceKey = keys.namespaceGeneration(namespace)
-    const isListed = typeof id !== 'string'
-    const held = (isListed ? near.get(keys.entry(namespace, id)) : near.find(namespaceKey, id)) as EntryHeld | undefined
-    if (!held || held.header.version !== namespace.version || held.header.softUntilMs <= now()) return undefined
-    const known = near.get(namespaceKey)
-    const current = isListed ? `${known}.${near.get(keys.listGeneration(namespace, id.list))}` : known
-    return held.header.generation === current ? held : undefined
+    const held = typeof id === 'string' ? near.find(namespace.name, id) : this.findListed(near, namespace, id)
+    return held && held.header.version === namespace.version && held.header.softUntilMs > now ? held : undefined
+  }
+
+  private findListed(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): EntryHeld | undefined {
+    const { keys } = this.options
+    const held = near.get(keys.entry(namespace, id)) as EntryHeld | undefined
+    const generations = () =>
+      `${near.get(keys.namespaceGeneration(namespace))}.${near.get(keys.listGeneration(namespace, id.list))}`
+    return held && held.header.generation === generations() ? held : undefined
   }
 
   private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id): Slot<Id> | undefined {
-    const held = this.findNear(namespace, id)
+    const held = this.findNear(namespace, id, this.options.now())
     if (!held) return undefined
     const key = this.options.keys.entry(namespace, id)
     return { id, key, generation: held.header.generation, generations: [], held, near: true }
@@ -52,27 +65,31 @@ export class SlotReader {
     const namespaceKey = keys.namespaceGeneration(namespace)
     const listKeys = new Map<string, string>()
     for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
-    const generationKeys = [namespaceKey, ...listKeys.values()]
     const entryKeys = ids.map((id) => keys.entry(namespace, id))
-    const read = [...generationKeys, ...entryKeys]
+    const read = [namespaceKey, ...listKeys.values(), ...entryKeys]
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
 
-    const textOf = new Map(generationKeys.map((key, index) => [key, texts?.[index] ?? null]))
-    const under = (...generationKeys: string[]) => {
-      const generations = generationKeys.map((key): Generation => ({ key, text: textOf.get(key) ?? null }))
-      return { generations, generation: joinGenerations(generations) }
-    }
-    const underNamespace = under(namespaceKey)
-    const underList = new Map([...listKeys].map(([list, key]) => [list, under(namespaceKey, key)]))
+    const textAt = (index: number) => texts?.[index] ?? null
+    const ofNamespace = this.underNamespace(namespaceKey, textAt(0))
+    const ofLists = new Map([...listKeys].map(([list, key], index) => [list, underList(ofNamespace, key, textAt(1 + index))]))
     const slots = ids.map((id, index): Slot<Id> => {
-      const held = texts ? decodeHeld(texts[textOf.size + index] ?? null) : ({ state: 'unavailable' } as const)
-      const { generation, generations } =
-        typeof id === 'string' ? underNamespace : (underList.get(id.list) as typeof underNamespace)
-      return { id, key: entryKeys[index] as string, generation, generations, held, near: false }
+      const key = entryKeys[index] as string
+      const text = textAt(1 + listKeys.size + index)
+      if (typeof id !== 'string') return { id, key, ...(ofLists.get(id.list) as Under), held: heldIn(texts, text), near: false }
+      if (this.recent && texts) return this.recent.slotOf(id, key, text, ofNamespace) as Slot<Id>
+      return { id, key, ...ofNamespace, held: heldIn(texts, text), near: false }
     })
-    this.keep(namespaceKey, textOf, slots, marks)
+    if (texts) this.keep(namespace, read.slice(0, 1 + listKeys.size), texts, slots, marks)
     return slots
+  }
+
+  private underNamespace(key: string, text: string | null): Under {
+    const known = this.namespaces.get(key)
+    if (known?.generations[0]?.text === text) return known
+    const its = under([{ key, text }])
+    this.namespaces.set(key, its)
+    return its
   }
 
   /** What the near store has to know of the moment before a read. */
@@ -82,21 +99,36 @@ export class SlotReader {
   }
 
   private keep(
-    namespace: string,
-    texts: ReadonlyMap<string, string | null>,
+    { name }: Namespace<unknown>,
+    generationKeys: readonly string[],
+    texts: readonly (string | null)[],
     slots: readonly Slot<EntryId>[],
     marks: readonly number[],
   ): void {
     const { near } = this.options
     if (!near) return
-    let next = 0
-    for (const [key, text] of texts) {
-      const mark = marks[next++] as number
-      if (text !== null) near.put(key, text, mark)
+    for (const [index, key] of generationKeys.entries()) {
+      const text = texts[index]
+      if (text != null) near.put(key, text, marks[index] as number, index === 0 ? { namespace: name } : undefined)
     }
-    for (const { id, key, held } of slots) {
-      const mark = marks[next++] as number
-      if (held.state === 'entry') near.put(key, held, mark, typeof id === 'string' ? { namespace, id } : undefined)
+    for (const [index, { id, key, held }] of slots.entries()) {
+      const mark = marks[generationKeys.length + index] as number
+      if (held.state === 'entry') near.put(key, held, mark, typeof id === 'string' ? { namespace: name, id } : undefined)
     }
   }
 }
+
+function under(generations: readonly Generation[]): Under {
+  return { generations, generation: joinGenerations(generations) }
+}
+
+function underList({ generations }: Under, key: string, text: string | null): Under {
+  return under([...generations, { key, text }])
+}
+
+/** `texts` are undefined where the store did not give any. */
+function heldIn(texts: readonly unknown[] | undefined, text: string | null): Slot<EntryId>['held'] {
+  return texts ? decodeHeld(text) : { state: 'unavailable' }
+}
+
+const maxRecentBytes = 32 * 1024 * 1024

@@ -67,8 +67,6 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
   createContext: (asking: Asking) => Context
-  /** Whether the same objects, out of a near store, come in many answers. Nobody changes them. */
-  valuesAreShared: boolean
   authenticator: Authenticator
   checkHealth: () => Promise<HealthReport>
   /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
@@ -113,7 +111,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     documents,
     createContext,
     authenticator,
-    valuesAreShared,
     checkHealth,
     leaving,
     describeFault,
@@ -130,7 +127,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const client = (request: IncomingMessage, viewer: Viewer) =>
     limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : ''
   const lane = new Lane({
-    ...{ schema, sharedTypes: valuesAreShared ? nodeTypeNames : [], maxDocuments: 1_000, sightings: 2 },
+    ...{ schema, sharedTypes: nodeTypeNames, maxDocuments: 1_000, sightings: 2 },
     costOf: (document) => costs.ofOnly(document),
   })
   const compression = new Compression()

@@ -40,7 +40,7 @@ export class Pieces {
       text.add(piece)
       // What is not all there yet could not be written at once the next time either.
       if (!piece.isWhole) return
-      written.texts.set(value as object, piece.text)
+      written.texts.set(value as object, flat(piece.text))
       this.count(piece.text.length)
     }
   }
@@ -61,6 +61,11 @@ export class Pieces {
     this.byShape.clear()
     this.length = 0
   }
+}
+
+/** V8 keeps what was added together as a tree of its parts, which would be walked whenever an answer with this piece is sent. */
+function flat(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 const forgotten: Written = { isForgotten: true, texts: new WeakMap() }

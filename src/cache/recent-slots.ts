@@ -1,0 +1,35 @@
+import { ClockMap } from './clock-map.js'
+import { decodeHeld } from './entry.js'
+import type { Slot } from './slot.js'
+
+interface Recent {
+  text: string
+  slot: Slot<string>
+}
+
+/**
+ * Slots as they were read last, for as long as the store gives the same texts: comparing these is cheaper than decoding and parsing
+ * them. Nothing is answered that the store did not just give. Values are shared between requests: nobody may change them.
+ */
+export class RecentSlots {
+  private readonly recent: ClockMap<Recent>
+
+  constructor(maxBytes: number) {
+    this.recent = new ClockMap(maxBytes)
+  }
+
+  slotOf(id: string, key: string, text: string | null, under: Pick<Slot<string>, 'generation' | 'generations'>): Slot<string> {
+    const known = this.recent.get(key)
+    const isSame = known !== undefined && known.text === text
+    if (isSame && known.slot.generations === under.generations) return known.slot
+    const held = isSame ? known.slot.held : decodeHeld(text)
+    const slot = { id, key, generation: under.generation, generations: under.generations, held, near: false }
+    if (held.state === 'entry') this.recent.set(key, { text: text as string, slot }, bytesOf(key, text as string))
+    return slot
+  }
+}
+
+/** Key, text, header and, once it was parsed, the value; as the near store reckons */
+function bytesOf(key: string, text: string): number {
+  return 400 + 2 * key.length + 4 * text.length
+}

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest'
+import { ClockMap } from '../../src/cache/clock-map.js'
+
+function filled(names: readonly string[], deleted: string[] = []) {
+  const map = new ClockMap<string>(names.length * 10, (value) => deleted.push(value))
+  for (const name of names) map.set(name, name, 10)
+  return map
+}
+
+describe('a map of bounded size', () => {
+  test('lets the oldest go that was not used', () => {
+    const deleted: string[] = []
+    const map = filled(['a', 'b', 'c'], deleted)
+    map.get('a')
+    map.set('d', 'd', 10)
+    expect(deleted).toEqual(['b'])
+    expect(map.bytes).toBe(30)
+  })
+
+  test('keeps what is new, also where all that is older was used', () => {
+    const deleted: string[] = []
+    const map = filled(['a', 'b', 'c'], deleted)
+    for (const name of ['a', 'b', 'c']) map.get(name)
+    map.set('d', 'd', 10)
+    expect(deleted).toEqual(['a'])
+    expect(map.get('d')).toBe('d')
+  })
+
+  test('lets as many go as it takes', () => {
+    const map = filled(['a', 'b', 'c'])
+    map.set('d', 'd', 25)
+    expect([map.bytes, map.get('a'), map.get('d')]).toEqual([25, undefined, 'd'])
+  })
+
+  test('does not keep what would leave no room for anything else, nor what that stands for', () => {
+    const map = filled(['a', 'b', 'c'])
+    expect(map.set('a', 'large', 31)).toBeUndefined()
+    expect([map.bytes, map.get('a'), map.get('b')]).toEqual([20, undefined, 'b'])
+  })
+})
