@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm'
 import type { Redis } from 'ioredis'
 import { decodeHeld, type EntryHeld } from '../../src/cache/entry.js'
 import { NearStore } from '../../src/cache/near-store.js'
+import { share } from '../../src/cache/shared-value.js'
 import { ORDERS, PRODUCTS, USERS } from '../../src/loaders/namespaces.js'
 import { entryKey, entryText, fillRedis } from '../harness/entries.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
@@ -56,7 +57,7 @@ async function usedMemory(client: Redis): Promise<number> {
 /** Products as they are after they were read from Redis and parsed by a first reader. */
 function measureNear(entries: number): Memory['near'] {
   const collect = exposedGc()
-  const near = new NearStore({ maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now() })
+  const near = new NearStore({ maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now(), random: Math.random })
   near.confirm(performance.now())
   collect()
   const before = process.memoryUsage()
@@ -65,7 +66,7 @@ function measureNear(entries: number): Memory['near'] {
     const text = Buffer.from(entryText(product(number))).toString()
     const key = Buffer.from(entryKey(PRODUCTS, product(number).id)).toString()
     const held = decodeHeld(text) as EntryHeld
-    held.parsed = { value: JSON.parse(held.json) }
+    held.parsed = { value: share(JSON.parse(held.json)) }
     near.put(key, held, near.mark(key))
   }
   collect()

@@ -22,7 +22,7 @@ export interface CacheOptions {
   /** All that are used with this store: what they hold is given up when the server turns out to be another one. */
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
   /** In front of the store, in this process; null for none. Only for a store that can be watched. */
-  near: Omit<NearStoreOptions, 'now'> | null
+  near: Omit<NearStoreOptions, 'now' | 'random'> | null
   /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. */
   leaseMs: number
   /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
@@ -73,7 +73,7 @@ export class Cache {
     const keys = new Keys(options.prefix, options.version)
     this.keys = keys
     this.counters = new Counters(store, keys.counters(), createToken)
-    this.near = options.near && store.watch ? new NearStore({ ...options.near, now: () => performance.now() }) : null
+    this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     this.trust = new Trust({
       ...{ store, sleep, retryMs: doubtRetryMs },
       epochKey: keys.epoch(),

@@ -26,6 +26,8 @@ export interface EntryHeld {
   seen: string
   /** Once it was parsed */
   parsed?: { value: unknown }
+  /** Whether it is kept in this process */
+  isKept?: boolean
 }
 
 const entryMark = '1|'

@@ -7,6 +7,8 @@ export interface NearStoreOptions {
   maxStalenessMs: number
   /** Milliseconds; only differences matter. */
   now: () => number
+  /** 0 to 1 */
+  random: () => number
 }
 
 /** An entry, or the text of a generation */
@@ -40,7 +42,8 @@ export class NearStore {
   private usableUntil = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: NearStoreOptions) {
-    this.known = new ClockMap(options.maxBytes, ({ place }) => this.place(place, undefined))
+    const onDelete = ({ place }: Known) => this.place(place, undefined)
+    this.known = new ClockMap({ maxBytes: options.maxBytes, random: options.random, onDelete })
   }
 
   get usable(): boolean {
@@ -70,7 +73,12 @@ export class NearStore {
 
   put(key: string, near: Near, mark: number, place?: Place): void {
     if (!this.usable || this.mark(key) !== mark) return
-    this.place(place, this.known.set(key, { near, place }, bytesOf(near, key)))
+    const bytes = bytesOf(near, key)
+    // Without its generation, no entry can be used.
+    const isGeneration = typeof near === 'string'
+    if (!isGeneration && !this.known.admits(key, bytes)) return
+    if (!isGeneration) near.isKept = true
+    this.place(place, this.known.set(key, { near, place }, bytes))
   }
 
   remove(keys: readonly string[]): void {

@@ -1,5 +1,5 @@
-import { ClockMap } from './clock-map.js'
-import { decodeHeld } from './entry.js'
+import { ClockMap, type ClockMapOptions } from './clock-map.js'
+import { decodeHeld, type EntryHeld } from './entry.js'
 import type { Slot } from './slot.js'
 
 interface Recent {
@@ -14,8 +14,8 @@ interface Recent {
 export class RecentSlots {
   private readonly recent: ClockMap<Recent>
 
-  constructor(maxBytes: number) {
-    this.recent = new ClockMap(maxBytes)
+  constructor(options: Pick<ClockMapOptions<Recent>, 'maxBytes' | 'random'>) {
+    this.recent = new ClockMap(options)
   }
 
   slotOf(id: string, key: string, text: string | null, under: Pick<Slot<string>, 'generation' | 'generations'>): Slot<string> {
@@ -24,8 +24,15 @@ export class RecentSlots {
     if (isSame && known.slot.generations === under.generations) return known.slot
     const held = isSame ? known.slot.held : decodeHeld(text)
     const slot = { id, key, generation: under.generation, generations: under.generations, held, near: false }
-    if (held.state === 'entry') this.recent.set(key, { text: text as string, slot }, bytesOf(key, text as string))
+    if (held.state === 'entry') this.keep(slot, held, text as string)
     return slot
+  }
+
+  private keep(slot: Slot<string>, held: EntryHeld, text: string): void {
+    const bytes = bytesOf(slot.key, text)
+    if (!this.recent.admits(slot.key, bytes)) return
+    held.isKept = true
+    this.recent.set(slot.key, { text, slot }, bytes)
   }
 }
 

@@ -12,6 +12,8 @@ export interface SlotReaderOptions {
   /** null: every read goes to the far store */
   near: NearStore | null
   now: () => number
+  /** 0 to 1 */
+  random: () => number
 }
 
 type Under = Pick<Slot<EntryId>, 'generation' | 'generations'>
@@ -24,7 +26,7 @@ export class SlotReader {
   private readonly namespaces = new Map<string, Under>()
 
   constructor(private readonly options: SlotReaderOptions) {
-    this.recent = options.near ? null : new RecentSlots(maxRecentBytes)
+    this.recent = options.near ? null : new RecentSlots({ maxBytes: maxRecentBytes, random: options.random })
   }
 
   async read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
@@ -131,4 +133,4 @@ function heldIn(texts: readonly unknown[] | undefined, text: string | null): Slo
   return texts ? decodeHeld(text) : { state: 'unavailable' }
 }
 
-const maxRecentBytes = 32 * 1024 * 1024
+const maxRecentBytes = 64 * 1024 * 1024

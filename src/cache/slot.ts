@@ -1,5 +1,6 @@
-import type { EntryHeader, Held } from './entry.js'
+import type { EntryHeader, EntryHeld, Held } from './entry.js'
 import type { EntryId, Namespace } from './namespace.js'
+import { share } from './shared-value.js'
 
 /** What a lookup ends in. Stale: a hit past its soft TTL; negative, or a stale null: "there is no such value". */
 export type Lookup<V> =
@@ -48,11 +49,16 @@ export function interpret<V>(
   const stale = held.header.softUntilMs <= now
   if (held.json === '') return stale ? { state: 'stale', value: null, header: held.header } : { state: 'negative' }
   try {
-    held.parsed ??= { value: JSON.parse(held.json) }
+    held.parsed ??= { value: parse(held) }
     return { state: stale ? 'stale' : 'hit', value: held.parsed.value as V, header: held.header }
   } catch {
     return { state: 'miss', corrupt: true }
   }
+}
+
+function parse({ json, isKept }: EntryHeld): unknown {
+  const value: unknown = JSON.parse(json)
+  return isKept ? share(value) : value
 }
 
 /** null while one of them is missing or damaged: nothing under it can be read then. */

@@ -91,12 +91,7 @@ export function connection<Node extends { id: string }>(
   const cursors = new Cursors(name)
   const query = { list, ...toRange(args, cursors) }
   const loadNodes = () =>
-    whenLoaded(lists.loadPage(query), ({ ids }) =>
-      whenAllLoaded(
-        ids.map((id) => nodes.load(id)),
-        existing,
-      ),
-    )
+    whenLoaded(lists.loadPage(query), ({ ids }) => whenLoaded(nodes.loadMany(ids), (its) => whenAllLoaded(its, existing)))
   return {
     edges: () => whenLoaded(loadNodes(), (its) => its.map((node) => ({ cursor: cursors.encode(node.id), node }))),
     nodes: loadNodes,

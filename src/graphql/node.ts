@@ -6,7 +6,6 @@ import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
 
 const typeNames: Record<IdKind, string> = { user: 'User', product: 'Product', order: 'Order' }
-export const nodeTypeNames: readonly string[] = Object.values(typeNames)
 
 @InterfaceType('Node', {
   description: 'Anything that can be fetched again by its id. Ids carry their type: user_1, product_1, order_1.',

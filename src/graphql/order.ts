@@ -30,7 +30,7 @@ export class OrderResolver {
     description: 'Same length and order as productIds; null where a product is gone',
   })
   products(@Root() { productIds }: Order, @Ctx() { loaders }: Context) {
-    return productIds.map((id) => loaders.products.load(id))
+    return loaders.products.loadMany(productIds)
   }
 
   @Access(oneself<{ input: CreateOrderInput }>(({ input }) => input.userId))

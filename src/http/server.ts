@@ -20,7 +20,6 @@ import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
-import { nodeTypeNames } from '../graphql/node.js'
 import { Lane } from '../lane/lane.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import type { Tracing } from '../tracing/tracing.js'
@@ -67,6 +66,8 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
   createContext: (asking: Asking) => Context
+  /** Of a value that requests share; undefined for any other */
+  notesOf: (value: object) => unknown[] | undefined
   authenticator: Authenticator
   checkHealth: () => Promise<HealthReport>
   /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
@@ -127,7 +128,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const client = (request: IncomingMessage, viewer: Viewer) =>
     limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : ''
   const lane = new Lane({
-    ...{ schema, sharedTypes: nodeTypeNames, maxDocuments: 1_000, sightings: 2 },
+    ...{ schema, notesOf: options.notesOf, maxDocuments: 1_000, sightings: 2 },
     costOf: (document) => costs.ofOnly(document),
   })
   const compression = new Compression()

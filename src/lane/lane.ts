@@ -7,8 +7,8 @@ import { Pieces } from './pieces.js'
 
 export interface LaneOptions {
   schema: GraphQLSchema
-  /** Names of types whose objects come again and again: plain data that requests share, and nobody changes */
-  sharedTypes: readonly string[]
+  /** Where to note what was made of an object that requests share, and nobody changes; undefined for one that they do not. */
+  notesOf: (value: object) => unknown[] | undefined
   /** Documents that are remembered at most, compiled or not */
   maxDocuments: number
   /** What a document with one operation may cost, by its variables as they came */
@@ -48,8 +48,8 @@ export class Lane {
   private readonly compileOptions: CompileOptions
 
   constructor(private readonly options: LaneOptions) {
-    const { schema, sharedTypes } = options
-    this.compileOptions = { schema, maxFields, pieces: new Pieces({ sharedTypes, maxLength: maxPiecesLength }) }
+    const { schema, notesOf } = options
+    this.compileOptions = { schema, maxFields, pieces: new Pieces({ notesOf, maxLength: maxPiecesLength }) }
     this.documents = new LRUCache({
       max: options.maxDocuments,
       maxSize: options.maxDocuments * averageSourceLength,

@@ -6,8 +6,7 @@ import type { Batch } from './loader.js'
 
 /** One read for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
 export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
-  // A value that another request is fetching comes as a promise; the loader resolves that key with it, when it is there.
-  return (ids, caller) => cache.getOrFetchMany(namespace, ids, fetch, { caller }) as Promise<ArrayLike<V | null>>
+  return (ids, caller) => cache.getOrFetchMany(namespace, ids, fetch, { caller })
 }
 
 /** The same for keys that are not ids: `toEntryId` says where such a key is cached. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ClockMap } from '../../src/cache/clock-map.js'
 
 function filled(names: readonly string[], deleted: string[] = []) {
-  const map = new ClockMap<string>(names.length * 10, (value) => deleted.push(value))
+  const map = new ClockMap<string>({ maxBytes: names.length * 10, random: () => 0.5, onDelete: (value) => deleted.push(value) })
   for (const name of names) map.set(name, name, 10)
   return map
 }
@@ -30,6 +30,16 @@ describe('a map of bounded size', () => {
     const map = filled(['a', 'b', 'c'])
     map.set('d', 'd', 25)
     expect([map.bytes, map.get('a'), map.get('d')]).toEqual([25, undefined, 'd'])
+  })
+
+  test('admits what it knows or has room for, and few others', () => {
+    const draws = [0.9, 0.1]
+    const map = new ClockMap<string>({ maxBytes: 20, random: () => draws.shift() as number })
+    for (const name of ['a', 'b']) {
+      expect(map.admits(name, 10)).toBe(true)
+      map.set(name, name, 10)
+    }
+    expect([map.admits('a', 10), map.admits('c', 10), map.admits('c', 10)]).toEqual([true, false, true])
   })
 
   test('does not keep what would leave no room for anything else, nor what that stands for', () => {

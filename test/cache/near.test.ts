@@ -144,7 +144,7 @@ describe('the near store', () => {
 
   function createStore() {
     const clock = createClock()
-    const near = new NearStore({ maxBytes: 10_000, maxStalenessMs: 500, now: clock.now })
+    const near = new NearStore({ maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random: () => 0 })
     near.confirm(clock.now())
     return { clock, near }
   }

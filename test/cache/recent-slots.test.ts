@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeEntry, encodeLease } from '../../src/cache/entry.js'
 import { RecentSlots } from '../../src/cache/recent-slots.js'
+import { notesOf } from '../../src/cache/shared-value.js'
 import { interpret } from '../../src/cache/slot.js'
 
 const things = { name: 'things', version: 1, softTtlMs: 1_000, graceMs: 0, negativeTtlMs: 1_000 }
@@ -14,7 +15,7 @@ function under(text: string) {
 }
 
 /** The value that is read under a generation, undefined for none */
-function reader(recent = new RecentSlots(1e6)) {
+function reader(recent = new RecentSlots({ maxBytes: 1e6, random: () => 0 })) {
   return (text: string | null, generation = under('one')) => {
     const lookup = interpret(things, recent.slotOf('a', 'things:a', text, generation), 0)
     return lookup.state === 'hit' ? lookup.value : undefined
@@ -51,8 +52,16 @@ describe('slots that were read before', () => {
     expect([read(text, under('two')), read(text), read(text, under('two')), read(text)]).toEqual([undefined, 'A', undefined, 'A'])
   })
 
+  test('are marked as shared where they are kept, and only there', () => {
+    const [kept, notKept] = [1e6, 1].map((maxBytes) =>
+      reader(new RecentSlots({ maxBytes, random: () => 1 }))(textOf({ name: 'A' })),
+    )
+    expect(notesOf(kept as object)).toEqual([])
+    expect(notesOf(notKept as object)).toBeUndefined()
+  })
+
   test('are forgotten where there is no room, and read anew', () => {
-    const recent = new RecentSlots(1_000)
+    const recent = new RecentSlots({ maxBytes: 1_000, random: () => 0 })
     const read = reader(recent)
     const value = read(textOf({ name: 'A' }))
     for (let other = 0; other < 100; other += 1) recent.slotOf('b', `things:${other}`, textOf('B'), under('one'))

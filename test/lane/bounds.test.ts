@@ -5,13 +5,14 @@ import { createSchema } from '../../src/graphql/schema.js'
 import { Lane } from '../../src/lane/lane.js'
 import { adversarialDocuments, costlyDocument } from './adversarial.js'
 import { heldMegabytes } from './heap.js'
+import { createNotes } from './notes.js'
 import { createShopContext } from './shop.js'
 
 const schema = createSchema()
 const context = createShopContext({ seed: 1, viewer: administrator, near: 1, failing: 0, damaged: false })
 
 function createLane(maxDocuments: number): Lane {
-  return new Lane({ schema, sharedTypes: ['User', 'Product', 'Order'], maxDocuments, costOf: () => () => 0, sightings: 2 })
+  return new Lane({ schema, notesOf: createNotes((value) => 'id' in value), maxDocuments, costOf: () => () => 0, sightings: 2 })
 }
 
 /** Makes the lane see a document often enough, and asks it. */

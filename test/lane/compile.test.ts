@@ -13,7 +13,7 @@ function schemaOf(definitions: string, values: Record<string, () => unknown>): G
   return schema
 }
 
-const pieces = new Pieces({ sharedTypes: [], maxLength: 0 })
+const pieces = new Pieces({ notesOf: () => undefined, maxLength: 0 })
 
 function equip(schema: GraphQLSchema, type: string, members: Record<string, unknown>): GraphQLSchema {
   Object.assign(schema.getType(type) as object, members)

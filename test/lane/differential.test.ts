@@ -9,6 +9,7 @@ import { Pieces } from '../../src/lane/pieces.js'
 import { type GeneratedRequest, generateDocument } from './documents.js'
 import { Forgotten } from './forgotten.js'
 import type { Suggest } from './inputs.js'
+import { createNotes } from './notes.js'
 import { Random, seedOf } from './random.js'
 import { createShopContext, suggestForShop } from './shop.js'
 import { createZooSchema } from './zoo.js'
@@ -16,12 +17,13 @@ import { createZooSchema } from './zoo.js'
 const documents = Number(process.env.LANE_DOCUMENTS ?? 10_000)
 const firstSeed = Number(process.env.LANE_SEED ?? 1)
 
-const pieces = new Pieces({ sharedTypes: [], maxLength: 0 })
+const pieces = new Pieces({ notesOf: () => undefined, maxLength: 0 })
 
 /** What is compared: a schema, and contexts for its resolvers that give the same for the same seed */
 interface Subject {
   schema: GraphQLSchema
-  sharedTypes: readonly string[]
+  /** Whether requests share this object, so that what is written of it may be remembered */
+  isShared: (value: object) => boolean
   suggest: Suggest
   createContext: (seed: number) => unknown
 }
@@ -31,7 +33,7 @@ const viewers: readonly Viewer[] = [...Array(6).fill(administrator), { role: 'cu
 
 const shop: Subject = {
   schema: createSchema(),
-  sharedTypes: ['User', 'Product', 'Order'],
+  isShared: (value) => 'id' in value,
   suggest: suggestForShop,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'shop'))
@@ -44,7 +46,7 @@ const shop: Subject = {
 const zooSchema = createZooSchema()
 const zoo: Subject = {
   schema: zooSchema,
-  sharedTypes: [],
+  isShared: () => false,
   suggest: () => undefined,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'zoo'))
@@ -96,7 +98,7 @@ async function compareDocument(subject: Subject, seed: number, tally: Tally): Pr
   tally.documents += 1
   const lane = new Lane({
     schema: subject.schema,
-    sharedTypes: subject.sharedTypes,
+    notesOf: createNotes(subject.isShared),
     maxDocuments: 100,
     costOf: () => () => 0,
     sightings: 1,

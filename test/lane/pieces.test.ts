@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { Run, Text, type Write } from '../../src/lane/answer.js'
 import { Pieces } from '../../src/lane/pieces.js'
+import { createNotes } from './notes.js'
 
 /** Writes names, and tells how often. */
 function createWriter(maxLength: number) {
-  const pieces = new Pieces({ sharedTypes: ['Product'], maxLength })
+  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength })
   let times = 0
   const writeName: Write = (value, text) => {
     times += 1
@@ -13,7 +14,6 @@ function createWriter(maxLength: number) {
   const write = pieces.remember('Product', '{name}', writeName)
   return {
     pieces,
-    writeName,
     times: () => times,
     write: (value: unknown) => {
       const text = new Text()
@@ -46,9 +46,23 @@ test('selections of one shape share what was written, those of others do not', (
   expect(times()).toBe(1)
 })
 
-test('objects of types that are not shared are written anew each time', () => {
-  const { pieces, writeName } = createWriter(1_000)
-  expect(pieces.remember('User', '{name}', writeName)).toBe(writeName)
+test('an object that is not shared is written anew each time', () => {
+  const { write, times } = createWriter(1_000)
+  const product = { name: 'Vase', isOwn: true }
+  expect([write(product), write(product)]).toEqual(['Vase', 'Vase'])
+  expect(times()).toBe(2)
+})
+
+test('the same type with the same fields is not the same under another name', () => {
+  const { pieces, write } = createWriter(1_000)
+  const product = { name: 'Vase' }
+  const asUser = pieces.remember('User', '{name}', (_, text) => {
+    text.text += 'a user'
+  })
+  const text = new Text()
+  write(product)
+  asUser(product, text, new Run({}, undefined))
+  expect(text.toString()).toBe('a user')
 })
 
 test('what is remembered is bounded: beyond that all of it is written anew', () => {
@@ -62,7 +76,7 @@ test('what is remembered is bounded: beyond that all of it is written anew', () 
 })
 
 test('what is not all there yet is not remembered', async () => {
-  const pieces = new Pieces({ sharedTypes: ['Product'], maxLength: 1_000 })
+  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = pieces.remember('Product', '{name}', (value, text, run) => {
     text.text += '<'
     run.writeLater((value as { later: Promise<string> }).later, text, (its, hole) => {
@@ -75,7 +89,7 @@ test('what is not all there yet is not remembered', async () => {
 })
 
 test('what cannot be written is a fault each time', () => {
-  const pieces = new Pieces({ sharedTypes: ['Product'], maxLength: 1_000 })
+  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = pieces.remember('Product', '{name}', (_, text) => {
     text.text += '<'
     throw new Error('no name')

@@ -65,6 +65,13 @@ function cursorFor(field: string, random: Random): string {
   return new Cursors(list).encode(`user_${1 + random.below(12)}`)
 }
 
+/** Not everything that fails is waited for. */
+function failure(message: string): Promise<never> {
+  const its = Promise.reject(new Error(message))
+  its.catch(() => undefined)
+  return its
+}
+
 /** At once or later, or never: the same for the same key. */
 function answering<Key, V>({ seed, near, failing }: ShopOptions, loader: string, answer: (key: Key) => V) {
   const textOf = (key: Key) => (typeof key === 'string' ? key : JSON.stringify(key))
@@ -72,7 +79,7 @@ function answering<Key, V>({ seed, near, failing }: ShopOptions, loader: string,
   const fails = (key: Key) => randomFor(key).chance(failing)
   return {
     near: (key: Key) => (randomFor(key).chance(near) && !fails(key) ? answer(key) : undefined),
-    batch: async (keys: readonly Key[]) => keys.map((key) => (fails(key) ? new Error(`${textOf(key)} fails`) : answer(key))),
+    batch: async (keys: readonly Key[]) => keys.map((key) => (fails(key) ? failure(`${textOf(key)} fails`) : answer(key))),
     textOf,
     caller: () => patient,
   }
