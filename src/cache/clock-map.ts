@@ -12,7 +12,7 @@ export interface Kept<V> {
   readonly value: V
   readonly bytes: number
   /** Where it stands in the ring */
-  readonly place: number
+  readonly position: number
   /** Since the hand passed it */
   used: boolean
 }
@@ -24,7 +24,7 @@ export interface Kept<V> {
 export class ClockMap<V> {
   private readonly kept = new Map<string, Kept<V>>()
   private ring: (Kept<V> | undefined)[] = []
-  /** Places in the ring where nothing stands */
+  /** Positions in the ring where nothing stands */
   private free: number[] = []
   private hand = 0
   private size = 0
@@ -52,9 +52,9 @@ export class ClockMap<V> {
     this.delete(key)
     if (bytes > this.options.maxBytes) return undefined
     this.makeRoom(bytes)
-    const place = this.free.pop() ?? this.ring.length
-    const its = { key, value, bytes, place, used: false }
-    this.ring[place] = its
+    const position = this.free.pop() ?? this.ring.length
+    const its = { key, value, bytes, position, used: false }
+    this.ring[position] = its
     this.kept.set(key, its)
     this.size += bytes
     return its
@@ -64,8 +64,8 @@ export class ClockMap<V> {
     const its = this.kept.get(key)
     if (!its) return
     this.kept.delete(key)
-    this.ring[its.place] = undefined
-    this.free.push(its.place)
+    this.ring[its.position] = undefined
+    this.free.push(its.position)
     this.size -= its.bytes
     this.options.onDelete?.(its.value)
   }

@@ -1,6 +1,6 @@
 import { ClockMap, type ClockMapOptions } from './clock-map.js'
 import { decodeHeld, type EntryHeld } from './entry.js'
-import type { Slot } from './slot.js'
+import type { Slot, Under } from './slot.js'
 
 interface Recent {
   text: string
@@ -18,7 +18,7 @@ export class RecentSlots {
     this.recent = new ClockMap(options)
   }
 
-  slotOf(id: string, key: string, text: string | null, under: Pick<Slot<string>, 'generation' | 'generations'>): Slot<string> {
+  slotOf(id: string, key: string, text: string | null, under: Under): Slot<string> {
     const known = this.recent.get(key)
     const isSame = known !== undefined && known.text === text
     if (isSame && known.slot.generations === under.generations) return known.slot

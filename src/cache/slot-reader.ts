@@ -4,7 +4,7 @@ import type { Keys } from './key.js'
 import type { EntryId, ListEntryId, Namespace } from './namespace.js'
 import type { NearStore } from './near-store.js'
 import { RecentSlots } from './recent-slots.js'
-import { type Generation, joinGenerations, type Slot } from './slot.js'
+import { type Generation, joinGenerations, type Slot, type Under } from './slot.js'
 
 export interface SlotReaderOptions {
   attempts: Attempts
@@ -15,8 +15,6 @@ export interface SlotReaderOptions {
   /** 0 to 1 */
   random: () => number
 }
-
-type Under = Pick<Slot<EntryId>, 'generation' | 'generations'>
 
 /** Finds what is held under ids: near where that may be used as it is, else in one round trip to the far store. */
 export class SlotReader {
@@ -31,7 +29,8 @@ export class SlotReader {
 
   async read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     if (!this.options.near) return this.readFar(namespace, ids)
-    const near = ids.map((id) => this.readNear(namespace, id))
+    const now = this.options.now()
+    const near = ids.map((id) => this.readNear(namespace, id, now))
     const missing = ids.filter((_, index) => near[index] === undefined)
     if (missing.length === 0) return near as Slot<Id>[]
     const far = await this.readFar(namespace, missing)
@@ -50,13 +49,13 @@ export class SlotReader {
   private findListed(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): EntryHeld | undefined {
     const { keys } = this.options
     const held = near.get(keys.entry(namespace, id)) as EntryHeld | undefined
-    const generations = () =>
-      `${near.get(keys.namespaceGeneration(namespace))}.${near.get(keys.listGeneration(namespace, id.list))}`
-    return held && held.header.generation === generations() ? held : undefined
+    if (!held) return undefined
+    const generation = `${near.get(keys.namespaceGeneration(namespace))}.${near.get(keys.listGeneration(namespace, id.list))}`
+    return held.header.generation === generation ? held : undefined
   }
 
-  private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id): Slot<Id> | undefined {
-    const held = this.findNear(namespace, id, this.options.now())
+  private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): Slot<Id> | undefined {
+    const held = this.findNear(namespace, id, now)
     if (!held) return undefined
     const key = this.options.keys.entry(namespace, id)
     return { id, key, generation: held.header.generation, generations: [], held, near: true }
@@ -67,8 +66,9 @@ export class SlotReader {
     const namespaceKey = keys.namespaceGeneration(namespace)
     const listKeys = new Map<string, string>()
     for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
+    const generationKeys = [namespaceKey, ...listKeys.values()]
     const entryKeys = ids.map((id) => keys.entry(namespace, id))
-    const read = [namespaceKey, ...listKeys.values(), ...entryKeys]
+    const read = [...generationKeys, ...entryKeys]
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
 
@@ -77,12 +77,13 @@ export class SlotReader {
     const ofLists = new Map([...listKeys].map(([list, key], index) => [list, underList(ofNamespace, key, textAt(1 + index))]))
     const slots = ids.map((id, index): Slot<Id> => {
       const key = entryKeys[index] as string
-      const text = textAt(1 + listKeys.size + index)
-      if (typeof id !== 'string') return { id, key, ...(ofLists.get(id.list) as Under), held: heldIn(texts, text), near: false }
-      if (this.recent && texts) return this.recent.slotOf(id, key, text, ofNamespace) as Slot<Id>
-      return { id, key, ...ofNamespace, held: heldIn(texts, text), near: false }
+      const its = typeof id === 'string' ? ofNamespace : (ofLists.get(id.list) as Under)
+      if (!texts) return { id, key, ...its, held: { state: 'unavailable' }, near: false }
+      const text = textAt(generationKeys.length + index)
+      if (this.recent && typeof id === 'string') return this.recent.slotOf(id, key, text, its) as Slot<Id>
+      return { id, key, ...its, held: decodeHeld(text), near: false }
     })
-    if (texts) this.keep(namespace, read.slice(0, 1 + listKeys.size), texts, slots, marks)
+    if (texts) this.keep(namespace, generationKeys, texts, slots, marks)
     return slots
   }
 
@@ -126,11 +127,6 @@ function under(generations: readonly Generation[]): Under {
 
 function underList({ generations }: Under, key: string, text: string | null): Under {
   return under([...generations, { key, text }])
-}
-
-/** `texts` are undefined where the store did not give any. */
-function heldIn(texts: readonly unknown[] | undefined, text: string | null): Slot<EntryId>['held'] {
-  return texts ? decodeHeld(text) : { state: 'unavailable' }
 }
 
 const maxRecentBytes = 64 * 1024 * 1024

@@ -32,6 +32,9 @@ export interface Slot<Id extends EntryId> {
   readonly near: boolean
 }
 
+/** What governs an entry, as it was read with it */
+export type Under = Pick<Slot<EntryId>, 'generation' | 'generations'>
+
 export interface Generation {
   readonly key: string
   readonly text: string | null

@@ -2,7 +2,7 @@ import type { EntryId, Namespace } from '../cache/namespace.js'
 import { SharedFetch } from '../cache/shared-fetch.js'
 import type { CacheReader } from './cache-reader.js'
 import type { Fetcher } from './fetchers.js'
-import type { Batch } from './loader.js'
+import type { Batch, Loadable } from './loader.js'
 
 /** One read for the batch; one SQL statement and one fill for what it lacked; null where there is nothing. */
 export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
@@ -19,7 +19,7 @@ export function cachedListBatch<Key, V>(
   return (keys, caller) => {
     const keyOf = new Map(keys.map((key) => [toEntryId(key), key]))
     const ids = [...keyOf.keys()]
-    return cache.getOrFetchMany(namespace, ids, fetchEntries(keyOf, fetch), { caller }) as Promise<ArrayLike<V>>
+    return cache.getOrFetchMany(namespace, ids, fetchEntries(keyOf, fetch), { caller }) as Promise<ArrayLike<Loadable<V>>>
   }
 }
 

@@ -79,17 +79,19 @@ export class Loader<Key extends string | object, V> {
   private async loadBatch(all: readonly Wanted<Key>[]): Promise<Given<V>[]> {
     const keys: Key[] = []
     const positions = new Map<unknown, number>()
-    const add = (key: Key) => {
+    const place = (key: Key): number => {
       const text = this.textOf(key)
-      if (!positions.has(text)) positions.set(text, keys.push(key) - 1)
+      const position = positions.get(text) ?? keys.push(key) - 1
+      positions.set(text, position)
+      return position
     }
-    for (const wanted of all) isMany(wanted) ? wanted.forEach(add) : add(wanted)
+    const places = all.map((wanted) => (isMany(wanted) ? wanted.map(place) : place(wanted)))
     const loaded: Loaded<V> = { positions, values: this.readBatch(keys) }
     this.loaded.push(loaded)
     const values = await loaded.values
     loaded.values = values
-    const find = (key: Key) => values[positions.get(this.textOf(key)) as number] as Loadable<V>
-    return all.map((wanted) => (isMany(wanted) ? wanted.map(find) : find(wanted)))
+    const at = (position: number) => values[position] as Loadable<V>
+    return places.map((its) => (typeof its === 'number' ? at(its) : its.map(at)))
   }
 
   /** Never rejects: a batch that failed is one failure for each of its keys. What nobody waits for any more is not begun. */
