@@ -21,7 +21,7 @@ import { migrate } from './database/migrate.js'
 import { watched } from './database/watched.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
-import type { Fault } from './graphql/errors.js'
+import { errorCodes, type Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
 import { Budgets, type Share, type Use } from './http/budgets.js'
 import { ClientGoneError, DeadlineExceededError, Deadlines } from './http/deadlines.js'
@@ -44,11 +44,13 @@ import { namespaces } from './loaders/namespaces.js'
 import { createLogger } from './log.js'
 import { Dashboard } from './metrics/dashboard.js'
 import { Distribution, lagBounds } from './metrics/distribution.js'
+import { ErrorFigures } from './metrics/error-figures.js'
 import { contentType, Exposition, type Siblings } from './metrics/exposition.js'
 import { families } from './metrics/families.js'
 import type { Figures } from './metrics/figures.js'
 import { RequestFigures } from './metrics/request-figures.js'
 import { StatementFigures } from './metrics/statement-figures.js'
+import { SubscriptionFigures } from './metrics/subscription-figures.js'
 import { idKind } from './model.js'
 import { RequestContext, type Shared } from './request-context.js'
 import type { Tracing } from './tracing/tracing.js'
@@ -256,6 +258,8 @@ async function startLive(logger: Logger, started: Started, { database, relay }: 
 function createFigures(config: Config, cache: Cache, backlogSeconds: () => number): Figures {
   return {
     requests: new RequestFigures(maxOperations),
+    errors: new ErrorFigures(errorCodes),
+    subscriptions: new SubscriptionFigures(),
     statements: new StatementFigures(config.DATABASE_POOL),
     invalidationLag: new Distribution(lagBounds),
     backlogSeconds,
@@ -347,6 +351,8 @@ function createServer(served: Served): Promise<FastifyInstance> {
     leaving,
     describeFault,
     requests: figures.requests,
+    errors: figures.errors,
+    subscriptions: figures.subscriptions,
     figures: routes,
     corsOrigins: config.CORS_ORIGINS,
     maxConnections: config.LIVE_MAX_CONNECTIONS,

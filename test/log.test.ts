@@ -53,7 +53,8 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ requestId }) => requestId)).toEqual(answers.map((its) => its.headers.get('x-request-id')))
     expect(requestLines(built).map(({ way }) => way)).toEqual(['ordinary', 'ordinary', 'lane', 'lane', 'lane', 'lane'])
     expect(requestLines(built).map((its) => its.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
-    expect(requestLines(built)[3]).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200 })
+    for (const line of requestLines(built))
+      expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 1 })
     expect(requestLines(built)[3]?.durationMs).toBeGreaterThan(0)
     await collector.stop()
   })
@@ -71,9 +72,10 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ outcome, status, codes }) => ({ outcome, status, codes }))).toEqual([
       { outcome: 'errors', status: 200, codes: ['BAD_USER_INPUT'] },
       { outcome: 'refused', status: 400, codes: ['GRAPHQL_VALIDATION_FAILED'] },
-      { outcome: 'refused', status: 400, codes: undefined },
+      { outcome: 'refused', status: 400, codes: ['BAD_REQUEST'] },
     ])
     expect(requestLines(built)[0]?.operation).toBe('Long'.repeat(16))
+    expect(requestLines(built).map(({ cost }) => cost)).toEqual([expect.any(Number), undefined, undefined])
   })
 
   test('and those that are slow, as a warning', async () => {

@@ -6,6 +6,8 @@ export interface Answer {
   viewer: Viewer
   startedAt: number
   operation: string | undefined
+  /** In points */
+  cost: number
   response: ServerResponse
   head: readonly string[]
   body: string | Buffer

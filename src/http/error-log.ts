@@ -12,6 +12,10 @@ export function logErrors(
     async contextCreationDidFail({ error }) {
       if (!isPublic(error)) logger.error({ err: error }, 'no context for a request')
     },
+    // Thrown by a plugin, say; Apollo itself tells neither where nor for whom.
+    async unexpectedErrorProcessingRequest({ error, requestContext: { contextValue } }) {
+      logger.error({ requestId: contextValue.requestId, err: error }, 'request failed')
+    },
     async requestDidStart() {
       return {
         async didEncounterErrors({ errors, contextValue: { requestId }, operationName }) {

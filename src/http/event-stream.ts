@@ -20,8 +20,10 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
     url: path,
     method: ['GET', 'POST'],
     handler: async (request, reply) => {
-      const refuse = (status: number, code: ErrorCode, message: string) =>
-        reply.code(status).send(requestError(message, code, request.id))
+      const refuse = (status: number, code: ErrorCode, message: string) => {
+        subscriptions.countErrors([code])
+        return reply.code(status).send(requestError(message, code, request.id))
+      }
       if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', foreignOrigin)
       const read = readRequest(request)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
@@ -29,12 +31,13 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
       if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
       reply.raw.once('close', admission.release)
 
-      const subscriber = await createSubscriber(request.id, request.headers.authorization)
+      const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
       const subscribed = await subscriptions.subscribe(read, subscriber)
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
         if (status === 401) reply.header('www-authenticate', challenge())
+        if (status === 429) reply.header('retry-after', String(errors[0]?.extensions?.retryAfterSeconds))
         return reply.code(status).send({ errors })
       }
       const { answers } = subscribed
@@ -140,6 +143,7 @@ function statusOf(code: unknown): number {
 const statuses: Partial<Record<string, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
+  RATE_LIMITED: 429,
   INTERNAL_SERVER_ERROR: 500,
   SERVICE_UNAVAILABLE: 503,
   OVERLOADED: 503,

@@ -33,7 +33,7 @@ export interface LaneListenerOptions {
 
 /** What was taken of a request before it turned out not to be for the lane: the ordinary way goes on with it. */
 export interface Taken extends Asking {
-  /** What it was charged */
+  /** In points, as it was reckoned, and charged where there are budgets; 0 until then */
   cost: number
   /** On the monotonic clock, in milliseconds */
   startedAt: number
@@ -149,8 +149,7 @@ export class LaneListener {
   private admits(taken: Taken, cost: number): boolean {
     const { costs, budgets } = this.options.costLimits
     if (cost > costs.maximum) return false
-    if (!budgets) return true
-    if (!budgets.takeAtOnce(taken.client, cost)) return false
+    if (budgets && !budgets.takeAtOnce(taken.client, cost)) return false
     taken.cost = cost
     return true
   }
@@ -164,8 +163,8 @@ export class LaneListener {
     const sendBody = (body: string | Buffer, bodyLength: number) => {
       head.push('content-length', String(bodyLength))
       if (this.options.leaving.aborted) head.push('connection', 'close')
-      const { id: requestId, viewer, startedAt } = taken
-      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt, requestId, viewer })
+      const { id: requestId, viewer, startedAt, cost } = taken
+      this.answers.add({ response: exchange.response, head, body, operation: operationName, startedAt, requestId, viewer, cost })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']
     // Where many wait already, nobody is made to wait for that.

@@ -11,26 +11,33 @@ export interface CostLimits {
   budgets: Budgets | null
 }
 
+/** Throws where nothing is left of the client's budget. */
+export function take(budgets: Budgets | null, client: string, points: number): void {
+  if (budgets && !budgets.take(client, points)) throw rateLimited(budgets.secondsToWait(client))
+}
+
 /**
  * Refuses what could cost too much, before anything of it is executed, and charges the rest to the client. `X-Cost-Report: 1` asks for the
- * cost beside the answer, `X-Cost-Report: dry-run` for the cost alone.
+ * cost beside the answer, `X-Cost-Report: dry-run` for the cost alone. `observe` is told what each operation was reckoned to cost.
  */
-export function limitCost({ costs, budgets }: CostLimits): ApolloServerPlugin<Context> {
+export function limitCost(
+  { costs, budgets }: CostLimits,
+  observe: (context: Context, points: number) => void,
+): ApolloServerPlugin<Context> {
   return {
-    async requestDidStart({ request, contextValue: { client } }) {
+    async requestDidStart({ request, contextValue }) {
+      const { client } = contextValue
       const wish = request.http?.headers.get(costHeader)
       const isDryRun = wish === 'dry-run'
-      const take = (points: number) => {
-        if (budgets && !budgets.take(client, points)) throw rateLimited(budgets.secondsToWait(client))
-      }
       let requested: number | undefined
       return {
         async didResolveOperation({ document, operation, request: { variables = {} } }) {
           if (!operation) return
           requested = costs.of(document, operation, variables)
-          if (isDryRun) return take(leastPoints)
+          observe(contextValue, requested)
+          if (isDryRun) return take(budgets, client, leastPoints)
           costs.check(requested)
-          take(requested)
+          take(budgets, client, requested)
         },
         async responseForOperation() {
           if (!isDryRun) return null
@@ -53,4 +60,5 @@ export function limitCost({ costs, budgets }: CostLimits): ApolloServerPlugin<Co
 }
 
 const leastPoints = 1
-const invalidPoints = 10
+/** What a document costs that was refused before its cost was known */
+export const invalidPoints = 10

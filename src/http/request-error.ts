@@ -27,7 +27,8 @@ interface AnswerWithErrors {
   errors?: { extensions?: Record<string, unknown> }[]
 }
 
-function parseAnswer(answer: string): AnswerWithErrors {
+/** What is no JSON has no errors. */
+export function parseAnswer(answer: string): AnswerWithErrors {
   try {
     const { errors, ...others } = JSON.parse(answer)
     return Array.isArray(errors) ? { errors, ...others } : {}

@@ -21,6 +21,8 @@ export interface AnsweredRequest {
   outcome: 'ok' | 'errors' | 'refused'
   status: number
   seconds: number
+  /** In points, as it was reckoned; undefined where it was refused before */
+  cost: number | undefined
   /** Of its errors, each once */
   codes: readonly string[]
 }
@@ -36,7 +38,8 @@ export class RequestLog {
     return logged === 'all'
   }
 
-  write(request: IncomingMessage, { requestId, viewer, operation, way, outcome, status, seconds, codes }: AnsweredRequest): void {
+  write(request: IncomingMessage, answered: AnsweredRequest): void {
+    const { requestId, viewer, operation, way, outcome, status, seconds, cost, codes } = answered
     const { logger, slowMs, traceIdOf } = this.options
     const durationMs = Math.round(seconds * 1_000_000) / 1000
     const line = {
@@ -44,7 +47,7 @@ export class RequestLog {
       // What is active now may be another request.
       ...{ trace_id: traceIdOf(request), span_id: undefined },
       operation: operation?.slice(0, maxNameLength),
-      ...{ way, outcome, status, durationMs, viewer: viewer?.role },
+      ...{ way, outcome, status, durationMs, cost, viewer: viewer?.role },
       ...(codes.length > 0 && { codes }),
     }
     if (durationMs >= slowMs) logger.warn(line, 'slow request')

@@ -21,7 +21,9 @@ import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { Lane } from '../lane/lane.js'
+import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
+import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
 import type { Tracing } from '../tracing/tracing.js'
 import type { Asking } from './asking.js'
 import { authenticate } from './authentication.js'
@@ -41,7 +43,7 @@ import type { HealthReport } from './health.js'
 import { registerHealth } from './health-routes.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
-import { limitCost } from './limit-cost.js'
+import { type CostLimits, limitCost } from './limit-cost.js'
 import { limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
@@ -75,6 +77,8 @@ export interface HttpServerOptions {
   /** Knows the faults that are no bugs. */
   describeFault: (error: unknown) => Fault | null
   requests: RequestFigures
+  errors: ErrorFigures
+  subscriptions: SubscriptionFigures
   figures: FiguresRoutes
   corsOrigins: readonly string[]
   /** Of subscribers */
@@ -96,6 +100,9 @@ export interface HttpServerOptions {
   tracing: Tracing | undefined
 }
 
+/** Who pays */
+type ClientOf = (request: IncomingMessage, viewer: Viewer) => string
+
 interface Limits {
   /** Points that one request may cost */
   maxCost: number
@@ -116,6 +123,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     leaving,
     describeFault,
     requests,
+    errors,
     corsOrigins,
     load,
     limits,
@@ -125,15 +133,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   } = options
   const costs = new Costs(schema, limits.maxCost)
   const costLimits = { costs, budgets: limits.budgets }
-  const client = (request: IncomingMessage, viewer: Viewer) =>
-    limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : ''
+  const client: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
   const lane = new Lane({
     ...{ schema, notesOf: options.notesOf, maxDocuments: 1_000, sightings: 2 },
     costOf: (document) => costs.ofOnly(document),
   })
   const compression = new Compression()
   const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
-  const observer = new RequestObserver(requests, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
+  const observer = new RequestObserver(requests, errors, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
   const laneListener = new LaneListener({
     ...{ documents, compression, createContext, authenticator, load, path: graphqlPath, leaving, clientOf: client, costLimits },
     lane: tracing?.operations.ofLane(lane) ?? lane,
@@ -177,7 +184,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       ApolloServerPluginUsageReportingDisabled(),
       tellsSchema ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
       logErrors(logger, describeFault),
-      limitCost(costLimits),
+      limitCost(costLimits, (context, points) => observer.costs(context, points)),
       reportOrigins(() => performance.now()),
       cacheControl(schema),
       teachLane(lane),
@@ -206,7 +213,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // Kept alive, a connection would hold up the end until it is cut off.
     if (leaving.aborted) reply.header('connection', 'close')
     if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
-    next(null, reply.statusCode >= 400 && typeof payload === 'string' ? withRequestId(payload, request.id) : payload)
+    if (reply.statusCode < 400 || typeof payload !== 'string') return next(null, payload)
+    observer.refused(request.raw, payload)
+    next(null, withRequestId(payload, request.id))
   })
   server.addHook('onSend', letPagesWork)
   server.addHook('onSend', tagAnswer)
@@ -248,7 +257,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, costs, options)
+  addSubscriptions(server, costLimits, client, options)
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -265,16 +274,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 }
 
 /** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, costs: Costs, options: HttpServerOptions): void {
+function addSubscriptions(server: FastifyInstance, costLimits: CostLimits, clientOf: ClientOf, options: HttpServerOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const subscriptions = new Subscriptions({ ...options, costs, now: Date.now })
-  const connections = new LiveConnections({ max: maxConnections, maxPerAddress: maxConnectionsPerAddress })
-  const createSubscriber: CreateSubscriber = async (requestId, authorization) => {
-    const { expiresAtMs } = await authenticator.authenticate(authorization)
-    const viewer = async () => (await authenticator.authenticate(authorization)).viewer
-    const createContextNow = async () =>
-      createContext({ id: requestId, viewer: await viewer(), wishes: noWishes, connection: stillThere, client: '' })
-    return { requestId, expiresAtMs, createContext: createContextNow }
+  const subscriptions = new Subscriptions({ ...options, costLimits, figures: options.subscriptions, now: Date.now })
+  const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
+  const connections = new LiveConnections(limits, options.subscriptions)
+  const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
+    const { expiresAtMs, viewer } = await authenticator.authenticate(authorization)
+    const client = clientOf(request, viewer)
+    const createContextNow = async () => {
+      const { viewer } = await authenticator.authenticate(authorization)
+      return createContext({ id: requestId, viewer, wishes: noWishes, connection: stillThere, client })
+    }
+    return { requestId, client, expiresAtMs, createContext: createContextNow }
   }
   const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
   const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs }

@@ -11,23 +11,37 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
+  type OperationDefinitionNode,
   parse,
   specifiedRules,
   validate,
 } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
-import { createErrorFormatter, type ErrorCode, type Fault, GoneError, isPublic, rootOf, withCode } from '../graphql/errors.js'
+import {
+  createErrorFormatter,
+  type ErrorCode,
+  type Fault,
+  GoneError,
+  isPublic,
+  rateLimited,
+  rootOf,
+  withCode,
+} from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
-import type { Costs } from './costs.js'
+import type { ErrorFigures } from '../metrics/error-figures.js'
+import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
 import type { DocumentRequest, Documents } from './documents.js'
+import { type CostLimits, invalidPoints, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
   describeFault: (error: unknown) => Fault | null
   documents: Documents
-  costs: Costs
+  costLimits: CostLimits
+  figures: SubscriptionFigures
+  errors: ErrorFigures
   tellsSchema: boolean
   logger: FastifyBaseLogger
   now: () => number
@@ -41,6 +55,8 @@ export interface SubscriptionRequest extends DocumentRequest {
 /** Who subscribes */
 export interface Subscriber {
   requestId: string
+  /** Whose budget is charged for what it asks for; what it is told of is free. */
+  client: string
   /** The stream ends then. */
   expiresAtMs: number
   /** For each event, since loaders remember what they loaded. Rejects where the token is not good any more. */
@@ -61,7 +77,11 @@ export interface CarrierOptions {
 }
 
 /** Rejects with the faults of authentication. */
-export type CreateSubscriber = (requestId: string, authorization: string | undefined) => Promise<Subscriber>
+export type CreateSubscriber = (
+  request: IncomingMessage,
+  requestId: string,
+  authorization: string | undefined,
+) => Promise<Subscriber>
 
 /** What goes over the wire */
 export interface Answer {
@@ -84,8 +104,13 @@ export class Subscriptions {
 
   async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
     try {
+      await this.checkBudget(subscriber)
       const read = this.readDocument(this.documentOf(request), request)
-      if (read.state === 'refused') return read
+      if (read.state === 'refused') {
+        this.options.costLimits.budgets?.charge(subscriber.client, invalidPoints)
+        return read
+      }
+      this.charge(read, request, subscriber)
       const args = {
         schema: this.options.schema,
         document: read.document,
@@ -103,13 +128,20 @@ export class Subscriptions {
 
   /** Gives errors their code and the id of the request; masks and logs those that are not for the client. */
   format(errors: readonly GraphQLError[], { requestId }: Pick<Subscriber, 'requestId'>): GraphQLFormattedError[] {
-    return errors.map((error) => {
+    const formatted = errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
       const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
       // A status has no place in a stream.
       const { http: _, ...others } = extensions ?? {}
       return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...others, requestId } }
     })
+    this.countErrors(formatted.map(({ extensions }) => extensions.code))
+    return formatted
+  }
+
+  /** Of what was refused before it came here, too */
+  countErrors(codes: readonly string[]): void {
+    this.options.errors.count(codes)
   }
 
   private log(error: GraphQLError, requestId: string): void {
@@ -127,14 +159,14 @@ export class Subscriptions {
     throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
   }
 
-  private readDocument(query: string, { operationName, variables = {} }: SubscriptionRequest) {
+  private readDocument(query: string, { operationName }: SubscriptionRequest) {
     let document: DocumentNode
     try {
       document = parse(query, parseOptions)
     } catch (error) {
       return refused([coded(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
     }
-    const { schema, tellsSchema, costs } = this.options
+    const { schema, tellsSchema } = this.options
     const rules = [...specifiedRules, ...validationRules(tellsSchema)]
     const errors = validate(schema, document, rules, validationOptions)
     if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
@@ -147,8 +179,22 @@ export class Subscriptions {
       const message = `Only subscriptions are answered here; send a ${operation.operation} to /graphql by POST`
       return refused([withCode('SUBSCRIPTIONS_ONLY', message)])
     }
-    costs.check(costs.of(document, operation, variables))
-    return { state: 'good' as const, document }
+    return { state: 'good' as const, document, operation }
+  }
+
+  /** Before anything is read of what it asks for. Throws where nothing is left. */
+  private async checkBudget({ client }: Subscriber): Promise<void> {
+    const { budgets } = this.options.costLimits
+    await budgets?.know(client)
+    const seconds = budgets?.secondsToWait(client) ?? 0
+    if (seconds > 0) throw rateLimited(seconds)
+  }
+
+  private charge({ document, operation }: Good, { variables = {} }: SubscriptionRequest, { client }: Subscriber): void {
+    const { costs, budgets } = this.options.costLimits
+    const cost = costs.of(document, operation, variables)
+    costs.check(cost)
+    take(budgets, client, cost)
   }
 
   /** No generator: one that waits for the next event could not be ended. */
@@ -164,13 +210,20 @@ export class Subscriptions {
       void source.return?.()
     }
     const expiry = this.at(subscriber.expiresAtMs, expire)
-    const end = async () => {
+    const { figures } = this.options
+    figures.open += 1
+    const ended = () => {
+      if (!isEnded) figures.open -= 1
       isEnded = true
       clearTimeout(expiry)
-      await source.return?.()
       return { done: true as const, value: undefined }
     }
-    const next = async (): Promise<IteratorResult<Answer, undefined>> => {
+    const end = async () => {
+      const its = ended()
+      await source.return?.()
+      return its
+    }
+    const nextAnswer = async (): Promise<IteratorResult<Answer, undefined>> => {
       while (!isEnded) {
         const event = await source.next()
         if (isExpired) throw new StreamEndedError('token expired')
@@ -181,8 +234,13 @@ export class Subscriptions {
         )
         if (result) return { done: false, value: this.toAnswer(result, subscriber) }
       }
-      return { done: true, value: undefined }
+      return ended()
     }
+    const next = () =>
+      nextAnswer().catch((error) => {
+        ended()
+        throw error
+      })
     const answers = {
       next,
       return: end,
@@ -211,8 +269,14 @@ export class Subscriptions {
   }
 
   private toAnswer({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer {
+    this.options.figures.events[errors ? 'errors' : 'ok'] += 1
     return { ...(data !== undefined && { data }), ...(errors && { errors: this.format(errors, subscriber) }) }
   }
+}
+
+interface Good {
+  document: DocumentNode
+  operation: OperationDefinitionNode
 }
 
 const retryMs = 500

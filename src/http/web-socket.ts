@@ -21,6 +21,8 @@ export interface WebSocketOptions extends CarrierOptions {
 
 interface Extra {
   socket: WebSocket
+  /** The one that was upgraded */
+  request: IncomingMessage
   requestId: string
 }
 
@@ -71,10 +73,11 @@ export class WebSocketEndpoint {
     const admission = refusal ?? this.options.connections.admit(this.options.addressOf(request))
     const id = requestId(request.headers)
     if (admission.state === 'refused') {
+      this.options.subscriptions.countErrors([admission.code])
       refuseRaw(socket, admission, id)
     } else {
       socket.once('close', admission.release)
-      this.sockets.handleUpgrade(request, socket, head, (its) => this.serve(its, id))
+      this.sockets.handleUpgrade(request, socket, head, (its) => this.serve({ socket: its, request, requestId: id }))
     }
   }
 
@@ -91,7 +94,8 @@ export class WebSocketEndpoint {
     return undefined
   }
 
-  private serve(socket: WebSocket, requestId: string): void {
+  private serve(extra: Extra): void {
+    const { socket } = extra
     this.answering.add(socket)
     const closed = this.protocol.opened(
       {
@@ -107,7 +111,7 @@ export class WebSocketEndpoint {
           })
         },
       },
-      { socket, requestId },
+      extra,
     )
     socket.on('pong', () => this.answering.add(socket))
     // A close follows.
@@ -121,7 +125,7 @@ export class WebSocketEndpoint {
       connectionInitWaitTimeout: initTimeoutMs,
       onConnect: async ({ extra, connectionParams }) => {
         try {
-          await createSubscriber(extra.requestId, authorizationIn(connectionParams))
+          await createSubscriber(extra.request, extra.requestId, authorizationIn(connectionParams))
           return true
         } catch (error) {
           // A bad token closes with 4403, which clients take for an answer.
@@ -137,7 +141,9 @@ export class WebSocketEndpoint {
         // This one is among them.
         if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
         const request = { query, extensions, operationName: operationName ?? undefined, variables: variables ?? undefined }
-        const subscriber = await createSubscriber(extra.requestId, authorizationIn(connectionParams)).catch(() => null)
+        const subscriber = await createSubscriber(extra.request, extra.requestId, authorizationIn(connectionParams)).catch(
+          () => null,
+        )
         if (!subscriber) return [unauthenticated()]
         const subscribed = await subscriptions.subscribe(request, subscriber)
         if (subscribed.state === 'refused') return subscribed.errors

@@ -20,10 +20,10 @@ interface Value {
 
 /** What docs/metrics.md lists. Names and units as Prometheus recommends. */
 export function families(figures: Figures): Family[] {
-  return [...requestFamilies(figures), ...cacheFamilies(figures), ...databaseFamilies(figures)]
+  return [...requestFamilies(figures), ...subscriptionFamilies(figures), ...cacheFamilies(figures), ...databaseFamilies(figures)]
 }
 
-function requestFamilies({ requests }: Figures): Family[] {
+function requestFamilies({ requests, errors }: Figures): Family[] {
   const operations = () => [...requests.byOperation()]
   return [
     counter('graphql_requests_total', 'GraphQL requests that were answered', () =>
@@ -33,6 +33,19 @@ function requestFamilies({ requests }: Figures): Family[] {
     ),
     histogram('graphql_request_duration_seconds', 'From the head of the request to the end of the answer', () =>
       operations().map(([operation, { durations }]) => [{ operation }, durations]),
+    ),
+    counter('graphql_errors_total', 'Answers with an error of that code, those to subscribers included', () =>
+      [...errors.byCode()].map(([code, value]) => ({ labels: { code }, value })),
+    ),
+  ]
+}
+
+function subscriptionFamilies({ subscriptions }: Figures): Family[] {
+  return [
+    gauge('graphql_subscription_connections', 'WebSockets and event streams that are open', () => subscriptions.connections),
+    gauge('graphql_subscriptions_open', 'Subscriptions that are open', () => subscriptions.open),
+    counter('graphql_subscription_events_total', 'What subscribers were sent', () =>
+      Object.entries(subscriptions.events).map(([outcome, value]) => ({ labels: { outcome }, value })),
     ),
   ]
 }

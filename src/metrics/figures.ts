@@ -1,11 +1,15 @@
 import type { Counts as CacheCounts } from '../cache/counters.js'
 import type { Distribution } from './distribution.js'
+import type { ErrorFigures } from './error-figures.js'
 import type { RequestFigures } from './request-figures.js'
 import type { StatementFigures } from './statement-figures.js'
+import type { SubscriptionFigures } from './subscription-figures.js'
 
 /** All that this process knows of itself. What is not a number stays where it is counted, and is read when somebody asks. */
 export interface Figures {
   requests: RequestFigures
+  errors: ErrorFigures
+  subscriptions: SubscriptionFigures
   statements: StatementFigures
   invalidationLag: Distribution
   backlogSeconds: () => number

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { begun, openSocket, productChanged, subscriber } from '../helpers/live.js'
 import { postBody } from '../helpers/post.js'
 import { readMetrics, type Samples, sumOf } from '../helpers/prometheus.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
@@ -90,6 +91,49 @@ describe('/metrics', () => {
     await app.query('{ __typename }')
     await becomes({ operation: 'anonymous' }, 1)
     expect(await requests({})).toBe(6)
+  })
+
+  test('counts errors by code, whoever refused the request and whatever carries the answer', async () => {
+    const samples = () => readMetrics(app.origin)
+    const counted = async () =>
+      Object.fromEntries(
+        (await samples())
+          .filter(({ name, value }) => name === 'graphql_errors_total' && value > 0)
+          .map(({ labels, value }) => [labels.code, value]),
+      )
+    await app.query('{ a: products(first: 1000) { totalCount } b: products(first: 1001) { totalCount } }')
+    await app.query('{ nothing neither }')
+    await postBody(app, 'not json')
+    await fetch(`${app.origin}/graphql/stream?query={__typename}`)
+    const refused = await openSocket(app, { headers: { origin: 'http://elsewhere.example' } })
+    expect(refused.closed).toBeDefined()
+    await until(async () => sumOf(await samples(), 'graphql_errors_total') === 5)
+    expect(await counted()).toEqual({
+      ...{ BAD_USER_INPUT: 1, GRAPHQL_VALIDATION_FAILED: 1, BAD_REQUEST: 1, SUBSCRIPTIONS_ONLY: 1, FORBIDDEN: 1 },
+    })
+  })
+
+  test('counts subscriptions, and what subscribers are sent', async () => {
+    const seen = async () => {
+      const samples = await readMetrics(app.origin)
+      return ['graphql_subscription_connections', 'graphql_subscriptions_open'].map((name) => sumOf(samples, name))
+    }
+    const socket = subscriber(app, 'WebSocket')
+    const first = socket.subscribe(productChanged, { ids: ['product_1'] })
+    const second = socket.subscribe(productChanged, { ids: ['product_2'] })
+    await begun(app, first, 1)
+    await begun(app, second, 2)
+    const stream = subscriber(app, 'server-sent events')
+    const third = stream.subscribe(productChanged, { ids: ['product_1'] })
+    await begun(app, third, 1)
+    expect(await seen()).toEqual([2, 3])
+    expect(sumOf(await readMetrics(app.origin), 'graphql_subscription_events_total', { outcome: 'ok' })).toBeGreaterThanOrEqual(3)
+    second.stop()
+    await until(async () => isDeepStrictEqual(await seen(), [2, 2]))
+    stream.close()
+    third.stop()
+    socket.close()
+    await until(async () => isDeepStrictEqual(await seen(), [0, 0]))
   })
 
   test('what clients invent as names does not grow it without a bound', async () => {

@@ -70,7 +70,8 @@ describe('in production', () => {
     expect(extensions.cost).toMatchObject({ requested: 1, maximum: 5000 })
     // The tests before this one asked too, and all of that need not be forgiven yet.
     expect(extensions.cost.remaining).toBeGreaterThan(59_000)
-    expect(extensions.cost.remaining).toBeLessThan(60_000)
+    // What one request costs is forgiven within a millisecond.
+    expect(extensions.cost.remaining).toBeLessThanOrEqual(60_000)
   })
 })
 

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
+import { openSocket } from '../helpers/live.js'
+import { secret } from '../helpers/tokens.js'
+import { until } from '../helpers/until.js'
 
 let app: TestApp
 beforeAll(async () => {
@@ -50,5 +53,62 @@ describe('a subscription', () => {
   test('is not answered with names that resemble a mistaken one', async () => {
     const { errors } = await subscribe('subscription { orderCreated(userId: "user_1") { totl } }')
     expect(errors[0]?.message).toBe('Cannot query field "totl" on type "Order".')
+  })
+})
+
+describe('a client that subscribes again and again', () => {
+  let limited: TestApp
+  beforeAll(async () => {
+    limited = await startTestApp({ env: { RATE_LIMIT: '105', TRUSTED_PROXIES: '1', AUTH_JWT_SECRET: secret } })
+  })
+  afterAll(() => limited.stop())
+  const document = 'subscription { productChanged(ids: ["product_1"]) { product { name } } }'
+  const invalid = 'subscription { nothing }'
+
+  async function stream(address: string, query: string) {
+    const abort = new AbortController()
+    const response = await fetch(`${limited.origin}/graphql/stream?query=${encodeURIComponent(query)}`, {
+      headers: { 'x-forwarded-for': address },
+      signal: abort.signal,
+    })
+    if (response.status !== 200) return { status: response.status, headers: response.headers, body: await response.json() }
+    abort.abort()
+    return { status: 200, headers: response.headers, body: undefined }
+  }
+
+  async function untilRefused(address: string, query: string) {
+    for (;;) {
+      const answer = await stream(address, query)
+      if (answer.status === 429) return answer
+    }
+  }
+
+  test.each([
+    ['good ones', document, '192.0.2.1'],
+    ['those with faults', invalid, '192.0.2.2'],
+  ])('pays for each, %s, and is refused when its budget is used up', async (_, query, address) => {
+    const { headers, body } = await untilRefused(address, query)
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(body).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) } }] })
+    expect((await stream('192.0.2.9', document)).status).toBe(200)
+  })
+
+  test('is refused on a WebSocket too, and so are its queries', async () => {
+    const headers = { 'x-forwarded-for': '192.0.2.3' }
+    const { socket, send, messages } = await openSocket(limited, { headers })
+    for (let id = 1; !messages.some(({ type }) => type === 'error'); id += 1) {
+      const got = messages.length
+      send({ id: String(id), type: 'subscribe', payload: { query: invalid } })
+      await until(() => messages.length > got)
+      if (messages.at(-1).payload[0].extensions.code !== 'RATE_LIMITED') messages.length = 0
+    }
+    expect(messages.at(-1).payload[0].extensions).toMatchObject({ code: 'RATE_LIMITED' })
+    const answer = await fetch(`${limited.origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: '{ __typename }' }),
+    })
+    expect(answer.status).toBe(429)
+    socket.terminate()
   })
 })

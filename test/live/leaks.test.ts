@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startTestApp } from '../helpers/app.js'
 import { openSocket, socketUrl } from '../helpers/live.js'
+import { readMetrics, sumOf } from '../helpers/prometheus.js'
 import { until } from '../helpers/until.js'
 import { heldMegabytes } from '../lane/heap.js'
 
@@ -54,5 +55,9 @@ test('nothing is left of clients that came and went, politely or not', async () 
   const grownMb = heldMegabytes() - before
   process.stdout.write(`heap after ${connects} more connections: ${grownMb.toFixed(1)} MB more\n`)
   expect(grownMb).toBeLessThan(4)
+  await until(async () => {
+    const samples = await readMetrics(app.origin)
+    return sumOf(samples, 'graphql_subscriptions_open') + sumOf(samples, 'graphql_subscription_connections') === 0
+  })
   await app.stop()
 }, 300_000)
