@@ -58,10 +58,10 @@ function planPeer(name: ServerName) {
   return { entry: join(builtServers, `${name}.js`), env: { NODE_ENV: 'production' } }
 }
 
-/** The limit has the flag that pays most, whether or not the project has it; the others start as their guides say. */
+/** The limit has the flags for garbage that pay in ours, whether or not they pay there; the others start as their guides say. */
 export function serverFlags(name: ServerName, sameFlags: boolean): string[] {
   if (sameFlags || isOurs(name)) return readStartScript().flags
-  return name.startsWith('limit') ? ['--max-semi-space-size=64'] : []
+  return name.startsWith('limit') ? ['--max-semi-space-size=64', '--no-allocation-site-pretenuring'] : []
 }
 
 function isOurs(name: ServerName): boolean {
