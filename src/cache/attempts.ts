@@ -17,10 +17,10 @@ export class Attempts {
   }
 
   /** Not even tried while the store is doubted. */
-  async run<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
+  run<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
     if (this.trust.given) return this.insist(namespace, command)
     this.counters.add(namespace.name, 'unavailable')
-    return undefined
+    return Promise.resolve(undefined)
   }
 
   /** Tried whatever is thought of the store. */

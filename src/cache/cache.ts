@@ -180,7 +180,13 @@ export class Cache {
   /** One round trip, whatever the number of ids. Answers in the order asked. */
   async readMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
     const slots = await this.reader.read(namespace, ids)
-    return slots.map((slot) => this.lookUp(namespace, slot))
+    const now = this.now()
+    const counts = this.counters.of(namespace.name)
+    return slots.map((slot) => {
+      const lookup = interpret(namespace, slot, now)
+      count(counts, slot, lookup)
+      return lookup
+    })
   }
 
   /** As readMany, but not a lookup: nothing is counted. */
@@ -223,12 +229,12 @@ export class Cache {
     if (!held || this.isEarly(held.header, now)) return undefined
     const isNegative = held.json === ''
     // Parsed by its first reader, who asked the store; or not to be parsed.
-    if (!isNegative && !held.parsed) return undefined
+    if (!isNegative && !held.hit) return undefined
     const counts = this.counters.of(namespace.name)
     counts.hits += 1
     counts.nearHits += 1
     if (isNegative) counts.negativeHits += 1
-    return isNegative ? null : (held.parsed?.value as V)
+    return isNegative ? null : (held.hit?.value as V)
   }
 
   async getOrFetch<V, Id extends EntryId>(namespace: Namespace<V>, id: Id, fetch: Fetch<Id, V>): Promise<V | null> {
@@ -251,11 +257,14 @@ export class Cache {
     const slots = await this.reader.read(namespace, ids)
     const due: Slot<Id>[] = []
     const missed: Slot<Id>[] = []
+    const now = this.now()
+    const counts = this.counters.of(namespace.name)
     const found = slots.map((slot) => {
-      const lookup = this.lookUp(namespace, slot)
+      const lookup = interpret(namespace, slot, now)
+      count(counts, slot, lookup)
       observe?.(originOf(lookup, slot.near))
       if (lookup.state === 'miss') missed.push(slot)
-      else if (this.isDue(lookup)) due.push(slot)
+      else if (this.isDue(lookup, now)) due.push(slot)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
     if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
@@ -338,25 +347,8 @@ export class Cache {
     return slots.filter((slot) => interpret(namespace, slot, this.now()).state === 'miss')
   }
 
-  private lookUp<V>(namespace: Namespace<V>, slot: Slot<EntryId>): StoredLookup<V> {
-    const lookup = interpret(namespace, slot, this.now())
-    this.count(namespace, slot, lookup)
-    return lookup
-  }
-
-  /** One lookup counts once. */
-  private count(namespace: Namespace<unknown>, slot: Slot<EntryId>, lookup: StoredLookup<unknown>): void {
-    const counts = this.counters.of(namespace.name)
-    if (lookup.state === 'miss') counts.misses += 1
-    else counts.hits += 1
-    if (lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)) counts.negativeHits += 1
-    if (lookup.state === 'stale') counts.staleHits += 1
-    if (lookup.corrupt) counts.corrupt += 1
-    if (slot.near) counts.nearHits += 1
-  }
-
-  private isDue({ state, header }: StoredLookup<unknown>): boolean {
-    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header, this.now()))
+  private isDue({ state, header }: StoredLookup<unknown>, now: number): boolean {
+    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header, now))
   }
 
   /** XFetch: so near to being stale that, with growing probability, one of many readers refills it before anybody sees it stale. */
@@ -365,6 +357,16 @@ export class Cache {
     // Beyond that the logarithm does not reach; it would be the price of every hit.
     return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - this.random()) >= leftMs
   }
+}
+
+/** One lookup counts once. */
+function count(counts: Counts, slot: Slot<EntryId>, lookup: StoredLookup<unknown>): void {
+  if (lookup.state === 'miss') counts.misses += 1
+  else counts.hits += 1
+  if (lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)) counts.negativeHits += 1
+  if (lookup.state === 'stale') counts.staleHits += 1
+  if (lookup.corrupt) counts.corrupt += 1
+  if (slot.near) counts.nearHits += 1
 }
 
 const doubtRetryMs = 100

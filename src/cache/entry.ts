@@ -24,8 +24,8 @@ export interface EntryHeld {
   json: string
   /** The beginning of the text, which no other entry shares */
   seen: string
-  /** Once it was parsed */
-  parsed?: { value: unknown }
+  /** Once it was parsed: what a lookup finds, for as long as it is fresh */
+  hit?: { state: 'hit'; value: unknown; header: EntryHeader }
   /** Whether it is kept in this process */
   isKept?: boolean
 }

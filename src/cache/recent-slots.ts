@@ -1,10 +1,26 @@
-import { ClockMap, type ClockMapOptions } from './clock-map.js'
-import { decodeHeld, type EntryHeld } from './entry.js'
+import { ClockMap, type ClockMapOptions, type Kept, use } from './clock-map.js'
+import type { EntryHeld } from './entry.js'
 import type { Slot, Under } from './slot.js'
 
-interface Recent {
-  text: string
-  slot: Slot<string>
+/** A slot that holds an entry */
+type FullSlot = Slot<string> & { readonly held: EntryHeld }
+
+/** A slot as it was read last, from this text */
+class Recent {
+  constructor(
+    readonly namespace: string,
+    readonly slot: FullSlot,
+    private readonly text: string,
+  ) {}
+
+  /** The slot, where the store gave the same again, and under the same. */
+  slotFor(text: string | null, { generations }: Under): FullSlot | undefined {
+    return this.text === text && this.slot.generations === generations ? this.slot : undefined
+  }
+
+  heldIn(text: string | null): EntryHeld | undefined {
+    return this.text === text ? this.slot.held : undefined
+  }
 }
 
 /**
@@ -13,27 +29,33 @@ interface Recent {
  */
 export class RecentSlots {
   private readonly recent: ClockMap<Recent>
+  /** By name of the namespace, then by id: an id is at hand, and hashed already, where a key would have to be put together. */
+  private readonly shelves = new Map<string, Map<string, Kept<Recent>>>()
 
   constructor(options: Pick<ClockMapOptions<Recent>, 'maxBytes' | 'random'>) {
-    this.recent = new ClockMap(options)
+    const onDelete = ({ namespace, slot }: Recent) => this.shelves.get(namespace)?.delete(slot.id)
+    this.recent = new ClockMap({ ...options, onDelete })
   }
 
-  slotOf(id: string, key: string, text: string | null, under: Under): Slot<string> {
-    const known = this.recent.get(key)
-    const isSame = known !== undefined && known.text === text
-    if (isSame && known.slot.generations === under.generations) return known.slot
-    const held = isSame ? known.slot.held : decodeHeld(text)
-    const slot = { id, key, generation: under.generation, generations: under.generations, held, near: false }
-    if (held.state === 'entry') this.keep(slot, held, text as string)
-    return slot
+  find(namespace: string, id: string): Recent | undefined {
+    return use(this.shelves.get(namespace)?.get(id))
   }
 
-  private keep(slot: Slot<string>, held: EntryHeld, text: string): void {
+  /** Keeps it, where it holds an entry and there is room. */
+  keep(namespace: string, slot: Slot<string>, text: string | null): void {
+    if (!isFull(slot) || text === null) return
     const bytes = bytesOf(slot.key, text)
     if (!this.recent.admits(slot.key, bytes)) return
-    held.isKept = true
-    this.recent.set(slot.key, { text, slot }, bytes)
+    const kept = this.recent.set(slot.key, new Recent(namespace, slot, text), bytes)
+    if (!kept) return
+    slot.held.isKept = true
+    const shelf = this.shelves.get(namespace) ?? new Map<string, Kept<Recent>>()
+    this.shelves.set(namespace, shelf.set(slot.id, kept))
   }
+}
+
+function isFull(slot: Slot<string>): slot is FullSlot {
+  return slot.held.state === 'entry'
 }
 
 /** Key, text, header and, once it was parsed, the value; as the near store reckons */

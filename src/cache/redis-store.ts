@@ -48,9 +48,7 @@ export class RedisStore implements CacheStore {
   private readonly clients: ScriptedClient[]
   private readonly breaker = new Breaker(3)
   private readonly watches = new Map<Watcher, RedisWatch>()
-  private readonly reads = new CombinedReads((keys) =>
-    this.run((client) => this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))),
-  )
+  private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
   private nextClient = 0
   private healthTimer: NodeJS.Timeout | undefined
@@ -88,7 +86,7 @@ export class RedisStore implements CacheStore {
     return performance.now() - startedAt
   }
 
-  async readMany(keys: readonly string[]): Promise<(string | null)[]> {
+  readMany(keys: readonly string[]): Promise<(string | null)[]> {
     return this.reads.read(keys)
   }
 
@@ -181,13 +179,18 @@ export class RedisStore implements CacheStore {
     })
   }
 
+  private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
+    // What every read comes by is not made to go through indexes where there is one slot for all.
+    if (this.backend === 'redis') return client.mget(keys as string[])
+    return this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))
+  }
+
   /** One call for all keys; on a cluster one for each slot, sent together. Answers in the order of the keys. */
   private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
-    const all = keys.map((_, index) => index)
-    if (this.backend === 'redis') return call(all)
+    if (this.backend === 'redis') return call(keys.map((_, index) => index))
     const groups = new Map<number, number[]>()
-    for (const index of all) {
-      const slot = calculateSlot(keys[index] as string)
+    for (const [index, key] of keys.entries()) {
+      const slot = calculateSlot(key)
       groups.set(slot, [...(groups.get(slot) ?? []), index])
     }
     const answers: T[] = []

@@ -27,8 +27,11 @@ export class SlotReader {
     this.recent = options.near ? null : new RecentSlots({ maxBytes: maxRecentBytes, random: options.random })
   }
 
-  async read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
-    if (!this.options.near) return this.readFar(namespace, ids)
+  read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
+    return this.options.near ? this.readNearAndFar(namespace, ids) : this.readFar(namespace, ids)
+  }
+
+  private async readNearAndFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     const now = this.options.now()
     const near = ids.map((id) => this.readNear(namespace, id, now))
     const missing = ids.filter((_, index) => near[index] === undefined)
@@ -67,8 +70,9 @@ export class SlotReader {
     const listKeys = new Map<string, string>()
     for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
     const generationKeys = [namespaceKey, ...listKeys.values()]
-    const entryKeys = ids.map((id) => keys.entry(namespace, id))
-    const read = [...generationKeys, ...entryKeys]
+    const recents = ids.map((id) => (typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined))
+    const read = [...generationKeys]
+    for (const [index, id] of ids.entries()) read.push(recents[index]?.slot.key ?? keys.entry(namespace, id))
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
 
@@ -76,12 +80,15 @@ export class SlotReader {
     const ofNamespace = this.underNamespace(namespaceKey, textAt(0))
     const ofLists = new Map([...listKeys].map(([list, key], index) => [list, underList(ofNamespace, key, textAt(1 + index))]))
     const slots = ids.map((id, index): Slot<Id> => {
-      const key = entryKeys[index] as string
       const its = typeof id === 'string' ? ofNamespace : (ofLists.get(id.list) as Under)
-      if (!texts) return { id, key, ...its, held: { state: 'unavailable' }, near: false }
       const text = textAt(generationKeys.length + index)
-      if (this.recent && typeof id === 'string') return this.recent.slotOf(id, key, text, its) as Slot<Id>
-      return { id, key, ...its, held: decodeHeld(text), near: false }
+      const recent = recents[index]
+      const known = recent?.slotFor(text, its)
+      if (known) return known as Slot<EntryId> as Slot<Id>
+      const held = recent?.heldIn(text) ?? (texts ? decodeHeld(text) : unavailable)
+      const slot = { id, key: read[generationKeys.length + index] as string, ...its, held, near: false }
+      if (isOfText(slot)) this.recent?.keep(namespace.name, slot, text)
+      return slot
     })
     if (texts) this.keep(namespace, generationKeys, texts, slots, marks)
     return slots
@@ -129,4 +136,9 @@ function underList({ generations }: Under, key: string, text: string | null): Un
   return under([...generations, { key, text }])
 }
 
+function isOfText(slot: Slot<EntryId>): slot is Slot<string> {
+  return typeof slot.id === 'string'
+}
+
+const unavailable = { state: 'unavailable' } as const
 const maxRecentBytes = 64 * 1024 * 1024

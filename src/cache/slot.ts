@@ -52,8 +52,9 @@ export function interpret<V>(
   const stale = held.header.softUntilMs <= now
   if (held.json === '') return stale ? { state: 'stale', value: null, header: held.header } : { state: 'negative' }
   try {
-    held.parsed ??= { value: parse(held) }
-    return { state: stale ? 'stale' : 'hit', value: held.parsed.value as V, header: held.header }
+    held.hit ??= { state: 'hit', value: parse(held), header: held.header }
+    const hit = held.hit as StoredLookup<V> & { state: 'hit' }
+    return stale ? { ...hit, state: 'stale' } : hit
   } catch {
     return { state: 'miss', corrupt: true }
   }

@@ -1,8 +1,9 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import { type GraphQLSchema, specifiedDirectives } from 'graphql'
-import { buildSchemaSync, getMetadataStorage, type PubSub } from 'type-graphql'
+import { buildSchemaSync, type PubSub } from 'type-graphql'
 import { CacheAdminResolver } from './cache-admin.js'
 import { cacheControlDirective } from './cache-control.js'
+import { callDirectly } from './direct-calls.js'
 import { guardSchema } from './guard.js'
 import { NodeResolver, typeNameOf } from './node.js'
 import { OrderResolver } from './order.js'
@@ -11,23 +12,26 @@ import { StatsResolver } from './stats.js'
 import { UserResolver } from './user.js'
 
 export function createSchema(): GraphQLSchema {
+  const instanceOf = oncePerClass()
   const schema = buildSchemaSync({
     resolvers: [NodeResolver, UserResolver, ProductResolver, OrderResolver, StatsResolver, CacheAdminResolver],
     directives: [...specifiedDirectives, cacheControlDirective],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,
     pubSub: notUsed,
+    container: { get: (type) => instanceOf(type as new () => object) },
   })
-  sortParametersOnce()
+  callDirectly(schema, instanceOf)
   return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
 }
 
-/** TypeGraphQL sorts the parameters of a method each time that it calls it, into a new array: a fifth of a large answer's garbage. */
-function sortParametersOnce(): void {
-  const { queries, mutations, fieldResolvers } = getMetadataStorage()
-  for (const { params } of [...queries, ...mutations, ...fieldResolvers]) {
-    const sorted = params?.sort((a, b) => a.index - b.index)
-    Object.defineProperty(params ?? [], 'sort', { value: () => sorted })
+/** Resolvers hold nothing: one of each is enough. */
+function oncePerClass() {
+  const instances = new Map<new () => object, object>()
+  return (type: new () => object): object => {
+    const known = instances.get(type) ?? new type()
+    instances.set(type, known)
+    return known
   }
 }
 

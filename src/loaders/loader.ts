@@ -81,9 +81,10 @@ export class Loader<Key extends string | object, V> {
     const positions = new Map<unknown, number>()
     const place = (key: Key): number => {
       const text = this.textOf(key)
-      const position = positions.get(text) ?? keys.push(key) - 1
-      positions.set(text, position)
-      return position
+      const known = positions.get(text)
+      if (known !== undefined) return known
+      positions.set(text, keys.length)
+      return keys.push(key) - 1
     }
     const places = all.map((wanted) => (isMany(wanted) ? wanted.map(place) : place(wanted)))
     const loaded: Loaded<V> = { positions, values: this.readBatch(keys) }

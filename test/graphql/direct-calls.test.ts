@@ -1,0 +1,134 @@
+import { type GraphQLObjectType, type GraphQLSchema, graphql } from 'graphql'
+import {
+  Arg,
+  Args,
+  ArgsType,
+  buildSchemaSync,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  Int,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  registerEnumType,
+  UseMiddleware,
+} from 'type-graphql'
+import { describe, expect, test } from 'vitest'
+import { callDirectly } from '../../src/graphql/direct-calls.js'
+
+enum Colour {
+  red = 'RED',
+}
+registerEnumType(Colour, { name: 'Colour' })
+
+@ArgsType()
+class Range {
+  @Field(() => Int, { nullable: true })
+  first?: number
+
+  @Field(() => Int, { defaultValue: 7 })
+  last!: number
+}
+
+@InputType()
+class Filter {
+  @Field(() => String)
+  text!: string
+
+  get loud() {
+    return this.text.toUpperCase()
+  }
+}
+
+@ObjectType('Thing', { simpleResolvers: true })
+class Thing {
+  @Field(() => ID)
+  id!: string
+}
+
+/** Methods say what they were given, and as what. */
+@Resolver(() => Thing)
+class Said {
+  private readonly own = 'own'
+
+  @Query(() => String)
+  plain(@Ctx('who') who: string, @Arg('id', () => ID) id: string, @Arg('ids', () => [ID], { nullable: true }) ids?: string[]) {
+    return JSON.stringify([this.own, who, id, ids === undefined ? 'absent' : ids])
+  }
+
+  @Query(() => String)
+  range(@Args(() => Range) range: Range) {
+    return JSON.stringify([range instanceof Range, range])
+  }
+
+  @Query(() => String)
+  enumerated(@Arg('colour', () => Colour) colour: Colour) {
+    return colour
+  }
+
+  @Query(() => String)
+  converted(@Arg('filter', () => Filter) filter: Filter) {
+    return filter.loud
+  }
+
+  @UseMiddleware(async (_, next) => `${await next()} and more`)
+  @Query(() => String)
+  after(@Arg('id', () => ID) id: string) {
+    return id
+  }
+
+  @Query(() => Thing)
+  thing() {
+    return { id: 'a' }
+  }
+
+  @FieldResolver(() => String)
+  whole(@Root() { id }: { id: string }, @Root('id') its: string, @Ctx() { who }: { who: string }) {
+    return [id, its, who].join()
+  }
+}
+
+const instance = new Said()
+const createSchema = () => buildSchemaSync({ resolvers: [Said], validate: false, container: { get: () => instance } })
+const asTypeGraphql = createSchema()
+const direct = createSchema()
+callDirectly(direct, () => instance)
+
+const run = (schema: GraphQLSchema, source: string) => graphql({ schema, source, contextValue: { who: 'me' } })
+
+describe('a method is given what TypeGraphQL gives it', () => {
+  test.each([
+    '{ plain(id: 1) }',
+    '{ plain(id: "a", ids: ["b", "c"]) }',
+    '{ plain(id: "a", ids: null) }',
+    '{ range }',
+    '{ range(first: 3, last: 4) }',
+    '{ enumerated(colour: red) }',
+    '{ converted(filter: { text: "a" }) }',
+    '{ after(id: "a") }',
+    '{ thing { id whole } }',
+  ])('%s', async (source) => {
+    const expected = await run(asTypeGraphql, source)
+    expect(expected.errors).toBeUndefined()
+    expect(await run(direct, source)).toEqual(expected)
+  })
+})
+
+test('only where there is nothing to convert, and no middleware, it is called without TypeGraphQL', () => {
+  const fields = (type: string) => Object.entries((direct.getType(type) as GraphQLObjectType).getFields())
+  const before = (type: string, name: string) => (asTypeGraphql.getType(type) as GraphQLObjectType).getFields()[name]?.resolve
+  const replaced = ['Query', 'Thing'].flatMap((type) =>
+    fields(type)
+      .filter(([name, { resolve }]) => resolve && !isSameCode(resolve, before(type, name)))
+      .map(([name]) => name),
+  )
+  expect(replaced.sort()).toEqual(['plain', 'range', 'thing', 'whole'])
+})
+
+function isSameCode(a: unknown, b: unknown): boolean {
+  return String(a) === String(b)
+}
