@@ -1,14 +1,8 @@
 import 'reflect-metadata'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startApp } from '../src/app.js'
 import { readConfig } from '../src/config.js'
-import { connect } from '../src/database/connection.js'
-import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
-import { freePort } from './free-port.js'
-import { RedisServer } from './redis-server.js'
+import { openScratchShop } from './scratch-shop.js'
 
 // npm run outage: Redis is killed under steady load, is away for a while, and comes back; what do readers notice?
 
@@ -17,13 +11,8 @@ const pauseMs = 10
 const readers = 20
 const nearMb = process.argv.includes('--near') ? '32' : '0'
 
-const folder = await mkdtemp(join(tmpdir(), 'shop-outage-'))
-await chmod(folder, 0o755)
-const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
-const database = connect({ url: postgres.url, maxConnections: 1, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
-const redis = new RedisServer(await freePort(), folder)
-await redis.start()
-const settings = { PORT: '0', DATABASE_URL: postgres.url, REDIS_URL: redis.url, LOG_LEVEL: 'silent', CACHE_NEAR_MB: nearMb }
+const { databaseUrl, database, redis, close } = await openScratchShop()
+const settings = { PORT: '0', DATABASE_URL: databaseUrl, REDIS_URL: redis.url, LOG_LEVEL: 'silent', CACHE_NEAR_MB: nearMb }
 const app = await startApp(readConfig(settings))
 
 interface Phase {
@@ -64,10 +53,7 @@ for (const { name, latenciesMs, failed, statements } of phases) {
 }
 
 await app.stop()
-await redis.stop()
-await database.end()
-await postgres.stop()
-await rm(folder, { recursive: true, force: true })
+await close()
 process.exit(phases.some(({ failed }) => failed > 0) ? 1 : 0)
 
 async function read(reader: number): Promise<void> {

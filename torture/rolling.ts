@@ -1,17 +1,9 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { connect } from '../src/database/connection.js'
-import { loadDemoDataOnce } from '../src/database/demo-data.js'
-import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
-import { migrate } from '../src/database/migrate.js'
-import { freePort } from './free-port.js'
 import { wholeNumber } from './options.js'
-import { RedisServer } from './redis-server.js'
 import { hasRolledWell, rollingTable } from './rolling/report.js'
 import { type Rolled, roll } from './rolling/roll.js'
+import { openScratchShop } from './scratch-shop.js'
 
 // npm run rolling: processes are restarted in turn under load; what do readers and writers notice?
 
@@ -42,27 +34,17 @@ function readOptions(args: string[]) {
 }
 
 async function rollFor({ seconds, processes, delayMs }: ReturnType<typeof readOptions>): Promise<Rolled> {
-  const folder = await mkdtemp(join(tmpdir(), 'shop-rolling-'))
-  await chmod(folder, 0o755)
-  const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
-  const database = connect({ url: postgres.url, maxConnections: 1, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
-  const redis = new RedisServer(await freePort(), folder)
+  const shop = await openScratchShop()
   const interrupted = interruption()
   try {
-    await redis.start()
-    await migrate(database)
-    await loadDemoDataOnce(database)
     const until = performance.now() + seconds * 1_000
     return await roll({
-      ...{ databaseUrl: postgres.url, database, redisUrl: redis.url, processes, delayMs },
+      ...{ databaseUrl: shop.databaseUrl, database: shop.database, redisUrl: shop.redis.url, processes, delayMs },
       goOn: () => performance.now() < until && !interrupted.aborted,
       onRestart: (port, tookMs) => console.log(`the process on port ${port} is ready again after ${Math.round(tookMs)} ms`),
     })
   } finally {
-    await redis.stop()
-    await database.end()
-    await postgres.stop()
-    await rm(folder, { recursive: true, force: true })
+    await shop.close()
   }
 }
 

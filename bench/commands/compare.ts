@@ -43,8 +43,6 @@ export async function compare(options: Options, world: World): Promise<string> {
   // Twice: what is not in the cache takes another way than what is.
   for (const server of [...servers, ...servers]) await checkAnswers(server, samples)
   world.print(`all ${servers.length} servers answer alike, ${samples.length} samples`)
-  for (const server of servers) await warm(server, options, world)
-
   const runs = await timeAll(options, world, servers, bodiesFiles)
   for (const server of servers) await checkAnswers(server, samples)
   const { rounds, seconds, connections } = options
@@ -80,18 +78,21 @@ async function writeBodies(world: World, { queries, quick }: Options): Promise<R
   return Object.fromEntries(files) as Record<QueryName, string>
 }
 
-/** Asks for everything once. */
-async function warm({ name, url }: RunningServer, { queries, quick, connections }: Options, { print }: World): Promise<void> {
+/** Asks for everything once: what nobody asked for in the runs of another query may have become stale meanwhile. */
+async function warm(
+  { name, url }: RunningServer,
+  query: QueryName,
+  { quick, connections }: Options,
+  { print }: World,
+): Promise<void> {
   const startedAt = performance.now()
   const client = new Client(url, connections)
-  for (const query of queries) {
-    const bodies = askedIds(query, quick).map((id) => requestBody(query, id))
-    await client.postAll(bodies, (index, { status, text }) => {
-      if (status !== 200) throw new Error(`${name} answers ${bodies[index]} with ${status}: ${text.slice(0, 500)}`)
-    })
-  }
+  const bodies = askedIds(query, quick).map((id) => requestBody(query, id))
+  await client.postAll(bodies, (index, { status, text }) => {
+    if (status !== 200) throw new Error(`${name} answers ${bodies[index]} with ${status}: ${text.slice(0, 500)}`)
+  })
   client.close()
-  print(`${name} is warm after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  print(`${name} is warm for ${query} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
 }
 
 async function timeAll(
@@ -102,6 +103,7 @@ async function timeAll(
 ): Promise<Run[]> {
   const runs: Run[] = []
   for (const query of options.queries) {
+    for (const server of servers) await warm(server, query, options, world)
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const server of servers) {
         const run = await time(server, options, world, { query, round, bodiesFile: bodiesFiles[query] })

@@ -12,12 +12,11 @@ export class CombinedReads {
 
   constructor(private readonly readMany: (keys: readonly string[]) => Promise<Texts>) {}
 
-  async read(keys: readonly string[]): Promise<(string | null)[]> {
+  read(keys: readonly string[]): Promise<(string | null)[]> {
     const { batch = this.begin() } = this
     const positions = keys.map((key) => batch.add(key))
     if (batch.keys.length >= maxKeys) this.batch = undefined
-    const texts = await batch.texts
-    return positions.map((position) => texts[position] ?? null)
+    return batch.texts.then((texts) => positions.map((position) => texts[position] ?? null))
   }
 
   private begin(): Batch {

@@ -66,31 +66,32 @@ export class SlotReader {
 
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     const { keys, attempts } = this.options
-    const namespaceKey = keys.namespaceGeneration(namespace)
-    const listKeys = new Map<string, string>()
-    for (const id of ids) if (typeof id !== 'string') listKeys.set(id.list, keys.listGeneration(namespace, id.list))
-    const generationKeys = [namespaceKey, ...listKeys.values()]
+    const lists = listsOf(ids)
     const recents = ids.map((id) => (typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined))
-    const read = [...generationKeys]
-    for (const [index, id] of ids.entries()) read.push(recents[index]?.slot.key ?? keys.entry(namespace, id))
+    const read = [keys.namespaceGeneration(namespace)]
+    for (const list of lists) read.push(keys.listGeneration(namespace, list))
+    const first = read.length
+    ids.forEach((id, index) => {
+      read.push(recents[index]?.slot.key ?? keys.entry(namespace, id))
+    })
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
 
     const textAt = (index: number) => texts?.[index] ?? null
-    const ofNamespace = this.underNamespace(namespaceKey, textAt(0))
-    const ofLists = new Map([...listKeys].map(([list, key], index) => [list, underList(ofNamespace, key, textAt(1 + index))]))
+    const ofNamespace = this.underNamespace(read[0] as string, textAt(0))
+    const ofLists = lists.map((_, index) => underList(ofNamespace, read[1 + index] as string, textAt(1 + index)))
     const slots = ids.map((id, index): Slot<Id> => {
-      const its = typeof id === 'string' ? ofNamespace : (ofLists.get(id.list) as Under)
-      const text = textAt(generationKeys.length + index)
+      const its = typeof id === 'string' ? ofNamespace : (ofLists[lists.indexOf(id.list)] as Under)
+      const text = textAt(first + index)
       const recent = recents[index]
       const known = recent?.slotFor(text, its)
       if (known) return known as Slot<EntryId> as Slot<Id>
       const held = recent?.heldIn(text) ?? (texts ? decodeHeld(text) : unavailable)
-      const slot = { id, key: read[generationKeys.length + index] as string, ...its, held, near: false }
+      const slot = { id, key: read[first + index] as string, ...its, held, near: false }
       if (isOfText(slot)) this.recent?.keep(namespace.name, slot, text)
       return slot
     })
-    if (texts) this.keep(namespace, generationKeys, texts, slots, marks)
+    if (texts) this.keep(namespace, read.slice(0, first), texts, slots, marks)
     return slots
   }
 
@@ -105,7 +106,7 @@ export class SlotReader {
   /** What the near store has to know of the moment before a read. */
   private marks(keys: readonly string[]): readonly number[] {
     const { near } = this.options
-    return near ? keys.map((key) => near.mark(key)) : []
+    return near ? keys.map((key) => near.mark(key)) : none
   }
 
   private keep(
@@ -136,9 +137,17 @@ function underList({ generations }: Under, key: string, text: string | null): Un
   return under([...generations, { key, text }])
 }
 
+/** Each once */
+function listsOf(ids: readonly EntryId[]): readonly string[] {
+  let lists: Set<string> | undefined
+  for (const id of ids) if (typeof id !== 'string') lists = (lists ?? new Set()).add(id.list)
+  return lists ? [...lists] : none
+}
+
 function isOfText(slot: Slot<EntryId>): slot is Slot<string> {
   return typeof slot.id === 'string'
 }
 
+const none: readonly never[] = []
 const unavailable = { state: 'unavailable' } as const
 const maxRecentBytes = 64 * 1024 * 1024

@@ -1,5 +1,6 @@
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { post } from '../post.js'
 import { Tally } from '../tally.js'
 
 export interface Seen {
@@ -19,8 +20,6 @@ interface ClientsOptions {
   /** Between an answer and the next request of a client */
   pauseMs: number
 }
-
-const patienceMs = 10_000
 
 /** Clients that ask one thing after the other, each on a connection that it keeps for as long as the server lets it. */
 export class Clients {
@@ -85,21 +84,4 @@ export class Clients {
     }
     return null
   }
-}
-
-function post(agent: Agent, port: number, body: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const options = { host: '127.0.0.1', port, method: 'POST', path: '/graphql', agent, headers, timeout: patienceMs }
-    const sent = request(options, (response) => {
-      response
-        .setEncoding('utf8')
-        .toArray()
-        .then((chunks) => resolve({ status: response.statusCode ?? 0, body: chunks.join('') }), reject)
-    })
-    sent.on('timeout', () => sent.destroy(new Error('no answer')))
-    // On a connection that was kept, the server may have ended it at that moment; on a new one, the process was not there.
-    sent.on('error', (error) => reject(new Error(`${error.message} on a ${sent.reusedSocket ? 'kept' : 'new'} connection`)))
-    sent.end(body)
-  })
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isReady } from './served-process.js'
+import { isReady } from '../served-process.js'
 
 const pollMs = 50
 /** As load balancers count: one answer that comes late, on a busy machine, must not take away the only process that is there. */

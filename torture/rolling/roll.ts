@@ -1,8 +1,8 @@
 import type { Database } from '../../src/database/connection.js'
 import { freePort } from '../free-port.js'
+import { ServedProcess } from '../served-process.js'
 import { Clients, type Seen } from './clients.js'
 import { startReadyProxy } from './ready-proxy.js'
-import { ServedProcess } from './served-process.js'
 
 export interface RollOptions {
   /** With the demo data; nobody else writes to it meanwhile. */

@@ -7,7 +7,7 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
 const startPatienceMs = 30_000
 const pollMs = 20
 
@@ -20,6 +20,11 @@ export class ServedProcess {
     readonly port: number,
     private readonly env: Readonly<Record<string, string>>,
   ) {}
+
+  /** undefined while it is not running */
+  get pid(): number | undefined {
+    return this.child?.pid
+  }
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {

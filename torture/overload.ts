@@ -1,0 +1,72 @@
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { freePort } from './free-port.js'
+import { wholeNumber } from './options.js'
+import { type Phase, runPhase } from './overload/phase.js'
+import { findings, overloadTable } from './overload/report.js'
+import { openScratchShop } from './scratch-shop.js'
+import { ServedProcess } from './served-process.js'
+
+// npm run overload: more is asked of one process than it can do; who is answered, who is refused, and what does it cost in memory?
+
+const usage = 'Usage: npm run overload -- [--seconds 20] [--clients 300] [--unprotected, to see what the limits are for]'
+const clientsAtEase = 2
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const options = readOptions(args)
+    const phases = await overload(options)
+    console.log(`\n${overloadTable(phases)}`)
+    const found = findings(phases)
+    console.log(found.length === 0 ? 'PASS' : `FAIL\n${found.join('\n')}`)
+    return found.length === 0 ? 0 : 1
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return 1
+  }
+}
+
+function readOptions(args: string[]) {
+  const text = { type: 'string' } as const
+  const unprotected = { type: 'boolean', default: false } as const
+  const { values } = parseArgs({ args, options: { seconds: text, clients: text, unprotected } })
+  return {
+    seconds: wholeNumber('seconds', values.seconds ?? '20', 1, 3_600),
+    clients: wholeNumber('clients', values.clients ?? '300', 1, 5_000),
+    unprotected: values.unprotected,
+  }
+}
+
+async function overload({ seconds, clients, unprotected }: ReturnType<typeof readOptions>): Promise<Phase[]> {
+  const signal = interruption()
+  const shop = await openScratchShop()
+  const served = new ServedProcess(await freePort(), {
+    DATABASE_URL: shop.databaseUrl,
+    REDIS_URL: shop.redis.url,
+    ...(unprotected && { MAX_EVENT_LOOP_DELAY_MS: '60000' }),
+  })
+  try {
+    await served.start()
+    const phases: Phase[] = []
+    for (const [name, its] of [
+      ['at ease', clientsAtEase],
+      ['overload', clients],
+      ['afterwards', clientsAtEase],
+    ] as const) {
+      phases.push(await runPhase(served, { name, clients: its, seconds, signal }))
+      console.log(`${name}: done`)
+    }
+    return phases
+  } finally {
+    await served.stop()
+    await shop.close()
+  }
+}
+
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
+  return controller.signal
+}

@@ -1,0 +1,42 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type Database } from '../src/database/connection.js'
+import { loadDemoDataOnce } from '../src/database/demo-data.js'
+import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
+import { migrate } from '../src/database/migrate.js'
+import { freePort } from './free-port.js'
+import { RedisServer } from './redis-server.js'
+
+export interface ScratchShop {
+  databaseUrl: string
+  database: Database
+  redis: RedisServer
+  /** Stops both, and leaves nothing of them. */
+  close: () => Promise<void>
+}
+
+/** A Postgres with the demo data, and a Redis */
+export async function openScratchShop(): Promise<ScratchShop> {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-'))
+  // The user whom Postgres runs as has to get in.
+  await chmod(folder, 0o755)
+  const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
+  const database = connect({ url: postgres.url, maxConnections: 1, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
+  const redis = new RedisServer(await freePort(), folder)
+  const close = async () => {
+    await redis.stop()
+    await database.end()
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await redis.start()
+    await migrate(database)
+    await loadDemoDataOnce(database)
+    return { databaseUrl: postgres.url, database, redis, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
