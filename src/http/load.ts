@@ -52,6 +52,12 @@ export class Load {
     return at - this.turnBeganAt > this.options.maxDelayMs && this.goesOnBeingLate(this.turnBeganAt, at)
   }
 
+  /** Whether a request that has waited for its turn since then is one that there is no time for. */
+  isTooLateFor(arrivedAt: number): boolean {
+    const at = this.options.now()
+    return at - arrivedAt > this.options.maxDelayMs && this.goesOnBeingLate(arrivedAt, at)
+  }
+
   /** Whether no other request may wait. */
   get isFull(): boolean {
     return this.inFlight >= this.room

@@ -1,8 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
+import { Turns } from './turns.js'
 
-/** Refuses requests at that path, in the shortest way, while there is more to do than can be done. Everything else goes on. */
+/**
+ * Lets requests at that path begin a few at a time, and refuses them, in the shortest way, while there is more to do than can be done.
+ * Everything else goes on.
+ */
 export function shed(server: FastifyInstance, load: Load, path: string): void {
   let refused = 0
   let reportedAt = Number.NEGATIVE_INFINITY
@@ -13,20 +17,32 @@ export function shed(server: FastifyInstance, load: Load, path: string): void {
     refused = 0
     reportedAt = performance.now()
   }
+  const turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
   server.addHook('onRequest', (request, reply, next) => {
     if (request.routeOptions.url !== path) return next()
-    if (load.isLate || load.isFull) {
+    const refuse = () => {
       report()
       return reply
         .code(503)
         .header('retry-after', '1')
         .send(requestError(message, 'OVERLOADED', request.id))
     }
-    load.enter()
-    reply.raw.once('close', () => load.leave())
-    return next()
+    if (load.isLate) return refuse()
+    const arrivedAt = performance.now()
+    turns.wait(() => {
+      const isRefused = load.isFull || load.isTooLateFor(arrivedAt) || request.raw.socket.destroyed
+      if (isRefused) refuse()
+      else {
+        load.enter()
+        reply.raw.once('close', () => load.leave())
+        next()
+      }
+      return !isRefused
+    })
   })
 }
 
 const message = 'There is more to do than this server can do, try again in a moment'
 const reportEveryMs = 10_000
+/** Two of the dearest documents */
+const longTurnMs = 20

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { post, postBody } from '../helpers/post.js'
@@ -36,7 +37,24 @@ const limits: [limit: string, maximum: number, document: (count: number) => stri
   ['Query.nodes(ids:)', 100, (count) => `{ nodes(ids: [${repeat(count, () => '"product_1"')}]) { id } }`],
 ]
 
+const rows: Record<string, string> = {
+  depth: 'depth',
+  fields: 'fields of an operation',
+  rootFields: 'root fields',
+  aliases: 'aliases',
+  directives: 'directives',
+  'Query.nodes(ids:)': 'values of a list of arguments',
+}
+
 describe('a document', () => {
+  test.each(limits)('has the limit of %s, %i, that docs/security.md tells', (limit, maximum) => {
+    const told = /^\| ([^|:]+)[^|]* \| ([\d,]+)/gm
+    const documented = new Map(
+      [...readFileSync('docs/security.md', 'utf8').matchAll(told)].map(([, name, most]) => [name?.trim(), most]),
+    )
+    expect(documented.get(rows[limit])).toBe(maximum.toLocaleString('en'))
+  })
+
   test.each(limits)('is answered at the limit of %s, %i, and refused beyond it', async (limit, maximum, document) => {
     expect(await post(app, document(maximum))).toMatchObject({ status: 200, data: expect.any(Object) })
     const refused = await post(app, document(maximum + 1))

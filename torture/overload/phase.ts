@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { post } from '../post.js'
-import { isReady, type ServedProcess } from '../served-process.js'
+import type { ServedProcess } from '../served-process.js'
 import { Tally } from '../tally.js'
 
 export interface PhaseOptions {
@@ -26,16 +26,18 @@ export interface Phase {
   failures: Tally
   /** Twice a second, in megabytes */
   residentMb: number[]
-  /** Whether the process said that it was ready, as often */
-  ready: boolean[]
+  /** How long each question took whether the process lives, in milliseconds; infinite where there was no answer in time */
+  probesMs: number[]
 }
 
 const lookEveryMs = 500
+/** What deploy/kubernetes gives a probe */
+const probeMs = 2_000
 
 /** Clients that give nothing up: each asks for something dear again as soon as it has an answer, on a connection that it keeps. */
 export async function runPhase(served: ServedProcess, { name, clients, seconds, signal }: PhaseOptions): Promise<Phase> {
   const phase: Phase = {
-    ...{ name, clients, seconds, answeredMs: [], refusedMs: [], residentMb: [], ready: [] },
+    ...{ name, clients, seconds, answeredMs: [], refusedMs: [], residentMb: [], probesMs: [] },
     failures: new Tally(),
   }
   const startedAt = performance.now()
@@ -70,9 +72,19 @@ async function look({ port, pid }: ServedProcess, phase: Phase, goesOn: () => bo
   while (goesOn()) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
     phase.residentMb.push(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024)
-    phase.ready.push(await isReady(port))
+    phase.probesMs.push(await probe(port))
     await sleep(lookEveryMs)
   }
+}
+
+async function probe(port: number): Promise<number> {
+  const startedAt = performance.now()
+  const [headers, signal] = [{ connection: 'close' }, AbortSignal.timeout(probeMs)]
+  const isAlive = await fetch(`http://127.0.0.1:${port}/livez`, { headers, signal }).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+  return isAlive ? performance.now() - startedAt : Number.POSITIVE_INFINITY
 }
 
 /** A document that nobody has sent before: dear to parse and validate, with a short answer */

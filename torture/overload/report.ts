@@ -2,30 +2,36 @@ import { percentile } from '../tally.js'
 import type { Phase } from './phase.js'
 
 /**
- * What was not as it should be, in words: everybody gets an answer or a refusal in good order, memory does not go on growing, and
- * afterwards nobody is refused.
+ * What was not as it should be, in words: everybody gets an answer or a refusal in good order, probes too, and afterwards nobody is
+ * refused and memory does not go on growing.
  */
 export function findings(phases: readonly Phase[]): string[] {
-  const after = phases.at(-1) as Phase
+  const [, during, after] = phases as readonly [Phase, Phase, Phase]
   return [
     ...phases.flatMap(({ name, failures }) => failures.entries.map(([cause, count]) => `${name}: ${count} times ${cause}`)),
     ...phases.filter(({ answeredMs }) => answeredMs.length === 0).map(({ name }) => `${name}: nobody was answered`),
-    ...phases.filter(goesOnGrowing).map(({ name }) => `${name}: memory goes on growing`),
+    ...(mostMb(after) > 1.25 * mostMb(during) ? [`${after.name}: memory goes on growing`] : []),
+    ...phases
+      .filter(wouldBeRestarted)
+      .map(({ name }) => `${name}: it answers no probe three times in a row, and would be restarted`),
     ...(after.refusedMs.length > 0 ? [`${after.name}: ${after.refusedMs.length} were refused`] : []),
   ]
 }
 
-/** Its last quarter against its second: by then a process has what it needs. */
-function goesOnGrowing({ residentMb }: Phase): boolean {
-  const quarter = Math.floor(residentMb.length / 4)
-  const [second, last] = [residentMb.slice(quarter, 2 * quarter), residentMb.slice(-quarter)]
-  return quarter >= 4 && (percentile(last, 0.5) ?? 0) > 1.3 * (percentile(second, 0.5) ?? 0)
+function mostMb({ residentMb }: Phase): number {
+  return Math.max(...residentMb)
+}
+
+/** As deploy/kubernetes has it, where it is asked more seldom */
+function wouldBeRestarted({ probesMs }: Phase): boolean {
+  return probesMs.some((_, index) => index >= 2 && probesMs.slice(index - 2, index + 1).every((took) => !Number.isFinite(took)))
 }
 
 export function overloadTable(phases: readonly Phase[]): string {
   const ms = (values: readonly number[], share: number) => {
     const value = percentile(values, share)
-    return value === null ? '-' : `${value.toFixed(0)} ms`
+    if (value === null) return '-'
+    return Number.isFinite(value) ? `${value.toFixed(0)} ms` : 'no answer'
   }
   const columns: [string, (phase: Phase) => string][] = [
     ['clients', ({ clients }) => `${clients}`],
@@ -36,8 +42,9 @@ export function overloadTable(phases: readonly Phase[]): string {
     ['  p50', ({ refusedMs }) => ms(refusedMs, 0.5)],
     ['  p99', ({ refusedMs }) => ms(refusedMs, 0.99)],
     ['anything else', ({ failures }) => `${failures.total}`],
-    ['memory, most', ({ residentMb }) => `${Math.max(...residentMb).toFixed(0)} MB`],
-    ['said that it was ready', ({ ready }) => `${ready.filter(Boolean).length} of ${ready.length}`],
+    ['memory, most', (phase) => `${mostMb(phase).toFixed(0)} MB`],
+    ['probe, p50', ({ probesMs }) => ms(probesMs, 0.5)],
+    ['probe, longest', ({ probesMs }) => ms(probesMs, 1)],
   ]
   const rows = [['', ...phases.map(({ name }) => name)], ...columns.map(([name, cell]) => [name, ...phases.map(cell)])]
   return rows.map(([name = '', ...cells]) => name.padEnd(24) + cells.map((cell) => cell.padStart(12)).join('')).join('\n')

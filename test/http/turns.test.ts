@@ -1,0 +1,67 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { Turns } from '../../src/http/turns.js'
+
+/** Requests that each take so long once they have begun, and when they began: one list for each turn */
+function createTurns(takesMs: number) {
+  let now = 0
+  const turns = new Turns({ longMs: 20, now: () => now })
+  const begun: string[][] = [[]]
+  const wait = (name: string, isRefused = false) =>
+    turns.wait(() => {
+      if (isRefused) return false
+      begun.at(-1)?.push(name)
+      now += takesMs
+      return true
+    })
+  const nextTurn = async () => {
+    begun.push([])
+    await turn()
+  }
+  return { wait, nextTurn, begun, lengths: () => begun.map(({ length }) => length) }
+}
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
+
+describe('requests', () => {
+  test('that are few begin at once', () => {
+    const { wait, begun } = createTurns(0)
+    for (const name of names(5)) wait(name)
+    expect(begun).toEqual([names(5)])
+  })
+
+  test('that are dear begin in the order of their arrival, ever fewer in a turn, and all of them do', async () => {
+    const { wait, nextTurn, begun, lengths } = createTurns(10)
+    for (const name of names(100)) wait(name)
+    while (begun.flat().length < 100) await nextTurn()
+    expect(begun.flat()).toEqual(names(100))
+    const [first, second, third, ...others] = lengths()
+    expect([first, second, third]).toEqual([16, 8, 4])
+    expect(Math.max(...others)).toBeLessThanOrEqual(3)
+  })
+
+  test('that are cheap begin more at a time, the more wait', async () => {
+    const { wait, nextTurn, begun, lengths } = createTurns(0.1)
+    for (const name of names(200)) wait(name)
+    while (begun.flat().length < 200) await nextTurn()
+    expect(lengths().slice(0, 4)).toEqual([16, 17, 18, 19])
+  })
+
+  test('that are refused take nobody the place', async () => {
+    const { wait, nextTurn, begun } = createTurns(10)
+    for (const name of names(16)) wait(name)
+    for (const name of names(50)) wait(name, true)
+    wait('last')
+    await nextTurn()
+    expect(begun.at(-1)).toEqual(['last'])
+  })
+
+  test('do not overtake one that waits', async () => {
+    const { wait, nextTurn, begun } = createTurns(10)
+    for (const name of names(17)) wait(name)
+    wait('late')
+    expect(begun.flat()).not.toContain('late')
+    await nextTurn()
+    expect(begun.at(-1)).toEqual(['16', 'late'])
+  })
+})
