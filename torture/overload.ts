@@ -60,8 +60,7 @@ async function overload({ seconds, clients, unprotected }: ReturnType<typeof rea
     }
     return phases
   } finally {
-    await served.stop()
-    await shop.close()
+    await served.stop().finally(() => shop.close())
   }
 }
 

@@ -21,9 +21,18 @@ export class ServedProcess {
     private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  /** undefined while it is not running */
+  /** Once it was started */
   get pid(): number | undefined {
     return this.child?.pid
+  }
+
+  get isRunning(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null
+  }
+
+  /** Throws when it has ended, with what it printed. */
+  expectRunning(): void {
+    if (!this.isRunning) throw new Error(`It ended by itself. Its output:\n${this.output}`)
   }
 
   /** Resolves when it is ready. */
@@ -46,8 +55,7 @@ export class ServedProcess {
     this.child = child
     const until = performance.now() + startPatienceMs
     while (!(await isReady(this.port))) {
-      if (child.exitCode !== null || child.signalCode !== null || performance.now() > until)
-        throw new Error(`It does not get ready. Its output:\n${this.output}`)
+      if (!this.isRunning || performance.now() > until) throw new Error(`It does not get ready. Its output:\n${this.output}`)
       await sleep(pollMs)
     }
   }
@@ -55,7 +63,7 @@ export class ServedProcess {
   /** As a service manager does it. Rejects when it does not end in order. */
   async stop(): Promise<void> {
     const { child } = this
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    if (!child || !this.isRunning) return
     const exited = once(child, 'exit')
     child.kill('SIGTERM')
     const [code, signal] = await exited

@@ -67,7 +67,7 @@ export class SlotReader {
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
     const { keys, attempts } = this.options
     const lists = listsOf(ids)
-    const recents = ids.map((id) => (typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined))
+    const recents = ids.map((id) => this.findRecent(namespace, id))
     const read = [keys.namespaceGeneration(namespace)]
     for (const list of lists) read.push(keys.listGeneration(namespace, list))
     const first = read.length
@@ -83,8 +83,11 @@ export class SlotReader {
     const slots = ids.map((id, index): Slot<Id> => {
       const its = typeof id === 'string' ? ofNamespace : (ofLists[lists.indexOf(id.list)] as Under)
       const text = textAt(first + index)
-      const recent = recents[index]
-      const known = recent?.slotFor(text, its)
+      let known = recents[index]?.slotFor(text, its)
+      if (known) return known as Slot<EntryId> as Slot<Id>
+      // Another who read it in the same turn may have decoded it by now.
+      const recent = this.findRecent(namespace, id)
+      known = recent?.slotFor(text, its)
       if (known) return known as Slot<EntryId> as Slot<Id>
       const held = recent?.heldIn(text) ?? (texts ? decodeHeld(text) : unavailable)
       const slot = { id, key: read[first + index] as string, ...its, held, near: false }
@@ -93,6 +96,10 @@ export class SlotReader {
     })
     if (texts) this.keep(namespace, read.slice(0, first), texts, slots, marks)
     return slots
+  }
+
+  private findRecent(namespace: Namespace<unknown>, id: EntryId) {
+    return typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined
   }
 
   private underNamespace(key: string, text: string | null): Under {

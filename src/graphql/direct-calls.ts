@@ -14,6 +14,7 @@ type Class = new () => object
 /**
  * TypeGraphQL makes a promise of every argument, in case it has to be validated, and sorts the parameters of a method at each call. Where
  * arguments are given as they are, the methods of queries and fields are called at once instead: with the same, and nothing in between.
+ * What buildSchema may be told for all of them (authChecker, globalMiddlewares, validate) is passed by: there is none here.
  */
 export function callDirectly(schema: GraphQLSchema, instanceOf: (type: Class) => object): void {
   const { queries, fieldResolvers, objectTypes } = getMetadataStorage()
@@ -39,8 +40,8 @@ function call(instance: object, methodName: string, gives: readonly Give[]): Res
 }
 
 /** undefined where TypeGraphQL has something to do. */
-function givesOf({ params = [], middlewares = [], roles = [] }: Method): Give[] | undefined {
-  if (middlewares.length > 0 || roles.length > 0) return undefined
+function givesOf({ params = [], middlewares = [], roles }: Method): Give[] | undefined {
+  if (middlewares.length > 0 || roles) return undefined
   const gives = [...params].sort((a, b) => a.index - b.index).map(giveOf)
   return gives.every((give) => give !== undefined) ? gives : undefined
 }
@@ -69,7 +70,12 @@ function giveInstance(type: Class): Give | undefined {
   const fields = argumentTypes.find(({ target }) => target === type)?.fields ?? []
   const isDerived = argumentTypes.some(({ target }) => target !== type && type.prototype instanceof target)
   const isPlain = fields.every((field) => field.name === field.schemaName && !isConverted(field.getType()))
-  return isPlain && !isDerived ? (_source, args) => Object.assign(new type(), args) : undefined
+  if (!isPlain || isDerived) return undefined
+  return (_source, args) => {
+    const its = new type() as Record<string, unknown>
+    for (const { name } of fields) if (args[name] !== undefined) its[name] = args[name]
+    return its
+  }
 }
 
 /** Whether TypeGraphQL makes an object of a class out of what it is given. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { EndsOfAnswers } from './ends-of-answers.js'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
 import { Turns } from './turns.js'
@@ -18,6 +19,7 @@ export function shed(server: FastifyInstance, load: Load, path: string): void {
     reportedAt = performance.now()
   }
   const turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
+  const ends = new EndsOfAnswers()
   server.addHook('onRequest', (request, reply, next) => {
     if (request.routeOptions.url !== path) return next()
     const refuse = () => {
@@ -27,17 +29,16 @@ export function shed(server: FastifyInstance, load: Load, path: string): void {
         .header('retry-after', '1')
         .send(requestError(message, 'OVERLOADED', request.id))
     }
-    if (load.isLate) return refuse()
+    if (load.isLate || load.isFull) return refuse()
+    load.enter()
+    ends.callOnce(reply.raw, request.raw.socket, () => load.leave())
     const arrivedAt = performance.now()
     turns.wait(() => {
-      const isRefused = load.isFull || load.isTooLateFor(arrivedAt) || request.raw.socket.destroyed
-      if (isRefused) refuse()
-      else {
-        load.enter()
-        reply.raw.once('close', () => load.leave())
-        next()
-      }
-      return !isRefused
+      if (request.raw.socket.destroyed) return false
+      const begins = !load.isTooLateFor(arrivedAt)
+      if (begins) next()
+      else refuse()
+      return begins
     })
   })
 }

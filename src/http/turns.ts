@@ -1,5 +1,5 @@
 export interface TurnsOptions {
-  /** Above that, fewer begin in a turn; well below it, more, where more wait. */
+  /** Above that, fewer begin in a turn; well below it, more, where as many began as might. */
   longMs: number
   /** Monotonic, in milliseconds */
   now: () => number
@@ -31,11 +31,11 @@ export class Turns {
   private noticeTurn(): void {
     if (this.turnBeganAt !== undefined) return
     this.turnBeganAt = this.options.now()
-    setImmediate(() => this.endTurn(this.turnBeganAt as number))
+    setImmediate(this.endTurn)
   }
 
-  private endTurn(beganAt: number): void {
-    const tookMs = this.options.now() - beganAt
+  private readonly endTurn = (): void => {
+    const tookMs = this.options.now() - (this.turnBeganAt as number)
     if (tookMs > this.options.longMs) this.width = Math.max(1, Math.floor(this.width / 2))
     else if (tookMs < this.options.longMs / 2 && this.begun >= this.width) this.width = Math.min(maxWidth, this.width + 1)
     this.begun = 0

@@ -66,6 +66,11 @@ class Said {
   }
 
   @Query(() => String)
+  mixed(@Arg('id', () => ID) id: string, @Args(() => Range) range: Range) {
+    return JSON.stringify([id, range])
+  }
+
+  @Query(() => String)
   enumerated(@Arg('colour', () => Colour) colour: Colour) {
     return colour
   }
@@ -107,6 +112,7 @@ describe('a method is given what TypeGraphQL gives it', () => {
     '{ plain(id: "a", ids: null) }',
     '{ range }',
     '{ range(first: 3, last: 4) }',
+    '{ mixed(id: "a", first: 3) }',
     '{ enumerated(colour: red) }',
     '{ converted(filter: { text: "a" }) }',
     '{ after(id: "a") }',
@@ -126,7 +132,7 @@ test('only where there is nothing to convert, and no middleware, it is called wi
       .filter(([name, { resolve }]) => resolve && !isSameCode(resolve, before(type, name)))
       .map(([name]) => name),
   )
-  expect(replaced.sort()).toEqual(['plain', 'range', 'thing', 'whole'])
+  expect(replaced.sort()).toEqual(['mixed', 'plain', 'range', 'thing', 'whole'])
 })
 
 function isSameCode(a: unknown, b: unknown): boolean {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
@@ -74,6 +75,30 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
     expect((await ask(app, product(12))).data).toEqual({ product: { id: 'product_12' } })
     expect(await (await askHot('product_13')).json()).toEqual({ data: { product: { id: 'product_13' } } })
+  })
+
+  test('those that are cut off with their connection leave their place, also one whose answer waits behind another', async () => {
+    redis = await startRedis()
+    app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2', DATABASE_TIMEOUT_MS: '60000' } })
+    release = await lock(app.database, 'lock table products in access exclusive mode')
+    const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
+    for (const id of [10, 11]) {
+      const body = JSON.stringify({ query: product(id) })
+      const head = [
+        'POST /graphql HTTP/1.1',
+        'Host: localhost',
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+      ]
+      socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+    }
+    await until(async () => (await waitingStatements(app.database)).length === 2)
+    expect((await ask(app, product(12))).status).toBe(503)
+    socket.destroy()
+    await release()
+    await until(async () => (await ask(app, product(12))).status === 200)
+    const both = await Promise.all([ask(app, product(13)), ask(app, product(14))])
+    expect(both.map(({ status }) => status)).toEqual([200, 200])
   })
 })
 

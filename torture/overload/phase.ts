@@ -34,7 +34,8 @@ const lookEveryMs = 500
 /** What deploy/kubernetes gives a probe */
 const probeMs = 2_000
 
-/** Clients that give nothing up: each asks for something dear again as soon as it has an answer, on a connection that it keeps. */
+/** Clients that give nothing up: each asks for something dear again as soon as it has an answer, on a connection that it keeps. Throws when the
+ * process ends. */
 export async function runPhase(served: ServedProcess, { name, clients, seconds, signal }: PhaseOptions): Promise<Phase> {
   const phase: Phase = {
     ...{ name, clients, seconds, answeredMs: [], refusedMs: [], residentMb: [], probesMs: [] },
@@ -42,11 +43,12 @@ export async function runPhase(served: ServedProcess, { name, clients, seconds, 
   }
   const startedAt = performance.now()
   const until = startedAt + seconds * 1_000
-  const goesOn = () => performance.now() < until && !signal.aborted
+  const goesOn = () => performance.now() < until && !signal.aborted && served.isRunning
   await Promise.all([
     ...Array.from({ length: clients }, (_, client) => ask(served, phase, client, goesOn)),
     look(served, phase, goesOn),
   ])
+  served.expectRunning()
   phase.seconds = (performance.now() - startedAt) / 1_000
   return phase
 }
