@@ -2,21 +2,25 @@ import { percentile } from '../tally.js'
 import type { Phase } from './phase.js'
 
 /**
- * What was not as it should be, in words: everybody gets an answer or a refusal in good order, probes too, and afterwards nobody is
- * refused and memory does not go on growing.
+ * What was not as it should be, in words: everybody gets an answer or a refusal in good order, probes too, memory stays below what
+ * deploy/kubernetes gives, and afterwards nobody is refused.
  */
 export function findings(phases: readonly Phase[]): string[] {
-  const [, during, after] = phases as readonly [Phase, Phase, Phase]
+  const after = phases.at(-1) as Phase
   return [
     ...phases.flatMap(({ name, failures }) => failures.entries.map(([cause, count]) => `${name}: ${count} times ${cause}`)),
     ...phases.filter(({ answeredMs }) => answeredMs.length === 0).map(({ name }) => `${name}: nobody was answered`),
-    ...(mostMb(after) > 1.25 * mostMb(during) ? [`${after.name}: memory goes on growing`] : []),
+    ...phases
+      .filter((phase) => mostMb(phase) > limitMb)
+      .map(({ name }) => `${name}: it takes more memory than deploy/kubernetes gives it`),
     ...phases
       .filter(wouldBeRestarted)
       .map(({ name }) => `${name}: it answers no probe three times in a row, and would be restarted`),
     ...(after.refusedMs.length > 0 ? [`${after.name}: ${after.refusedMs.length} were refused`] : []),
   ]
 }
+
+const limitMb = 1_024
 
 function mostMb({ residentMb }: Phase): number {
   return Math.max(...residentMb)
