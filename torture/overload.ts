@@ -6,6 +6,7 @@ import { type Phase, runPhase } from './overload/phase.js'
 import { findings, overloadTable } from './overload/report.js'
 import { openScratchShop } from './scratch-shop.js'
 import { ServedProcess } from './served-process.js'
+import { reachVerdict } from './verdict.js'
 
 // npm run overload: more is asked of one process than it can do; who is answered, who is refused, and what does it cost in memory?
 
@@ -15,17 +16,18 @@ const clientsAtEase = 2
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
+  let options: ReturnType<typeof readOptions>
   try {
-    const options = readOptions(args)
-    const phases = await overload(options)
-    console.log(`\n${overloadTable(phases)}`)
-    const found = findings(phases)
-    console.log(found.length === 0 ? 'PASS' : `FAIL\n${found.join('\n')}`)
-    return found.length === 0 ? 0 : 1
+    options = readOptions(args)
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
     return 1
   }
+  return reachVerdict({
+    run: (stops) => overload(options, stops),
+    hasPassed: (phases) => findings(phases).length === 0,
+    describe: (phases) => [overloadTable(phases), ...findings(phases)].join('\n'),
+  })
 }
 
 function readOptions(args: string[]) {
@@ -39,33 +41,27 @@ function readOptions(args: string[]) {
   }
 }
 
-async function overload({ seconds, clients, unprotected }: ReturnType<typeof readOptions>): Promise<Phase[]> {
-  const signal = interruption()
+async function overload(
+  { seconds, clients, unprotected }: ReturnType<typeof readOptions>,
+  stops: (() => Promise<unknown>)[],
+): Promise<Phase[]> {
   const shop = await openScratchShop()
+  stops.push(shop.close)
   const served = new ServedProcess(await freePort(), {
     DATABASE_URL: shop.databaseUrl,
     REDIS_URL: shop.redis.url,
     ...(unprotected && { MAX_EVENT_LOOP_DELAY_MS: '60000' }),
   })
-  try {
-    await served.start()
-    const phases: Phase[] = []
-    for (const [name, its] of [
-      ['at ease', clientsAtEase],
-      ['overload', clients],
-      ['afterwards', clientsAtEase],
-    ] as const) {
-      phases.push(await runPhase(served, { name, clients: its, seconds, signal }))
-      console.log(`${name}: done`)
-    }
-    return phases
-  } finally {
-    await served.stop().finally(() => shop.close())
+  stops.push(() => served.stop())
+  await served.start()
+  const phases: Phase[] = []
+  for (const [name, its] of [
+    ['at ease', clientsAtEase],
+    ['overload', clients],
+    ['afterwards', clientsAtEase],
+  ] as const) {
+    phases.push(await runPhase(served, { name, clients: its, seconds }))
+    console.log(`${name}: done`)
   }
-}
-
-function interruption(): AbortSignal {
-  const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
-  return controller.signal
+  return phases
 }

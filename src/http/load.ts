@@ -49,13 +49,12 @@ export class Load {
       this.turnBeganAt = at
       setImmediate(this.endTurn)
     }
-    return at - this.turnBeganAt > this.options.maxDelayMs && this.goesOnBeingLate(this.turnBeganAt, at)
+    return this.isTooLate(this.turnBeganAt, at)
   }
 
   /** Whether a request that has waited for its turn since then is one that there is no time for. */
   isTooLateFor(arrivedAt: number): boolean {
-    const at = this.options.now()
-    return at - arrivedAt > this.options.maxDelayMs && this.goesOnBeingLate(arrivedAt, at)
+    return this.isTooLate(arrivedAt, this.options.now())
   }
 
   /** Whether no other request may wait. */
@@ -82,6 +81,10 @@ export class Load {
     else if (this.goesOnBeingLate(at - delayMs, at))
       this.room = Math.max(1, Math.floor(Math.min(this.room, this.peak) * shrinkage))
     this.peak = this.inFlight
+  }
+
+  private isTooLate(from: number, until: number): boolean {
+    return until - from > this.options.maxDelayMs && this.goesOnBeingLate(from, until)
   }
 
   private goesOnBeingLate(from: number, until: number): boolean {

@@ -9,8 +9,6 @@ export interface PhaseOptions {
   name: string
   clients: number
   seconds: number
-  /** Aborted where it is to end before its time */
-  signal: AbortSignal
 }
 
 /** What clients and the operator saw */
@@ -36,14 +34,14 @@ const probeMs = 2_000
 
 /** Clients that give nothing up: each asks for something dear again as soon as it has an answer, on a connection that it keeps. Throws when the
  * process ends. */
-export async function runPhase(served: ServedProcess, { name, clients, seconds, signal }: PhaseOptions): Promise<Phase> {
+export async function runPhase(served: ServedProcess, { name, clients, seconds }: PhaseOptions): Promise<Phase> {
   const phase: Phase = {
     ...{ name, clients, seconds, answeredMs: [], refusedMs: [], residentMb: [], probesMs: [] },
     failures: new Tally(),
   }
   const startedAt = performance.now()
   const until = startedAt + seconds * 1_000
-  const goesOn = () => performance.now() < until && !signal.aborted && served.isRunning
+  const goesOn = () => performance.now() < until && served.isRunning
   await Promise.all([
     ...Array.from({ length: clients }, (_, client) => ask(served, phase, client, goesOn)),
     look(served, phase, goesOn),
