@@ -1,10 +1,14 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compareEntries } from '../torture/compare-entries.js'
 import { FaultWindows } from '../torture/fault-windows.js'
 import { Ledger } from '../torture/ledger.js'
 import { observe } from '../torture/observations.js'
 import { readOptions } from '../torture/options.js'
 import { Random } from '../torture/random.js'
-import { pageOf } from '../torture/shop-rows.js'
+import { pageOf, readShopRows } from '../torture/shop-rows.js'
+import { startTestApp, type TestApp } from './helpers/app.js'
+import { noRedis, startRedis, type TestRedis } from './helpers/redis.js'
+import { until } from './helpers/until.js'
 
 describe('the ledger', () => {
   test('an answer is as old as the first acknowledged write that it does not show', () => {
@@ -100,4 +104,31 @@ test('a bad option is named', () => {
   expect(() => readOptions(['--protection', 'some'], 3)).toThrow('--protection')
 })
 
-// How old an answer was depends on how busy this machine is with other tests; what differs after quiet does not.
+describe.skipIf(noRedis)('the comparison after quiet', () => {
+  let redis: TestRedis
+  let app: TestApp
+  beforeAll(async () => {
+    redis = await startRedis()
+    app = await startTestApp({ redisUrl: redis.url })
+  })
+  afterAll(async () => {
+    await app.stop()
+    await redis.stop()
+  })
+
+  test('finds an entry that the database no longer agrees with, and no other', async () => {
+    const compare = async () => compareEntries(redis.client, await readShopRows(app.database.sql), [])
+    await app.query('{ user(id: "user_1") { name } product(id: "product_1") { name } }')
+    await until(async () => (await compare()).compared === 2)
+    expect((await compare()).differences).toEqual([])
+
+    await app.database.sql.begin(async (sql) => {
+      // Without the triggers nobody hears of it.
+      await sql`set local session_replication_role = replica`
+      await sql`update products set name = 'Renamed in secret' where id = 1`
+    })
+    expect((await compare()).differences).toMatchObject([
+      { key: 'ecommerce:v1:products:product_1', expected: { name: 'Renamed in secret' } },
+    ])
+  })
+})
