@@ -10,7 +10,7 @@ import { Cache } from './cache/cache.js'
 import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
 import { RedisStore, type RedisTarget } from './cache/redis-store.js'
-import { notesOf } from './cache/shared-value.js'
+import { sharedNotes } from './cache/shared-value.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { type Config, ConfigError } from './config.js'
@@ -336,7 +336,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     schema,
     documents,
     createContext: (asking) => new RequestContext(shared, asking),
-    notesOf,
+    notes: sharedNotes,
     authenticator: createAuthenticator(config, logger),
     checkHealth: oneAtATime(() =>
       checkHealth({

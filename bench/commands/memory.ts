@@ -67,7 +67,7 @@ function measureNear(entries: number): Memory['near'] {
     const key = Buffer.from(entryKey(PRODUCTS, product(number).id)).toString()
     const held = decodeHeld(text) as EntryHeld
     held.hit = { state: 'hit', value: share(JSON.parse(held.json)), header: held.header }
-    near.put(key, held, near.mark(key))
+    near.putEntry(key, held, near.mark(key))
   }
   collect()
   const after = process.memoryUsage()

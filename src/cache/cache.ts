@@ -4,7 +4,9 @@ import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import type { EntryHeader } from './entry.js'
 import { Flights } from './flights.js'
+import { isEarly } from './freshness.js'
 import { Gate, type GateLoad, type GateOptions } from './gate.js'
+import { KeptEntry } from './kept-entry.js'
 import { type KeyParts, Keys } from './key.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
@@ -224,17 +226,15 @@ export class Cache {
    * store has to be asked. It is shared: nobody may change it.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId): V | null | undefined {
+    const entry = this.reader.findNear(namespace, id)
+    if (entry?.value === undefined) return undefined
     const now = this.now()
-    const held = this.reader.findNear(namespace, id, now)
-    if (!held || this.isEarly(held.header, now)) return undefined
-    const isNegative = held.json === ''
-    // Parsed by its first reader, who asked the store; or not to be parsed.
-    if (!isNegative && !held.hit) return undefined
+    if (!entry.isSurelyFresh(now) && !this.isFresh(entry.held.header, now)) return undefined
     const counts = this.counters.of(namespace.name)
     counts.hits += 1
     counts.nearHits += 1
-    if (isNegative) counts.negativeHits += 1
-    return isNegative ? null : (held.hit?.value as V)
+    if (entry.value === null) counts.negativeHits += 1
+    return entry.value as V | null
   }
 
   async getOrFetch<V, Id extends EntryId>(namespace: Namespace<V>, id: Id, fetch: Fetch<Id, V>): Promise<V | null> {
@@ -260,6 +260,12 @@ export class Cache {
     const now = this.now()
     const counts = this.counters.of(namespace.name)
     const found = slots.map((slot) => {
+      if (slot instanceof KeptEntry && slot.isSurelyFresh(now) && slot.value !== undefined) {
+        counts.hits += 1
+        if (slot.value === null) counts.negativeHits += 1
+        observe?.(slot.value === null ? 'negative' : 'far')
+        return slot.value as V | null
+      }
       const lookup = interpret(namespace, slot, now)
       count(counts, slot, lookup)
       observe?.(originOf(lookup, slot.near))
@@ -348,14 +354,11 @@ export class Cache {
   }
 
   private isDue({ state, header }: StoredLookup<unknown>, now: number): boolean {
-    return state === 'stale' || (state === 'hit' && header !== undefined && this.isEarly(header, now))
+    return state === 'stale' || (state === 'hit' && header !== undefined && isEarly(header, now, this.random))
   }
 
-  /** XFetch: so near to being stale that, with growing probability, one of many readers refills it before anybody sees it stale. */
-  private isEarly({ softUntilMs, fetchMs }: EntryHeader, now: number): boolean {
-    const leftMs = softUntilMs - now
-    // Beyond that the logarithm does not reach; it would be the price of every hit.
-    return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - this.random()) >= leftMs
+  private isFresh(header: EntryHeader, now: number): boolean {
+    return now < header.softUntilMs && !isEarly(header, now, this.random)
   }
 }
 
@@ -370,4 +373,3 @@ function count(counts: Counts, slot: Slot<EntryId>, lookup: StoredLookup<unknown
 }
 
 const doubtRetryMs = 100
-const maxEarliness = 40

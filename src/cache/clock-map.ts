@@ -1,42 +1,46 @@
-export interface ClockMapOptions<V> {
+export interface ClockMapOptions<Item> {
   maxBytes: number
   /** 0 to 1 */
   random: () => number
   /** Told of all that goes, for whatever reason but `clear` */
-  onDelete?: (value: V) => void
+  onDelete?: (item: Item) => void
 }
 
-/** A key and what is kept under it */
-export interface Kept<V> {
-  readonly key: string
-  readonly value: V
-  readonly bytes: number
-  /** Where it stands in the ring */
-  readonly position: number
+/** What can be kept. Items are kept themselves, and not in an object of the map's: a hit should have few objects to go through. */
+export class Kept {
   /** Since the hand passed it */
-  used: boolean
+  used = false
+  /** Where it stands in the ring */
+  position = -1
+
+  constructor(
+    readonly key: string,
+    readonly bytes: number,
+  ) {}
 }
 
 /**
  * A map of bounded size. To make room, a hand goes round (CLOCK, or second chance) and takes whatever was not used since it passed last:
- * a hit costs no more than a look.
+ * a hit costs no more than a look. Who finds an item in another way says that it is `used`.
  */
-export class ClockMap<V> {
-  private readonly kept = new Map<string, Kept<V>>()
-  private ring: (Kept<V> | undefined)[] = []
+export class ClockMap<Item extends Kept> {
+  private readonly kept = new Map<string, Item>()
+  private ring: (Item | undefined)[] = []
   /** Positions in the ring where nothing stands */
   private free: number[] = []
   private hand = 0
   private size = 0
 
-  constructor(private readonly options: ClockMapOptions<V>) {}
+  constructor(private readonly options: ClockMapOptions<Item>) {}
 
   get bytes(): number {
     return this.size
   }
 
-  get(key: string): V | undefined {
-    return use(this.kept.get(key))
+  get(key: string): Item | undefined {
+    const item = this.kept.get(key)
+    if (item) item.used = true
+    return item
   }
 
   /**
@@ -47,27 +51,26 @@ export class ClockMap<V> {
     return this.size + bytes <= this.options.maxBytes || this.kept.has(key) || this.options.random() < admittedShare
   }
 
-  /** Gives what `use` takes, for who finds it in another way; undefined where it is too large to be kept. */
-  set(key: string, value: V, bytes: number): Kept<V> | undefined {
-    this.delete(key)
-    if (bytes > this.options.maxBytes) return undefined
-    this.makeRoom(bytes)
-    const position = this.free.pop() ?? this.ring.length
-    const its = { key, value, bytes, position, used: false }
-    this.ring[position] = its
-    this.kept.set(key, its)
-    this.size += bytes
-    return its
+  /** Answers whether it is kept; not where it is too large. An item is set once. */
+  set(item: Item): boolean {
+    this.delete(item.key)
+    if (item.bytes > this.options.maxBytes) return false
+    this.makeRoom(item.bytes)
+    item.position = this.free.pop() ?? this.ring.length
+    this.ring[item.position] = item
+    this.kept.set(item.key, item)
+    this.size += item.bytes
+    return true
   }
 
   delete(key: string): void {
-    const its = this.kept.get(key)
-    if (!its) return
+    const item = this.kept.get(key)
+    if (!item) return
     this.kept.delete(key)
-    this.ring[its.position] = undefined
-    this.free.push(its.position)
-    this.size -= its.bytes
-    this.options.onDelete?.(its.value)
+    this.ring[item.position] = undefined
+    this.free.push(item.position)
+    this.size -= item.bytes
+    this.options.onDelete?.(item)
   }
 
   clear(): void {
@@ -80,18 +83,12 @@ export class ClockMap<V> {
 
   private makeRoom(bytes: number): void {
     while (this.size + bytes > this.options.maxBytes) {
-      const its = this.ring[this.hand]
-      if (its?.used) its.used = false
-      else if (its) this.delete(its.key)
+      const item = this.ring[this.hand]
+      if (item?.used) item.used = false
+      else if (item) this.delete(item.key)
       this.hand = (this.hand + 1) % this.ring.length
     }
   }
-}
-
-export function use<V>(its: Kept<V> | undefined): V | undefined {
-  if (!its) return undefined
-  its.used = true
-  return its.value
 }
 
 const admittedShare = 1 / 8

@@ -44,7 +44,8 @@ export function encodeLease(token: string): string {
   return `${leaseMark}${token}|`
 }
 
-export function decodeHeld(text: string | null): Held {
+/** An entry of the expected generation holds that very string: so comparing them is a look. */
+export function decodeHeld(text: string | null, expectedGeneration: string | null = null): Held {
   if (text === null) return { state: 'empty' }
   if (text.startsWith(leaseMark)) return { state: 'leased', lease: text }
   // Step by step and without a list of fields: every entry that is read comes by here.
@@ -56,8 +57,10 @@ export function decodeHeld(text: string | null): Held {
   const isWhole =
     tokenEnd > 0 && generationEnd > tokenEnd && softEnd > generationEnd && fetchEnd > softEnd && versionEnd > fetchEnd
   if (!text.startsWith(entryMark) || !isWhole) return { state: 'corrupt' }
+  const isExpected =
+    expectedGeneration?.length === generationEnd - tokenEnd - 1 && text.startsWith(expectedGeneration, tokenEnd + 1)
   const header = {
-    generation: text.slice(tokenEnd + 1, generationEnd),
+    generation: isExpected ? expectedGeneration : text.slice(tokenEnd + 1, generationEnd),
     softUntilMs: wholeNumber(text, generationEnd + 1, softEnd),
     fetchMs: wholeNumber(text, softEnd + 1, fetchEnd),
     version: wholeNumber(text, fetchEnd + 1, versionEnd),

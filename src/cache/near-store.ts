@@ -1,5 +1,6 @@
-import { ClockMap, type Kept, use } from './clock-map.js'
+import { ClockMap, Kept } from './clock-map.js'
 import type { EntryHeld } from './entry.js'
+import { KeptEntry } from './kept-entry.js'
 
 export interface NearStoreOptions {
   maxBytes: number
@@ -11,23 +12,37 @@ export interface NearStoreOptions {
   random: () => number
 }
 
-/** An entry, or the text of a generation */
-export type Near = EntryHeld | string
-
-interface Known {
-  readonly near: Near
-  readonly place: Place | undefined
-}
-
-/** Where it can also be found, without its key: as an entry, or as the generation of the namespace where there is no id. */
-export interface Place {
+/** In a namespace: an entry by id, or the namespace's generation where there is no id */
+interface Place {
   readonly namespace: string
   readonly id?: string
 }
 
+export class NearEntry extends KeptEntry {
+  constructor(
+    key: string,
+    held: EntryHeld,
+    readonly place: Place | undefined,
+  ) {
+    super(key, entryBytes(held, key), held)
+  }
+}
+
+class NearGeneration extends Kept {
+  constructor(
+    key: string,
+    readonly text: string,
+    readonly place: Place | undefined,
+  ) {
+    super(key, generationBytes(text, key))
+  }
+}
+
+type Known = NearEntry | NearGeneration
+
 interface Shelf {
-  generation: Kept<Known> | undefined
-  readonly entries: Map<string, Kept<Known>>
+  generation: NearGeneration | undefined
+  readonly entries: Map<string, NearEntry>
 }
 
 /**
@@ -42,8 +57,7 @@ export class NearStore {
   private usableUntil = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: NearStoreOptions) {
-    const onDelete = ({ place }: Known) => this.place(place, undefined)
-    this.known = new ClockMap({ maxBytes: options.maxBytes, random: options.random, onDelete })
+    this.known = new ClockMap({ maxBytes: options.maxBytes, random: options.random, onDelete: (its) => this.unplace(its) })
   }
 
   get usable(): boolean {
@@ -54,16 +68,26 @@ export class NearStore {
     return this.known.bytes
   }
 
-  get(key: string): Near | undefined {
-    return this.known.get(key)?.near
+  findEntry(key: string): NearEntry | undefined {
+    const known = this.known.get(key)
+    return known instanceof NearEntry ? known : undefined
+  }
+
+  /** The text of the generation */
+  findGeneration(key: string): string | undefined {
+    const known = this.known.get(key)
+    return known instanceof NearGeneration ? known.text : undefined
   }
 
   /** The entry in this place, where it was filled under the generation that is known of its namespace. */
-  find(namespace: string, id: string): EntryHeld | undefined {
+  find(namespace: string, id: string): NearEntry | undefined {
     const shelf = this.shelves.get(namespace)
-    if (!shelf) return undefined
-    const held = use(shelf.entries.get(id))?.near as EntryHeld | undefined
-    return held && held.header.generation === use(shelf.generation)?.near ? held : undefined
+    if (!shelf?.generation) return undefined
+    shelf.generation.used = true
+    const entry = shelf.entries.get(id)
+    if (entry?.generation !== shelf.generation.text) return undefined
+    entry.used = true
+    return entry
   }
 
   /** To be taken before the far store is asked, and given to `put` with its answer. */
@@ -71,14 +95,18 @@ export class NearStore {
     return this.removals[bucketOf(key)] as number
   }
 
-  put(key: string, near: Near, mark: number, place?: Place): void {
+  putEntry(key: string, held: EntryHeld, mark: number, place?: Required<Place>): void {
     if (!this.usable || this.mark(key) !== mark) return
-    const bytes = bytesOf(near, key)
-    // Without its generation, no entry can be used.
-    const isGeneration = typeof near === 'string'
-    if (!isGeneration && !this.known.admits(key, bytes)) return
-    if (!isGeneration) near.isKept = true
-    this.place(place, this.known.set(key, { near, place }, bytes))
+    if (!this.known.admits(key, entryBytes(held, key))) return
+    const entry = new NearEntry(key, held, place)
+    if (this.known.set(entry) && place) this.shelfOf(place.namespace).entries.set(place.id, entry)
+  }
+
+  /** Whatever the room: without its generation, no entry can be used. `namespace`: where it is that of a whole namespace */
+  putGeneration(key: string, text: string, mark: number, namespace?: string): void {
+    if (!this.usable || this.mark(key) !== mark) return
+    const generation = new NearGeneration(key, text, namespace === undefined ? undefined : { namespace })
+    if (this.known.set(generation) && namespace !== undefined) this.shelfOf(namespace).generation = generation
   }
 
   remove(keys: readonly string[]): void {
@@ -102,14 +130,17 @@ export class NearStore {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
 
-  private place(place: Place | undefined, kept: Kept<Known> | undefined): void {
-    if (!place) return
-    const { namespace, id } = place
+  private shelfOf(namespace: string): Shelf {
     const shelf = this.shelves.get(namespace) ?? { generation: undefined, entries: new Map() }
     this.shelves.set(namespace, shelf)
-    if (id === undefined) shelf.generation = kept
-    else if (kept) shelf.entries.set(id, kept)
-    else shelf.entries.delete(id)
+    return shelf
+  }
+
+  private unplace({ place }: Known): void {
+    if (!place) return
+    const shelf = this.shelfOf(place.namespace)
+    if (place.id === undefined) shelf.generation = undefined
+    else shelf.entries.delete(place.id)
   }
 }
 
@@ -123,6 +154,10 @@ function bucketOf(key: string): number {
 }
 
 /** Key, text and, once it was parsed, the value; measured on this shop's entries, rounded up. */
-function bytesOf(near: Near, key: string): number {
-  return 300 + 2 * key.length + (typeof near === 'string' ? near.length : 4 * near.json.length)
+function entryBytes({ json }: EntryHeld, key: string): number {
+  return 300 + 2 * key.length + 4 * json.length
+}
+
+function generationBytes(text: string, key: string): number {
+  return 300 + 2 * key.length + text.length
 }

@@ -1,61 +1,71 @@
-import { ClockMap, type ClockMapOptions, type Kept, use } from './clock-map.js'
+import { ClockMap, type ClockMapOptions } from './clock-map.js'
 import type { EntryHeld } from './entry.js'
+import { KeptEntry } from './kept-entry.js'
+import type { Namespace } from './namespace.js'
 import type { Slot, Under } from './slot.js'
 
-/** A slot that holds an entry */
-type FullSlot = Slot<string> & { readonly held: EntryHeld }
-
 /** A slot as it was read last, from this text */
-class Recent {
+class RecentSlot extends KeptEntry implements Slot<string> {
+  readonly near = false
+  readonly id: string
+  readonly generations: Slot<string>['generations']
+
   constructor(
     readonly namespace: string,
-    readonly slot: FullSlot,
+    { id, key, generations, held }: FullSlot,
     private readonly text: string,
-  ) {}
+  ) {
+    super(key, bytesOf(key, text), held)
+    this.id = id
+    this.generations = generations
+  }
 
-  /** The slot, where the store gave the same again, and under the same. */
-  slotFor(text: string | null, { generations }: Under): FullSlot | undefined {
-    return this.text === text && this.slot.generations === generations ? this.slot : undefined
+  /** Whether the store gave the same again, and under the same. */
+  isStill(text: string | null, { generations }: Under): boolean {
+    return this.generations === generations && this.text === text
   }
 
   heldIn(text: string | null): EntryHeld | undefined {
-    return this.text === text ? this.slot.held : undefined
+    return this.text === text ? this.held : undefined
   }
 }
+
+/** A slot that holds an entry */
+type FullSlot = Slot<string> & { readonly held: EntryHeld }
 
 /**
  * Slots as they were read last, for as long as the store gives the same texts: comparing these is cheaper than decoding and parsing
  * them. Nothing is answered that the store did not just give. Values are shared between requests: nobody may change them.
  */
 export class RecentSlots {
-  private readonly recent: ClockMap<Recent>
+  private readonly recent: ClockMap<RecentSlot>
   /** By name of the namespace, then by id: an id is at hand, and hashed already, where a key would have to be put together. */
-  private readonly shelves = new Map<string, Map<string, Kept<Recent>>>()
+  private readonly shelves = new Map<string, Map<string, RecentSlot>>()
 
-  constructor(options: Pick<ClockMapOptions<Recent>, 'maxBytes' | 'random'>) {
-    const onDelete = ({ namespace, slot }: Recent) => this.shelves.get(namespace)?.delete(slot.id)
+  constructor(options: Pick<ClockMapOptions<RecentSlot>, 'maxBytes' | 'random'>) {
+    const onDelete = ({ namespace, id }: RecentSlot) => this.shelves.get(namespace)?.delete(id)
     this.recent = new ClockMap({ ...options, onDelete })
   }
 
-  find(namespace: string, id: string): Recent | undefined {
-    return use(this.shelves.get(namespace)?.get(id))
+  find(namespace: string, id: string): RecentSlot | undefined {
+    const recent = this.shelves.get(namespace)?.get(id)
+    if (recent) recent.used = true
+    return recent
   }
 
-  /** Keeps it, where it holds an entry and there is room. */
-  keep(namespace: string, slot: Slot<string>, text: string | null): void {
-    if (!isFull(slot) || text === null) return
-    const bytes = bytesOf(slot.key, text)
-    if (!this.recent.admits(slot.key, bytes)) return
-    const kept = this.recent.set(slot.key, new Recent(namespace, slot, text), bytes)
-    if (!kept) return
-    slot.held.isKept = true
-    const shelf = this.shelves.get(namespace) ?? new Map<string, Kept<Recent>>()
-    this.shelves.set(namespace, shelf.set(slot.id, kept))
+  /** Keeps it, where it can be read and there is room. */
+  keep({ name, version }: Namespace<unknown>, slot: Slot<string>, text: string | null): void {
+    if (text === null || !isReadable(slot, version) || !this.recent.admits(slot.key, bytesOf(slot.key, text))) return
+    const recent = new RecentSlot(name, slot, text)
+    if (!this.recent.set(recent)) return
+    const shelf = this.shelves.get(name) ?? new Map<string, RecentSlot>()
+    this.shelves.set(name, shelf.set(slot.id, recent))
   }
 }
 
-function isFull(slot: Slot<string>): slot is FullSlot {
-  return slot.held.state === 'entry'
+function isReadable(slot: Slot<string>, version: number): slot is FullSlot {
+  const { held, generation } = slot
+  return held.state === 'entry' && held.header.generation === generation && held.header.version === version
 }
 
 /** Key, text, header and, once it was parsed, the value; as the near store reckons */

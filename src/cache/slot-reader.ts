@@ -1,8 +1,8 @@
 import type { Attempts } from './attempts.js'
-import { decodeHeld, type EntryHeld } from './entry.js'
+import { decodeHeld } from './entry.js'
 import type { Keys } from './key.js'
 import type { EntryId, ListEntryId, Namespace } from './namespace.js'
-import type { NearStore } from './near-store.js'
+import type { NearEntry, NearStore } from './near-store.js'
 import { RecentSlots } from './recent-slots.js'
 import { type Generation, joinGenerations, type Slot, type Under } from './slot.js'
 
@@ -41,25 +41,25 @@ export class SlotReader {
     return near.map((slot) => slot ?? (far[next++] as Slot<Id>))
   }
 
-  /** What this process knows of it, at once: only what is fresh, and filled under the generations that it knows. */
-  findNear(namespace: Namespace<unknown>, id: EntryId, now: number): EntryHeld | undefined {
+  /** What this process knows of it, at once: only what was filled under the generations that it knows, fresh or not. */
+  findNear(namespace: Namespace<unknown>, id: EntryId): NearEntry | undefined {
     const { near, attempts } = this.options
     if (!near?.usable || !attempts.allowed) return undefined
-    const held = typeof id === 'string' ? near.find(namespace.name, id) : this.findListed(near, namespace, id)
-    return held && held.header.version === namespace.version && held.header.softUntilMs > now ? held : undefined
+    return typeof id === 'string' ? near.find(namespace.name, id) : this.findListed(near, namespace, id)
   }
 
-  private findListed(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): EntryHeld | undefined {
+  private findListed(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): NearEntry | undefined {
     const { keys } = this.options
-    const held = near.get(keys.entry(namespace, id)) as EntryHeld | undefined
-    if (!held) return undefined
-    const generation = `${near.get(keys.namespaceGeneration(namespace))}.${near.get(keys.listGeneration(namespace, id.list))}`
-    return held.header.generation === generation ? held : undefined
+    const entry = near.findEntry(keys.entry(namespace, id))
+    if (!entry) return undefined
+    const ofNamespace = near.findGeneration(keys.namespaceGeneration(namespace))
+    const ofList = near.findGeneration(keys.listGeneration(namespace, id.list))
+    return entry.held.header.generation === `${ofNamespace}.${ofList}` ? entry : undefined
   }
 
   private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): Slot<Id> | undefined {
-    const held = this.findNear(namespace, id, now)
-    if (!held) return undefined
+    const held = this.findNear(namespace, id)?.held
+    if (!held || held.header.softUntilMs <= now) return undefined
     const key = this.options.keys.entry(namespace, id)
     return { id, key, generation: held.header.generation, generations: [], held, near: true }
   }
@@ -72,7 +72,7 @@ export class SlotReader {
     for (const list of lists) read.push(keys.listGeneration(namespace, list))
     const first = read.length
     ids.forEach((id, index) => {
-      read.push(recents[index]?.slot.key ?? keys.entry(namespace, id))
+      read.push(recents[index]?.key ?? keys.entry(namespace, id))
     })
     const marks = this.marks(read)
     const texts = await attempts.run(namespace, (store) => store.readMany(read))
@@ -83,18 +83,17 @@ export class SlotReader {
     const slots = ids.map((id, index): Slot<Id> => {
       const its = typeof id === 'string' ? ofNamespace : (ofLists[lists.indexOf(id.list)] as Under)
       const text = textAt(first + index)
-      let known = recents[index]?.slotFor(text, its)
-      if (known) return known as Slot<EntryId> as Slot<Id>
+      let recent = recents[index]
+      if (recent?.isStill(text, its)) return recent as Slot<EntryId> as Slot<Id>
       // Another who read it in the same turn may have decoded it by now.
-      const recent = this.findRecent(namespace, id)
-      known = recent?.slotFor(text, its)
-      if (known) return known as Slot<EntryId> as Slot<Id>
-      const held = recent?.heldIn(text) ?? (texts ? decodeHeld(text) : unavailable)
+      recent = this.findRecent(namespace, id)
+      if (recent?.isStill(text, its)) return recent as Slot<EntryId> as Slot<Id>
+      const held = recent?.heldIn(text) ?? (texts ? decodeHeld(text, its.generation) : unavailable)
       const slot = { id, key: read[first + index] as string, ...its, held, near: false }
-      if (isOfText(slot)) this.recent?.keep(namespace.name, slot, text)
+      if (isOfText(slot)) this.recent?.keep(namespace, slot, text)
       return slot
     })
-    if (texts) this.keep(namespace, read.slice(0, first), texts, slots, marks)
+    if (texts) this.keep(namespace, [ofNamespace, ...ofLists], slots, marks)
     return slots
   }
 
@@ -116,22 +115,23 @@ export class SlotReader {
     return near ? keys.map((key) => near.mark(key)) : none
   }
 
+  /** `unders`: of the namespace, then of the lists, in the order of `marks`. */
   private keep(
-    { name }: Namespace<unknown>,
-    generationKeys: readonly string[],
-    texts: readonly (string | null)[],
+    { name, version }: Namespace<unknown>,
+    unders: readonly Under[],
     slots: readonly Slot<EntryId>[],
     marks: readonly number[],
   ): void {
     const { near } = this.options
     if (!near) return
-    for (const [index, key] of generationKeys.entries()) {
-      const text = texts[index]
-      if (text != null) near.put(key, text, marks[index] as number, index === 0 ? { namespace: name } : undefined)
+    for (const [index, { generations }] of unders.entries()) {
+      const { key, text } = generations.at(-1) as Generation
+      if (text !== null) near.putGeneration(key, text, marks[index] as number, index === 0 ? name : undefined)
     }
     for (const [index, { id, key, held }] of slots.entries()) {
-      const mark = marks[generationKeys.length + index] as number
-      if (held.state === 'entry') near.put(key, held, mark, typeof id === 'string' ? { namespace: name, id } : undefined)
+      if (held.state !== 'entry' || held.header.version !== version) continue
+      const mark = marks[unders.length + index] as number
+      near.putEntry(key, held, mark, typeof id === 'string' ? { namespace: name, id } : undefined)
     }
   }
 }

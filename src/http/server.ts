@@ -21,6 +21,7 @@ import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { Lane } from '../lane/lane.js'
+import type { Notes } from '../lane/pieces.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
@@ -68,8 +69,8 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
   createContext: (asking: Asking) => Context
-  /** Of a value that requests share; undefined for any other */
-  notesOf: (value: object) => unknown[] | undefined
+  /** On the values that requests share */
+  notes: Notes
   authenticator: Authenticator
   checkHealth: () => Promise<HealthReport>
   /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
@@ -135,7 +136,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const costLimits = { costs, budgets: limits.budgets }
   const client: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
   const lane = new Lane({
-    ...{ schema, notesOf: options.notesOf, maxDocuments: 1_000, sightings: 2 },
+    ...{ schema, notes: options.notes, maxDocuments: 1_000, sightings: 2 },
     costOf: (document) => costs.ofOnly(document),
   })
   const compression = new Compression()

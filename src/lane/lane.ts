@@ -3,12 +3,12 @@ import { Kind } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import { type CompiledQuery, type CompileOptions, compileQuery } from './compile.js'
 import { NotCompilableError } from './not-compilable.js'
-import { Pieces } from './pieces.js'
+import { type Notes, Pieces } from './pieces.js'
 
 export interface LaneOptions {
   schema: GraphQLSchema
-  /** Where to note what was made of an object that requests share, and nobody changes; undefined for one that they do not. */
-  notesOf: (value: object) => unknown[] | undefined
+  /** On the objects that requests share */
+  notes: Notes
   /** Documents that are remembered at most, compiled or not */
   maxDocuments: number
   /** What a document with one operation may cost, by its variables as they came */
@@ -48,8 +48,8 @@ export class Lane {
   private readonly compileOptions: CompileOptions
 
   constructor(private readonly options: LaneOptions) {
-    const { schema, notesOf } = options
-    this.compileOptions = { schema, maxFields, pieces: new Pieces({ notesOf, maxLength: maxPiecesLength }) }
+    const { schema, notes } = options
+    this.compileOptions = { schema, maxFields, pieces: new Pieces({ notes, maxLength: maxPiecesLength }) }
     this.documents = new LRUCache({
       max: options.maxDocuments,
       maxSize: options.maxDocuments * averageSourceLength,

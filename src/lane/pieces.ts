@@ -1,8 +1,14 @@
 import { Text, type Write } from './answer.js'
 
+/** A place on every object that comes in many answers: plain data that nobody changes. */
+export interface Notes {
+  /** null where nothing is noted yet; undefined for an object that has no such place. */
+  get(value: object): unknown
+  set(value: object, note: unknown): void
+}
+
 export interface PiecesOptions {
-  /** Where to note what was written of an object that comes in many answers, plain data that nobody changes; undefined for any other. */
-  notesOf: (value: object) => unknown[] | undefined
+  notes: Notes
   /** Characters of all that is remembered; then it is forgotten, and remembered anew. */
   maxLength: number
 }
@@ -16,6 +22,10 @@ interface Shape {
 interface Piece {
   shape: Shape
   text: string
+  /** Of the same object, with another selection */
+  next: Piece | null
+  /** How many come after it */
+  others: number
 }
 
 /** Remembers what was written of objects that come again and again. */
@@ -28,14 +38,14 @@ export class Pieces {
   /** What is written must follow from the object and the shape alone: selections of one shape, in whatever documents, share it. */
   remember(typeName: string, fields: string, write: Write): Write {
     const name = `${typeName} ${fields}`
+    const { notes } = this.options
     let shape = forgotten
     return (value, text, run) => {
       // The root of a query is no object.
-      const pieces =
-        typeof value === 'object' && value !== null ? (this.options.notesOf(value) as Piece[] | undefined) : undefined
-      if (!pieces) return write(value, text, run)
+      const first = typeof value === 'object' && value !== null ? (notes.get(value) as Piece | null | undefined) : undefined
+      if (first === undefined) return write(value, text, run)
       if (shape.isForgotten) shape = this.find(name)
-      const known = textIn(pieces, shape)
+      const known = textOf(first, shape)
       if (known !== undefined) {
         text.text += known
         return
@@ -44,7 +54,7 @@ export class Pieces {
       write(value, piece, run)
       text.add(piece)
       // What is not all there yet could not be written at once the next time either.
-      if (piece.isWhole) this.note(pieces, { shape, text: flat(piece.text) })
+      if (piece.isWhole) this.note(value as object, shape, flat(piece.text))
     }
   }
 
@@ -57,11 +67,12 @@ export class Pieces {
     return shape
   }
 
-  private note(pieces: Piece[], piece: Piece): void {
-    // In the place of one that is forgotten, if there is any.
-    const index = pieces.findIndex(({ shape }) => shape.isForgotten)
-    pieces[index === -1 ? pieces.length : index] = piece
-    this.count(piece.text.length)
+  private note(value: object, shape: Shape, text: string): void {
+    const first = this.options.notes.get(value) as Piece | null
+    // All are forgotten at one time.
+    const next = first && !first.shape.isForgotten && first.others < maxOthers ? first : null
+    this.options.notes.set(value, { shape, text, next, others: next ? next.others + 1 : 0 } satisfies Piece)
+    this.count(text.length)
   }
 
   private count(length: number): void {
@@ -73,8 +84,8 @@ export class Pieces {
   }
 }
 
-function textIn(pieces: readonly Piece[], shape: Shape): string | undefined {
-  for (const piece of pieces) if (piece.shape === shape) return piece.text
+function textOf(first: Piece | null, shape: Shape): string | undefined {
+  for (let piece = first; piece; piece = piece.next) if (piece.shape === shape) return piece.text
   return undefined
 }
 
@@ -87,3 +98,5 @@ const forgotten: Shape = { isForgotten: true }
 
 /** What holds a text, in characters */
 const lengthOfRest = 64
+/** They are looked through one by one. */
+const maxOthers = 15

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { ClockMap } from '../../src/cache/clock-map.js'
+import { ClockMap, Kept } from '../../src/cache/clock-map.js'
 
 function filled(names: readonly string[], deleted: string[] = []) {
-  const map = new ClockMap<string>({ maxBytes: names.length * 10, random: () => 0.5, onDelete: (value) => deleted.push(value) })
-  for (const name of names) map.set(name, name, 10)
+  const map = new ClockMap<Kept>({ maxBytes: names.length * 10, random: () => 0.5, onDelete: ({ key }) => deleted.push(key) })
+  for (const name of names) map.set(new Kept(name, 10))
   return map
 }
 
@@ -12,7 +12,7 @@ describe('a map of bounded size', () => {
     const deleted: string[] = []
     const map = filled(['a', 'b', 'c'], deleted)
     map.get('a')
-    map.set('d', 'd', 10)
+    map.set(new Kept('d', 10))
     expect(deleted).toEqual(['b'])
     expect(map.bytes).toBe(30)
   })
@@ -21,30 +21,30 @@ describe('a map of bounded size', () => {
     const deleted: string[] = []
     const map = filled(['a', 'b', 'c'], deleted)
     for (const name of ['a', 'b', 'c']) map.get(name)
-    map.set('d', 'd', 10)
+    map.set(new Kept('d', 10))
     expect(deleted).toEqual(['a'])
-    expect(map.get('d')).toBe('d')
+    expect(map.get('d')?.key).toBe('d')
   })
 
   test('lets as many go as it takes', () => {
     const map = filled(['a', 'b', 'c'])
-    map.set('d', 'd', 25)
-    expect([map.bytes, map.get('a'), map.get('d')]).toEqual([25, undefined, 'd'])
+    map.set(new Kept('d', 25))
+    expect([map.bytes, map.get('a'), map.get('d')?.key]).toEqual([25, undefined, 'd'])
   })
 
   test('admits what it knows or has room for, and few others', () => {
     const draws = [0.9, 0.1]
-    const map = new ClockMap<string>({ maxBytes: 20, random: () => draws.shift() as number })
+    const map = new ClockMap<Kept>({ maxBytes: 20, random: () => draws.shift() as number })
     for (const name of ['a', 'b']) {
       expect(map.admits(name, 10)).toBe(true)
-      map.set(name, name, 10)
+      map.set(new Kept(name, 10))
     }
     expect([map.admits('a', 10), map.admits('c', 10), map.admits('c', 10)]).toEqual([true, false, true])
   })
 
   test('does not keep what would leave no room for anything else, nor what that stands for', () => {
     const map = filled(['a', 'b', 'c'])
-    expect(map.set('a', 'large', 31)).toBeUndefined()
-    expect([map.bytes, map.get('a'), map.get('b')]).toEqual([20, undefined, 'b'])
+    expect(map.set(new Kept('a', 31))).toBe(false)
+    expect([map.bytes, map.get('a'), map.get('b')?.key]).toEqual([20, undefined, 'b'])
   })
 })

@@ -153,10 +153,10 @@ describe('the near store', () => {
     const { near } = createStore()
     const mark = near.mark('k')
     near.remove(['k'])
-    near.put('k', entry, mark)
-    expect(near.get('k')).toBeUndefined()
-    near.put('k', entry, near.mark('k'))
-    expect(near.get('k')).toBe(entry)
+    near.putEntry('k', entry, mark)
+    expect(near.findEntry('k')).toBeUndefined()
+    near.putEntry('k', entry, near.mark('k'))
+    expect(near.findEntry('k')?.held).toBe(entry)
   })
 
   test('does not keep what was being read while news may have been missed', () => {
@@ -164,8 +164,8 @@ describe('the near store', () => {
     const mark = near.mark('k')
     near.clear()
     near.confirm(clock.now())
-    near.put('k', entry, mark)
-    expect(near.get('k')).toBeUndefined()
+    near.putEntry('k', entry, mark)
+    expect(near.findEntry('k')).toBeUndefined()
   })
 
   test('is usable for as long as its bound after the last news, and no longer', () => {
@@ -181,8 +181,8 @@ describe('the near store', () => {
   test('stays within its size', () => {
     const { near } = createStore()
     for (let index = 0; index < 1_000; index += 1)
-      near.put(`k${index}`, { ...entry, json: 'x'.repeat(100) }, near.mark(`k${index}`))
+      near.putEntry(`k${index}`, { ...entry, json: 'x'.repeat(100) }, near.mark(`k${index}`))
     expect(near.bytes).toBeLessThanOrEqual(10_000)
-    expect(near.get('k999')).toBeDefined()
+    expect(near.findEntry('k999')).toBeDefined()
   })
 })

@@ -3,7 +3,7 @@ import type { Attempts } from '../../src/cache/attempts.js'
 import { decodeHeld, encodeEntry, encodeLease } from '../../src/cache/entry.js'
 import { Keys } from '../../src/cache/key.js'
 import { RecentSlots } from '../../src/cache/recent-slots.js'
-import { notesOf } from '../../src/cache/shared-value.js'
+import { sharedNotes } from '../../src/cache/shared-value.js'
 import { interpret, type Slot } from '../../src/cache/slot.js'
 import { SlotReader } from '../../src/cache/slot-reader.js'
 
@@ -73,25 +73,25 @@ describe('keeping slots', () => {
   test('values are marked as shared where they are kept, and only there', () => {
     const [kept, notKept] = [1e6, 1].map((maxBytes) => {
       const slot = createSlot('a')
-      new RecentSlots({ maxBytes, random: () => 1 }).keep('things', slot, text)
-      return notesOf(valueIn(slot))
+      new RecentSlots({ maxBytes, random: () => 1 }).keep(things, slot, text)
+      return sharedNotes.get(valueIn(slot))
     })
-    expect(kept).toEqual([])
+    expect(kept).toBeNull()
     expect(notKept).toBeUndefined()
   })
 
   test('where there is no room, others are forgotten', () => {
     const recent = new RecentSlots({ maxBytes: 2_000, random: () => 0 })
-    recent.keep('things', createSlot('a'), text)
-    expect(recent.find('things', 'a')?.slotFor(text, its)?.id).toBe('a')
-    for (let other = 0; other < 100; other += 1) recent.keep('things', createSlot(`${other}`), text)
+    recent.keep(things, createSlot('a'), text)
+    expect(recent.find('things', 'a')?.isStill(text, its)).toBe(true)
+    for (let other = 0; other < 100; other += 1) recent.keep(things, createSlot(`${other}`), text)
     expect(recent.find('things', 'a')).toBeUndefined()
-    expect(recent.find('things', '99')?.slotFor(text, its)?.id).toBe('99')
+    expect(recent.find('things', '99')?.isStill(text, its)).toBe(true)
   })
 
   test('an id of one namespace is not that of another', () => {
     const recent = new RecentSlots({ maxBytes: 2_000, random: () => 0 })
-    recent.keep('things', createSlot('a'), text)
+    recent.keep(things, createSlot('a'), text)
     expect(recent.find('others', 'a')).toBeUndefined()
   })
 })

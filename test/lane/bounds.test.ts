@@ -12,7 +12,7 @@ const schema = createSchema()
 const context = createShopContext({ seed: 1, viewer: administrator, near: 1, failing: 0, damaged: false })
 
 function createLane(maxDocuments: number): Lane {
-  return new Lane({ schema, notesOf: createNotes((value) => 'id' in value), maxDocuments, costOf: () => () => 0, sightings: 2 })
+  return new Lane({ schema, notes: createNotes((value) => 'id' in value), maxDocuments, costOf: () => () => 0, sightings: 2 })
 }
 
 /** Makes the lane see a document often enough, and asks it. */

@@ -4,6 +4,7 @@ import { compileQuery } from '../../src/lane/compile.js'
 import { NotCompilableError } from '../../src/lane/not-compilable.js'
 import { Pieces } from '../../src/lane/pieces.js'
 import { Forgotten } from './forgotten.js'
+import { createNotes } from './notes.js'
 
 /** A schema whose query fields give these values. */
 function schemaOf(definitions: string, values: Record<string, () => unknown>): GraphQLSchema {
@@ -13,7 +14,7 @@ function schemaOf(definitions: string, values: Record<string, () => unknown>): G
   return schema
 }
 
-const pieces = new Pieces({ notesOf: () => undefined, maxLength: 0 })
+const pieces = new Pieces({ notes: createNotes(() => false), maxLength: 0 })
 
 function equip(schema: GraphQLSchema, type: string, members: Record<string, unknown>): GraphQLSchema {
   Object.assign(schema.getType(type) as object, members)

@@ -17,7 +17,7 @@ import { createZooSchema } from './zoo.js'
 const documents = Number(process.env.LANE_DOCUMENTS ?? 10_000)
 const firstSeed = Number(process.env.LANE_SEED ?? 1)
 
-const pieces = new Pieces({ notesOf: () => undefined, maxLength: 0 })
+const pieces = new Pieces({ notes: createNotes(() => false), maxLength: 0 })
 
 /** What is compared: a schema, and contexts for its resolvers that give the same for the same seed */
 interface Subject {
@@ -98,7 +98,7 @@ async function compareDocument(subject: Subject, seed: number, tally: Tally): Pr
   tally.documents += 1
   const lane = new Lane({
     schema: subject.schema,
-    notesOf: createNotes(subject.isShared),
+    notes: createNotes(subject.isShared),
     maxDocuments: 100,
     costOf: () => () => 0,
     sightings: 1,

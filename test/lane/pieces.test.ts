@@ -5,7 +5,7 @@ import { createNotes } from './notes.js'
 
 /** Writes names, and tells how often. */
 function createWriter(maxLength: number) {
-  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength })
+  const pieces = new Pieces({ notes: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength })
   let times = 0
   const writeName: Write = (value, text) => {
     times += 1
@@ -75,8 +75,28 @@ test('what is remembered is bounded: beyond that all of it is written anew', () 
   expect(times()).toBe(4)
 })
 
+test('an object is remembered in 16 selections at a time, whatever is asked for', () => {
+  const { pieces } = createWriter(100_000)
+  const product = { name: 'Vase' }
+  let times = 0
+  const writes = Array.from({ length: 17 }, (_, index) =>
+    pieces.remember('Product', `{name${index}}`, (_, text) => {
+      times += 1
+      text.text += index
+    }),
+  )
+  const written = (its: Write) => {
+    const text = new Text()
+    its(product, text, new Run({}, undefined))
+    return Number(text.toString())
+  }
+  expect(writes.map(written)).toEqual([...writes.keys()])
+  expect([written(writes[16] as Write), times]).toEqual([16, 17])
+  expect([written(writes[0] as Write), times]).toEqual([0, 18])
+})
+
 test('what is not all there yet is not remembered', async () => {
-  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
+  const pieces = new Pieces({ notes: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = pieces.remember('Product', '{name}', (value, text, run) => {
     text.text += '<'
     run.writeLater((value as { later: Promise<string> }).later, text, (its, hole) => {
@@ -89,7 +109,7 @@ test('what is not all there yet is not remembered', async () => {
 })
 
 test('what cannot be written is a fault each time', () => {
-  const pieces = new Pieces({ notesOf: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
+  const pieces = new Pieces({ notes: createNotes(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = pieces.remember('Product', '{name}', (_, text) => {
     text.text += '<'
     throw new Error('no name')
