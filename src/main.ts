@@ -12,6 +12,8 @@ interface Running {
   stop(): Promise<void>
 }
 
+/** Far more than the worst request takes of an event loop */
+const silentSeconds = 30
 let running: Running | undefined
 let patienceMs = 9_500
 let redact = createRedactor([])
@@ -39,7 +41,7 @@ function run(config: Config): Running {
 function runWorkers(config: Config): Running {
   const logger = createLogger(config)
   const { WORKERS: count, SHUTDOWN_DELAY_MS: delayMs } = config
-  const workers = new Workers({ count, delayMs, log: (message) => logger.warn(message) })
+  const workers = new Workers({ count, delayMs, silentSeconds, log: (message) => logger.warn(message) })
   return { url: workers.start(), stop: () => workers.stop() }
 }
 

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import { beatFor } from './pulse.js'
 import { Siblings } from './siblings.js'
 
 /** What a worker says to its primary */
@@ -31,6 +32,7 @@ export function findPrimary(stop: () => void): Primary | null {
   // A message to a primary that is gone is no reason to leave what is in flight without an answer.
   worker.on('error', () => undefined)
   tell({ state: 'listening' })
+  beatFor(worker)
   return { siblings: new Siblings(worker, siblingPatienceMs), announce: (url) => tell({ state: 'ready', url }) }
 }
 

@@ -2,12 +2,15 @@ import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { handOnWhenItDies } from './handed-on.js'
 import { stopRequest, type WorkerMessage } from './primary.js'
+import { watchPulse } from './pulse.js'
 import { carryBetween } from './siblings.js'
 
 interface WorkersOptions {
   count: number
   /** How long each serves on when it was asked to stop */
   delayMs: number
+  /** One that said nothing for so many seconds hangs: it is killed, and replaced. */
+  silentSeconds: number
   log: (message: string) => void
 }
 
@@ -74,9 +77,19 @@ export class Workers {
     })
     handOnWhenItDies(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
     carryBetween(worker, () => [...this.running.keys()])
+    watchPulse(worker, this.options.silentSeconds, () => this.kill(worker))
     const end = endOf(worker).finally(() => this.running.delete(worker))
     this.running.set(worker, end)
     return end
+  }
+
+  /** It serves nobody, and would be handed its share of the connections for ever. */
+  private kill(worker: Worker): void {
+    const { pid } = worker.process
+    this.options.log(
+      `A worker (process ${pid}) has not said anything for ${this.options.silentSeconds} s: it hangs, and is killed`,
+    )
+    worker.process.kill('SIGKILL')
   }
 
   private async stopAll(): Promise<void> {

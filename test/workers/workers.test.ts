@@ -4,12 +4,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { connect } from '../src/database/connection.js'
-import { isRunning } from '../src/database/embedded/live-process.js'
-import { type Built, query, ready, runBuilt } from './helpers/built.js'
-import { createDatabase, type TestDatabase } from './helpers/database.js'
-import { freePort, noRedis, startRedis, type TestRedis } from './helpers/redis.js'
-import { until } from './helpers/until.js'
+import { connect } from '../../src/database/connection.js'
+import { isRunning } from '../../src/database/embedded/live-process.js'
+import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { until } from '../helpers/until.js'
 
 /** The processes that have begun to serve, in this order; the log names them. */
 function servers({ output }: Built): number[] {
