@@ -2,6 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
+import type { ErrorFigures } from '../metrics/error-figures.js'
 import { requestId } from './request-id.js'
 import { securityHeaders } from './security-headers.js'
 
@@ -38,13 +39,16 @@ export function parseAnswer(answer: string): AnswerWithErrors {
 }
 
 /** Answers what is no HTTP, or did not come in time: no request was made of it, so nothing else would. */
-export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
+export function connectionRefuser(errors: ErrorFigures) {
+  return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const { status, message } = refusals[error.code ?? ''] ?? noHttp
+    errors.count(['BAD_REQUEST'])
+    refuseRaw(socket, { status, code: 'BAD_REQUEST', message }, requestId({}))
   }
-  const { status, message } = refusals[error.code ?? ''] ?? noHttp
-  refuseRaw(socket, { status, code: 'BAD_REQUEST', message }, requestId({}))
 }
 
 /** For connections that have no response object, or none any more. */
@@ -62,11 +66,14 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
 }
 
 /** Answers a header Expect that is not 100-continue: node would do so without a body. */
-export function refuseExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
-  const id = requestId(headers)
-  const body = JSON.stringify(requestError('Expect can only be 100-continue', 'BAD_REQUEST', id))
-  const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
-  response.writeHead(417, { ...securityHeaders, ...head, 'x-request-id': id, connection: 'close' }).end(body)
+export function expectationRefuser(errors: ErrorFigures) {
+  return ({ headers }: IncomingMessage, response: ServerResponse): void => {
+    const id = requestId(headers)
+    const body = JSON.stringify(requestError('Expect can only be 100-continue', 'BAD_REQUEST', id))
+    const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
+    errors.count(['BAD_REQUEST'])
+    response.writeHead(417, { ...securityHeaders, ...head, 'x-request-id': id, connection: 'close' }).end(body)
+  }
 }
 
 const noHttp = { status: 400, message: 'This is not a request of HTTP/1.1' }

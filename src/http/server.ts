@@ -51,7 +51,7 @@ import type { Load } from './load.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
-import { refuseConnection, refuseExpectation, requestError, withRequestId } from './request-error.js'
+import { connectionRefuser, expectationRefuser, requestError, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
@@ -159,7 +159,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: connectionRefuser(errors),
     frameworkErrors: (error, request, reply) => {
       void (reply as FastifyReply)
         .code(400)
@@ -298,7 +298,7 @@ function addSubscriptions(server: FastifyInstance, costLimits: CostLimits, clien
 }
 
 function createNodeServer(options: HttpServerOptions, listener: RequestListener): Server {
-  const { receiveTimeoutMs, maxOpenConnections, slowReaders } = options
+  const { receiveTimeoutMs, maxOpenConnections, slowReaders, errors } = options
   const timeouts = {
     keepAliveTimeout: keepAliveMs,
     headersTimeout: receiveTimeoutMs,
@@ -306,7 +306,8 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
     connectionsCheckingInterval: Math.min(receiveTimeoutMs / 2, 1_000),
   }
   // What node would refuse without a word is refused by us.
-  const server = createServer({ ...timeouts, requireHostHeader: false }, listener).on('checkExpectation', refuseExpectation)
+  const server = createServer({ ...timeouts, requireHostHeader: false }, listener)
+  server.on('checkExpectation', expectationRefuser(errors))
   server.maxConnections = maxOpenConnections
   slowReaders.watch(server)
   return server

@@ -6,6 +6,7 @@ import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { begun, openSocket, productChanged, subscriber } from '../helpers/live.js'
 import { postBody } from '../helpers/post.js'
 import { readMetrics, type Samples, sumOf } from '../helpers/prometheus.js'
+import { connectRaw, headOf } from '../helpers/raw-client.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -104,12 +105,18 @@ describe('/metrics', () => {
     await app.query('{ a: products(first: 1000) { totalCount } b: products(first: 1001) { totalCount } }')
     await app.query('{ nothing neither }')
     await postBody(app, 'not json')
+    // What is not even a request of HTTP, and what asks for what cannot be expected
+    for (const bytes of ['HELO\r\n\r\n', headOf({ expect: 'gold' })]) {
+      const client = await connectRaw(app.origin)
+      client.socket.write(bytes)
+      await client.closed
+    }
     await fetch(`${app.origin}/graphql/stream?query={__typename}`)
     const refused = await openSocket(app, { headers: { origin: 'http://elsewhere.example' } })
     expect(refused.closed).toBeDefined()
-    await until(async () => sumOf(await samples(), 'graphql_errors_total') === 5)
+    await until(async () => sumOf(await samples(), 'graphql_errors_total') === 7)
     expect(await counted()).toEqual({
-      ...{ BAD_USER_INPUT: 1, GRAPHQL_VALIDATION_FAILED: 1, BAD_REQUEST: 1, SUBSCRIPTIONS_ONLY: 1, FORBIDDEN: 1 },
+      ...{ BAD_USER_INPUT: 1, GRAPHQL_VALIDATION_FAILED: 1, BAD_REQUEST: 3, SUBSCRIPTIONS_ONLY: 1, FORBIDDEN: 1 },
     })
   })
 
