@@ -31,7 +31,7 @@ type Source = {
 export const transports = ['WebSocket', 'server-sent events'] as const
 
 /** A client of one of the two libraries that users have */
-export function subscriber(app: TestApp, transport: (typeof transports)[number]): TestSubscriber {
+export function subscriber(app: Pick<TestApp, 'origin'>, transport: (typeof transports)[number]): TestSubscriber {
   const client =
     transport === 'WebSocket' ? socketClient(app) : createSseClient({ url: `${app.origin}/graphql/stream`, retryAttempts: 0 })
   return {
@@ -63,11 +63,11 @@ export function subscriber(app: TestApp, transport: (typeof transports)[number])
   }
 }
 
-function socketClient(app: TestApp): Client {
+function socketClient(app: Pick<TestApp, 'origin'>): Client {
   return createClient({ url: socketUrl(app), webSocketImpl: WebSocket, retryAttempts: 0 })
 }
 
-export function socketUrl(app: TestApp): string {
+export function socketUrl(app: Pick<TestApp, 'origin'>): string {
   return `${app.origin.replace('http', 'ws')}/graphql`
 }
 
@@ -99,7 +99,11 @@ export const orderCreated =
   'subscription ($userId: ID!) { orderCreated(userId: $userId) { id total user { name } products { stock } } }'
 
 /** A client is not told when the server has begun to listen for it: changes a product until that is told of. */
-export async function begun({ database }: TestApp, subscription: TestSubscription, product: number): Promise<void> {
+export async function begun(
+  { database }: Pick<TestApp, 'database'>,
+  subscription: TestSubscription,
+  product: number,
+): Promise<void> {
   await toldOf(subscription, (attempt) => database.sql`update products set stock = ${500_000 + attempt} where id = ${product}`)
 }
 

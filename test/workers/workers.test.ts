@@ -8,6 +8,7 @@ import { connect } from '../../src/database/connection.js'
 import { isRunning } from '../../src/database/embedded/live-process.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { begun, productChanged, subscriber, type TestSubscription } from '../helpers/live.js'
 import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -22,6 +23,8 @@ async function usersLookups(url: string): Promise<number> {
   return hits + misses
 }
 
+/** Of products of their own, so that finding out whether one is heard tells the other nothing */
+const ownProducts = [21, 22]
 const document = '{ user(id: "user_1") { id } }'
 const answer = { data: { user: { id: 'user_1' } } }
 
@@ -99,6 +102,33 @@ describe.skipIf(noRedis)('two workers', () => {
     child.kill('SIGTERM')
     await exited
     expect(await usersLookups(await ready(start()))).toBe(250)
+  })
+
+  test('each tell their subscribers of what the other changed, and those of one that was killed find the other', async () => {
+    const { url, pids } = await startReady()
+    const { origin } = new URL(url)
+    // In turn, they get one connection each.
+    const clients = ownProducts.map((id) => ({ id, client: subscriber({ origin }, 'WebSocket') }))
+    const subscriptions = clients.map(({ id, client }) =>
+      client.subscribe(productChanged, { ids: ['product_1', `product_${id}`] }),
+    )
+    for (const [index, { id }] of clients.entries()) await begun({ database }, subscriptions[index] as TestSubscription, id)
+    for (const stock of [1, 2]) {
+      await query(url, `mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { id } } }`)
+      for (const subscription of subscriptions) {
+        const results = await subscription.take(stock)
+        expect(results.map(({ data }) => data.productChanged.product.stock)).toEqual([1, 2].slice(0, stock))
+      }
+    }
+
+    process.kill(pids[0], 'SIGKILL')
+    await until(() => subscriptions.some(({ end }) => end.state !== 'open'))
+    expect(subscriptions.map(({ end }) => end.state).sort()).toEqual(['failed', 'open'])
+    const again = subscriber({ origin }, 'WebSocket')
+    const subscription = again.subscribe(productChanged, { ids: ['product_3'] })
+    await begun({ database }, subscription, 3)
+    again.close()
+    for (const { client } of clients) client.close()
   })
 
   test('are two again after one was killed, and no request fails meanwhile', async () => {
