@@ -61,7 +61,7 @@ function planPeer(name: ServerName) {
 /** The limit has the flags for garbage that pay in ours, whether or not they pay there; the others start as their guides say. */
 export function serverFlags(name: ServerName, sameFlags: boolean): string[] {
   if (sameFlags || isOurs(name)) return readStartScript().flags
-  return name.startsWith('limit') ? ['--max-semi-space-size=64', '--no-allocation-site-pretenuring'] : []
+  return name.startsWith('limit') ? readStartScript().flags.filter((flag) => flag !== '--enable-source-maps') : []
 }
 
 function isOurs(name: ServerName): boolean {
