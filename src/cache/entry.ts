@@ -25,9 +25,9 @@ export interface EntryHeld {
   /** The beginning of the text, which no other entry shares */
   seen: string
   /** Once it was parsed: what a lookup finds, for as long as it is fresh */
-  hit?: { state: 'hit'; value: unknown; header: EntryHeader }
+  hit: { state: 'hit'; value: unknown; header: EntryHeader } | undefined
   /** Whether it is kept in this process */
-  isKept?: boolean
+  isKept: boolean
 }
 
 const entryMark = '1|'
@@ -66,7 +66,9 @@ export function decodeHeld(text: string | null, expectedGeneration: string | nul
     version: wholeNumber(text, fetchEnd + 1, versionEnd),
   }
   if (Number.isNaN(header.softUntilMs + header.fetchMs + header.version)) return { state: 'corrupt' }
-  return { state: 'entry', header, json: text.slice(versionEnd + 1), seen: text.slice(0, tokenEnd + 1) }
+  const json = text.slice(versionEnd + 1)
+  const seen = text.slice(0, tokenEnd + 1)
+  return { state: 'entry', header, json, seen, hit: undefined, isKept: false }
 }
 
 /** Of the digits from `from` to `to`; NaN where something else stands there, or nothing. */

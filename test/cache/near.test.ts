@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Cache } from '../../src/cache/cache.js'
+import type { EntryHeld } from '../../src/cache/entry.js'
 import type { ListEntryId, Namespace } from '../../src/cache/namespace.js'
 import { NearStore } from '../../src/cache/near-store.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
@@ -140,7 +141,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
 })
 
 describe('the near store', () => {
-  const entry = { state: 'entry', header: {} as never, json: '"x"', seen: '' } as const
+  const entry: EntryHeld = { state: 'entry', header: {} as never, json: '"x"', seen: '', hit: undefined, isKept: false }
 
   function createStore() {
     const clock = createClock()
