@@ -7,7 +7,7 @@ import { watchPulse } from '../../src/workers/pulse.js'
 import { until } from '../helpers/until.js'
 
 test('a worker that hangs is killed and replaced, the other is left alone', async () => {
-  const primary = fork('test/workers/hanging.ts', { execArgv: ['--import', 'tsx'], stdio: 'pipe' })
+  const primary = fork('test/workers/processes/hanging.ts', { execArgv: ['--import', 'tsx'], stdio: 'pipe' })
   let output = ''
   for (const stream of [primary.stdout, primary.stderr]) stream?.on('data', (chunk) => (output += chunk))
   const workers = () => [...output.matchAll(/worker (\d+)/g)].map(([, pid]) => Number(pid))
