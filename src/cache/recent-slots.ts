@@ -68,7 +68,7 @@ function isReadable(slot: Slot<string>, version: number): slot is FullSlot {
   return held.state === 'entry' && held.header.generation === generation && held.header.version === version
 }
 
-/** Key, text, header and, once it was parsed, the value; as the near store reckons */
+/** Key, text, header and, once it was parsed, the value */
 function bytesOf(key: string, text: string): number {
   return 400 + 2 * key.length + 4 * text.length
 }

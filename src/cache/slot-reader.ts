@@ -54,7 +54,7 @@ export class SlotReader {
     if (!entry) return undefined
     const ofNamespace = near.findGeneration(keys.namespaceGeneration(namespace))
     const ofList = near.findGeneration(keys.listGeneration(namespace, id.list))
-    return entry.held.header.generation === `${ofNamespace}.${ofList}` ? entry : undefined
+    return entry.generation === `${ofNamespace}.${ofList}` ? entry : undefined
   }
 
   private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): Slot<Id> | undefined {

@@ -42,9 +42,10 @@ export class WebSocketEndpoint {
 
   constructor(private readonly options: WebSocketOptions) {
     // ws itself would answer with HTML.
-    this.sockets.on('wsClientError', (error, socket, { headers }) =>
-      refuseRaw(socket, { status: 400, code: 'BAD_REQUEST', message: error.message }, requestId(headers)),
-    )
+    this.sockets.on('wsClientError', (error, socket, { headers }) => {
+      options.subscriptions.countErrors(['BAD_REQUEST'])
+      refuseRaw(socket, { status: 400, code: 'BAD_REQUEST', message: error.message }, requestId(headers))
+    })
     this.protocol = this.createProtocol()
   }
 

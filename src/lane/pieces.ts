@@ -70,9 +70,16 @@ export class Pieces {
   private note(value: object, shape: Shape, text: string): void {
     const first = this.options.notes.get(value) as Piece | null
     // All are forgotten at one time.
-    const next = first && !first.shape.isForgotten && first.others < maxOthers ? first : null
+    const others = first?.shape.isForgotten ? null : first
+    const next = others && others.others < maxOthers ? others : null
+    if (!next) this.uncount(others)
     this.options.notes.set(value, { shape, text, next, others: next ? next.others + 1 : 0 } satisfies Piece)
     this.count(text.length)
+  }
+
+  /** What gave way to others is no reason to forget everything. */
+  private uncount(first: Piece | null): void {
+    for (let piece = first; piece; piece = piece.next) this.length -= lengthOfRest + piece.text.length
   }
 
   private count(length: number): void {

@@ -69,9 +69,10 @@ export class Workers {
   private async run(onReady: (url: string) => void): Promise<End> {
     const worker = cluster.fork()
     worker.on('message', (message: unknown) => {
+      if (!isState(message)) return
       // It may not have listened yet when all were asked.
       if (this.stopping.signal.aborted) askToStop(worker)
-      if (!isReady(message)) return
+      if (message.state !== 'ready') return
       this.everReady = true
       onReady(message.url)
     })
@@ -128,8 +129,8 @@ function endOf(worker: Worker): Promise<End> {
 }
 
 /** Other code in the worker may send messages too: tsx does. */
-function isReady(message: unknown): message is WorkerMessage & { state: 'ready' } {
-  return typeof message === 'object' && message !== null && 'state' in message && message.state === 'ready'
+function isState(message: unknown): message is WorkerMessage {
+  return typeof message === 'object' && message !== null && 'state' in message
 }
 
 /** A signal that came before it was listened for, from a Ctrl-C say, was meant to end it. */

@@ -76,8 +76,8 @@ test('what is remembered is bounded: beyond that all of it is written anew', () 
 })
 
 test('an object is remembered in 16 selections at a time, whatever is asked for', () => {
-  const { pieces } = createWriter(100_000)
-  const product = { name: 'Vase' }
+  const { pieces, write, times: timesOfOthers } = createWriter(10_000)
+  const [product, other] = [{ name: 'Vase' }, { name: 'Lamp' }]
   let times = 0
   const writes = Array.from({ length: 17 }, (_, index) =>
     pieces.remember('Product', `{name${index}}`, (_, text) => {
@@ -93,6 +93,12 @@ test('an object is remembered in 16 selections at a time, whatever is asked for'
   expect(writes.map(written)).toEqual([...writes.keys()])
   expect([written(writes[16] as Write), times]).toEqual([16, 17])
   expect([written(writes[0] as Write), times]).toEqual([0, 18])
+
+  // Whoever asks for ever other ones does not have everything forgotten.
+  write(other)
+  for (let round = 0; round < 200; round += 1) writes.map(written)
+  write(other)
+  expect(timesOfOthers()).toBe(1)
 })
 
 test('what is not all there yet is not remembered', async () => {
