@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { compareEntries } from '../torture/compare-entries.js'
 import { FaultWindows } from '../torture/fault-windows.js'
 import { Ledger } from '../torture/ledger.js'
@@ -6,8 +6,8 @@ import { observe } from '../torture/observations.js'
 import { readOptions } from '../torture/options.js'
 import { Random } from '../torture/random.js'
 import { pageOf, readShopRows } from '../torture/shop-rows.js'
-import { startTestApp, type TestApp } from './helpers/app.js'
-import { noRedis, startRedis, type TestRedis } from './helpers/redis.js'
+import { startTestApp } from './helpers/app.js'
+import { noRedis, startRedis } from './helpers/redis.js'
 import { until } from './helpers/until.js'
 
 describe('the ledger', () => {
@@ -104,19 +104,13 @@ test('a bad option is named', () => {
   expect(() => readOptions(['--protection', 'some'], 3)).toThrow('--protection')
 })
 
-describe.skipIf(noRedis)('the comparison after quiet', () => {
-  let redis: TestRedis
-  let app: TestApp
-  beforeAll(async () => {
-    redis = await startRedis()
-    app = await startTestApp({ redisUrl: redis.url })
-  })
-  afterAll(async () => {
-    await app.stop()
-    await redis.stop()
-  })
-
-  test('finds an entry that the database no longer agrees with, and no other', async () => {
+test.skipIf(noRedis)(
+  'the comparison after quiet finds an entry that the database no longer agrees with, and no other',
+  async () => {
+    const redis = await startRedis()
+    onTestFinished(redis.stop)
+    const app = await startTestApp({ redisUrl: redis.url })
+    onTestFinished(app.stop)
     const compare = async () => compareEntries(redis.client, await readShopRows(app.database.sql), [])
     await app.query('{ user(id: "user_1") { name } product(id: "product_1") { name } }')
     await until(async () => (await compare()).compared === 2)
@@ -130,5 +124,5 @@ describe.skipIf(noRedis)('the comparison after quiet', () => {
     expect((await compare()).differences).toMatchObject([
       { key: 'ecommerce:v1:products:product_1', expected: { name: 'Renamed in secret' } },
     ])
-  })
-})
+  },
+)

@@ -231,9 +231,8 @@ export class Cache {
     const now = this.now()
     if (!entry.isSurelyFresh(now) && !this.isFresh(entry.held.header, now)) return undefined
     const counts = this.counters.of(namespace.name)
-    counts.hits += 1
+    countKept(counts, entry)
     counts.nearHits += 1
-    if (entry.value === null) counts.negativeHits += 1
     return entry.value as V | null
   }
 
@@ -261,8 +260,7 @@ export class Cache {
     const counts = this.counters.of(namespace.name)
     const found = slots.map((slot) => {
       if (slot instanceof KeptEntry && slot.isSurelyFresh(now) && slot.value !== undefined) {
-        counts.hits += 1
-        if (slot.value === null) counts.negativeHits += 1
+        countKept(counts, slot)
         observe?.(slot.value === null ? 'negative' : 'far')
         return slot.value as V | null
       }
@@ -370,6 +368,12 @@ function count(counts: Counts, slot: Slot<EntryId>, lookup: StoredLookup<unknown
   if (lookup.state === 'stale') counts.staleHits += 1
   if (lookup.corrupt) counts.corrupt += 1
   if (slot.near) counts.nearHits += 1
+}
+
+/** The same for a hit of an entry that is kept, for which there is no lookup */
+function countKept(counts: Counts, { value }: KeptEntry): void {
+  counts.hits += 1
+  if (value === null) counts.negativeHits += 1
 }
 
 const doubtRetryMs = 100

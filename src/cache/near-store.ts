@@ -90,7 +90,7 @@ export class NearStore {
     return entry
   }
 
-  /** To be taken before the far store is asked, and given to `put` with its answer. */
+  /** To be taken before the far store is asked, and given with its answer to what puts it. */
   mark(key: string): number {
     return this.removals[bucketOf(key)] as number
   }

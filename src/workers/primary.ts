@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { beatFor } from './pulse.js'
+import { say } from './say.js'
 import { Siblings } from './siblings.js'
 
 /** What a worker says to its primary */
@@ -18,9 +19,7 @@ interface Primary {
 export function findPrimary(stop: () => void): Primary | null {
   const { worker } = cluster
   if (!worker) return null
-  const tell = (message: WorkerMessage) => {
-    if (worker.isConnected()) worker.send(message, () => undefined)
-  }
+  const tell = (message: WorkerMessage) => say(worker, message)
   worker.on('message', (message) => {
     if (message === stopRequest) stop()
   })

@@ -1,15 +1,13 @@
 import type { Worker } from 'node:cluster'
+import { say } from './say.js'
 
 const beat = 'beat'
 const beatMs = 1_000
 
 /** The worker's part: tells its primary, at once and again and again, that its event loop turns. */
 export function beatFor(worker: Worker): void {
-  const tell = () => {
-    if (worker.isConnected()) worker.send(beat, () => undefined)
-  }
-  tell()
-  setInterval(tell, beatMs).unref()
+  say(worker, beat)
+  setInterval(() => say(worker, beat), beatMs).unref()
 }
 
 /**

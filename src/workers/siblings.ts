@@ -1,4 +1,5 @@
 import type { Worker } from 'node:cluster'
+import { say } from './say.js'
 
 /** What a worker says to its primary so that it reaches the others, and what the primary says to workers */
 export type SiblingMessage =
@@ -75,24 +76,24 @@ export class Siblings {
   }
 
   private say(message: SiblingMessage): void {
-    if (this.worker.isConnected()) this.worker.send(message, () => undefined)
+    say(this.worker, message)
   }
 }
 
 /** The primary's part. */
 export function carryBetween(worker: Worker, workers: () => readonly Worker[]): void {
-  const say = (to: Worker, message: SiblingDelivery) => to.send(message, () => undefined)
+  const deliver = (to: Worker, message: SiblingDelivery) => say(to, message)
   worker.on('message', (message: unknown) => {
     if (!isOfSiblings(message)) return
     const its = message as SiblingMessage
     const others = workers().filter((other) => other !== worker && other.isConnected())
     if (its.sibling === 'ask') {
-      for (const other of others) say(other, { sibling: 'asks', by: worker.id, question: its.question })
-      if (worker.isConnected()) say(worker, { sibling: 'asked', question: its.question, count: others.length })
+      for (const other of others) deliver(other, { sibling: 'asks', by: worker.id, question: its.question })
+      deliver(worker, { sibling: 'asked', question: its.question, count: others.length })
       return
     }
     const asker = others.find(({ id }) => id === its.to)
-    if (asker) say(asker, { sibling: 'answered', question: its.question, answer: its.answer })
+    if (asker) deliver(asker, { sibling: 'answered', question: its.question, answer: its.answer })
   })
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { handOnWhenItDies } from './handed-on.js'
 import { stopRequest, type WorkerMessage } from './primary.js'
 import { watchPulse } from './pulse.js'
+import { say } from './say.js'
 import { carryBetween } from './siblings.js'
 
 interface WorkersOptions {
@@ -115,7 +116,7 @@ export class WorkersError extends Error {
 
 /** Not a signal: a service manager or a terminal may send one to all processes, and the second of a kind kills. */
 function askToStop(worker: Worker): void {
-  if (worker.isConnected()) worker.send(stopRequest, () => undefined)
+  say(worker, stopRequest)
 }
 
 function endOf(worker: Worker): Promise<End> {

@@ -3,6 +3,7 @@ import type { Worker } from 'node:cluster'
 import { EventEmitter, once } from 'node:events'
 import process from 'node:process'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { isRunning } from '../../src/database/embedded/live-process.js'
 import { watchPulse } from '../../src/workers/pulse.js'
 import { until } from '../helpers/until.js'
 
@@ -11,8 +12,8 @@ test('a worker that hangs is killed and replaced, the other is left alone', asyn
   let output = ''
   for (const stream of [primary.stdout, primary.stderr]) stream?.on('data', (chunk) => (output += chunk))
   const workers = () => [...output.matchAll(/worker (\d+)/g)].map(([, pid]) => Number(pid))
-  onTestFinished(() => {
-    for (const pid of [primary.pid as number, ...workers()]) if (isThere(pid)) process.kill(pid, 'SIGKILL')
+  onTestFinished(async () => {
+    for (const pid of [primary.pid as number, ...workers()]) if (await isRunning(pid)) process.kill(pid, 'SIGKILL')
   })
   await until(() => workers().length === 2)
   const [hanging, other] = workers() as [number, number]
@@ -21,18 +22,10 @@ test('a worker that hangs is killed and replaced, the other is left alone', asyn
   expect(output).toContain(`(process ${hanging}) has not said anything for 2 s: it hangs, and is killed`)
   expect(output).toContain('A worker was ended by SIGKILL, another one starts in')
   expect(output.match(/is killed/g)).toHaveLength(1)
-  expect(isThere(other)).toBe(true)
+  expect(await isRunning(other)).toBe(true)
   primary.kill('SIGTERM')
   expect(await once(primary, 'exit')).toEqual([0, null])
 })
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 describe('the pulse of a worker', () => {
   afterEach(() => vi.useRealTimers())
