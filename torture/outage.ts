@@ -1,89 +1,48 @@
-import 'reflect-metadata'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { startApp } from '../src/app.js'
-import { readConfig } from '../src/config.js'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { wholeNumber } from './options.js'
+import { type Phase, runOutage } from './outage/outage.js'
+import { findings, outageTable } from './outage/report.js'
 import { openScratchShop } from './scratch-shop.js'
+import { reachVerdict } from './verdict.js'
 
-// npm run outage: Redis is killed under steady load, is away for a while, and comes back; what do readers notice?
+// npm run outage: a process under steady load is stalled, then Redis is killed and comes back; what do readers notice?
 
-const phaseMs = 5_000
-const pauseMs = 10
-const readers = 20
-const nearMb = process.argv.includes('--near') ? '32' : '0'
+const usage = `Usage: npm run outage -- [--near] [--seconds 5] [--stalls 20]
+Stops the process for 400 ms in each second, --stalls times; then kills Redis for --seconds. --near: with the near store.`
 
-const { databaseUrl, database, redis, close } = await openScratchShop()
-const settings = { PORT: '0', DATABASE_URL: databaseUrl, REDIS_URL: redis.url, LOG_LEVEL: 'silent', CACHE_NEAR_MB: nearMb }
-const app = await startApp(readConfig(settings))
+process.exitCode = await main(process.argv.slice(2))
 
-interface Phase {
-  name: string
-  latenciesMs: number[]
-  failed: number
-  /** Statements of the shop's pool running at once, at most, by samples */
-  statements: number
-}
-
-const phases: Phase[] = ['with Redis', 'Redis killed', 'Redis back'].map((name) => ({
-  name,
-  latenciesMs: [],
-  failed: 0,
-  statements: 0,
-}))
-let phase = phases[0] as Phase
-let running = true
-
-await fetchOrder(1)
-const work = [...Array.from({ length: readers }, (_, index) => read(index)), sample()]
-await sleep(phaseMs)
-phase = phases[1] as Phase
-await redis.kill()
-await sleep(phaseMs)
-await redis.start()
-phase = phases[2] as Phase
-await sleep(phaseMs)
-running = false
-await Promise.all(work)
-
-for (const { name, latenciesMs, failed, statements } of phases) {
-  latenciesMs.sort((a, b) => a - b)
-  const at = (share: number) => `${(latenciesMs[Math.floor(share * (latenciesMs.length - 1))] ?? 0).toFixed(1)} ms`
-  console.log(
-    `${name.padEnd(14)} ${String(latenciesMs.length).padStart(6)} requests, ${failed} failed, p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}, statements at once ${statements}`,
-  )
-}
-
-await app.stop()
-await close()
-process.exit(phases.some(({ failed }) => failed > 0) ? 1 : 0)
-
-async function read(reader: number): Promise<void> {
-  for (let round = 0; running; round += 1) {
-    const startedAt = performance.now()
-    const its = phase
-    const succeeded = await fetchOrder(1 + ((reader * 37 + round) % 250))
-    its.latenciesMs.push(performance.now() - startedAt)
-    if (!succeeded) its.failed += 1
-    await sleep(pauseMs)
-  }
-}
-
-async function fetchOrder(number: number): Promise<boolean> {
-  const query = `{ order(id: "order_${number}") { id user { name } products { name } } }`
+async function main(args: string[]): Promise<number> {
+  let options: ReturnType<typeof readOptions>
   try {
-    const headers = { 'content-type': 'application/json' }
-    const response = await fetch(app.url, { method: 'POST', headers, body: JSON.stringify({ query }) })
-    const { data, errors } = (await response.json()) as { data?: { order?: { id: string } }; errors?: unknown[] }
-    return errors === undefined && data?.order?.id === `order_${number}`
-  } catch {
-    return false
+    options = readOptions(args)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return 1
   }
+  if (options.help) {
+    console.log(usage)
+    return 0
+  }
+  return reachVerdict<Phase[]>({
+    async run(stops) {
+      const shop = await openScratchShop()
+      stops.push(shop.close)
+      const stalls = { count: options.stalls, stoppedMs: 400, runningMs: 600 }
+      return runOutage(shop, { near: options.near, readers: 20, phaseMs: options.seconds * 1_000, stalls }, stops)
+    },
+    hasPassed: (phases) => findings(phases).length === 0,
+    describe: (phases) => [outageTable(phases), ...findings(phases)].join('\n'),
+  })
 }
 
-async function sample(): Promise<void> {
-  while (running) {
-    const [row] = await database`
-      select count(*) as active from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and datname = current_database()`
-    phase.statements = Math.max(phase.statements, row?.active ?? 0)
-    await sleep(20)
+function readOptions(args: string[]) {
+  const [text, flag] = [{ type: 'string' }, { type: 'boolean', default: false }] as const
+  const { values } = parseArgs({ args, options: { near: flag, help: flag, seconds: text, stalls: text } })
+  return {
+    ...{ near: values.near, help: values.help },
+    seconds: wholeNumber('seconds', values.seconds ?? '5', 1, 3_600),
+    stalls: wholeNumber('stalls', values.stalls ?? '20', 1, 3_600),
   }
 }

@@ -21,6 +21,10 @@ export class ServedProcess {
     private readonly env: Readonly<Record<string, string>>,
   ) {}
 
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
   /** Once it was started */
   get pid(): number | undefined {
     return this.child?.pid

@@ -1,3 +1,5 @@
+import { startDeadline, withDeadline } from './deadline.js'
+
 /** Too many fetches are under way and waiting: this one was not begun. The caller may try again in a moment. */
 export class OverloadedError extends Error {
   override readonly name = 'OverloadedError'
@@ -44,22 +46,10 @@ export class Gate {
     else this.running += 1
     try {
       signal?.throwIfAborted()
-      return await this.inTime(work())
+      const { maxRunMs } = this.options
+      return await withDeadline(work(), maxRunMs, () => new FetchTimeoutError(`No answer within ${maxRunMs} ms`))
     } finally {
       this.leave()
-    }
-  }
-
-  private async inTime<T>(work: Promise<T>): Promise<T> {
-    const { maxRunMs } = this.options
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new FetchTimeoutError(`No answer within ${maxRunMs} ms`)), maxRunMs)
-    })
-    try {
-      return await Promise.race([work, late])
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -76,7 +66,7 @@ export class Gate {
       return Promise.reject(new OverloadedError('Too many reads are waiting for the database'))
     return new Promise((resolve, reject) => {
       const stopWaiting = () => {
-        clearTimeout(timer)
+        deadline.cancel()
         signal?.removeEventListener('abort', giveUp)
       }
       const leave = (reason: unknown) => {
@@ -91,7 +81,7 @@ export class Gate {
         },
       }
       const giveUp = () => leave(signal?.reason)
-      const timer = setTimeout(() => leave(new OverloadedError('The database did not have time for this read')), maxWaitMs)
+      const deadline = startDeadline(maxWaitMs, () => leave(new OverloadedError('The database did not have time for this read')))
       signal?.addEventListener('abort', giveUp)
       this.waiting.push(waiter)
     })

@@ -156,9 +156,11 @@ export class ReadThrough {
   ): Promise<void> {
     const { namespace, caller } = need
     let waiting = slots
-    for (let pauseMs = 5; this.options.now() < waitUntil; pauseMs = Math.min(2 * pauseMs, 40)) {
+    // Time is up only after a read: this process may have been stalled while others filled.
+    for (let pauseMs = 5, isTimeUp = false; !isTimeUp; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
       if (caller?.gaveUp) throw caller.gaveUp
+      isTimeUp = this.options.now() >= waitUntil
       const seen = await this.options.reader.read(
         namespace,
         waiting.map(({ id }) => id),

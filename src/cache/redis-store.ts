@@ -2,6 +2,7 @@ import calculateSlot from 'cluster-key-slot'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.js'
 import { CombinedReads } from './combined-reads.js'
+import { withDeadline } from './deadline.js'
 import {
   addCountsScript,
   addToBucketsScript,
@@ -11,6 +12,7 @@ import {
 } from './redis-scripts.js'
 import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
 import { numberKey, RedisWatch } from './redis-watch.js'
+import { endWhenSilent } from './silence.js'
 import {
   type Addition,
   type CacheStore,
@@ -68,7 +70,10 @@ export class RedisStore implements CacheStore {
     const { target } = this.options
     if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.leaveServer())
     // A refused first connection is retried in the background like a lost one.
-    await Promise.all(this.clients.map(firstAttempt))
+    const tooLate = () => new Error('not connected in time')
+    await Promise.all(
+      this.clients.map((client) => withDeadline(firstAttempt(client), connectTimeoutMs, tooLate).catch(() => undefined)),
+    )
     this.healthTimer = setInterval(() => void this.ping().catch(() => undefined), this.options.healthIntervalMs)
     this.healthTimer.unref()
   }
@@ -76,7 +81,7 @@ export class RedisStore implements CacheStore {
   async close(): Promise<void> {
     clearInterval(this.healthTimer)
     this.sentinelWatch?.stop()
-    await Promise.all(this.clients.map((client) => client.quit().catch(() => client.disconnect())))
+    await Promise.all(this.clients.map((client) => this.inTime(client.quit()).catch(() => client.disconnect())))
   }
 
   /** Also what closes an open breaker: this is the only command that is sent then. */
@@ -115,7 +120,8 @@ export class RedisStore implements CacheStore {
   }
 
   watch(watcher: Watcher): { stop: () => void } {
-    const watch = new RedisWatch(this.clients[0] as ScriptedClient, this.options.channel, watcher)
+    const { channel, commandTimeoutMs } = this.options
+    const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs }, watcher)
     this.watches.set(watcher, watch)
     return {
       stop: () => {
@@ -243,7 +249,7 @@ export class RedisStore implements CacheStore {
 
   private async observe<T>(command: () => Promise<T>): Promise<T> {
     try {
-      const reply = await command()
+      const reply = await this.inTime(command())
       this.breaker.succeeded()
       return reply
     } catch (error) {
@@ -255,6 +261,11 @@ export class RedisStore implements CacheStore {
       this.breaker.failed()
       throw new StoreUnavailableError('the cache server cannot be reached', { cause: error })
     }
+  }
+
+  private inTime<T>(work: Promise<T>): Promise<T> {
+    const { commandTimeoutMs } = this.options
+    return withDeadline(work, commandTimeoutMs, () => new Error(`no answer within ${commandTimeoutMs} ms`))
   }
 
   private client(): ScriptedClient {
@@ -277,6 +288,9 @@ function firstAttempt(client: ScriptedClient): Promise<void> {
 
 function createClient({ target, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
   const client = createUnscripted(target, commandTimeoutMs)
+  // Of a cluster, each node has a connection of its own.
+  if (client.isCluster) client.on('+node', (node: Redis) => endSilentConnections(node, commandTimeoutMs))
+  else endSilentConnections(client as Redis, commandTimeoutMs)
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
   client.defineCommand('addToBuckets', { lua: addToBucketsScript })
@@ -284,27 +298,30 @@ function createClient({ target, commandTimeoutMs }: RedisStoreOptions): Scripted
   return client as ScriptedClient
 }
 
+/** No timers of ioredis: they end what waits for an answer that already lies in the socket, when the process itself was stalled. */
+function endSilentConnections(client: Redis, commandTimeoutMs: number): void {
+  client.on('connect', () => endWhenSilent(client.stream, silentCommands * commandTimeoutMs))
+}
+
 function createUnscripted(target: RedisTarget, commandTimeoutMs: number): Redis | Cluster {
-  const options = connectionOptions(commandTimeoutMs)
+  const options = connectionOptions
   if (target.kind === 'cluster') return createCluster(target.urls, options, commandTimeoutMs)
   if (target.kind === 'server') return new Redis(target.url, options)
   return new Redis(target.urls[0], { ...options, ...sentinelOptions(target, commandTimeoutMs) })
 }
 
-function connectionOptions(commandTimeoutMs: number) {
-  return {
-    lazyConnect: true,
-    // Without a connection a command fails at once; queued, it would hold up its request.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    commandTimeout: commandTimeoutMs,
-    connectTimeout: 2_000,
-    socketTimeout: 20 * commandTimeoutMs,
-    retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
-    // A master that became a replica answers so: connect again, to where the address leads now.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-  }
+const connectTimeoutMs = 2_000
+
+const connectionOptions = {
+  lazyConnect: true,
+  // Without a connection a command fails at once; queued, it would hold up its request.
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  connectTimeout: connectTimeoutMs,
+  retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
+  // A master that became a replica answers so: connect again, to where the address leads now.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 }
 
 function createCluster(urls: readonly string[], redisOptions: object, commandTimeoutMs: number): Cluster {
@@ -340,4 +357,6 @@ function sum(numbers: readonly number[]): number {
 }
 
 const removalBatch = 1_000
+/** A connection is given up when nothing was answered on it for as long as so many commands may take. */
+const silentCommands = 20
 const connected = 'cache server connected'

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import calculateSlot from 'cluster-key-slot'
 import { type Cluster, Redis } from 'ioredis'
+import { withDeadline } from './deadline.js'
 import type { Watcher } from './store.js'
 
 const heartbeatMs = 100
 const reopenMs = 100
+const connectTimeoutMs = 2_000
 
 /**
  * Listens to the removals that all processes publish, on a connection of its own to the server that numbers them. Asking that
@@ -22,10 +24,10 @@ export class RedisWatch {
 
   constructor(
     private readonly source: Redis | Cluster,
-    private readonly channel: string,
+    private readonly options: { channel: string; commandTimeoutMs: number },
     private readonly watcher: Watcher,
   ) {
-    this.numberKey = numberKey(channel)
+    this.numberKey = numberKey(options.channel)
     this.heartbeat = setInterval(() => this.askForLastNumber(), heartbeatMs)
     this.heartbeat.unref()
     void this.listenAgainAndAgain()
@@ -59,8 +61,8 @@ export class RedisWatch {
     subscriber.on('error', () => undefined)
     subscriber.on('message', (_: string, message: string) => this.receive(message))
     try {
-      await subscriber.connect()
-      await subscriber.subscribe(this.channel)
+      await withDeadline(subscriber.connect(), connectTimeoutMs, notInTime)
+      await this.inTime(subscriber.subscribe(this.options.channel))
       if (this.stopped) return
       // What is being read now may have missed the news.
       this.miss()
@@ -85,7 +87,7 @@ export class RedisWatch {
     if (!subscriber || this.question) return
     const question = { asOf: this.watcher.now(), lastNumber: this.lastNumber }
     this.question = question
-    subscriber.get(this.numberKey).then(
+    this.inTime(subscriber.get(this.numberKey)).then(
       (number) => this.compare(Number(number ?? 0), question),
       // In a cluster this may be the answer of a server that is no longer in charge.
       () => this.reopen(),
@@ -113,6 +115,10 @@ export class RedisWatch {
     this.watcher.missed()
   }
 
+  private inTime<T>(work: Promise<T>): Promise<T> {
+    return withDeadline(work, this.options.commandTimeoutMs, notInTime)
+  }
+
   private async createSubscriber(): Promise<Redis> {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
@@ -120,6 +126,10 @@ export class RedisWatch {
     const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
   }
+}
+
+function notInTime(): Error {
+  return new Error('The cache server does not answer')
 }
 
 interface Question {

@@ -1,26 +1,17 @@
 import { connect as dial, type NetConnectOpts, type Socket } from 'node:net'
-
-const lookEveryMs = 250
+import { startDeadline } from '../cache/deadline.js'
+import { endWhenSilent } from '../cache/silence.js'
 
 /**
- * Connects, and ends the connection when something that was sent has had no answer for that long. A host that vanishes closes
- * nothing, and the kernel goes on sending to it for a quarter of an hour. Not for what goes over TLS: that is not seen here.
+ * Connects. The socket is destroyed where there is no connection within `connectTimeoutMs`, and later when something that was sent has had
+ * no answer for `silenceMs`; not for what goes over TLS, which is not seen here.
  */
-export function dialAnswered(to: NetConnectOpts, silenceMs: number): Socket {
+export function dialAnswered(to: NetConnectOpts, connectTimeoutMs: number, silenceMs: number): Socket {
   const socket = dial(to)
-  let silentSince: number | undefined
-  const { write } = socket
-  socket.write = (...its: unknown[]) => {
-    silentSince ??= performance.now()
-    return write.apply(socket, its as Parameters<typeof write>)
-  }
-  socket.on('data', () => {
-    silentSince = undefined
-  })
-  const timer = setInterval(() => {
-    if (socket.destroyed) return clearInterval(timer)
-    if (silentSince === undefined || performance.now() - silentSince < silenceMs) return
-    socket.destroy(Object.assign(new Error('The database does not answer'), { code: 'ETIMEDOUT' }))
-  }, lookEveryMs).unref()
+  endWhenSilent(socket, silenceMs)
+  const deadline = startDeadline(connectTimeoutMs, () =>
+    socket.destroy(Object.assign(new Error('The database cannot be connected to in time'), { code: 'CONNECT_TIMEOUT' })),
+  )
+  socket.once('connect', () => deadline.cancel()).once('close', () => deadline.cancel())
   return socket
 }

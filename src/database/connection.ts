@@ -23,7 +23,8 @@ export function connect(options: ConnectionOptions): Database {
   const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, onStatement } = options
   const database = postgres(url, {
     max: maxConnections,
-    connect_timeout: connectTimeoutMs / 1000,
+    // Of the driver, a plain timer. Connecting itself is bounded by dialAnswered; what is left for this one is a TLS handshake.
+    connect_timeout: ((silenceMs === undefined ? 1 : 2) * connectTimeoutMs) / 1000,
     idle_timeout: 60,
     backoff: () => 0.05,
     onnotice: () => {},
@@ -33,7 +34,7 @@ export function connect(options: ConnectionOptions): Database {
       idle_in_transaction_session_timeout: idleInTransactionMs,
     },
     types: { bigint: bigintAsNumber },
-    ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), silenceMs) }),
+    ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), connectTimeoutMs, silenceMs) }),
     ...(onStatement && { debug: (_connection: number, text: string) => onStatement(text) }),
   })
   surviveLostConnections(database)

@@ -38,7 +38,8 @@ export class Deadlines {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.look(), lookEveryMs).unref()
+    // After a stall, what a request waits for may lie in a socket: an immediate runs after it was read.
+    this.timer = setInterval(() => setImmediate(() => this.look()), lookEveryMs).unref()
   }
 
   stop(): void {

@@ -104,11 +104,13 @@ function takeOver(reply: FastifyReply): ServerResponse {
 /** Resolves when it has ended, from whichever side. */
 async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
   response.write(comment('open'))
-  const heartbeat = setInterval(() => {
+  const beat = () => {
     // What was sent before the last one has not been taken yet.
     if (response.writableNeedDrain) response.destroy()
     else if (!response.writableEnded) response.write(comment(''))
-  }, heartbeatMs)
+  }
+  // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
+  const heartbeat = setInterval(() => setImmediate(beat), heartbeatMs)
   try {
     for await (const answer of answers) {
       // The stop of the server ends it, too; what is written after that is a fault of the whole process.

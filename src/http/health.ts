@@ -1,3 +1,5 @@
+import { withDeadline } from '../cache/deadline.js'
+
 export interface HealthReport {
   /** healthy: all is there; degraded: answers come without the cache; unavailable: there is no database */
   status: 'healthy' | 'degraded' | 'unavailable'
@@ -38,15 +40,10 @@ export function oneAtATime(check: () => Promise<HealthReport>): () => Promise<He
 }
 
 async function probe(ping: () => Promise<number>, deadlineMs: number): Promise<ComponentHealth> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('late')), deadlineMs)
-  })
   try {
-    return { state: 'up', latencyMs: Math.round((await Promise.race([ping(), late])) * 100) / 100 }
+    const latencyMs = await withDeadline(ping(), deadlineMs, () => new Error('No answer in time'))
+    return { state: 'up', latencyMs: Math.round(latencyMs * 100) / 100 }
   } catch {
     return { state: 'down' }
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -23,7 +23,8 @@ export class SlowReaders {
       this.unsentSince.set(socket, undefined)
       socket.once('close', () => this.unsentSince.delete(socket))
     })
-    this.timer = setInterval(() => this.look(), lookEveryMs).unref()
+    // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
+    this.timer = setInterval(() => setImmediate(() => this.look()), lookEveryMs).unref()
     server.once('close', () => clearInterval(this.timer))
   }
 

@@ -54,7 +54,8 @@ export class WebSocketEndpoint {
       if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
       else withoutUpgrade(server, request, socket, head)
     })
-    this.heartbeat = setInterval(() => this.beat(), this.options.heartbeatMs)
+    // After a stall, answers to the last ping may lie in the sockets: an immediate runs after they were read.
+    this.heartbeat = setInterval(() => setImmediate(() => this.beat()), this.options.heartbeatMs)
     this.heartbeat.unref()
   }
 
@@ -159,6 +160,7 @@ export class WebSocketEndpoint {
 
   /** A peer that did not answer the last ping is gone. */
   private beat(): void {
+    if (this.closing) return
     for (const socket of this.sockets.clients) {
       if (this.answering.delete(socket)) socket.ping()
       else socket.terminate()

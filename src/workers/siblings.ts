@@ -1,4 +1,5 @@
 import type { Worker } from 'node:cluster'
+import { startDeadline } from '../cache/deadline.js'
 import { say } from './say.js'
 
 /** What a worker says to its primary so that it reaches the others, and what the primary says to workers */
@@ -45,12 +46,12 @@ export class Siblings {
         asked: undefined,
         answers: [],
         settle: () => {
-          clearTimeout(timer)
+          deadline.cancel()
           this.open.delete(question)
           resolve({ asked: its.asked ?? 0, answers: its.answers.filter((answer) => answer !== null) })
         },
       }
-      const timer = setTimeout(its.settle, this.patienceMs)
+      const deadline = startDeadline(this.patienceMs, () => its.settle())
       this.open.set(question, its)
       this.say({ sibling: 'ask', question })
     })

@@ -16,13 +16,17 @@ describe('the news of removals', () => {
     heard = []
     nowMs = 0
     server = await startFakeRedis()
-    watch = new RedisWatch(new Redis(server.port, { lazyConnect: true }), 'c', {
-      removed: (keys) => heard.push(...keys),
-      missed: () => heard.push('missed'),
-      lost: () => heard.push('lost'),
-      upToDate: (asOf) => heard.push(`complete at ${asOf}`),
-      now: () => nowMs,
-    })
+    watch = new RedisWatch(
+      new Redis(server.port, { lazyConnect: true }),
+      { channel: 'c', commandTimeoutMs: 60_000 },
+      {
+        removed: (keys) => heard.push(...keys),
+        missed: () => heard.push('missed'),
+        lost: () => heard.push('lost'),
+        upToDate: (asOf) => heard.push(`complete at ${asOf}`),
+        now: () => nowMs,
+      },
+    )
     await server.asked()
     nowMs = 1
     await hear(answer(7))

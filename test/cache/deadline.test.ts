@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startDeadline, withDeadline } from '../../src/cache/deadline.js'
+import { endWhenSilent } from '../../src/cache/silence.js'
+
+/** In a thread of its own, so that it answers while this one is stalled: what it got; nothing where it was told to be silent. */
+const echoServer = `
+  const { createServer } = require('node:net')
+  const { parentPort } = require('node:worker_threads')
+  const server = createServer((socket) => socket.on('data', (data) => data.toString() !== 'silence' && socket.write(data)))
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
+
+const expired = () => new Error('expired')
+
+/** Stops this thread, as SIGSTOP or the CPU limit of a container does. */
+function stall(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+let worker: Worker
+let socket: Socket
+beforeAll(async () => {
+  worker = new Worker(echoServer, { eval: true })
+  const [port] = await once(worker, 'message')
+  socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+})
+afterAll(async () => {
+  socket.destroy()
+  await worker.terminate()
+})
+
+describe('a deadline', () => {
+  test('counts what came while the process was stalled', async () => {
+    const answer = once(socket, 'data')
+    socket.write('in time')
+    const result = withDeadline(answer, 20, expired)
+    stall(200)
+    expect(String(await result)).toBe('in time')
+  })
+
+  test('is extended by as long as the process was stalled', async () => {
+    const answer = once(socket, 'data')
+    const result = withDeadline(answer, 20, expired)
+    stall(1_000)
+    // As if the stall had come before this could be sent
+    setImmediate(() => socket.write('extended'))
+    expect(String(await result)).toBe('extended')
+  })
+
+  test('expires where there is no answer, stalled or not', async () => {
+    const none = new Promise<never>(() => {})
+    await expect(withDeadline(none, 5, expired)).rejects.toThrow('expired')
+    const result = withDeadline(none, 5, expired)
+    stall(50)
+    await expect(result).rejects.toThrow('expired')
+  })
+
+  test('that is cancelled does not expire, not even when it was due', async () => {
+    let calls = 0
+    const deadlines = [1, 1].map((ms) => startDeadline(ms, () => (calls += 1)))
+    stall(50)
+    for (const deadline of deadlines) deadline.cancel()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(calls).toBe(0)
+  })
+})
+
+describe('a connection that is ended when it is silent', () => {
+  async function open(silenceMs: number): Promise<Socket> {
+    const { remotePort } = socket
+    const watched = connect(remotePort as number, '127.0.0.1')
+    await once(watched, 'connect')
+    endWhenSilent(watched, silenceMs)
+    return watched
+  }
+
+  test('stays when the answer came during a stall', async () => {
+    const watched = await open(300)
+    const answer = once(watched, 'data')
+    watched.write('an answer')
+    stall(1_000)
+    await answer
+    // Both checks that were due have been made by then.
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(watched.destroyed).toBe(false)
+    watched.destroy()
+  })
+
+  test('ends without an answer, with an error', async () => {
+    const watched = await open(300)
+    watched.write('silence')
+    const [error] = await once(watched, 'error')
+    expect(error).toMatchObject({ code: 'ETIMEDOUT' })
+  })
+})

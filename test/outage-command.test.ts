@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../torture/free-port.js'
+import { runOutage } from '../torture/outage/outage.js'
+import { findings } from '../torture/outage/report.js'
+import { stall } from '../torture/outage/stall.js'
+import { RedisServer } from '../torture/redis-server.js'
+import { ServedProcess } from '../torture/served-process.js'
+import { createDatabase } from './helpers/database.js'
+import { noRedis } from './helpers/redis.js'
+
+describe('a process that is stopped again and again, as by a CPU limit', () => {
+  test.skipIf(noRedis)(
+    'does not take a healthy Redis for dead, and still notices one that is dead',
+    async () => {
+      const database = await createDatabase()
+      const folder = await mkdtemp(join(tmpdir(), 'shop-redis-'))
+      const redis = new RedisServer(await freePort(), folder)
+      await redis.start()
+      const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true }), () => redis.stop(), () => database.drop()]
+      onTestFinished(async () => {
+        for (const stop of stops.reverse()) await stop()
+      })
+      const shop = { databaseUrl: database.url, database: database.sql, redis, close: async () => {} }
+      const stalls = { count: 20, stoppedMs: 400, runningMs: 600 }
+      const phases = await runOutage(shop, { near: false, readers: 20, phaseMs: 2_000, stalls }, stops)
+      expect(findings(phases)).toEqual([])
+      expect(phases.map(({ name, unavailable }) => [name, unavailable > 0])).toEqual([
+        ['with Redis', false],
+        ['process stalled', false],
+        ['Redis killed', true],
+        ['Redis back', expect.any(Boolean)],
+      ])
+      expect(phases[1]?.latenciesMs.length).toBeGreaterThan(100)
+    },
+    120_000,
+  )
+
+  test('does not give up a healthy database', async () => {
+    const database = await createDatabase()
+    const served = new ServedProcess(await freePort(), {
+      DATABASE_URL: database.url,
+      DATABASE_TIMEOUT_MS: '1000',
+      MAX_EVENT_LOOP_DELAY_MS: '60000',
+    })
+    onTestFinished(async () => {
+      await served.stop()
+      await database.drop()
+    })
+    await served.start()
+    const failures: unknown[] = []
+    let [isRunning, answered] = [true, 0]
+    const read = async () => {
+      while (isRunning) {
+        const headers = { 'content-type': 'application/json', 'cache-control': 'no-cache' }
+        const body = JSON.stringify({ query: '{ order(id: "order_1") { id user { id } products { id } } }' })
+        const response = await fetch(`${served.origin}/graphql`, { method: 'POST', headers, body })
+        const { errors } = (await response.json()) as { errors?: unknown[] }
+        if (errors) failures.push(...errors)
+        else answered += 1
+      }
+    }
+    const readers = Array.from({ length: 10 }, read)
+    // Above what a connection may be silent and a fetch may take: three times the time of a statement
+    await stall(served.pid as number, { count: 3, stoppedMs: 3_500, runningMs: 500 })
+    isRunning = false
+    await Promise.all(readers)
+    expect(failures).toEqual([])
+    expect(answered).toBeGreaterThan(10)
+  }, 60_000)
+})
