@@ -169,6 +169,13 @@ async function startStores({ config, logger, started, observers, tracing }: Star
     ...(observers.onStatement && { onStatement: observers.onStatement }),
   })
   started.push(() => connection.end({ timeout: 3 }))
+  const feed = connect({
+    ...connectionOptions(config, databaseUrl),
+    maxConnections: feedConnections,
+    silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
+    ...(observers.onStatement && { onStatement: observers.onStatement }),
+  })
+  started.push(() => feed.end({ timeout: 3 }))
 
   const { wrapStore = (its: CacheStore) => its } = observers
   const store = wrapStore(createStore(config, logger))
@@ -178,12 +185,12 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   const database = tracing ? watched(counted, tracing.statements) : counted
   const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
-  const relay = new Relay({ database, cache, namespaces, intervalMs: relayIntervalMs, sleep, observeLag, log })
+  const relay = new Relay({ database: feed, cache, namespaces, intervalMs: relayIntervalMs, observeLag, log })
   await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
-  return { database, store, cache, relay, figures, tracing }
+  return { database, feed, store, cache, relay, figures, tracing }
 }
 
 type Stores = Awaited<ReturnType<typeof startStores>>
@@ -244,9 +251,9 @@ function auditOptions(cache: Cache, database: Database) {
   return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
 }
 
-async function startLive(logger: Logger, started: Started, { database, relay }: Stores): Promise<Live> {
+async function startLive(logger: Logger, started: Started, { feed, relay }: Stores): Promise<Live> {
   const live = new Live({
-    ...{ database, intervalMs: liveIntervalMs, keptMs: liveKeptMs, maxWaiting: liveMaxWaiting },
+    ...{ database: feed, intervalMs: liveIntervalMs, keptMs: liveKeptMs, maxWaiting: liveMaxWaiting },
     invalidate: (outdated) => relay.invalidate(outdated),
     log: (message) => logger.warn(message),
   })
@@ -534,6 +541,8 @@ const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000
+/** For the relay and live changes: mutations that wait for a lock, with all connections of the pool, do not delay what others committed. */
+const feedConnections = 2
 const relayIntervalMs = 250
 const liveIntervalMs = 1_000
 /** A process that cannot read for longer tells its subscribers so. */

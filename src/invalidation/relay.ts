@@ -2,21 +2,23 @@ import type { Cache } from '../cache/cache.js'
 import type { Namespace } from '../cache/namespace.js'
 import type { Database } from '../database/connection.js'
 import {
+  claimOutboxRows,
   deleteOutboxRows,
-  hasOutboxRows,
-  lastOutboxRow,
+  deleteOutboxRowsIn,
   listenToOutbox,
+  type OutboxChange,
   type OutboxRow,
-  takeOutboxRows,
+  oldestOutboxRow,
+  readOutbox,
 } from '../database/outbox.js'
 
 export interface RelayOptions {
+  /** Not the pool of requests: those may wait for each other there for as long as they like. */
   database: Database
   cache: Cache
   namespaces: readonly Namespace<unknown>[]
   /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
   intervalMs: number
-  sleep: (ms: number) => Promise<void>
   /** Told, for each change, how long after it was written the cache confirmed it */
   observeLag: (seconds: number) => void
   log: (message: string) => void
@@ -24,7 +26,8 @@ export interface RelayOptions {
 
 /**
  * Carries committed changes from the outbox to the cache. A row goes only after the cache confirmed the invalidation, so a
- * crash or an outage at any moment delays it and loses nothing. Any number of processes may do this at once.
+ * crash or an outage at any moment delays it and loses nothing. Any number of processes may do this at once: delivering twice does no
+ * harm, and a claim keeps it rare. No row is locked while the cache is waited for.
  */
 export class Relay {
   private readonly names: readonly string[]
@@ -34,6 +37,8 @@ export class Relay {
   private wanted = false
   private lastReport = ''
   private owedSince: number | undefined
+  private deletion: { rows: OutboxRow[]; done: Promise<void> } | undefined
+  private lastDeletion: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: RelayOptions) {
     this.names = options.namespaces.map((namespace) => namespace.name)
@@ -54,6 +59,7 @@ export class Relay {
     clearInterval(this.timer)
     await this.listener?.stop().catch(() => undefined)
     await this.draining
+    await this.lastDeletion
   }
 
   /** What a mutation of this process committed: at once, so that its caller reads it. What fails here is left to the drain. */
@@ -61,21 +67,15 @@ export class Relay {
     // Those of a newer version of this program are not ours to delete.
     const known = rows.filter(({ namespace }) => this.names.includes(namespace))
     if (known.length === 0 || !(await this.deliver(known))) return
-    await deleteOutboxRows(this.options.database, known).catch((error) => this.report(error))
+    await this.deleteWithOthers(known).catch((error) => this.report(error))
   }
 
-  /** Delivers all that was committed up to now, whoever owes it. Rejects when the cache did not confirm. */
+  /**
+   * Delivers all that was committed up to now, whoever claimed it: whoever did may be frozen. Rejects when the cache did not confirm. What
+   * commits later is the drain's.
+   */
   async catchUp(): Promise<void> {
-    const { database, sleep } = this.options
-    const upTo = await lastOutboxRow(database)
-    while (await hasOutboxRows(database, this.names, upTo)) {
-      const taken = await this.deliverBatch(upTo, async (rows) => {
-        if (!(await this.deliver(rows))) throw new Error('The cache did not confirm an invalidation')
-        return true
-      })
-      // What is left is in the hands of other processes.
-      if (taken === 0) await sleep(catchUpPauseMs)
-    }
+    if (!(await this.deliverAll())) throw new Error('The cache did not confirm an invalidation')
   }
 
   /** Answers whether the cache confirmed all of it. */
@@ -98,7 +98,9 @@ export class Relay {
     while (this.wanted) {
       this.wanted = false
       try {
-        while ((await this.deliverBatch(0, (rows) => this.deliver(rows))) === batchSize);
+        if (this.options.cache.trusted) await this.deliverDue()
+        // A cache in doubt is caught up with as soon as it answers. To claim rows for it until then would keep them from others.
+        else this.owedSince = await oldestOutboxRow(this.options.database, this.names)
         this.lastReport = ''
       } catch (error) {
         this.report(error)
@@ -106,24 +108,59 @@ export class Relay {
     }
   }
 
-  private async deliverBatch(upTo: number, deliver: (rows: readonly OutboxRow[]) => Promise<boolean>): Promise<number> {
-    let isOwed = false
-    const which = { namespaces: this.names, limit: batchSize, upTo }
-    const taken = await takeOutboxRows(this.options.database, which, async (rows) => {
-      isOwed = true
-      this.owedSince = rows[0]?.writtenAt
-      isOwed = !(await deliver(rows))
-      return !isOwed
-    })
-    if (!isOwed) this.owedSince = undefined
-    return taken
+  /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
+  private async deliverDue(): Promise<void> {
+    while ((await this.deliverBatch()) === batchSize && (await this.deliverAll()));
   }
 
-  private async deliver(rows: readonly OutboxRow[]): Promise<boolean> {
-    const isConfirmed = await this.invalidate(rows)
+  private async deliverBatch(): Promise<number> {
+    const { database } = this.options
+    const rows = await claimOutboxRows(database, { namespaces: this.names, limit: batchSize, claimMs })
+    if (rows.length === 0) {
+      this.owedSince = undefined
+      return 0
+    }
+    if (!(await this.deliver(rows))) return 0
+    await deleteOutboxRows(database, rows)
+    return rows.length
+  }
+
+  /** Answers whether the cache confirmed. The cost depends on how many keys are wrong, and not on how many rows say so. */
+  private async deliverAll(): Promise<boolean> {
+    const { database } = this.options
+    const { changes, snapshot } = await readOutbox(database, { namespaces: this.names, maxKeys })
+    if (changes.length === 0) return true
+    if (!(await this.deliver(changes))) return false
+    const which = { namespaces: this.names, snapshot, limit: maxDeletedAtOnce }
+    while ((await deleteOutboxRowsIn(database, which)) === maxDeletedAtOnce);
+    return true
+  }
+
+  private async deliver(changes: readonly OutboxChange[]): Promise<boolean> {
+    const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
+    const isConfirmed = await this.invalidate(changes)
+    this.owedSince = isConfirmed ? undefined : oldest
     const now = performance.now()
-    if (isConfirmed) for (const { writtenAt } of rows) this.options.observeLag((now - writtenAt) / 1000)
+    if (isConfirmed) for (const { writtenAt } of changes) this.options.observeLag((now - writtenAt) / 1000)
     return isConfirmed
+  }
+
+  /** While one statement deletes, the rows of all mutations that end meanwhile wait for the next one. */
+  private deleteWithOthers(rows: readonly OutboxRow[]): Promise<void> {
+    const deletion = this.deletion ?? this.nextDeletion()
+    deletion.rows.push(...rows)
+    return deletion.done
+  }
+
+  private nextDeletion() {
+    const rows: OutboxRow[] = []
+    const done = this.lastDeletion.then(() => {
+      this.deletion = undefined
+      return deleteOutboxRows(this.options.database, rows)
+    })
+    this.lastDeletion = done.catch(() => undefined)
+    this.deletion = { rows, done }
+    return this.deletion
   }
 
   private report(error: unknown): void {
@@ -133,10 +170,15 @@ export class Relay {
   }
 }
 
-type Outdated = Pick<OutboxRow, 'namespace' | 'entry' | 'list'>
+type Outdated = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
 
 const batchSize = 500
-const catchUpPauseMs = 20
+/** For a process that stops with rows in hand: so long others leave them alone. */
+const claimMs = 500
+/** Of a namespace, in what is carried at once; with more the namespace is given up. */
+const maxKeys = 2_000
+/** So that a statement takes far less time than one may */
+const maxDeletedAtOnce = 20_000
 
 function invalidations(changes: readonly Outdated[]) {
   if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]

@@ -6,6 +6,7 @@ import { startTestApp, type TestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
 import { createDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
+import { lock, waitingStatements } from '../helpers/locks.js'
 import { freePort, noRedis, startRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -79,21 +80,13 @@ describe.skipIf(noRedis)('with Redis', () => {
     const redis = await startRedis()
     const database = await createDatabase()
     await database.sql`update products set stock = 1 where id = 1`
-    // As another process holds it that is about to deliver it.
-    const other = await database.sql.reserve()
-    await other`begin`
-    await other`select 1 from cache_outbox for update`
+    const release = await lock(database, 'lock table cache_outbox in access exclusive mode')
     const port = await freePort()
     const starting = startTestApp({ redisUrl: redis.url, database, env: { PORT: String(port) } })
-    await until(async () => {
-      const catchingUp = await database.sql`
-        select 1 from pg_stat_activity where datname = current_database() and query like '%cache_outbox%skip locked%' and pid <> pg_backend_pid()`
-      return catchingUp.length > 0
-    })
+    await until(async () => (await waitingStatements(database)).some((statement) => statement.includes('cache_outbox')))
     await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow()
 
-    await other`commit`
-    other.release()
+    await release()
     const app = await starting
     expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
     expect(await database.sql`select 1 from cache_outbox`).toHaveLength(0)
