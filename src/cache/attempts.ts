@@ -11,26 +11,26 @@ export class Attempts {
     private readonly trust: Trust,
   ) {}
 
-  /** Whether what the store holds may be believed now */
-  get allowed(): boolean {
-    return this.trust.given
+  /** Whether nothing speaks against the store now, for callers whose own right to answer is short. */
+  get isSettled(): boolean {
+    return this.trust.isSettled
   }
 
-  /** Not even tried while the store is doubted. */
+  /** Not even tried while the store is distrusted. */
   run<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
-    if (this.trust.given) return this.insist(namespace, command)
+    if (this.trust.isTrusted) return this.force(namespace, command)
     this.counters.add(namespace.name, 'unavailable')
     return Promise.resolve(undefined)
   }
 
   /** Tried whatever is thought of the store. */
-  async insist<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
+  async force<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
     try {
       return await command(this.store)
     } catch (error) {
       const isAway = error instanceof StoreUnavailableError
       this.counters.add(namespace.name, isAway ? 'unavailable' : 'refused')
-      if (isAway) this.trust.doubt()
+      if (isAway) this.trust.distrust()
       return undefined
     }
   }

@@ -1,5 +1,6 @@
 import { Attempts } from './attempts.js'
 import type { Caller } from './caller.js'
+import { type ChangeSource, standalone } from './change-source.js'
 import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import type { EntryHeader } from './entry.js'
@@ -13,7 +14,7 @@ import { NearStore, type NearStoreOptions } from './near-store.js'
 import { ReadThrough } from './read-through.js'
 import { interpret, type Lookup, type Origin, originOf, type Slot, type StoredLookup } from './slot.js'
 import { SlotReader } from './slot-reader.js'
-import type { CacheStore, StoreInfo } from './store.js'
+import type { CacheStore, StoreInfo, Watch, WatchedServer } from './store.js'
 import { Trust } from './trust.js'
 
 export interface CacheOptions {
@@ -37,6 +38,8 @@ export interface CacheOptions {
   sleep: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random: () => number
+  /** Says why the store is not used, and when it is used again. */
+  log?: (message: string) => void
 }
 
 export interface ReadOptions {
@@ -64,8 +67,9 @@ export class Cache {
   private readonly readThrough: ReadThrough
   private readonly now: () => number
   private readonly random: () => number
-  private watch: { stop: () => void } | undefined
-  private catchUp: () => Promise<void> = async () => {}
+  private readonly markerKey: string
+  private readonly nearLeaseMs: number | null
+  private watch: Watch | undefined
 
   constructor(options: CacheOptions) {
     const { store, now, sleep, random, createToken } = options
@@ -74,13 +78,15 @@ export class Cache {
     this.random = random
     const keys = new Keys(options.prefix, options.version)
     this.keys = keys
+    this.markerKey = keys.marker(options.namespaces.map(({ name }) => name))
+    this.nearLeaseMs = options.near?.maxStalenessMs ?? null
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     this.trust = new Trust({
-      ...{ store, sleep, retryMs: doubtRetryMs },
-      epochKey: keys.epoch(),
+      ...{ store, sleep, retryMs: distrustRetryMs, reportMs: trustReportMs, now: () => performance.now() },
+      markerKey: this.markerKey,
       generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
-      catchUp: () => this.catchUp(),
+      log: options.log ?? (() => {}),
     })
     this.attempts = new Attempts(store, this.counters, this.trust)
     const shared = { ...options, keys, counters: this.counters, near: this.near, attempts: this.attempts }
@@ -102,34 +108,40 @@ export class Cache {
 
   /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
   get trusted(): boolean {
-    return this.trust.given
+    return this.trust.isTrusted
+  }
+
+  /** Under which the source owes invalidations to the store; undefined while that is not trusted. */
+  get registration(): string | undefined {
+    return this.trust.registration
   }
 
   /**
-   * Resolves whether or not the store is there. `catchUp` delivers the invalidations that are owed to the store; whenever it could
-   * not be reached, for however short a time, it is not believed before that has been done.
+   * Resolves whether or not the store is there. `source` says which stores are in use, and delivers what is owed to this one; whenever that
+   * could not be reached, for however short a time, it is not trusted before it has been caught up with.
    */
-  async connect(catchUp: () => Promise<void> = async () => {}): Promise<void> {
-    this.catchUp = catchUp
+  async connect(source: Partial<ChangeSource> = {}): Promise<void> {
     await this.store.connect()
     this.watch = this.store.watch?.({
+      markerKey: this.markerKey,
+      leaseMs: this.near ? this.nearLeaseMs : null,
       removed: (keys) => this.forget(keys),
       missed: () => this.forgetAll(),
       lost: () => {
         this.forgetAll()
-        this.trust.doubt()
+        this.trust.distrust()
       },
-      upToDate: (asOf) => this.near?.confirm(asOf),
+      upToDate: (asOf, server) => this.confirmNear(asOf, server),
       now: () => performance.now(),
     })
-    await this.trust.start()
+    await this.trust.start({ ...standalone, ...source })
   }
 
   /** Waits for the fills under way and saves the counts. */
   async close(): Promise<void> {
     await this.readThrough.idle()
     await this.flushCounts()
-    this.trust.end()
+    await this.trust.end()
     this.watch?.stop()
     await this.store.close()
   }
@@ -328,12 +340,21 @@ export class Cache {
     const keys = this.keys.invalidated(namespace, what)
     if (keys.length === 0) return true
     this.forget(keys)
-    const confirmed = await this.attempts.insist(namespace, (store) => store.removeMany(keys).then(() => true))
+    const confirmed = await this.attempts.force(namespace, (store) => store.removeMany(keys).then(() => true))
     // Once more: what began during the removal may have seen either.
     this.forget(keys)
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
-    else this.trust.doubt()
+    else this.trust.distrust()
     return confirmed ?? false
+  }
+
+  /** What is near is right as long as removals are announced by the server that is trusted. */
+  private confirmNear(asOf: number, server: WatchedServer): void {
+    if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
+    else if (this.trust.isTrusted) {
+      this.watch?.reopen()
+      this.trust.distrust()
+    }
   }
 
   private forget(keys: readonly string[]): void {
@@ -376,4 +397,5 @@ function countKept(counts: Counts, { value }: KeptEntry): void {
   if (value === null) counts.negativeHits += 1
 }
 
-const doubtRetryMs = 100
+const distrustRetryMs = 100
+const trustReportMs = 250

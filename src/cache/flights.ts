@@ -9,7 +9,7 @@ export interface Flight<V = unknown> {
 
 /**
  * The fetches under way in this process. A caller joins one only where it may: where it has seen the very lease that the fetch
- * holds, so that nothing was invalidated since; or, with the store away, where no invalidation has disowned it.
+ * holds, so that nothing was invalidated since; or, with the store away, where the fetch has not started yet.
  */
 export class Flights {
   private readonly flights = new Map<string, Flight>()

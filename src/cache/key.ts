@@ -43,9 +43,15 @@ export class Keys {
     return namespace === undefined || part === undefined ? null : { namespace, part: decodeURIComponent(part) }
   }
 
-  /** Where it stands which server the entries were written to */
-  epoch(): string {
-    return `${this.root}:epoch`
+  /** What all keys of this cache begin with */
+  get space(): string {
+    return this.root
+  }
+
+  /** Where the store holds its registration. Caches with other namespaces are registered apart, since each gives up only its own. */
+  marker(namespaces: readonly string[]): string {
+    const hash = createHash('sha256').update([...namespaces].sort().join('\n')).digest('hex').slice(0, 16)
+    return `${this.root}:registration:${hash}`
   }
 
   counters(): string {

@@ -47,13 +47,25 @@ export class ReadThrough {
   }
 
   /** In its turn at the gate. Nothing is filled. */
-  share<V, Id extends EntryId>(need: Need<Id, V>, ids: readonly Id[]): SharedFetch<Id, V> {
-    return new SharedFetch((signal) => this.fetch(need, ids, signal))
+  share<V, Id extends EntryId>(need: Need<Id, V>, ids: readonly Id[], after?: Promise<unknown>): SharedFetch<Id, V> {
+    return new SharedFetch(async (signal, started) => {
+      await after
+      return this.fetch(need, ids, signal, started)
+    })
   }
 
-  private async fetch<V, Id extends EntryId>({ namespace, fetch }: Need<Id, V>, ids: readonly Id[], signal?: AbortSignal) {
+  private async fetch<V, Id extends EntryId>(
+    { namespace, fetch }: Need<Id, V>,
+    ids: readonly Id[],
+    signal?: AbortSignal,
+    started?: () => void,
+  ) {
+    const start = () => {
+      started?.()
+      return fetch(ids, signal)
+    }
     try {
-      return await this.options.gate.run(() => fetch(ids, signal), signal)
+      return await this.options.gate.run(start, signal)
     } catch (error) {
       if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
       throw error
@@ -74,17 +86,24 @@ export class ReadThrough {
     if (caller?.gaveUp) throw caller.gaveUp
     const values: Values<Id, V> = new Map()
     const toFetch: Task<Id>[] = []
+    const toFetchNext: Task<Id>[] = []
+    const running: Promise<unknown>[] = []
     const toAwait: Slot<Id>[] = []
     for (const claim of await this.options.entries.claimMany(namespace, slots)) {
       const { slot } = claim
       const underWay = this.flightOf<V>(claim)
       if (claim.state === 'filled') values.set(slot.id, Promise.resolve(claim.value as V | null))
-      else if (underWay !== undefined) values.set(slot.id, valueIn(underWay.fetch.waitFor(caller), underWay.id))
+      else if (underWay !== undefined && claim.state === 'refused' && underWay.fetch.hasStarted) {
+        toFetchNext.push({ slot, lease: null })
+        running.push(underWay.fetch.found)
+      } else if (underWay !== undefined) values.set(slot.id, valueIn(underWay.fetch.waitFor(caller), underWay.id))
       else if (claim.state === 'leased') toAwait.push(slot)
       else toFetch.push({ slot, lease: claim.state === 'granted' ? claim.lease : null })
-      if (underWay !== undefined) this.options.counters.add(namespace.name, 'coalesced')
+      if (values.has(slot.id) && underWay !== undefined) this.options.counters.add(namespace.name, 'coalesced')
     }
     if (toFetch.length > 0) this.fetchAndFill(need, toFetch, values)
+    // One at a time for each key, so that a hot key does not become an overload.
+    if (toFetchNext.length > 0) this.fetchAndFill(need, toFetchNext, values, Promise.allSettled(running))
     if (toAwait.length > 0) this.awaitFills(waitUntil, need, toAwait, values)
     return values
   }
@@ -95,12 +114,18 @@ export class ReadThrough {
     return undefined
   }
 
-  private fetchAndFill<V, Id extends EntryId>(need: Need<Id, V>, tasks: readonly Task<Id>[], values: Values<Id, V>): void {
+  private fetchAndFill<V, Id extends EntryId>(
+    need: Need<Id, V>,
+    tasks: readonly Task<Id>[],
+    values: Values<Id, V>,
+    after?: Promise<unknown>,
+  ): void {
     const { namespace, caller } = need
     const startedAt = this.options.now()
     const fetch = this.share(
       need,
       tasks.map(({ slot }) => slot.id),
+      after,
     )
     const waited = fetch.waitFor(caller)
     const leases = tasks.flatMap(({ lease }) => lease ?? [])

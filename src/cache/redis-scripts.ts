@@ -5,8 +5,12 @@ export type ScriptedClient = (Redis | Cluster) & {
   swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
   addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
   addToBuckets(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<string[]>
-  publishRemoval(keyCount: 1, countKey: string, channel: string, keys: string): Promise<unknown>
+  publishRemoval(keyCount: 2, numberKey: string, membersKey: string, ...texts: string[]): Promise<[string, ...(string | number)[]]>
+  heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
 }
+
+const serverNow = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
 /** A key of another type under our name counts as nothing, and is overwritten. */
 export const swapManyScript = `
@@ -42,7 +46,10 @@ if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]
   if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 end`
 
-/** Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. */
+/**
+ * Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. Answers the number, and the members that
+ * have to acknowledge, each with the milliseconds that its lease goes on.
+ */
 export const publishRemovalScript = `
 local number = redis.pcall('INCR', KEYS[1])
 if type(number) == 'table' and not string.find(number.err, 'OOM') then
@@ -50,12 +57,40 @@ if type(number) == 'table' and not string.find(number.err, 'OOM') then
   number = redis.pcall('INCR', KEYS[1])
 end
 if type(number) == 'table' then number = '?' end
-return redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])`
+redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2] .. '\\n' .. ARGV[3])
+${serverNow}
+local answer = {tostring(number)}
+local members = redis.pcall('HGETALL', KEYS[2])
+for i = 1, members.err and 0 or #members, 2 do
+  local left = tonumber(members[i + 1]) - now
+  if left > 0 then
+    answer[#answer + 1] = members[i]
+    answer[#answer + 1] = left
+  else
+    redis.call('HDEL', KEYS[2], members[i])
+  end
+end
+return answer`
+
+/**
+ * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. It always
+ * writes, which a replica refuses: a master that became one is noticed. On a full server nobody becomes a member, or uses its near store.
+ */
+export const heartbeatScript = `
+${serverNow}
+if ARGV[2] == '' then
+  redis.call('HDEL', KEYS[2], ARGV[1])
+else
+  redis.call('HSET', KEYS[2], ARGV[1], now + ARGV[2])
+  redis.call('PEXPIRE', KEYS[2], 60000)
+end
+local number = redis.pcall('GET', KEYS[1])
+local marker = KEYS[3] and redis.pcall('GET', KEYS[3])
+return {type(number) == 'string' and number or false, type(marker) == 'string' and marker or false}`
 
 /** What a bucket holds, and when, by the clock of the server; one that has run dry is forgotten. */
 export const addToBucketsScript = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+${serverNow}
 local leak = tonumber(ARGV[1])
 local levels = {}
 for i, key in ipairs(KEYS) do

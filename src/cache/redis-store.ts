@@ -1,5 +1,6 @@
 import calculateSlot from 'cluster-key-slot'
 import { Cluster, Redis, ReplyError } from 'ioredis'
+import { Acknowledgements } from './acknowledgements.js'
 import { Breaker } from './breaker.js'
 import { CombinedReads } from './combined-reads.js'
 import { withDeadline } from './deadline.js'
@@ -11,7 +12,7 @@ import {
   swapManyScript,
 } from './redis-scripts.js'
 import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
-import { numberKey, RedisWatch } from './redis-watch.js'
+import { infoField, membersKey, numberKey, RedisWatch } from './redis-watch.js'
 import { endWhenSilent } from './silence.js'
 import {
   type Addition,
@@ -20,6 +21,7 @@ import {
   StoreUnavailableError,
   type Swap,
   type SwapAnswer,
+  type Watch,
   type Watcher,
 } from './store.js'
 
@@ -42,6 +44,11 @@ export interface RedisStoreOptions {
   /** How often the server is asked whether it is there; after an outage it is used again within this time. */
   healthIntervalMs: number
   log: (message: string) => void
+}
+
+/** The server answers, and cannot be used. */
+class ServerError extends Error {
+  override readonly name = 'ServerError'
 }
 
 /** Entries in a Redis (or Valkey) server or cluster. One that is away makes the methods reject at once, not wait. */
@@ -119,11 +126,18 @@ export class RedisStore implements CacheStore {
     return keys.filter((key) => typeof key === 'string')
   }
 
-  watch(watcher: Watcher): { stop: () => void } {
+  watch(watcher: Watcher): Watch {
     const { channel, commandTimeoutMs } = this.options
-    const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs }, watcher)
+    const onReplica = () => this.leaveServer()
+    const log = (message: string) => this.report(message)
+    const watch = new RedisWatch(
+      this.clients[0] as ScriptedClient,
+      { channel, commandTimeoutMs, onReplica, log },
+      watcher,
+    )
     this.watches.set(watcher, watch)
     return {
+      reopen: () => this.leaveServer(),
       stop: () => {
         this.watches.delete(watcher)
         watch.stop()
@@ -132,11 +146,12 @@ export class RedisStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    const infos = await this.run((client) => Promise.all(mastersOf(client).map((node) => node.info('server'))))
-    return infos
-      .map((info) => infoField(info, 'run_id'))
-      .sort()
-      .join()
+    const servers = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    const [server = ''] = servers
+    if (servers.every((other) => other === server)) return server
+    // An address led to another server between two of them. Connecting again, all get to where it leads now.
+    this.leaveServer()
+    throw new ServerError('connections to it lead to different servers')
   }
 
   async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
@@ -176,13 +191,34 @@ export class RedisStore implements CacheStore {
   }
 
   private async removeBatch(keys: readonly string[]): Promise<void> {
-    await this.run(async (client) => {
+    const { channel } = this.options
+    const [watch] = this.watches.values()
+    const [number, ...members] = await this.run(async (client) => {
       const remove = () => this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
-      const tell = () => client.publishRemoval(1, numberKey(this.options.channel), this.options.channel, keys.join('\n'))
+      const publish = () =>
+        client.publishRemoval(
+          2,
+          ...[numberKey(channel), membersKey(channel)],
+          ...[channel, watch?.acknowledgeChannel ?? '', keys.join('\n')],
+        )
       // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
-      if (this.backend === 'redis-cluster') await remove().then(tell)
-      else await Promise.all([remove(), tell()])
+      if (this.backend === 'redis-cluster') return remove().then(publish)
+      const [, published] = await Promise.all([remove(), publish()])
+      return published
     })
+    await this.acknowledged(Number(number), members, watch)
+  }
+
+  /** Resolves when no member may answer any more from what it kept. Those that did not acknowledge in time are members no longer. */
+  private async acknowledged(number: number, members: readonly (string | number)[], watch: RedisWatch | undefined): Promise<void> {
+    const awaited = new Map<string, number>()
+    for (let index = 0; index < members.length; index += 2)
+      awaited.set(String(members[index]), Math.min(Number(members[index + 1]), maxLeaseMs))
+    // This process applies its own removals by itself.
+    if (watch) awaited.delete(watch.id)
+    const silent = await (watch?.acknowledgements ?? new Acknowledgements()).waitFor(number, awaited)
+    if (silent.length === 0) return
+    await this.run((client) => client.hdel(membersKey(this.options.channel), ...silent)).catch(() => undefined)
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
@@ -226,12 +262,15 @@ export class RedisStore implements CacheStore {
   /** Another server is the master now. Connecting again, everybody asks for it. */
   private leaveServer(): void {
     this.tellLost()
-    for (const watch of this.watches.values()) watch.reopen()
     for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
   }
 
+  /** Listening may go on where the lost connection led to, and that may be another server than it leads to now. */
   private tellLost(): void {
-    for (const watcher of this.watches.keys()) watcher.lost()
+    for (const [watcher, watch] of this.watches) {
+      watch.reopen()
+      watcher.lost()
+    }
   }
 
   /** An outage repeats itself at every attempt to connect; one line for each thing that happened is enough. */
@@ -254,7 +293,7 @@ export class RedisStore implements CacheStore {
       return reply
     } catch (error) {
       // An error that the server sent is an answer: the server is there.
-      if (error instanceof ReplyError) {
+      if (error instanceof ReplyError || error instanceof ServerError) {
         this.breaker.succeeded()
         throw error
       }
@@ -348,8 +387,18 @@ function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
   return [when.state, expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-function infoField(text: string, name: string): string | null {
-  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
+/** The run ids of the masters that a client is connected to, with commas between them. Rejects where one is a replica, or does not say. */
+async function serverOf(client: ScriptedClient): Promise<string> {
+  const runIds = await Promise.all(mastersOf(client).map(runIdOf))
+  return runIds.sort().join()
+}
+
+async function runIdOf(node: Redis): Promise<string> {
+  const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
+  const runId = infoField(server, 'run_id')
+  if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
+  if (infoField(replication, 'role') !== 'master') throw new ServerError('it is a replica')
+  return runId
 }
 
 function sum(numbers: readonly number[]): number {
@@ -357,6 +406,8 @@ function sum(numbers: readonly number[]): number {
 }
 
 const removalBatch = 1_000
+/** The server's clock may have been set back since a member said how long it will be one. */
+const maxLeaseMs = 10_000
 /** A connection is given up when nothing was answered on it for as long as so many commands may take. */
 const silentCommands = 20
 const connected = 'cache server connected'

@@ -1,36 +1,53 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import calculateSlot from 'cluster-key-slot'
-import { type Cluster, Redis } from 'ioredis'
+import { type Cluster, Redis, ReplyError } from 'ioredis'
+import { Acknowledgements } from './acknowledgements.js'
 import { withDeadline } from './deadline.js'
+import { heartbeatScript, type ScriptedClient } from './redis-scripts.js'
 import type { Watcher } from './store.js'
 
-const heartbeatMs = 100
-const reopenMs = 100
-const connectTimeoutMs = 2_000
+export interface RedisWatchOptions {
+  channel: string
+  commandTimeoutMs: number
+  /** The server that listening leads to is no master (any more). */
+  onReplica: () => void
+  log: (message: string) => void
+}
 
 /**
- * Listens to the removals that all processes publish, on a connection of its own to the server that numbers them. Asking that
- * server for the last number, on the same connection, proves that all published before has arrived, or that something is missing.
+ * Listens to the removals that all processes publish, on a connection of its own to the server that numbers them. A heartbeat on the same
+ * connection asks for the last number, which proves that all published before has arrived, or that something is missing. With it the
+ * watcher becomes a member of the channel for as long as its lease: whoever publishes a removal waits for its members to acknowledge.
  */
 export class RedisWatch {
+  /** In the list of members, and of the channel to which others acknowledge */
+  readonly id = randomUUID()
+  readonly acknowledgements = new Acknowledgements()
   /** While it is subscribed */
-  private subscriber: Redis | undefined
+  private subscriber: Subscriber | undefined
   /** NaN while it is not known: whatever comes next is no successor of that. */
   private lastNumber = Number.NaN
   private question: Question | undefined
+  /** By channel, the last number to be acknowledged there at the end of this turn */
+  private readonly toAcknowledge = new Map<string, string>()
+  private reopenMs = minReopenMs
   private stopped = false
   private readonly heartbeat: NodeJS.Timeout
-  private readonly numberKey: string
 
   constructor(
     private readonly source: Redis | Cluster,
-    private readonly options: { channel: string; commandTimeoutMs: number },
+    private readonly options: RedisWatchOptions,
     private readonly watcher: Watcher,
   ) {
-    this.numberKey = numberKey(options.channel)
     this.heartbeat = setInterval(() => this.askForLastNumber(), heartbeatMs)
     this.heartbeat.unref()
     void this.listenAgainAndAgain()
+  }
+
+  /** Where members of this watch acknowledge; undefined while nothing would be heard there. */
+  get acknowledgeChannel(): string | undefined {
+    return this.subscriber && acknowledgeChannel(this.options.channel, this.id)
   }
 
   stop(): void {
@@ -41,56 +58,84 @@ export class RedisWatch {
 
   /** A server that hangs does not end the connection: nothing more is asked on this one. */
   reopen(): void {
-    this.subscriber?.disconnect()
+    this.subscriber?.client.disconnect()
     this.subscriber = undefined
     this.question = undefined
   }
 
   private async listenAgainAndAgain(): Promise<void> {
     while (!this.stopped) {
-      await this.listen().catch(() => undefined)
+      await this.listen().catch((error) => this.explain(error))
       this.miss()
-      await sleep(reopenMs, undefined, { ref: false })
+      await sleep(this.reopenMs, undefined, { ref: false })
+      this.reopenMs = Math.min(2 * this.reopenMs, maxReopenMs)
     }
   }
 
   /** Ends with the connection. */
   private async listen(): Promise<void> {
-    const subscriber = await this.createSubscriber()
-    const ended = new Promise((resolve) => subscriber.once('end', resolve))
-    subscriber.on('error', () => undefined)
-    subscriber.on('message', (_: string, message: string) => this.receive(message))
+    const client = await this.createClient()
+    const ended = new Promise((resolve) => client.once('end', resolve))
+    client.on('error', () => undefined)
+    client.on('message', (channel: string, message: string) => this.receive(channel, message))
     try {
-      await withDeadline(subscriber.connect(), connectTimeoutMs, notInTime)
-      await this.inTime(subscriber.subscribe(this.options.channel))
+      await withDeadline(client.connect(), connectTimeoutMs, notInTime)
+      const runId = infoField(await this.inTime(client.info('server')), 'run_id')
+      const { channel } = this.options
+      await this.inTime(client.subscribe(channel, acknowledgeChannel(channel, this.id)))
       if (this.stopped) return
-      // What is being read now may have missed the news.
+      // A removal may have been missed by what is being read now.
       this.miss()
-      this.subscriber = subscriber
+      this.subscriber = { client, runId: runId ?? '' }
       this.askForLastNumber()
       await ended
     } finally {
       this.subscriber = undefined
-      subscriber.disconnect()
+      client.disconnect()
     }
   }
 
-  private receive(message: string): void {
-    const [number, ...keys] = message.split('\n')
+  private receive(channel: string, message: string): void {
+    if (channel === this.options.channel) this.receiveRemoval(message)
+    else this.receiveAcknowledgement(message)
+  }
+
+  private receiveRemoval(message: string): void {
+    const [number = '', acknowledgeTo = '', ...keys] = message.split('\n')
     if (Number(number) !== this.lastNumber + 1) this.miss()
     this.lastNumber = Number(number)
     this.watcher.removed(keys)
+    if (acknowledgeTo !== '' && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
+  }
+
+  /** Once a turn to each process that wants to know: a number stands for all before it. */
+  private acknowledge(channel: string, number: string): void {
+    if (this.toAcknowledge.size === 0) setImmediate(() => this.sendAcknowledgements())
+    this.toAcknowledge.set(channel, number)
+  }
+
+  private sendAcknowledgements(): void {
+    for (const [channel, number] of this.toAcknowledge)
+      this.subscriber?.client.publish(channel, `${this.id}\n${number}`).catch(() => undefined)
+    this.toAcknowledge.clear()
+  }
+
+  private receiveAcknowledgement(message: string): void {
+    const [member = '', number] = message.split('\n')
+    this.acknowledgements.acknowledge(member, Number(number))
   }
 
   private askForLastNumber(): void {
-    const { subscriber } = this
+    const { subscriber, watcher } = this
     if (!subscriber || this.question) return
-    const question = { asOf: this.watcher.now(), lastNumber: this.lastNumber }
+    const question = { asOf: watcher.now(), lastNumber: this.lastNumber }
     this.question = question
-    this.inTime(subscriber.get(this.numberKey)).then(
-      (number) => this.compare(Number(number ?? 0), question),
-      // In a cluster this may be the answer of a server that is no longer in charge.
-      () => this.reopen(),
+    const keys = [numberKey(this.options.channel), membersKey(this.options.channel)]
+    // On a cluster the marker may lie on another node.
+    if (!this.source.isCluster) keys.push(watcher.markerKey)
+    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, watcher.leaseMs ?? '')).then(
+      ([number, marker]) => this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question),
+      (error) => this.fail(error, question),
     )
   }
 
@@ -98,20 +143,33 @@ export class RedisWatch {
    * A message is handled while it is parsed, an answer in a promise, after the messages that came behind it in the same chunk. So
    * it may be any of the numbers heard since asking; if those have a gap, the question was dropped, and the next one tells.
    */
-  private compare(number: number, question: Question): void {
-    if (question !== this.question) return
+  private compare(number: number, marker: string | null | undefined, question: Question): void {
+    if (question !== this.question || !this.subscriber) return
     this.question = undefined
     const isHeard = question.lastNumber <= number && number <= this.lastNumber
     if (!isHeard) {
       this.miss()
       this.lastNumber = number
     }
-    this.watcher.upToDate(question.asOf)
+    this.reopenMs = minReopenMs
+    this.watcher.upToDate(question.asOf, { runId: this.subscriber.runId, marker })
+  }
+
+  private fail(error: Error, question: Question): void {
+    if (question !== this.question) return
+    this.question = undefined
+    this.explain(error)
+    // A full server goes on announcing removals; there is only no near store meanwhile.
+    if (error instanceof ReplyError && error.message.includes('OOM')) return
+    if (error instanceof ReplyError && error.message.includes('READONLY')) this.options.onReplica()
+    this.reopen()
   }
 
   private miss(): void {
     this.lastNumber = Number.NaN
     this.question = undefined
+    // Numbers of another server mean something else on this one.
+    this.toAcknowledge.clear()
     this.watcher.missed()
   }
 
@@ -119,17 +177,31 @@ export class RedisWatch {
     return withDeadline(work, this.options.commandTimeoutMs, notInTime)
   }
 
-  private async createSubscriber(): Promise<Redis> {
+  private explain(error: Error): void {
+    if (error instanceof ReplyError || isResp2(error)) this.options.log(`the near store is not used: ${error.message}`)
+  }
+
+  private async createClient(): Promise<SubscriberClient> {
+    const client = await this.createUnscripted()
+    client.defineCommand('heartbeat', { lua: heartbeatScript })
+    return client as SubscriberClient
+  }
+
+  private async createUnscripted(): Promise<Redis> {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
     const cluster = this.source as Cluster
-    const [host, port] = await findMaster(cluster, calculateSlot(this.numberKey))
+    const [host, port] = await findMaster(cluster, calculateSlot(numberKey(this.options.channel)))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
   }
 }
 
-function notInTime(): Error {
-  return new Error('The cache server does not answer')
+type SubscriberClient = Redis & Pick<ScriptedClient, 'heartbeat'>
+
+interface Subscriber {
+  client: SubscriberClient
+  /** Of the server that it listens to */
+  runId: string
 }
 
 interface Question {
@@ -143,6 +215,29 @@ export function numberKey(channel: string): string {
   return `{${channel}}`
 }
 
+/** A hash: until when each member may answer from what it keeps, by the server's clock, in milliseconds */
+export function membersKey(channel: string): string {
+  return `{${channel}}:members`
+}
+
+/** Of an INFO; null where the field is not there. */
+export function infoField(text: string, name: string): string | null {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
+}
+
+function acknowledgeChannel(channel: string, id: string): string {
+  return `${channel}:acknowledgements:${id}`
+}
+
+function notInTime(): Error {
+  return new Error('the cache server does not answer')
+}
+
+/** Without RESP3 (Redis 6 or newer, HELLO allowed), a connection that listens can ask nothing. */
+function isResp2(error: Error): boolean {
+  return error.message.includes('subscriber mode')
+}
+
 async function findMaster(cluster: Cluster, slot: number): Promise<[string, number]> {
   const ranges = await cluster.cluster('SLOTS')
   const range = ranges.find(([first, last]) => first <= slot && slot <= last)
@@ -150,3 +245,9 @@ async function findMaster(cluster: Cluster, slot: number): Promise<[string, numb
   const [, , [host, port]] = range as unknown as [number, number, [string, number]]
   return [host, port]
 }
+
+const heartbeatMs = 100
+const connectTimeoutMs = 2_000
+const minReopenMs = 100
+/** A server that never lets it listen is not asked ten times a second. */
+const maxReopenMs = 5_000

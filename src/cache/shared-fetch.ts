@@ -8,8 +8,11 @@ export class SharedFetch<Id, V> {
   private begun: Promise<Found<Id, V>> | undefined
   private waiting = 0
 
-  /** It begins when somebody asks for what it finds. */
-  constructor(private readonly fetch: (signal: AbortSignal) => Promise<Found<Id, V>>) {}
+  /** Whether the source of truth has been asked. What it finds may be older than whoever comes after that. */
+  hasStarted = false
+
+  /** `fetch` is called when somebody asks for what it finds, and calls back when it asks the source of truth. */
+  constructor(private readonly fetch: (signal: AbortSignal, started: () => void) => Promise<Found<Id, V>>) {}
 
   get isAborted(): boolean {
     return this.controller.signal.aborted
@@ -17,7 +20,9 @@ export class SharedFetch<Id, V> {
 
   /** What it finds, whoever waits for it */
   get found(): Promise<Found<Id, V>> {
-    this.begun ??= this.fetch(this.controller.signal)
+    this.begun ??= this.fetch(this.controller.signal, () => {
+      this.hasStarted = true
+    })
     return this.begun
   }
 

@@ -44,7 +44,7 @@ export class SlotReader {
   /** What this process knows of it, at once: only what was filled under the generations that it knows, fresh or not. */
   findNear(namespace: Namespace<unknown>, id: EntryId): NearEntry | undefined {
     const { near, attempts } = this.options
-    if (!near?.usable || !attempts.allowed) return undefined
+    if (!near?.usable || !attempts.isSettled) return undefined
     return typeof id === 'string' ? near.find(namespace.name, id) : this.findListed(near, namespace, id)
   }
 

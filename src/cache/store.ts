@@ -15,14 +15,17 @@ export interface CacheStore {
   readMany(keys: readonly string[]): Promise<(string | null)[]>
   /** Compare and swap, one round trip, each key for itself. */
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
-  /** Whoever watches the store, in whatever process, is told. */
+  /** Resolves when every watcher, in whatever process, has been told, or has lost the right to answer from what it keeps. */
   removeMany(keys: readonly string[]): Promise<void>
   /** Keys at random, one may come twice: `count` of them at most, fewer where there are few. */
   sampleKeys(count: number): Promise<string[]>
-  /** Another one after every restart or failover, when the store may hold what it held before. */
+  /**
+   * Which server this is, or servers, with commas between them: another one after every restart or failover. Rejects where the connections
+   * lead to different servers, and where it does not say which it is.
+   */
   identity(): Promise<string>
   /** Tells of every removal from now on; undefined where the store has no other clients. */
-  watch?(watcher: Watcher): { stop: () => void }
+  watch?(watcher: Watcher): Watch
   /**
    * Adds to the counters that all processes share, once for each batch id, however often it is called with it. They go
    * `ttlMs` after the last call; null: never.
@@ -52,16 +55,36 @@ export interface Swap {
   ttlMs: number | null
 }
 
+export interface Watch {
+  /** Connects anew, to wherever the address leads now. */
+  reopen(): void
+  stop(): void
+}
+
 export interface Watcher {
+  /** Where the server holds its registration (see ChangeSource) */
+  readonly markerKey: string
+  /**
+   * How long, after it was last up to date, the watcher may answer from what it keeps; whoever removes something waits for that long at
+   * most to hear that it was told. null: it keeps nothing, and nobody waits for it.
+   */
+  readonly leaseMs: number | null
   removed(keys: readonly string[]): void
   /** Some may not have been told, or will not be until the next call of `upToDate`. */
   missed(): void
   /** The store itself could not be reached: it may be another one now, or may not have got what it was sent. */
   lost(): void
-  /** All removals up to this moment of the watcher's clock have been told. */
-  upToDate(asOf: number): void
+  /** All removals that this server announced up to this moment of the watcher's clock have been told. */
+  upToDate(asOf: number, server: WatchedServer): void
   /** Milliseconds; only differences matter. */
   now(): number
+}
+
+export interface WatchedServer {
+  /** One of those that `identity` gives */
+  runId: string
+  /** What it holds under `markerKey`; undefined where that is not known */
+  marker: string | null | undefined
 }
 
 /** `held` is what stood in the way. */

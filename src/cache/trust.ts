@@ -1,82 +1,182 @@
-import type { CacheStore } from './store.js'
+import { type ChangeSource, standalone } from './change-source.js'
+import { withDeadline } from './deadline.js'
+import type { CacheStore, WatchedServer } from './store.js'
 
 export interface TrustOptions {
   store: CacheStore
-  /** Where it stands which server (a restart makes another one) the entries were written to */
-  epochKey: string
-  /** Removed when the server is another: what it holds may be from before invalidations that it no longer knows of. */
+  /** Where the store holds its registration. Caches with other keys have another one, and are registered apart. */
+  markerKey: string
+  /** Removed when the store is registered anew: what it holds may be from before invalidations that it never got. */
   generationKeys: readonly string[]
-  /** Makes sure that every invalidation that is owed to the store has been delivered. */
-  catchUp: () => Promise<void>
   retryMs: number
+  /** How often the source is told that the store is in use */
+  reportMs: number
+  /** Monotonic, in milliseconds */
+  now: () => number
   sleep: (ms: number) => Promise<void>
+  log: (message: string) => void
 }
 
 /**
- * Whether what the store holds may be believed. A store that could not be reached, even for a moment, may have missed an
- * invalidation: it is doubted until it is known to be the same server and all that was owed to it has been delivered.
+ * Whether what the store holds may be believed. It may, for as long as the source knows that it is in use: it then owes the store every
+ * invalidation that was committed. A store that could not be reached, even for a moment, is distrusted until all that is owed to it has
+ * been delivered; one that is not registered, or holds another registration than its own, is first emptied in O(1).
  */
 export class Trust {
+  /** Set by the last attempt that succeeded; what is owed to it is this process's to deliver. */
+  private current: { registration: string; server: string } | undefined
   private doubts = 1
   private doubtsSettled = 0
+  private confirmedAt = Number.NEGATIVE_INFINITY
+  /** The source did not answer. Nobody can tell then, and what the store holds goes on being served. */
+  private sourceIsAway = false
   private regaining: Promise<void> | undefined
-  private ended = false
+  private reporting: Promise<void> | undefined
+  private timer: NodeJS.Timeout | undefined
+  private hasEnded = false
+  private lastReason = ''
+
+  private source = standalone
 
   constructor(private readonly options: TrustOptions) {}
 
-  get given(): boolean {
+  get isTrusted(): boolean {
+    return this.isSettled && (this.sourceIsAway || !this.hasLapsed())
+  }
+
+  /** No doubt has been raised. Costs no look at the clock, for callers whose own right to answer is short. */
+  get isSettled(): boolean {
     return this.doubts === this.doubtsSettled
   }
 
-  /** Ends doubting as soon as the store answers and is caught up with, trying again and again in the background. */
-  doubt(): void {
+  /** Under which invalidations are owed to the store; undefined while it is distrusted. */
+  get registration(): string | undefined {
+    return this.isTrusted ? this.current?.registration : undefined
+  }
+
+  /** Whether this is the server that is trusted, and holds what it held then. */
+  isTrustedServer({ runId, marker }: WatchedServer): boolean {
+    const { current } = this
+    if (!this.isTrusted || !current) return false
+    return current.server.split(',').includes(runId) && (marker === undefined || marker === current.registration)
+  }
+
+  /** Ends as soon as the store answers and is caught up with, tried again and again in the background. */
+  distrust(): void {
     this.doubts += 1
     void this.regain()
   }
 
   /** Resolves after the first attempt, whatever came of it. */
-  async start(): Promise<void> {
+  async start(source: ChangeSource): Promise<void> {
+    this.source = source
     await this.attempt()
-    if (!this.given) void this.regain()
+    if (!this.isSettled) void this.regain()
+    this.timer = setInterval(() => this.report(), this.options.reportMs)
+    this.timer.unref()
   }
 
-  end(): void {
-    this.ended = true
+  async end(): Promise<void> {
+    this.hasEnded = true
+    clearInterval(this.timer)
+    await this.reporting
+    // What is in this process alone is gone with it.
+    if (this.options.store.backend === 'memory' && this.current)
+      await this.source.unregister(this.current.registration).catch(() => undefined)
+  }
+
+  private hasLapsed(): boolean {
+    return this.options.now() - this.confirmedAt > this.source.leaseMs
   }
 
   private regain(): Promise<void> {
-    this.regaining ??= this.attemptUntilGiven().finally(() => {
+    this.regaining ??= this.attemptUntilSettled().finally(() => {
       this.regaining = undefined
     })
     return this.regaining
   }
 
-  private async attemptUntilGiven(): Promise<void> {
-    while (!this.given && !this.ended) {
+  private async attemptUntilSettled(): Promise<void> {
+    while (!this.isSettled && !this.hasEnded) {
       await this.attempt()
-      if (!this.given) await this.options.sleep(this.options.retryMs)
+      if (!this.isSettled) await this.options.sleep(this.options.retryMs)
     }
   }
 
   private async attempt(): Promise<void> {
+    const { store } = this.options
     const doubts = this.doubts
     try {
-      await this.options.store.ping()
-      await this.adoptServer()
-      await this.options.catchUp()
+      await store.ping()
+      const server = await store.identity()
+      const registration = await this.adopt(server)
+      // A long catch-up outlives the report before it, and others need not have waited for this store any more.
+      do await this.confirm(registration)
+      while (this.hasLapsed())
+      this.current = { registration, server }
+      this.sourceIsAway = false
       this.doubtsSettled = doubts
-    } catch {
-      // Still doubted.
+      if (this.lastReason !== '') this.options.log('the cache is used again')
+      this.lastReason = ''
+    } catch (error) {
+      this.explain(error)
     }
   }
 
-  private async adoptServer(): Promise<void> {
-    const { store, epochKey, generationKeys } = this.options
-    // With the generations: who knows fewer of them has not given up the others.
-    const server = [await store.identity(), ...generationKeys].join()
-    const [known] = await store.readMany([epochKey])
-    if (known === server) return
+  private async confirm(registration: string): Promise<void> {
+    const asOf = this.options.now()
+    if (!(await this.source.reportInUse(registration))) throw new Error('another process has registered it anew')
+    await this.source.catchUp(registration)
+    this.confirmedAt = asOf
+  }
+
+  /** The registration of this server, a new one where what it holds is not known to be right. */
+  private async adopt(server: string): Promise<string> {
+    const { store, markerKey, generationKeys } = this.options
+    const name = `${markerKey}@${server}`
+    const known = await this.source.find(name)
+    const [marker] = await store.readMany([markerKey])
+    if (known !== null && known === marker) return known
+    const registration = await this.source.register(name, known)
+    if (registration === null) throw new Error('another process is registering it')
     await store.removeMany(generationKeys)
-    await store.swapMany([{ key: epochKey, when: { state: 'unleased' }, value: server, ttlMs: null }])
+    await store.swapMany([{ key: markerKey, when: { state: 'unleased' }, value: registration, ttlMs: null }])
+    return registration
+  }
+
+  private report(): void {
+    if (!this.isSettled || !this.current) return
+    this.reporting ??= this.reportInUse(this.current.registration).finally(() => {
+      this.reporting = undefined
+    })
+  }
+
+  private async reportInUse(registration: string): Promise<void> {
+    const asOf = this.options.now()
+    const doubts = this.doubts
+    try {
+      const stands = await withDeadline(this.source.reportInUse(registration), answerMs, () => new Error('no answer'))
+      this.sourceIsAway = false
+      if (doubts !== this.doubts) return
+      // After a lapse, others need not have waited for this store: it may be owed what they have answered already.
+      if (stands && !this.hasLapsed()) this.confirmedAt = asOf
+      else this.distrust()
+    } catch {
+      this.sourceIsAway = true
+    }
+  }
+
+  /** Once for each reason: attempts are many. */
+  private explain(error: unknown): void {
+    const reason = error instanceof Error ? describe(error) : String(error)
+    if (reason !== this.lastReason) this.options.log(`the cache is not used: ${reason}`)
+    this.lastReason = reason
   }
 }
+
+function describe({ message, cause }: Error): string {
+  return cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message
+}
+
+/** A source that takes longer counts as away: its reads would fail, too. */
+const answerMs = 1_000

@@ -1,0 +1,29 @@
+/**
+ * The source of truth, as far as it knows which stores are in use. It owes every registered store the invalidations that were committed
+ * since the registration, until that store has confirmed them. A server is registered under its own name, so what one server confirmed
+ * is still owed to every other one: it does not matter to which of them an address leads, or how often that changes.
+ */
+export interface ChangeSource {
+  /** A store may be trusted that long, in milliseconds, after it was last reported in use. */
+  readonly leaseMs: number
+  /** The registration of the store with this name; null where there is none. */
+  find(name: string): Promise<string | null>
+  /** Registers it anew, in place of the registration `seen`. Answers null when another process did so in the meantime. */
+  register(name: string, seen: string | null): Promise<string | null>
+  /** Reports that this process trusts the store from now on. Answers whether the registration still stands. */
+  reportInUse(registration: string): Promise<boolean>
+  /** Delivers all invalidations that are owed to the store now. Rejects when the store does not confirm one. */
+  catchUp(registration: string): Promise<void>
+  /** Nothing is owed to this store any more: it is gone for good. */
+  unregister(registration: string): Promise<void>
+}
+
+/** For a cache whose owner delivers every invalidation by itself: a server keeps its registration until it restarts. */
+export const standalone: ChangeSource = {
+  leaseMs: Number.POSITIVE_INFINITY,
+  find: async (name) => name,
+  register: async (name) => name,
+  reportInUse: async () => true,
+  catchUp: async () => {},
+  unregister: async () => {},
+}
