@@ -32,7 +32,12 @@ export class Hub {
 
   /** For when nobody knows what they should have been told */
   failAll(): void {
-    for (const stream of [...this.streams]) stream.fail(new StreamEndedError('changes missed'))
+    fail(this.streams)
+  }
+
+  /** Those who wait for such a topic */
+  failTopics(prefix: string): void {
+    for (const topic of this.topicsOf(prefix)) fail(this.byTopic.get(topic) ?? [])
   }
 
   private remove(topics: readonly string[], stream: Stream): void {
@@ -43,4 +48,9 @@ export class Hub {
       if (streams?.size === 0) this.byTopic.delete(topic)
     }
   }
+}
+
+/** Each takes itself out of its set. */
+function fail(streams: Iterable<Stream>): void {
+  for (const stream of [...streams]) stream.fail(new StreamEndedError('changes missed'))
 }

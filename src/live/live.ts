@@ -4,12 +4,13 @@ import {
   deleteLiveChanges,
   type LiveChange,
   listenToLiveChanges,
+  type Place,
   type Position,
   readLiveChanges,
 } from '../database/live-changes.js'
 import { publicId } from '../model.js'
 import { Hub } from './hub.js'
-import { type Outdated, outdatedBy } from './outdated.js'
+import { type Outdated, outdatedBy, outdatedByAnything } from './outdated.js'
 import type { Stream } from './stream.js'
 
 export interface LiveOptions {
@@ -33,6 +34,7 @@ export interface LiveOptions {
 export class Live {
   private readonly hub: Hub
   private position: Position | undefined
+  private progress: Progress = atStart
   private last: Promise<void> = Promise.resolve()
   private wakes = 0
   private snapshots: { snapshot: string; takenAt: number }[] = []
@@ -98,6 +100,7 @@ export class Live {
   private async read(): Promise<void> {
     if (this.hub.streamCount === 0) {
       this.position = undefined
+      this.progress = atStart
     } else if (this.position) {
       await this.readOn(this.position)
     } else {
@@ -105,15 +108,38 @@ export class Live {
     }
   }
 
+  /** In parts, so that whatever one transaction changed takes little memory. What fails goes on where it stopped. */
   private async readOn(since: Position): Promise<void> {
-    const { database, invalidate, keptMs } = this.options
-    const { position, changes, isBehind } = await readLiveChanges(database, since.snapshot)
-    const heard = this.heard(changes)
-    if (heard.length > 0) await invalidate(outdatedBy(heard))
+    const { database, keptMs } = this.options
+    while (true) {
+      const { until, after, ofLarge } = this.progress
+      const { position, changes, isBehind } = await readLiveChanges(database, {
+        ...{ since: since.snapshot, until: until?.snapshot ?? null, after, limit: changesAtOnce },
+      })
+      // What was deleted before it was read, or what another server never knew, cannot be told.
+      if (isBehind || position.atMs - since.atMs > keptMs - keptMs / tidyingsPerKept) {
+        this.goOnFrom(position)
+        return this.hub.failAll()
+      }
+      const part = partOf(changes, ofLarge)
+      await this.spread(part)
+      if (changes.length < changesAtOnce) return this.goOnFrom(until ?? position)
+      this.progress = { until: until ?? position, after: part.changes.at(-1) as Place, ofLarge: part.ofLarge }
+    }
+  }
+
+  private goOnFrom(position: Position): void {
     this.position = position
-    // What was deleted before it was read, or what another server never knew, cannot be told.
-    if (isBehind || position.atMs - since.atMs > keptMs - keptMs / tidyingsPerKept) this.hub.failAll()
-    else for (const change of heard) this.tell(change)
+    this.progress = atStart
+  }
+
+  private async spread({ changes, ofLarge }: Part): Promise<void> {
+    const heard = this.heard(changes)
+    if (heard.length === 0) return
+    await this.options.invalidate(
+      heard.some(({ transaction }) => transaction === ofLarge) ? outdatedByAnything : outdatedBy(heard),
+    )
+    for (const change of heard) this.tell(change)
   }
 
   /** All of the transactions that somebody here waits for a part of: what is shown with it may have changed with it. */
@@ -123,18 +149,19 @@ export class Live {
   }
 
   private isHeard({ kind, ids, owners }: LiveChange): boolean {
-    if (ids === null) return true
-    if (kind === 'product') return ids.some((id) => this.hub.has(publicId('product', id)))
-    return owners?.some((owner) => this.hub.has(publicId('user', owner))) ?? false
+    const [topics, numbers] = kind === 'product' ? (['product', ids] as const) : (['user', owners] as const)
+    if (numbers === null) return this.hub.topicsOf(`${topics}_`).length > 0
+    return numbers.some((number) => this.hub.has(publicId(topics, number)))
   }
 
   private tell({ kind, ids, owners }: LiveChange): void {
     if (kind === 'product') {
       const changed = ids?.map((id) => publicId('product', id)) ?? this.hub.topicsOf('product_')
       for (const id of changed) this.hub.tell(id, id)
+    } else if (ids === null) {
+      this.hub.failTopics('user_')
     } else {
-      for (const [index, id] of (ids ?? []).entries())
-        this.hub.tell(publicId('user', owners?.[index] as number), publicId('order', id))
+      for (const [index, id] of ids.entries()) this.hub.tell(publicId('user', owners?.[index] as number), publicId('order', id))
     }
   }
 
@@ -161,4 +188,24 @@ export class Live {
   }
 }
 
+/** How far what was committed since the position has been read: of the snapshot `until`, all up to `after` */
+interface Progress {
+  until: Position | null
+  after: Place | null
+  /** A transaction with more changes than are read at once, which the last part ended in */
+  ofLarge: string | null
+}
+
+type Part = { changes: readonly LiveChange[] } & Pick<Progress, 'ofLarge'>
+
+/** Whole transactions, or else a part of a large one: what is told of a change depends on all of its transaction. */
+function partOf(changes: readonly LiveChange[], ofLarge: string | null): Part {
+  const last = changes.at(-1)?.transaction
+  if (last === undefined || changes.length < changesAtOnce) return { changes, ofLarge }
+  const whole = changes.filter(({ transaction }) => transaction !== last)
+  return whole.length > 0 ? { changes: whole, ofLarge } : { changes, ofLarge: last }
+}
+
+const atStart: Progress = { until: null, after: null, ofLarge: null }
+const changesAtOnce = 200
 const tidyingsPerKept = 5

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { claimOutboxRows } from '../../src/database/outbox.js'
+import { claimOutboxRows, deleteOutboxRowsIn, readOutbox } from '../../src/database/outbox.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
@@ -29,6 +29,58 @@ describe('mutations that wait for a row, with every connection of the pool', () 
     await release()
     for (const { data } of await Promise.all(orders)) expect(data.createOrder.userErrors).toEqual([])
     await app.stop()
+  })
+})
+
+describe('a backlog of 100,000 rows, as an outage or the version before leaves it', () => {
+  const leaveBacklog = () => database.sql`
+    insert into cache_outbox (namespace, entry, list)
+    select case n % 3 when 0 then 'orders' when 1 then 'user-orders' else 'stats' end,
+      case n % 3 when 0 then 'order_' || n end, case n % 3 when 1 then 'user_' || n % 100 when 2 then 'totals' end
+    from generate_series(1, 100000) n`
+
+  test('is read as what it makes wrong: each key once, a namespace for very many of them', async () => {
+    await leaveBacklog()
+    const { changes } = await readOutbox(database.sql, { namespaces: ['orders', 'user-orders', 'stats'], maxKeys: 2_000 })
+    const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`)
+    expect(named).toHaveLength(102)
+    expect(named).toEqual(expect.arrayContaining(['orders *', 'user-orders user_7', 'stats totals']))
+  })
+
+  test('delays neither a start nor what is committed behind it, and nothing of it is left', async () => {
+    await leaveBacklog()
+    const app = await startTestApp({ database })
+    expect(await owed()).toHaveLength(0)
+    const stock = async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock
+    await stock()
+    await leaveBacklog()
+    await database.sql`update products set stock = 4711 where id = 1`
+    await until(async () => (await stock()) === 4711)
+    await until(async () => (await owed()).length === 0)
+    await app.stop()
+  })
+
+  test('goes, too, where it was restored from a server with higher numbers of transactions', async () => {
+    await leaveBacklog()
+    await database.sql`update cache_outbox set transaction_id = '9000000000'`
+    const app = await startTestApp({ database })
+    expect(await owed()).toHaveLength(0)
+    await app.stop()
+  })
+
+  test('what is committed after it was read is not deleted with it', async () => {
+    await leaveBacklog()
+    const namespaces = ['orders', 'user-orders', 'stats', 'products']
+    await database.sql.begin(async (transaction) => {
+      // Its rows are older than the last of the backlog, and are committed after it.
+      await transaction`update products set stock = 1 where id = 1`
+      await database.sql`insert into cache_outbox (namespace) values ('stats')`
+      const { snapshot } = await readOutbox(database.sql, { namespaces, maxKeys: 10 })
+      await transaction`update products set stock = 1 where id = 2`
+      await database.sql`update products set stock = 1 where id = 3`
+      await deleteOutboxRowsIn(database.sql, { namespaces, snapshot, limit: 200_000 })
+    })
+    expect((await owed()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
   })
 })
 

@@ -57,6 +57,36 @@ describe('the outbox', () => {
     expect(await noted('update orders set total_cents = total_cents')).toHaveLength(250 + new Set(await buyers()).size + 1)
   })
 
+  const updates = (first: number, last: number) =>
+    `for i in ${first}..${last} loop update users set name = 'x' where id = i; end loop;`
+
+  test('a transaction that changes more than 500 is noted as the whole namespace once, in however many statements', async () => {
+    const rows = await noted(`do $$ begin ${updates(1, 1000)} update products set stock = 1 where id = 3; end $$`)
+    expect(rows.filter((row) => row.startsWith('users'))).toHaveLength(501)
+    expect(rows.filter((row) => row === 'users *')).toHaveLength(1)
+    expect(rows).toContain('products product_3')
+  })
+
+  test('what is rolled back to a savepoint does not count, and what follows it is noted', async () => {
+    const rolledBack = (statements: string) => `begin ${statements} raise 'no'; exception when others then end;`
+    expect(
+      await noted(
+        `do $$ begin ${updates(1, 2)} ${rolledBack(updates(3, 600))} ${updates(601, 602)} ${rolledBack(updates(603, 1000))} end $$`,
+      ),
+    ).toEqual(['users user_1', 'users user_2', 'users user_601', 'users user_602'])
+  })
+
+  test('a session that has counted, or says so, starts anew with its next transaction', async () => {
+    await database.sql`delete from cache_outbox`
+    const session = await database.sql.reserve()
+    await session.unsafe(`do $$ begin ${updates(1, 501)} end $$`)
+    await session`delete from cache_outbox`
+    await session`select set_config('shop.noted_users', '1 1000', false)`
+    await session`update users set name = 'y' where id = 7`
+    session.release()
+    expect(await database.sql`select namespace, entry from cache_outbox`).toEqual([{ namespace: 'users', entry: 'user_7' }])
+  })
+
   test('TRUNCATE is noted as everything', async () => {
     const everything = ['orders *', 'product-lists *', 'products *', 'stats *', 'user-orders *', 'users *']
     expect(new Set(await noted('truncate order_items'))).toEqual(new Set(everything))

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Hub } from '../../src/live/hub.js'
-import { Live } from '../../src/live/live.js'
+import { Live, type LiveOptions } from '../../src/live/live.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { until } from '../helpers/until.js'
@@ -12,7 +12,7 @@ describe('live changes', () => {
   })
   afterAll(() => database.drop())
 
-  async function startLive(options: { keptMs?: number; invalidate?: () => Promise<unknown> } = {}) {
+  async function startLive(options: Partial<LiveOptions> = {}) {
     const live = new Live({
       ...{ database: database.sql, intervalMs: 20, keptMs: 300_000, maxWaiting: 10, log: () => {}, invalidate: async () => {} },
       ...options,
@@ -72,6 +72,73 @@ describe('live changes', () => {
     const live = await startLive({ keptMs: 200 })
     await database.sql`update products set stock = stock + 1 where id = 3`
     await until(async () => (await database.sql`select 1 from live_changes`).length === 0)
+    await live.stop()
+  })
+
+  test('of one transaction are told once each, however many statements it has and however little is read at once', async () => {
+    const outdated: number[] = []
+    const live = await startLive({
+      invalidate: async (changes: readonly unknown[]) => outdated.push(changes.length),
+      maxWaiting: 5_000,
+    })
+    const stream = await live.subscribe(['user_1', 'product_1'])
+    await database.sql.unsafe(`do $$ begin
+      for i in 1..2500 loop insert into orders (user_id, total_cents) values (1 + i % 2, 100); end loop;
+      for i in 1..1500 loop update products set stock = stock + 1 where id = 100 + i % 50; end loop;
+    end $$`)
+    const orders = await database.sql`select id from orders where user_id = 1 and total_cents = 100 order by id desc limit 1250`
+    const told = []
+    // More products than are told by number: it may have been this one.
+    while (told.length < 1251) told.push((await stream.next()).value)
+    expect(told.toSorted()).toEqual(['product_1', ...orders.map(({ id }) => `order_${id}`)].toSorted())
+    expect(Math.max(...outdated)).toBeLessThan(100)
+    await stream.return()
+    await live.stop()
+  })
+
+  test('of a transaction that makes more than 10,000 orders end the streams of orders, and only those', async () => {
+    const live = await startLive()
+    const [orders, products] = [await live.subscribe(['user_1']), await live.subscribe(['product_1'])]
+    await database.sql`insert into orders (user_id, total_cents) select 2, 100 from generate_series(1, 10001)`
+    await expect(orders.next()).rejects.toThrow('Changes may have been missed, subscribe again')
+    await database.sql`update products set stock = stock + 1 where id = 1`
+    expect((await products.next()).value).toBe('product_1')
+    await products.return()
+    await live.stop()
+  })
+
+  test('go on where the reading stopped, when the cache fails in the midst of them', async () => {
+    let calls = 0
+    const live = await startLive({
+      maxWaiting: 5_000,
+      invalidate: async () => {
+        calls += 1
+        if (calls === 2) throw new Error('no')
+      },
+    })
+    const stream = await live.subscribe(['user_1'])
+    await database.sql.unsafe(
+      'do $$ begin for i in 1..600 loop insert into orders (user_id, total_cents) values (1, 100); end loop; end $$',
+    )
+    const told = []
+    while (told.length < 600) told.push((await stream.next()).value)
+    await database.sql`insert into orders (user_id, total_cents) values (1, 100)`
+    told.push((await stream.next()).value)
+    expect(new Set(told).size).toBe(601)
+    await stream.return()
+    await live.stop()
+  })
+
+  test('that were restored from a server with higher numbers of transactions are not told, and go', async () => {
+    const live = await startLive({ keptMs: 1_000 })
+    const stream = await live.subscribe(['product_1'])
+    await database.sql`insert into live_changes (transaction_id, kind, ids) values ('9000000000', 'product', '{1}')`
+    await until(async () => (await database.sql`select 1 from live_changes where transaction_id >= '9000000000'`).length === 0)
+    await database.sql`update products set stock = stock + 1 where id = 1`
+    expect((await stream.next()).value).toBe('product_1')
+    const next = stream.next()
+    await stream.return()
+    expect((await next).done).toBe(true)
     await live.stop()
   })
 
