@@ -34,6 +34,7 @@ import { requestId } from './http/request-id.js'
 import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
+import { createChangeSource } from './invalidation/change-source.js'
 import { Relay } from './invalidation/relay.js'
 import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
@@ -179,14 +180,19 @@ async function startStores({ config, logger, started, observers, tracing }: Star
 
   const { wrapStore = (its: CacheStore) => its } = observers
   const store = wrapStore(createStore(config, logger))
-  const cache = createCache(config, tracing?.ofStore(store) ?? store)
+  const cache = createCache(config, logger, tracing?.ofStore(store) ?? store)
   const figures = createFigures(config, cache, () => relay.backlogSeconds)
   const counted = watched(connection, figures.statements)
   const database = tracing ? watched(counted, tracing.statements) : counted
   const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
-  const relay = new Relay({ database: feed, cache, namespaces, intervalMs: relayIntervalMs, observeLag, log })
-  await (observers.withoutRelay ? cache.connect() : cache.connect(() => relay.catchUp()))
+  const relay = new Relay({
+    ...{ database: feed, cache, namespaces, intervalMs: relayIntervalMs, inUseMs: trustLeaseMs },
+    ...{ maxWaitMs: config.CACHE_NEAR_MAX_STALENESS_MS, sleep, observeLag, log },
+  })
+  const names = namespaces.map(({ name }) => name)
+  const source = createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs })
+  await cache.connect(observers.withoutRelay ? {} : source)
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
@@ -419,7 +425,7 @@ async function startDatabase(config: Config, logger: Logger, started: Started): 
   return url
 }
 
-function createCache(config: Config, store: CacheStore): Cache {
+function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
   return new Cache({
     store,
@@ -440,6 +446,7 @@ function createCache(config: Config, store: CacheStore): Cache {
     now: Date.now,
     sleep,
     random: Math.random,
+    log: (message) => logger.info(message),
   })
 }
 
@@ -543,6 +550,8 @@ const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000
 /** For the relay and live changes: mutations that wait for a lock, with all connections of the pool, do not delay what others committed. */
 const feedConnections = 2
+/** So long a process may trust the cache without having told the database that it does: the bound for everything but the near store */
+const trustLeaseMs = 2_000
 const relayIntervalMs = 250
 const liveIntervalMs = 1_000
 /** A process that cannot read for longer tells its subscribers so. */

@@ -50,7 +50,10 @@ export class Keys {
 
   /** Where the store holds its registration. Caches with other namespaces are registered apart, since each gives up only its own. */
   marker(namespaces: readonly string[]): string {
-    const hash = createHash('sha256').update([...namespaces].sort().join('\n')).digest('hex').slice(0, 16)
+    const hash = createHash('sha256')
+      .update([...namespaces].sort().join('\n'))
+      .digest('hex')
+      .slice(0, 16)
     return `${this.root}:registration:${hash}`
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { leaseMark } from './entry.js'
 import type { CacheStore, StoreInfo, Swap, SwapAnswer } from './store.js'
@@ -12,6 +13,7 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements CacheStore {
   readonly backend = 'memory'
   readonly answering = true
+  private readonly id = `memory-${randomUUID()}`
   private readonly texts: LRUCache<string, string>
   private readonly counts = new Map<string, { sums: Map<string, number>; expiresAt: number }>()
   private readonly startedAt: number
@@ -56,7 +58,7 @@ export class MemoryStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    return 'this process'
+    return this.id
   }
 
   /** Nothing can be asked twice here: a call in the process is not lost on the way. */

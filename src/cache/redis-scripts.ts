@@ -5,7 +5,12 @@ export type ScriptedClient = (Redis | Cluster) & {
   swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
   addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
   addToBuckets(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<string[]>
-  publishRemoval(keyCount: 2, numberKey: string, membersKey: string, ...texts: string[]): Promise<[string, ...(string | number)[]]>
+  publishRemoval(
+    keyCount: 2,
+    numberKey: string,
+    membersKey: string,
+    ...texts: string[]
+  ): Promise<[string, ...(string | number)[]]>
   heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
 }
 

@@ -130,11 +130,7 @@ export class RedisStore implements CacheStore {
     const { channel, commandTimeoutMs } = this.options
     const onReplica = () => this.leaveServer()
     const log = (message: string) => this.report(message)
-    const watch = new RedisWatch(
-      this.clients[0] as ScriptedClient,
-      { channel, commandTimeoutMs, onReplica, log },
-      watcher,
-    )
+    const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs, onReplica, log }, watcher)
     this.watches.set(watcher, watch)
     return {
       reopen: () => this.leaveServer(),
@@ -210,7 +206,11 @@ export class RedisStore implements CacheStore {
   }
 
   /** Resolves when no member may answer any more from what it kept. Those that did not acknowledge in time are members no longer. */
-  private async acknowledged(number: number, members: readonly (string | number)[], watch: RedisWatch | undefined): Promise<void> {
+  private async acknowledged(
+    number: number,
+    members: readonly (string | number)[],
+    watch: RedisWatch | undefined,
+  ): Promise<void> {
     const awaited = new Map<string, number>()
     for (let index = 0; index < members.length; index += 2)
       awaited.set(String(members[index]), Math.min(Number(members[index + 1]), maxLeaseMs))

@@ -20,27 +20,72 @@ export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]
   return rows.map(withTime)
 }
 
+/** A store that caches use, and what of the outbox is for it */
+export interface OutboxReader {
+  /** The registration of the store (see cache-stores.ts) */
+  store: string
+  /** Those that this version of the program knows; changes of others are left alone. */
+  namespaces: readonly string[]
+}
+
 /**
- * Takes rows that are due, the newest first, and asks other processes to leave them alone for `claimMs`. The claim is committed before
- * this returns, so a process that stops right after it holds no lock and delays these rows by that time. Namespaces that this version
- * of the program does not know are left alone.
+ * Takes rows that are due and owed to this store, the newest first, and asks its other processes to leave them alone for `claimMs`. The
+ * claim is committed before this returns, so a process that stops right after it holds no lock and delays these rows by that time.
  */
 export async function claimOutboxRows(
   database: Queryable,
-  { namespaces, limit, claimMs }: { namespaces: readonly string[]; limit: number; claimMs: number },
+  { store, namespaces, limit, claimMs }: OutboxReader & { limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
-  // due_at carries the claim: processes of the version before this one respect it, too.
   const rows = await database<Aged<OutboxRow>[]>`
-    update cache_outbox set due_at = clock_timestamp() + ${claimMs} * interval '1 millisecond'
+    update cache_outbox set claimed_by = ${store}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
-      select id from cache_outbox where due_at <= clock_timestamp() and namespace = any(${namespaces as string[]})
+      select id from cache_outbox
+      where due_at <= clock_timestamp() and namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
+        and (claimed_by is distinct from ${store} or claimed_until <= clock_timestamp())
       order by id desc limit ${limit} for update skip locked))
     returning id, namespace, entry, list, ${ageOf(database)}`
   return rows.map(withTime)
 }
 
-export async function deleteOutboxRows(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
-  await database`delete from cache_outbox where id = any(${rows.map((row) => row.id)}::bigint[])`
+/**
+ * The store has confirmed these rows: those that are owed to no other one go. Gives the others, which are due for those at once.
+ */
+export async function confirmOutboxRows(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
+  const gone = await deleteDelivered(database, store, rows)
+  const owed = rows.filter(({ id }) => !gone.has(id))
+  if (owed.length === 0) return []
+  await database`
+    update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint), due_at = least(due_at, clock_timestamp())
+    where id = any(${idsOf(owed)}::bigint[]) and not delivered_to @> array[${store}::bigint]`
+  // Where two stores confirmed at the same time, each has seen the other one by now.
+  const goneSince = await deleteDelivered(database, store, owed)
+  await wakeOutboxListeners(database)
+  return owed.filter(({ id }) => !goneSince.has(id))
+}
+
+/** The store that was to confirm them did not: every process may deliver them now. */
+export async function makeOutboxRowsDue(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
+  await database`
+    update cache_outbox set due_at = least(due_at, clock_timestamp()) where id = any(${idsOf(rows)}::bigint[])`
+  await wakeOutboxListeners(database)
+}
+
+/** Those of the rows that are owed to a store that was reported in use within the last `inUseMs`. */
+export async function owedOutboxRows(database: Queryable, rows: readonly OutboxRow[], inUseMs: number): Promise<OutboxRow[]> {
+  const found = await database<{ id: number }[]>`
+    select distinct o.id from cache_outbox o, cache_stores_owed(o.namespace, o.delivered_to) s
+    where o.id = any(${idsOf(rows)}::bigint[]) and s.in_use_at > clock_timestamp() - ${inUseMs} * interval '1 millisecond'`
+  const owed = new Set(found.map(({ id }) => id))
+  return rows.filter(({ id }) => owed.has(id))
+}
+
+/** What is left of changes that were owed to a store that is unregistered by now; at most `limit` rows. */
+export async function deleteDeliveredOutboxRows(database: Queryable, limit: number): Promise<void> {
+  await database`
+    delete from cache_outbox where id = any(array(
+      select o.id from cache_outbox o
+      where due_at <= clock_timestamp() and not exists (select 1 from cache_stores_owed(o.namespace, o.delivered_to))
+      limit ${limit} for update skip locked))`
 }
 
 export interface OutboxContent {
@@ -50,15 +95,17 @@ export interface OutboxContent {
   snapshot: string
 }
 
-/** All that is committed now, due or not, claimed or not. */
+/** All that is committed and owed to this store now, due or not, claimed or not. */
 export async function readOutbox(
   database: Queryable,
-  { namespaces, maxKeys }: { namespaces: readonly string[]; maxKeys: number },
+  { store, namespaces, maxKeys }: OutboxReader & { maxKeys: number },
 ): Promise<OutboxContent> {
   const rows = await database<(Aged<OutboxChange> & { snapshot: string })[]>`
     with changes as (
       select namespace, entry, list, min(written_at) as written_at, count(*) over (partition by namespace) as keys
-      from cache_outbox where namespace = any(${namespaces as string[]}) group by namespace, entry, list
+      from cache_outbox
+      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
+      group by namespace, entry, list
     ), folded as (
       select namespace, entry, list, written_at from changes where keys <= ${maxKeys}
       union all
@@ -68,20 +115,30 @@ export async function readOutbox(
   return { changes: rows.map(({ snapshot: _, ...change }) => withTime(change)), snapshot: rows[0]?.snapshot ?? '' }
 }
 
-/** Deletes at most `limit` of the rows that were committed in this snapshot, and answers how many. Waits for no lock: locked rows stay. */
-export async function deleteOutboxRowsIn(
+/**
+ * The store has confirmed what was committed in this snapshot: at most `limit` of its rows, and the answer is how many. Those that are owed
+ * to no other store go. Waits for no lock: locked rows stay.
+ */
+export async function confirmOutboxRowsIn(
   database: Queryable,
-  { namespaces, snapshot, limit }: { namespaces: readonly string[]; snapshot: string; limit: number },
+  { store, namespaces, snapshot, limit }: OutboxReader & { snapshot: string; limit: number },
 ): Promise<number> {
   // A visible row of a transaction to come was restored from another server, whose numbers say nothing here.
-  const { count } = await database`
-    delete from cache_outbox where id = any(array(
-      select id from cache_outbox
-      where namespace = any(${namespaces as string[]})
+  const [row] = await database<[{ confirmed: number }]>`
+    with confirmed as (
+      select id, exists (select 1 from cache_stores_owed(namespace, delivered_to || ${store}::bigint)) as is_owed from cache_outbox
+      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
         and (pg_visible_in_snapshot(transaction_id, ${snapshot}::pg_snapshot)
           or transaction_id >= pg_snapshot_xmax(pg_current_snapshot()))
-      limit ${limit} for update skip locked))`
-  return count
+      limit ${limit} for update skip locked
+    ), gone as (
+      delete from cache_outbox using confirmed where cache_outbox.id = confirmed.id and not is_owed
+    ), kept as (
+      update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint)
+      from confirmed where cache_outbox.id = confirmed.id and is_owed
+    )
+    select count(*) as confirmed from confirmed`
+  return row.confirmed
 }
 
 /** When the oldest row was written; undefined where there is none. */
@@ -95,6 +152,23 @@ export async function oldestOutboxRow(database: Queryable, namespaces: readonly 
 export async function listenToOutbox(database: Database, wake: () => void): Promise<{ stop: () => Promise<void> }> {
   const { unlisten } = await database.listen('cache_outbox', wake, wake)
   return { stop: unlisten }
+}
+
+/** Of these rows, those that are owed to no store but this one; gives their ids. */
+async function deleteDelivered(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<ReadonlySet<number>> {
+  const gone = await database<{ id: number }[]>`
+    delete from cache_outbox o where id = any(${idsOf(rows)}::bigint[])
+      and not exists (select 1 from cache_stores_owed(o.namespace, o.delivered_to || ${store}::bigint))
+    returning id`
+  return new Set(gone.map(({ id }) => id))
+}
+
+async function wakeOutboxListeners(database: Queryable): Promise<void> {
+  await database`select pg_notify('cache_outbox', '')`
+}
+
+function idsOf(rows: readonly OutboxRow[]): number[] {
+  return rows.map(({ id }) => id)
 }
 
 type Aged<Change extends { writtenAt: number }> = Omit<Change, 'writtenAt'> & { ageMs: number }

@@ -1,14 +1,18 @@
 import type { Cache } from '../cache/cache.js'
 import type { Namespace } from '../cache/namespace.js'
+import { unregisterUnusedCacheStores } from '../database/cache-stores.js'
 import type { Database } from '../database/connection.js'
 import {
   claimOutboxRows,
-  deleteOutboxRows,
-  deleteOutboxRowsIn,
+  confirmOutboxRows,
+  confirmOutboxRowsIn,
+  deleteDeliveredOutboxRows,
   listenToOutbox,
+  makeOutboxRowsDue,
   type OutboxChange,
   type OutboxRow,
   oldestOutboxRow,
+  owedOutboxRows,
   readOutbox,
 } from '../database/outbox.js'
 
@@ -19,26 +23,31 @@ export interface RelayOptions {
   namespaces: readonly Namespace<unknown>[]
   /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
   intervalMs: number
+  /** A store is in use when a process reported so within this time: as long as it may be trusted then. */
+  inUseMs: number
+  /** How long a mutation waits for the stores of other processes, and where its own is away, for others to deliver. */
+  maxWaitMs: number
+  sleep: (ms: number) => Promise<void>
   /** Told, for each change, how long after it was written the cache confirmed it */
   observeLag: (seconds: number) => void
   log: (message: string) => void
 }
 
 /**
- * Carries committed changes from the outbox to the cache. A row goes only after the cache confirmed the invalidation, so a
+ * Carries committed changes from the outbox to the cache. A row goes only after every store in use confirmed the invalidation, so a
  * crash or an outage at any moment delays it and loses nothing. Any number of processes may do this at once: delivering twice does no
  * harm, and a claim keeps it rare. No row is locked while the cache is waited for.
  */
 export class Relay {
   private readonly names: readonly string[]
   private listener: { stop: () => Promise<void> } | undefined
-  private timer: NodeJS.Timeout | undefined
+  private timers: NodeJS.Timeout[] = []
   private draining: Promise<void> | undefined
   private wanted = false
   private lastReport = ''
   private owedSince: number | undefined
-  private deletion: { rows: OutboxRow[]; done: Promise<void> } | undefined
-  private lastDeletion: Promise<void> = Promise.resolve()
+  private confirmation: Confirmation | undefined
+  private lastConfirmation: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly options: RelayOptions) {
     this.names = options.namespaces.map((namespace) => namespace.name)
@@ -51,31 +60,40 @@ export class Relay {
 
   async start(): Promise<void> {
     this.listener = await listenToOutbox(this.options.database, () => this.wake())
-    this.timer = setInterval(() => this.wake(), this.options.intervalMs)
-    this.timer.unref()
+    this.timers = [setInterval(() => this.wake(), this.options.intervalMs), setInterval(() => void this.tidy(), tidyMs)]
+    for (const timer of this.timers) timer.unref()
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.timer)
+    for (const timer of this.timers) clearInterval(timer)
     await this.listener?.stop().catch(() => undefined)
     await this.draining
-    await this.lastDeletion
+    await this.lastConfirmation
   }
 
-  /** What a mutation of this process committed: at once, so that its caller reads it. What fails here is left to the drain. */
+  /**
+   * What a mutation of this process committed: at once. Resolves when no process serves the old value any more. Whoever does not confirm is
+   * waited for until it has lost the right to answer, and at most `maxWaitMs`; what is owed then is left to the drain.
+   */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
-    // Those of a newer version of this program are not ours to delete.
+    // Those of a newer version of this program are not ours to confirm.
     const known = rows.filter(({ namespace }) => this.names.includes(namespace))
-    if (known.length === 0 || !(await this.deliver(known))) return
-    await this.deleteWithOthers(known).catch((error) => this.report(error))
+    if (known.length === 0) return
+    const { registration } = this.options.cache
+    const isConfirmed = await this.deliver(known)
+    try {
+      await this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined))
+    } catch (error) {
+      this.report(error)
+    }
   }
 
   /**
    * Delivers all that was committed up to now, whoever claimed it: whoever did may be frozen. Rejects when the cache did not confirm. What
    * commits later is the drain's.
    */
-  async catchUp(): Promise<void> {
-    if (!(await this.deliverAll())) throw new Error('The cache did not confirm an invalidation')
+  async catchUp(registration: string): Promise<void> {
+    if (!(await this.deliverAll(registration))) throw new Error('an invalidation was not confirmed')
   }
 
   /** Answers whether the cache confirmed all of it. */
@@ -98,8 +116,9 @@ export class Relay {
     while (this.wanted) {
       this.wanted = false
       try {
-        if (this.options.cache.trusted) await this.deliverDue()
-        // A cache in doubt is caught up with as soon as it answers. To claim rows for it until then would keep them from others.
+        const { registration } = this.options.cache
+        if (registration !== undefined) await this.deliverDue(registration)
+        // A cache that is distrusted is caught up with as soon as it answers. To claim rows for it until then would keep them from others.
         else this.owedSince = await oldestOutboxRow(this.options.database, this.names)
         this.lastReport = ''
       } catch (error) {
@@ -109,30 +128,30 @@ export class Relay {
   }
 
   /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
-  private async deliverDue(): Promise<void> {
-    while ((await this.deliverBatch()) === batchSize && (await this.deliverAll()));
+  private async deliverDue(registration: string): Promise<void> {
+    while ((await this.deliverBatch(registration)) === batchSize && (await this.deliverAll(registration)));
   }
 
-  private async deliverBatch(): Promise<number> {
+  private async deliverBatch(registration: string): Promise<number> {
     const { database } = this.options
-    const rows = await claimOutboxRows(database, { namespaces: this.names, limit: batchSize, claimMs })
+    const rows = await claimOutboxRows(database, { ...this.reader(registration), limit: batchSize, claimMs })
     if (rows.length === 0) {
       this.owedSince = undefined
       return 0
     }
     if (!(await this.deliver(rows))) return 0
-    await deleteOutboxRows(database, rows)
+    await confirmOutboxRows(database, registration, rows)
     return rows.length
   }
 
   /** Answers whether the cache confirmed. The cost depends on how many keys are wrong, and not on how many rows say so. */
-  private async deliverAll(): Promise<boolean> {
+  private async deliverAll(registration: string): Promise<boolean> {
     const { database } = this.options
-    const { changes, snapshot } = await readOutbox(database, { namespaces: this.names, maxKeys })
+    const { changes, snapshot } = await readOutbox(database, { ...this.reader(registration), maxKeys })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes))) return false
-    const which = { namespaces: this.names, snapshot, limit: maxDeletedAtOnce }
-    while ((await deleteOutboxRowsIn(database, which)) === maxDeletedAtOnce);
+    const which = { ...this.reader(registration), snapshot, limit: maxConfirmedAtOnce }
+    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce);
     return true
   }
 
@@ -145,22 +164,60 @@ export class Relay {
     return isConfirmed
   }
 
-  /** While one statement deletes, the rows of all mutations that end meanwhile wait for the next one. */
-  private deleteWithOthers(rows: readonly OutboxRow[]): Promise<void> {
-    const deletion = this.deletion ?? this.nextDeletion()
-    deletion.rows.push(...rows)
-    return deletion.done
+  /** Gives the rows that are owed to other stores, or to this one where it did not confirm them. */
+  private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
+    // It may have been distrusted meanwhile: then it is not known which server has confirmed.
+    if (registration !== undefined && this.options.cache.registration === registration)
+      return this.confirmWithOthers(rows, registration)
+    await makeOutboxRowsDue(this.options.database, rows)
+    return rows
   }
 
-  private nextDeletion() {
-    const rows: OutboxRow[] = []
-    const done = this.lastDeletion.then(() => {
-      this.deletion = undefined
-      return deleteOutboxRows(this.options.database, rows)
+  private async waitForOthers(rows: readonly OutboxRow[]): Promise<void> {
+    const { database, inUseMs, maxWaitMs, sleep } = this.options
+    const until = performance.now() + maxWaitMs
+    let owed = rows
+    while (owed.length > 0) {
+      owed = await owedOutboxRows(database, owed, inUseMs)
+      if (owed.length === 0 || performance.now() >= until) return
+      await sleep(waitPauseMs)
+    }
+  }
+
+  /** While one statement confirms, the rows of all mutations that end meanwhile wait for the next one. Gives those owed to other stores. */
+  private async confirmWithOthers(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
+    const { confirmation = this.nextConfirmation(registration) } = this
+    // The store was registered anew since that was begun.
+    if (confirmation.registration !== registration) return this.nextConfirmation(registration, rows).owed
+    confirmation.rows.push(...rows)
+    const owed = new Set((await confirmation.owed).map(({ id }) => id))
+    return rows.filter(({ id }) => owed.has(id))
+  }
+
+  private nextConfirmation(registration: string, first: readonly OutboxRow[] = []): Confirmation {
+    const rows = [...first]
+    const owed = this.lastConfirmation.then(() => {
+      if (this.confirmation?.rows === rows) this.confirmation = undefined
+      return confirmOutboxRows(this.options.database, registration, rows)
     })
-    this.lastDeletion = done.catch(() => undefined)
-    this.deletion = { rows, done }
-    return this.deletion
+    this.lastConfirmation = owed.catch(() => undefined)
+    this.confirmation = { registration, rows, owed }
+    return this.confirmation
+  }
+
+  private reader(registration: string) {
+    return { store: registration, namespaces: this.names }
+  }
+
+  /** What no store in use is owed goes, and so do stores that nobody uses. */
+  private async tidy(): Promise<void> {
+    const { database } = this.options
+    try {
+      await unregisterUnusedCacheStores(database, unusedMs)
+      await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
+    } catch (error) {
+      this.report(error)
+    }
   }
 
   private report(error: unknown): void {
@@ -170,15 +227,26 @@ export class Relay {
   }
 }
 
+interface Confirmation {
+  registration: string
+  rows: OutboxRow[]
+  /** Those that are owed to other stores */
+  owed: Promise<OutboxRow[]>
+}
+
 type Outdated = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
 
 const batchSize = 500
+const tidyMs = 1_000
+/** A store that nobody has used for that long is emptied before it is used again, and until then nothing is kept for it. */
+const unusedMs = 60_000
+const waitPauseMs = 5
 /** For a process that stops with rows in hand: so long others leave them alone. */
 const claimMs = 500
 /** Of a namespace, in what is carried at once; with more the namespace is given up. */
 const maxKeys = 2_000
 /** So that a statement takes far less time than one may */
-const maxDeletedAtOnce = 20_000
+const maxConfirmedAtOnce = 20_000
 
 function invalidations(changes: readonly Outdated[]) {
   if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]

@@ -42,10 +42,11 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       random: () => 0.5,
     })
-    await cache.connect(async () => {
+    const catchUp = async () => {
       catchUps += 1
       await owed()
-    })
+    }
+    await cache.connect({ catchUp })
   })
   afterEach(async () => {
     await cache.close()

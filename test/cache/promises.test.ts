@@ -35,7 +35,7 @@ async function createCache(store: CacheStore, catchUp?: () => Promise<void>, lea
     fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
     ...{ createToken: createTokenSource(), now: clock.now, sleep: clock.sleep, random: () => 0.5 },
   })
-  await cache.connect(catchUp)
+  await cache.connect(catchUp ? { catchUp } : {})
   return cache
 }
 

@@ -4,7 +4,7 @@ import { RedisWatch } from '../../src/cache/redis-watch.js'
 import { answer, type FakeRedis, message, startFakeRedis } from '../helpers/fake-redis.js'
 import { until } from '../helpers/until.js'
 
-const removal = (number: number | '?') => message('c', `${number}\nkey ${number}`)
+const removal = (number: number | '?') => message('c', `${number}\n\nkey ${number}`)
 
 describe('the news of removals', () => {
   let server: FakeRedis
@@ -18,8 +18,10 @@ describe('the news of removals', () => {
     server = await startFakeRedis()
     watch = new RedisWatch(
       new Redis(server.port, { lazyConnect: true }),
-      { channel: 'c', commandTimeoutMs: 60_000 },
+      { channel: 'c', commandTimeoutMs: 60_000, onReplica: () => {}, log: () => {} },
       {
+        markerKey: 'm',
+        leaseMs: null,
         removed: (keys) => heard.push(...keys),
         missed: () => heard.push('missed'),
         lost: () => heard.push('lost'),

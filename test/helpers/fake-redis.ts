@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { until } from './until.js'
 
-/** A server that says what a test tells it to: just enough of RESP3 for one subscriber that asks for a number. */
+/** A server that says what a test tells it to: just enough of RESP3 for one subscriber with a heartbeat. */
 export interface FakeRedis {
   port: number
-  /** Waits for the next GET. */
+  /** Waits for the next heartbeat. */
   asked(): Promise<void>
   /** In one chunk */
   say(...parts: string[]): void
@@ -18,7 +18,7 @@ export async function startFakeRedis(): Promise<FakeRedis> {
   const server = createServer((socket) => {
     socket.setNoDelay(true).on('data', (data) => {
       for (const [, name = ''] of data.toString().matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm)) {
-        if (name.toLowerCase() === 'get') questions += 1
+        if (name.toLowerCase() === 'evalsha') questions += 1
         else socket.write(replies[name] ?? '+OK\r\n')
       }
     })
@@ -40,8 +40,9 @@ export async function startFakeRedis(): Promise<FakeRedis> {
   }
 }
 
+/** Of a heartbeat: the number of the last removal, and no marker */
 export function answer(number: number): string {
-  return bulk(String(number))
+  return `*2\r\n${bulk(String(number))}_\r\n`
 }
 
 export function message(channel: string, text: string): string {
@@ -50,8 +51,8 @@ export function message(channel: string, text: string): string {
 
 const replies: Record<string, string> = {
   hello: '%0\r\n',
-  info: bulk(''),
-  subscribe: `>3\r\n${bulk('subscribe')}${bulk('c')}:1\r\n`,
+  info: bulk('run_id:fake\r\n'),
+  subscribe: ['c', 'acknowledgements'].map((name, index) => `>3\r\n${bulk('subscribe')}${bulk(name)}:${index + 1}\r\n`).join(''),
 }
 
 function bulk(text: string): string {

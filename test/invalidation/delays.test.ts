@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { claimOutboxRows, deleteOutboxRowsIn, readOutbox } from '../../src/database/outbox.js'
+import { claimOutboxRows, confirmOutboxRowsIn, readOutbox } from '../../src/database/outbox.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
@@ -41,7 +41,11 @@ describe('a backlog of 100,000 rows, as an outage or the version before leaves i
 
   test('is read as what it makes wrong: each key once, a namespace for very many of them', async () => {
     await leaveBacklog()
-    const { changes } = await readOutbox(database.sql, { namespaces: ['orders', 'user-orders', 'stats'], maxKeys: 2_000 })
+    const { changes } = await readOutbox(database.sql, {
+      store: '0',
+      namespaces: ['orders', 'user-orders', 'stats'],
+      maxKeys: 2_000,
+    })
     const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`)
     expect(named).toHaveLength(102)
     expect(named).toEqual(expect.arrayContaining(['orders *', 'user-orders user_7', 'stats totals']))
@@ -75,10 +79,10 @@ describe('a backlog of 100,000 rows, as an outage or the version before leaves i
       // Its rows are older than the last of the backlog, and are committed after it.
       await transaction`update products set stock = 1 where id = 1`
       await database.sql`insert into cache_outbox (namespace) values ('stats')`
-      const { snapshot } = await readOutbox(database.sql, { namespaces, maxKeys: 10 })
+      const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxKeys: 10 })
       await transaction`update products set stock = 1 where id = 2`
       await database.sql`update products set stock = 1 where id = 3`
-      await deleteOutboxRowsIn(database.sql, { namespaces, snapshot, limit: 200_000 })
+      await confirmOutboxRowsIn(database.sql, { store: '0', namespaces, snapshot, limit: 200_000 })
     })
     expect((await owed()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
   })
@@ -99,7 +103,8 @@ describe.skipIf(noRedis)('a process that stops with changes in hand', () => {
     await stockOf(app, 1)
     await database.sql.begin(async (transaction) => {
       await transaction`update products set stock = 4711 where id = 1`
-      const claimed = await claimOutboxRows(transaction, { namespaces: ['products'], limit: 10, claimMs: 500 })
+      const [{ store }] = await transaction<[{ store: string }]>`select registration::text as store from cache_stores`
+      const claimed = await claimOutboxRows(transaction, { store, namespaces: ['products'], limit: 10, claimMs: 500 })
       expect(claimed.map(({ entry }) => entry)).toEqual(['product_1'])
     })
     await until(async () => (await stockOf(app, 1)) === 4711)

@@ -1,0 +1,41 @@
+import type { Queryable } from './connection.js'
+
+/** The stores that caches use, and to which the outbox owes changes (see 0007-cache-stores.sql). Registrations are numbers, as text. */
+
+export async function findCacheStore(database: Queryable, name: string): Promise<string | null> {
+  const [row] = await database<{ registration: string }[]>`
+    select registration::text from cache_stores where name = ${name}`
+  return row?.registration ?? null
+}
+
+/** Gives the store a new registration in place of the one that was seen; null where that is not its registration any more. */
+export async function registerCacheStore(
+  database: Queryable,
+  { name, namespaces, seen }: { name: string; namespaces: readonly string[]; seen: string | null },
+): Promise<string | null> {
+  const [row] = await database<{ registration: string }[]>`
+    insert into cache_stores as stored (name, namespaces) values (${name}, ${namespaces as string[]})
+    on conflict (name) do update
+      set registration = excluded.registration, namespaces = excluded.namespaces, registered_at = excluded.registered_at, in_use_at = null
+      where stored.registration is not distinct from ${seen}::bigint
+    returning registration::text`
+  return row?.registration ?? null
+}
+
+/** Answers whether the registration still stands. */
+export async function reportCacheStoreInUse(database: Queryable, registration: string): Promise<boolean> {
+  const { count } = await database`
+    update cache_stores set in_use_at = clock_timestamp() where registration = ${registration}::bigint`
+  return count > 0
+}
+
+export async function unregisterCacheStore(database: Queryable, registration: string): Promise<void> {
+  await database`delete from cache_stores where registration = ${registration}::bigint`
+}
+
+/** Those that no process has used for that long; they are emptied before they are used again. */
+export async function unregisterUnusedCacheStores(database: Queryable, unusedMs: number): Promise<void> {
+  await database`
+    delete from cache_stores
+    where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'`
+}
