@@ -17,6 +17,7 @@ import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
+import { ensureEventTriggers } from './database/event-triggers.js'
 import { migrate } from './database/migrate.js'
 import { watched } from './database/watched.js'
 import { createFetchers } from './fetchers/fetchers.js'
@@ -206,6 +207,7 @@ async function prepareDatabase(config: Config, logger: Logger, url: string): Pro
   const database = connect(connectionOptions(config, url))
   try {
     await migrate(database)
+    if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } catch (error) {
     if (!isOutage(error) && !isRefusal(error)) throw error
@@ -548,6 +550,8 @@ const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000
+const ddlUnseen =
+  'DDL on the tables of the shop does not invalidate what it changes, since the user of DATABASE_URL may not create event triggers: see docs/operations.md'
 /** For the relay and live changes: mutations that wait for a lock, with all connections of the pool, do not delay what others committed. */
 const feedConnections = 2
 /** So long a process may trust the cache without having told the database that it does: the bound for everything but the near store */

@@ -8,6 +8,7 @@ import { Random } from '../torture/random.js'
 import { pageOf, readShopRows } from '../torture/shop-rows.js'
 import { startTestApp } from './helpers/app.js'
 import { noRedis, startRedis } from './helpers/redis.js'
+import { changeProductsUnseen } from './helpers/unseen.js'
 import { until } from './helpers/until.js'
 
 describe('the ledger', () => {
@@ -116,11 +117,7 @@ test.skipIf(noRedis)(
     await until(async () => (await compare()).compared === 2)
     expect((await compare()).differences).toEqual([])
 
-    await app.database.sql.begin(async (sql) => {
-      // Without the triggers nobody hears of it.
-      await sql`set local session_replication_role = replica`
-      await sql`update products set name = 'Renamed in secret' where id = 1`
-    })
+    await changeProductsUnseen(app.database, "update products set name = 'Renamed in secret' where id = 1")
     expect((await compare()).differences).toMatchObject([
       { key: 'ecommerce:v1:products:product_1', expected: { name: 'Renamed in secret' } },
     ])
