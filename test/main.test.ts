@@ -42,7 +42,7 @@ describe('the process', () => {
       stats: { totalUsers: 1001 },
       user: { name: 'Kept' },
     })
-  }, 60_000)
+  })
 
   test('configuration faults are all named, and it exits with 1', async () => {
     const bad = start({ PORT: 'abc', REDIS_URL: 'http://secret@x', LOG_LEVEL: 'loud' })

@@ -28,7 +28,7 @@ export function runBuilt(env: Record<string, string>): Built {
 
 /** Gives the address once it serves. */
 export async function ready({ output, child }: Built): Promise<string> {
-  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null, 20_000)
+  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null)
   const url = /Ready: open (\S+)/.exec(output())?.[1]
   expect(url, output()).toBeDefined()
   return url as string
