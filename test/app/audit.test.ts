@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
+import { farDeadlines } from '../helpers/deadlines.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -31,9 +32,9 @@ describe.skipIf(noRedis)('the audit', () => {
   }
 
   function runAudit(): Promise<{ code: number; output: string }> {
-    const env = { ...process.env, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
+    const env = { ...process.env, ...farDeadlines, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
     return new Promise((resolve) => {
-      execFile('npx', ['tsx', 'src/audit-command.ts'], { env }, (error, stdout, stderr) =>
+      execFile(process.execPath, ['--import', 'tsx', 'src/audit-command.ts'], { env }, (error, stdout, stderr) =>
         resolve({ code: (error?.code as number | undefined) ?? 0, output: stdout + stderr }),
       )
     })

@@ -10,6 +10,7 @@ import { connect, type Database } from '../../src/database/connection.js'
 import { loadDemoData, loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { until } from '../helpers/until.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -41,8 +42,8 @@ beforeEach(async () => {
   await Promise.all([database, otherDatabase].map((sql) => sql`delete from cache_outbox`))
 })
 
-function open(target: string, statementTimeoutMs = 10_000): Database {
-  const pool = connect({ url: target, maxConnections: 3, statementTimeoutMs, connectTimeoutMs: 5000 })
+function open(target: string, statementTimeoutMs = 60_000): Database {
+  const pool = connect({ url: target, maxConnections: 3, statementTimeoutMs, connectTimeoutMs: 60_000 })
   opened.push(pool)
   return pool
 }
@@ -55,6 +56,11 @@ async function contents(sql: Database): Promise<unknown> {
       (select md5(string_agg(o::text, ';' order by id)) from orders o) as orders,
       (select md5(string_agg(i::text, ';' order by order_id, position)) from order_items i) as items`
   return row
+}
+
+/** Statements that have been waiting for a lock for so long */
+async function waitingFor(sql: Database, time: string): Promise<readonly object[]> {
+  return sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query_start < clock_timestamp() - ${time}::interval`
 }
 
 async function one(sql: Database, statement: string): Promise<Record<string, unknown>> {
@@ -169,9 +175,16 @@ describe('loadDemoData', () => {
   })
 
   test('progress is told after every chunk, and the statement timeout of the pool does not matter', async () => {
-    const impatient = open(server.url, 25)
+    const impatient = open(server.url, 1000)
     const progress: [number, number][] = []
-    await loadDemoData(impatient, { users: 12_000, products: 10, orders: 3000 }, (done, total) => progress.push([done, total]))
+    const lock = await database.reserve()
+    await lock`begin`
+    await lock`lock table orders`
+    const loaded = loadDemoData(impatient, { users: 12_000, products: 10, orders: 3000 }, (...its) => progress.push(its))
+    await until(async () => (await waitingFor(database, '1.5 s')).length === 1)
+    await lock`commit`
+    lock.release()
+    await loaded
     expect(progress).toEqual([10_000, 12_000, 12_010, 14_510, 15_010].map((done) => [done, 15_010]))
   })
 
@@ -231,7 +244,7 @@ describe('npm run seed', () => {
   test('ends the Postgres that it started when it is interrupted', async () => {
     const dataDirectory = join(folder, 'interrupted')
     const running = seed(['--users', '5000000'], { DATABASE_URL: '', DATA_DIR: dataDirectory })
-    await vi.waitFor(() => access(join(dataDirectory, 'postgres/data/postmaster.pid')), { timeout: 20_000 })
+    await vi.waitFor(() => access(join(dataDirectory, 'postgres/data/postmaster.pid')), { timeout: 60_000 })
     running.child.kill('SIGTERM')
     expect(await running).toMatchObject({ code: 143, stderr: 'Stopped by SIGTERM: what was added so far stays\n' })
     await expect(access(join(dataDirectory, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)

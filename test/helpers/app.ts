@@ -1,6 +1,7 @@
 import { startApp } from '../../src/app.js'
 import { readConfig } from '../../src/config.js'
 import { createDatabase, type TestDatabase } from './database.js'
+import { farDeadlines } from './deadlines.js'
 
 export interface TestApp {
   /** Of the server, without a path */
@@ -31,6 +32,7 @@ export async function startTestApp({ redisUrl, database: shared, env }: TestAppO
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
+    ...farDeadlines,
     PORT: '0',
     DATABASE_URL: database.url,
     LOG_LEVEL: 'silent',

@@ -44,12 +44,15 @@ export default async function setUp(project: TestProject) {
 }
 
 async function createTemplate(url: string): Promise<void> {
-  const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+  // What it holds is thrown away: nothing has to outlive a crash.
+  await admin`alter system set fsync = off`
+  await admin`select pg_reload_conf()`
   await admin.unsafe(`create database ${templateName}`)
   await admin.end()
   const templateUrl = new URL(url)
   templateUrl.pathname = `/${templateName}`
-  const template = connect({ url: templateUrl.href, maxConnections: 2, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  const template = connect({ url: templateUrl.href, maxConnections: 2, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
   await migrate(template)
   await loadDemoDataOnce(template)
   await template`delete from cache_outbox`

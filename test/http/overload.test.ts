@@ -34,7 +34,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     redis = await startRedis()
     app = await startTestApp({
       redisUrl: redis.url,
-      env: { CACHE_NEAR_MB: '8', MAX_IN_FLIGHT: '2', DATABASE_TIMEOUT_MS: '60000' },
+      env: { CACHE_NEAR_MB: '8', MAX_IN_FLIGHT: '2' },
     })
     const hot = 'query Hot($id: ID!) { product(id: $id) { id } }'
     const askHot = (id: string) =>
@@ -76,7 +76,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
 
   test('those that are cut off with their connection leave their place, also one whose answer waits behind another', async () => {
     redis = await startRedis()
-    app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2', DATABASE_TIMEOUT_MS: '60000' } })
+    app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2' } })
     release = await lock(app.database, 'lock table products in access exclusive mode')
     const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
     for (const id of [10, 11]) {

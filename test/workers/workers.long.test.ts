@@ -170,7 +170,7 @@ describe.skipIf(noRedis)('two workers', () => {
 
   /** Gives each worker a mutation that waits for a lock. */
   async function holdUp({ url }: { url: string }) {
-    const locker = connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 })
+    const locker = connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
     const lock = await locker.reserve()
     await lock`begin`
     await lock`update products set stock = 1 where id in (1, 2)`
