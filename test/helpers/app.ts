@@ -24,11 +24,13 @@ export interface TestAppOptions {
   redisUrl?: string
   /** Shares this database with other apps, and leaves it to its owner to drop. */
   database?: TestDatabase
+  /** Only mutations of this app invalidate, each once: on a busy machine a relay may be quicker than they are. */
+  withoutRelay?: boolean
   env?: Record<string, string>
 }
 
 /** The whole application on a free port, with a database of its own. */
-export async function startTestApp({ redisUrl, database: shared, env }: TestAppOptions = {}): Promise<TestApp> {
+export async function startTestApp({ redisUrl, database: shared, withoutRelay = false, env }: TestAppOptions = {}): Promise<TestApp> {
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
@@ -42,7 +44,7 @@ export async function startTestApp({ redisUrl, database: shared, env }: TestAppO
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...env,
   })
-  const app = await startApp(config, { onStatement: (text) => statements.push(text) })
+  const app = await startApp(config, { onStatement: (text) => statements.push(text), withoutRelay })
   return {
     origin: new URL(app.url).origin,
     database,
