@@ -1,16 +1,34 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
-export default defineConfig({
+const longTests = 'test/**/*.long.test.ts'
+
+const shared: TestProjectInlineConfiguration = {
   // Otherwise graphql is loaded twice, as CommonJS and as a module, and does not know its own types.
   resolve: { alias: { graphql: 'graphql/index.js' } },
   test: {
-    globalSetup: 'test/helpers/global-setup.ts',
     setupFiles: 'test/helpers/setup.ts',
-    include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // Most of a test is waiting for servers, so two cores are worth two files at a time.
-    maxWorkers: 2,
+    // Far away: no test is about how fast the machine is.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+}
+
+export default defineConfig({
+  test: {
+    globalSetup: 'test/helpers/global-setup.ts',
+    // Most of a test is waiting for servers, so two cores are worth three files at a time.
+    maxWorkers: 3,
     reporters: ['default', ['json', { outputFile: 'test-report.json' }]],
+    projects: [
+      {
+        ...shared,
+        // Files share a process: loading the application anew for each took a third of the time.
+        test: { ...shared.test, name: 'quick', include: ['test/**/*.test.ts'], exclude: [longTests], isolate: false },
+      },
+      {
+        ...shared,
+        test: { ...shared.test, name: 'long', include: [longTests], globalSetup: 'test/helpers/find-browser.ts' },
+      },
+    ],
   },
 })

@@ -49,7 +49,7 @@ export class ReadThrough {
   /** In its turn at the gate. Nothing is filled. */
   share<V, Id extends EntryId>(need: Need<Id, V>, ids: readonly Id[], after?: Promise<unknown>): SharedFetch<Id, V> {
     return new SharedFetch(async (signal, started) => {
-      if (after) await after
+      if (after !== undefined) await after
       return this.fetch(need, ids, signal, started)
     })
   }

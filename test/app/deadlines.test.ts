@@ -4,8 +4,6 @@ import { lock, waitingStatements } from '../helpers/locks.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
-/** So long that nothing ends by it */
-const patience = { DATABASE_TIMEOUT_MS: '60000', REQUEST_TIMEOUT_MS: '60000' }
 const lockProducts = 'lock table products in access exclusive mode'
 const exceeded = (path: (string | number)[]) => ({
   path,
@@ -15,7 +13,7 @@ const exceeded = (path: (string | number)[]) => ({
 let app: TestApp
 let release: () => Promise<void>
 const start = async (env: Record<string, string>) => {
-  app = await startTestApp({ env: { ...patience, ...env } })
+  app = await startTestApp({ env })
 }
 afterEach(async () => {
   await release?.().catch(() => undefined)
@@ -48,7 +46,7 @@ const createOrder = (key: string, products = '["product_1"]') => `mutation {
 }`
 
 describe('a request whose time is over', () => {
-  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '500' }))
+  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '1000' }))
   afterAll(() => app.stop())
 
   test('is told what is missing, keeps what is there, and its statement ends', async () => {
@@ -56,7 +54,7 @@ describe('a request whose time is over', () => {
     const { data, errors } = await app.query('{ order(id: "order_1") { id } product(id: "product_1") { id } }')
     expect(data).toEqual({ order: { id: 'order_1' }, product: null })
     expect(errors).toMatchObject([
-      { message: 'Not done within 500 ms and given up, try again in a moment', ...exceeded(['product']) },
+      { message: 'Not done within 1000 ms and given up, try again in a moment', ...exceeded(['product']) },
     ])
     await nobodyWaits()
     await release()
@@ -113,7 +111,7 @@ describe('a request whose time is over', () => {
 })
 
 describe('a mutation that has not begun when its time is over', () => {
-  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '500', DATABASE_POOL: '1' }))
+  beforeAll(() => start({ REQUEST_TIMEOUT_MS: '1000', DATABASE_POOL: '1' }))
   afterAll(() => app.stop())
 
   test('is told so at once, and is not carried out later', async () => {
@@ -226,7 +224,7 @@ test('a cancellation that hits another statement than it was meant for is not no
 
 test.skipIf(noRedis)('a Redis that hangs does not hold up a request for longer than its time', async () => {
   const redis: TestRedis = await startRedis()
-  app = await startTestApp({ redisUrl: redis.url, env: { REQUEST_TIMEOUT_MS: '500', REDIS_TIMEOUT_MS: '60000' } })
+  app = await startTestApp({ redisUrl: redis.url, env: { REQUEST_TIMEOUT_MS: '1000' } })
   try {
     await app.query('{ product(id: "product_1") { id } }')
     redis.freeze()

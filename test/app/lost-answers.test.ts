@@ -27,7 +27,7 @@ describe.skipIf(noRedis)('a process that dies between the commit of an order and
     redis = await startRedis()
     database = await createDatabase()
     const start = async () => {
-      const built = runBuilt({ DATABASE_URL: database.url, REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '60000', LOG_LEVEL: 'silent' })
+      const built = runBuilt({ DATABASE_URL: database.url, REDIS_URL: redis.url, LOG_LEVEL: 'silent' })
       started.push(built)
       return { built, url: await ready(built) }
     }

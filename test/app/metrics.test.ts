@@ -196,7 +196,7 @@ describe('/metrics', () => {
 describe.skipIf(noRedis)('the backlog of invalidations', () => {
   test('grows while the cache is away, and is gone when it has been told', async () => {
     const redis = await startRedis()
-    const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_TIMEOUT_MS: '100', REDIS_HEALTH_INTERVAL_MS: '50' } })
+    const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_HEALTH_INTERVAL_MS: '50' } })
     const backlog = async () => sumOf(await readMetrics(app.origin), 'invalidation_backlog_seconds')
     await redis.kill()
     await app.database.sql`update users set name = 'Elsewhere' where id = 2`

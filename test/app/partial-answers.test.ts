@@ -43,7 +43,7 @@ describe('with one table gone, as after a migration that failed', () => {
 describe('with one table locked for longer than a statement may take', () => {
   let app: TestApp
   beforeAll(async () => {
-    app = await startTestApp({ env: { DATABASE_TIMEOUT_MS: '500' } })
+    app = await startTestApp({ env: { DATABASE_TIMEOUT_MS: '2000' } })
   })
   afterAll(() => app.stop())
 

@@ -25,7 +25,7 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
     redis = await startRedis()
     app = await startTestApp({
       redisUrl: redis.url,
-      env: { AUTH_JWT_SECRET: secret, CACHE_NEAR_MB: '8', REDIS_TIMEOUT_MS: '5000' },
+      env: { AUTH_JWT_SECRET: secret, CACHE_NEAR_MB: '8' },
     })
     await app.database.sql`update orders set user_id = 1 where id = 1`
   })

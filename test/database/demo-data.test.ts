@@ -10,9 +10,9 @@ import { connect, type Database } from '../../src/database/connection.js'
 import { loadDemoData, loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
+import { until } from '../helpers/until.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
-const slow = { timeout: 30_000 }
 
 let folder: string
 let server: EmbeddedPostgres
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await database`create database other`
   otherDatabase = open(Object.assign(new URL(server.url), { pathname: 'other' }).href)
   await Promise.all([migrate(database), migrate(otherDatabase)])
-}, 30_000)
+})
 
 afterAll(async () => {
   await Promise.all(opened.map((each) => each.end()))
@@ -42,8 +42,8 @@ beforeEach(async () => {
   await Promise.all([database, otherDatabase].map((sql) => sql`delete from cache_outbox`))
 })
 
-function open(target: string, statementTimeoutMs = 10_000): Database {
-  const pool = connect({ url: target, maxConnections: 3, statementTimeoutMs, connectTimeoutMs: 5000 })
+function open(target: string, statementTimeoutMs = 60_000): Database {
+  const pool = connect({ url: target, maxConnections: 3, statementTimeoutMs, connectTimeoutMs: 60_000 })
   opened.push(pool)
   return pool
 }
@@ -58,19 +58,24 @@ async function contents(sql: Database): Promise<unknown> {
   return row
 }
 
+/** Statements that have been waiting for a lock for so long */
+async function waitingFor(sql: Database, time: string): Promise<readonly object[]> {
+  return sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query_start < clock_timestamp() - ${time}::interval`
+}
+
 async function one(sql: Database, statement: string): Promise<Record<string, unknown>> {
   const [row] = await sql.unsafe(statement)
   return { ...row }
 }
 
 describe('loadDemoData', () => {
-  test('equal calls on empty databases give equal shops', slow, async () => {
+  test('equal calls on empty databases give equal shops', async () => {
     const counts = { users: 300, products: 200, orders: 400 }
     await Promise.all([loadDemoData(database, counts), loadDemoData(otherDatabase, counts)])
     expect(await contents(database)).toEqual(await contents(otherDatabase))
   })
 
-  test('ids go from 1 on, a second call continues after the first, and the next insert after both', slow, async () => {
+  test('ids go from 1 on, a second call continues after the first, and the next insert after both', async () => {
     await loadDemoData(database, { users: 30, products: 20, orders: 0 })
     await loadDemoData(database, { users: 70, products: 30, orders: 40 })
     await loadDemoData(otherDatabase, { users: 100, products: 50, orders: 40 })
@@ -82,7 +87,7 @@ describe('loadDemoData', () => {
     expect(await one(database, 'select max(id), count(*) from users')).toEqual({ max: 102, count: 102 })
   })
 
-  test('users have plausible names, emails of their own under example.com, and joined in the past', slow, async () => {
+  test('users have plausible names, emails of their own under example.com, and joined in the past', async () => {
     await loadDemoData(database, { users: 2000, products: 0, orders: 0 })
     expect(
       await one(
@@ -96,7 +101,7 @@ describe('loadDemoData', () => {
     ).toEqual({ emails: 2000, varied: true, plausible_emails: true, plausible_names: true, past: true })
   })
 
-  test('products have categories, prices and stock as in a shop', slow, async () => {
+  test('products have categories, prices and stock as in a shop', async () => {
     await loadDemoData(database, { users: 0, products: 2000, orders: 0 })
     expect(
       await one(
@@ -117,7 +122,7 @@ describe('loadDemoData', () => {
     })
   })
 
-  test('orders have one to five units of existing products, and cost what these cost', slow, async () => {
+  test('orders have one to five units of existing products, and cost what these cost', async () => {
     await loadDemoData(database, { users: 100, products: 50, orders: 1000 })
     expect(
       await one(
@@ -137,14 +142,14 @@ describe('loadDemoData', () => {
     ).toEqual({ orders: 1000, exact: true, fewest: 1, most: 5, in_order: true, some_twice: true, strange_items: 0, past: true })
   })
 
-  test('the first user has more than a page of orders, the others share the rest', slow, async () => {
+  test('the first user has more than a page of orders, the others share the rest', async () => {
     await loadDemoData(database, { users: 1000, products: 100, orders: 250 })
     const [first, second] = await database`select user_id, count(*) from orders group by user_id order by count(*) desc limit 2`
     expect(first).toEqual({ user_id: 1, count: expect.toSatisfy((count: number) => count >= 25) })
     expect(second?.count).toBeLessThan(6)
   })
 
-  test('rows that were deleted are not ordered', slow, async () => {
+  test('rows that were deleted are not ordered', async () => {
     await loadDemoData(database, { users: 100, products: 100, orders: 0 })
     await database`delete from products where id % 3 > 0 or id > 90`
     await database`delete from users where id < 40 or id % 2 = 0`
@@ -158,7 +163,7 @@ describe('loadDemoData', () => {
     ).toEqual({ items: expect.any(Number), of_nothing: 0, orders: 300 })
   })
 
-  test('orders are refused where there are no users or no products, before anything is added', slow, async () => {
+  test('orders are refused where there are no users or no products, before anything is added', async () => {
     await expect(loadDemoData(database, { users: 0, products: 5, orders: 5 })).rejects.toThrow(
       'Orders need users, and there are none',
     )
@@ -169,14 +174,21 @@ describe('loadDemoData', () => {
     expect(await one(database, 'select count(*) from products')).toEqual({ count: 0 })
   })
 
-  test('progress is told after every chunk, and the statement timeout of the pool does not matter', slow, async () => {
-    const impatient = open(server.url, 25)
+  test('progress is told after every chunk, and the statement timeout of the pool does not matter', async () => {
+    const impatient = open(server.url, 1000)
     const progress: [number, number][] = []
-    await loadDemoData(impatient, { users: 12_000, products: 10, orders: 3000 }, (done, total) => progress.push([done, total]))
+    const lock = await database.reserve()
+    await lock`begin`
+    await lock`lock table orders`
+    const loaded = loadDemoData(impatient, { users: 12_000, products: 10, orders: 3000 }, (...its) => progress.push(its))
+    await until(async () => (await waitingFor(database, '1.5 s')).length === 1)
+    await lock`commit`
+    lock.release()
+    await loaded
     expect(progress).toEqual([10_000, 12_000, 12_010, 14_510, 15_010].map((done) => [done, 15_010]))
   })
 
-  test('the caches hear of it', slow, async () => {
+  test('the caches hear of it', async () => {
     await loadDemoData(database, { users: 1, products: 1, orders: 1 })
     const heard = await database`select distinct namespace from cache_outbox order by namespace`
     expect(heard.map((row) => row.namespace)).toEqual(['orders', 'product-lists', 'products', 'stats', 'user-orders', 'users'])
@@ -184,7 +196,7 @@ describe('loadDemoData', () => {
 })
 
 describe('loadDemoDataOnce', () => {
-  test('of two processes that start at once one fills the empty shop', slow, async () => {
+  test('of two processes that start at once one fills the empty shop', async () => {
     const other = open(server.url)
     const loaded = await Promise.all([loadDemoDataOnce(database), loadDemoDataOnce(other)])
     expect(loaded.sort()).toEqual([false, true])
@@ -196,7 +208,7 @@ describe('loadDemoDataOnce', () => {
     ).toEqual({ users: 1000, products: 500, orders: 250 })
   })
 
-  test('a shop that holds anything is left as it is', slow, async () => {
+  test('a shop that holds anything is left as it is', async () => {
     await database`insert into users (email, name) values ('a@b.c', 'A')`
     expect(await loadDemoDataOnce(database)).toBe(false)
     expect(await one(database, 'select count(*) from products')).toEqual({ count: 0 })
@@ -214,7 +226,7 @@ describe('npm run seed', () => {
     return Object.assign(outcome, { child: ended.child })
   }
 
-  test('adds rows to DATABASE_URL and tells how many, how far and how long', slow, async () => {
+  test('adds rows to DATABASE_URL and tells how many, how far and how long', async () => {
     const { code, stdout, stderr } = await seed(['--users', '4000', '--products', '500', '--orders', '3000'], {
       DATABASE_URL: server.url,
     })
@@ -223,22 +235,22 @@ describe('npm run seed', () => {
     expect(await one(database, 'select count(*) from orders')).toEqual({ count: 3000 })
   })
 
-  test('uses the Postgres in DATA_DIR where there is no DATABASE_URL, also one that runs', slow, async () => {
+  test('uses the Postgres in DATA_DIR where there is no DATABASE_URL, also one that runs', async () => {
     const { code, stdout } = await seed(['--users', '3'], { DATABASE_URL: '', DATA_DIR: folder })
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Joining the Postgres') })
     expect(await one(database, 'select count(*) from users')).toEqual({ count: 3 })
   })
 
-  test('ends the Postgres that it started when it is interrupted', slow, async () => {
+  test('ends the Postgres that it started when it is interrupted', async () => {
     const dataDirectory = join(folder, 'interrupted')
     const running = seed(['--users', '5000000'], { DATABASE_URL: '', DATA_DIR: dataDirectory })
-    await vi.waitFor(() => access(join(dataDirectory, 'postgres/data/postmaster.pid')), { timeout: 20_000 })
+    await vi.waitFor(() => access(join(dataDirectory, 'postgres/data/postmaster.pid')), { timeout: 60_000 })
     running.child.kill('SIGTERM')
     expect(await running).toMatchObject({ code: 143, stderr: 'Stopped by SIGTERM: what was added so far stays\n' })
     await expect(access(join(dataDirectory, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
   })
 
-  test('refuses what it cannot do with one reason, and with the usage where the arguments are wrong', slow, async () => {
+  test('refuses what it cannot do with one reason, and with the usage where the arguments are wrong', async () => {
     const refusals: [string[], string][] = [
       [[], 'Say how many rows to add.'],
       [['--user', '5'], "Unknown option '--user'"],

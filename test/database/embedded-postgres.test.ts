@@ -11,7 +11,6 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const isRoot = process.getuid?.() === 0
-const patience = { timeout: 30_000 }
 
 /** Holds a cluster that all tests use which are not about first starts: initdb takes a second. */
 let readyFolder: string
@@ -93,7 +92,7 @@ async function startElsewhere({ source = project, dataDirectory = readyFolder } 
 }
 
 describe('one process', () => {
-  test('what a killed first start left half-made is not taken for a cluster, and goes', patience, async () => {
+  test('what a killed first start left half-made is not taken for a cluster, and goes', async () => {
     const gone = spawn(process.execPath, ['--version'])
     await once(gone, 'exit')
     await mkdir(join(readyFolder, `postgres.new-${gone.pid}-abc/data`), { recursive: true })
@@ -104,7 +103,7 @@ describe('one process', () => {
     expect(await readdir(readyFolder)).toEqual(['postgres'])
   })
 
-  test('a later start finds the data of an earlier one', patience, async () => {
+  test('a later start finds the data of an earlier one', async () => {
     const first = await start()
     await query(first.url, 'create table kept as select 42 as answer')
     await first.stop()
@@ -113,7 +112,7 @@ describe('one process', () => {
     expect(await query(second.url, 'select answer from kept')).toEqual([42])
   })
 
-  test('it listens on the loopback only, wants its password, and keeps that to its owner', patience, async () => {
+  test('it listens on the loopback only, wants its password, and keeps that to its owner', async () => {
     const { url } = await start()
     expect(new URL(url).hostname).toBe('127.0.0.1')
     expect(await query(url, 'select current_database()')).toEqual(['shop'])
@@ -126,14 +125,14 @@ describe('one process', () => {
     expect((await stat(join(readyFolder, 'postgres/password'))).mode & 0o777).toBe(0o600)
   })
 
-  test('stopping twice is stopping once, and nothing is left running', patience, async () => {
+  test('stopping twice is stopping once, and nothing is left running', async () => {
     const server = await start()
     await Promise.all([server.stop(), server.stop()])
     await expect(query(server.url, 'select 1')).rejects.toThrow(/ECONNREFUSED/)
     await expect(access(join(readyFolder, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
   })
 
-  test('the locks of a server that lost its power do not prevent a start', patience, async () => {
+  test('the locks of a server that lost its power do not prevent a start', async () => {
     const lock = join(readyFolder, 'postgres/data/postmaster.pid')
     const first = await start()
     const text = await readFile(lock, 'utf8')
@@ -151,7 +150,7 @@ describe('one process', () => {
     }
   })
 
-  test('a cluster of another major version is refused, with what to do', patience, async () => {
+  test('a cluster of another major version is refused, with what to do', async () => {
     await mkdir(join(folder, 'postgres/data'), { recursive: true })
     await writeFile(join(folder, 'postgres/data/PG_VERSION'), '15\n')
     await expect(start(folder)).rejects.toThrow(
@@ -159,14 +158,14 @@ describe('one process', () => {
     )
   })
 
-  test('a folder that is no cluster is refused and not touched', patience, async () => {
+  test('a folder that is no cluster is refused and not touched', async () => {
     await mkdir(join(folder, 'postgres'))
     await writeFile(join(folder, 'postgres/diary.txt'), 'dear diary')
     await expect(start(folder)).rejects.toThrow(/not a complete Postgres cluster/)
     expect(await readdir(join(folder, 'postgres'))).toEqual(['diary.txt'])
   })
 
-  test('a start that fails tells what Postgres logged', patience, async () => {
+  test('a start that fails tells what Postgres logged', async () => {
     const settings = join(readyFolder, 'postgres/data/postgresql.auto.conf')
     await writeFile(settings, 'no_such_setting = 1\n')
     await expect(start()).rejects.toThrow(/postgres\.log ends with:\n(.*\n)*.*no_such_setting/)
@@ -175,7 +174,7 @@ describe('one process', () => {
 })
 
 describe('several processes', () => {
-  test('two first starts at once share one server', patience, async () => {
+  test('two first starts at once share one server', async () => {
     const [one, other] = await Promise.all([start(folder), start(folder)])
     expect(one.url).toBe(other.url)
     expect(await query(other.url, 'select 1')).toEqual([1])
@@ -183,7 +182,7 @@ describe('several processes', () => {
     expect((await readdir(folder)).filter((name) => name !== 'system')).toEqual(['postgres'])
   })
 
-  test('two later starts at once share one server', patience, async () => {
+  test('two later starts at once share one server', async () => {
     const [one, other] = await Promise.all([start(), startElsewhere()])
     expect(one.url).toBe(other.url)
     expect(await query(one.url, 'select 1')).toEqual([1])
@@ -191,7 +190,7 @@ describe('several processes', () => {
     await once(other.child, 'exit')
   })
 
-  test('the last one ends the server, whoever started it', patience, async () => {
+  test('the last one ends the server, whoever started it', async () => {
     const starter = await startElsewhere()
     const joined = await start()
     expect(joined.url).toBe(starter.url)
@@ -203,7 +202,7 @@ describe('several processes', () => {
     await expect(query(starter.url, 'select 1')).rejects.toThrow(/ECONNREFUSED/)
   })
 
-  test('one that was killed does not count', patience, async () => {
+  test('one that was killed does not count', async () => {
     const killed = await startElsewhere()
     const joined = await start()
     killed.child.kill('SIGKILL')
@@ -214,7 +213,7 @@ describe('several processes', () => {
     await expect(query(killed.url, 'select 1')).rejects.toThrow(/ECONNREFUSED/)
   })
 
-  test('a Ctrl-C in the terminal does not reach the server', patience, async () => {
+  test('a Ctrl-C in the terminal does not reach the server', async () => {
     const { child, url } = await startElsewhere()
     process.kill(-(child.pid as number), 'SIGINT')
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -225,7 +224,7 @@ describe('several processes', () => {
 })
 
 describe.runIf(isRoot)('root, whom Postgres does not serve', () => {
-  test('a clone that other users cannot enter is served from the folder of the system', patience, async () => {
+  test('a clone that other users cannot enter is served from the folder of the system', async () => {
     const clone = await makeClosedClone()
     const dataDirectory = join(clone, '.data')
     const first = await startElsewhere({ source: clone, dataDirectory })

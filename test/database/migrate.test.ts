@@ -23,7 +23,7 @@ afterEach(async () => {
 
 async function withPools(count: number, work: (pools: Database[]) => Promise<void>): Promise<void> {
   const pools = Array.from({ length: count }, () =>
-    connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 }),
+    connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 }),
   )
   try {
     await work(pools)

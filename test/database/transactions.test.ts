@@ -17,8 +17,8 @@ describe('a transaction whose connection is lost', () => {
     sql = connect({
       url: address.href,
       maxConnections: 1,
-      statementTimeoutMs: 30_000,
-      connectTimeoutMs: 5_000,
+      statementTimeoutMs: 60_000,
+      connectTimeoutMs: 60_000,
       silenceMs: 60_000,
     })
   })

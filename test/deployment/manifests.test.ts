@@ -26,7 +26,7 @@ describe('the Kubernetes manifests', () => {
         new Kind${index}(${JSON.stringify(withoutType(each))})`,
     )
     expect(typeFaults(objects.join('\n'))).toEqual([])
-  }, 60_000)
+  })
 
   test('are the parts of one deployment', () => {
     const { labels } = manifest('Deployment').spec.template.metadata

@@ -1,6 +1,7 @@
 import { startApp } from '../../src/app.js'
 import { readConfig } from '../../src/config.js'
 import { createDatabase, type TestDatabase } from './database.js'
+import { farDeadlines } from './deadlines.js'
 
 export interface TestApp {
   /** Of the server, without a path */
@@ -23,14 +24,22 @@ export interface TestAppOptions {
   redisUrl?: string
   /** Shares this database with other apps, and leaves it to its owner to drop. */
   database?: TestDatabase
+  /** Only mutations of this app invalidate, each once: on a busy machine a relay may be quicker than they are. */
+  withoutRelay?: boolean
   env?: Record<string, string>
 }
 
 /** The whole application on a free port, with a database of its own. */
-export async function startTestApp({ redisUrl, database: shared, env }: TestAppOptions = {}): Promise<TestApp> {
+export async function startTestApp({
+  redisUrl,
+  database: shared,
+  withoutRelay = false,
+  env,
+}: TestAppOptions = {}): Promise<TestApp> {
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
+    ...farDeadlines,
     PORT: '0',
     DATABASE_URL: database.url,
     LOG_LEVEL: 'silent',
@@ -40,7 +49,7 @@ export async function startTestApp({ redisUrl, database: shared, env }: TestAppO
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...env,
   })
-  const app = await startApp(config, { onStatement: (text) => statements.push(text) })
+  const app = await startApp(config, { onStatement: (text) => statements.push(text), withoutRelay })
   return {
     origin: new URL(app.url).origin,
     database,

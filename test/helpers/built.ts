@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { expect } from 'vitest'
+import { farDeadlines } from './deadlines.js'
 import { until } from './until.js'
 
 /** The built product in a process of its own, as `npm start` runs it. */
@@ -17,7 +18,7 @@ export function runBuilt(env: Record<string, string>): Built {
   const child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/main.js')], {
     // Away from a developer's .env
     cwd: tmpdir(),
-    env: { PATH, HOME, PORT: '0', ...env },
+    env: { PATH, HOME, PORT: '0', ...farDeadlines, ...env },
     // A process group of its own, as a terminal gives to what it runs
     detached: true,
   })
@@ -28,7 +29,7 @@ export function runBuilt(env: Record<string, string>): Built {
 
 /** Gives the address once it serves. */
 export async function ready({ output, child }: Built): Promise<string> {
-  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null, 20_000)
+  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null)
   const url = /Ready: open (\S+)/.exec(output())?.[1]
   expect(url, output()).toBeDefined()
   return url as string

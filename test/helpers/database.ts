@@ -39,5 +39,5 @@ async function asAdministrator(work: (admin: Database) => PromiseLike<unknown>):
 }
 
 function connectTo(url: string): Database {
-  return connect({ url, maxConnections: 4, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  return connect({ url, maxConnections: 4, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
 }

@@ -7,7 +7,6 @@ import { connect } from '../../src/database/connection.js'
 import { loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { migrate } from '../../src/database/migrate.js'
-import { findChromium, howToInstallChromium } from './chromium-binary.js'
 import { findRedisServer, howToInstall } from './redis-binary.js'
 import { templateName } from './template.js'
 
@@ -17,7 +16,6 @@ declare module 'vitest' {
     postgresUrl: string
     /** A program, or null where the tests that need it are skipped */
     redisServer: string | null
-    chromium: string | null
   }
 }
 
@@ -27,8 +25,6 @@ export default async function setUp(project: TestProject) {
   if (redisServer === null && process.env.CI === 'true')
     throw new Error(`No Redis server, and it could not be installed. ${howToInstall}`)
   project.provide('redisServer', redisServer)
-  const chromium = findChromium()
-  project.provide('chromium', chromium)
   execFileSync('npm', ['run', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] })
 
   const dataDirectory = await mkdtemp(join(tmpdir(), 'shop-test-'))
@@ -44,19 +40,19 @@ export default async function setUp(project: TestProject) {
     if (redisServer === null) {
       process.stdout.write(`\nSKIPPED: every test that needs Redis, because there is no redis-server. ${howToInstall}\n`)
     }
-    if (chromium === null) {
-      process.stdout.write(`\nSKIPPED: every test that needs a browser, because there is no Chromium. ${howToInstallChromium}\n`)
-    }
   }
 }
 
 async function createTemplate(url: string): Promise<void> {
-  const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+  // What it holds is thrown away: nothing has to outlive a crash.
+  await admin`alter system set fsync = off`
+  await admin`select pg_reload_conf()`
   await admin.unsafe(`create database ${templateName}`)
   await admin.end()
   const templateUrl = new URL(url)
   templateUrl.pathname = `/${templateName}`
-  const template = connect({ url: templateUrl.href, maxConnections: 2, statementTimeoutMs: 30_000, connectTimeoutMs: 5_000 })
+  const template = connect({ url: templateUrl.href, maxConnections: 2, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
   await migrate(template)
   await loadDemoDataOnce(template)
   await template`delete from cache_outbox`

@@ -83,12 +83,12 @@ async function form(nodes: readonly Node[]): Promise<void> {
   for (const { port } of nodes.slice(1)) await first.client.call('CLUSTER', 'MEET', '127.0.0.1', port)
   const everywhere = async (condition: (info: string) => boolean) =>
     (await Promise.all(nodes.map(({ client }) => client.cluster('INFO')))).every(condition)
-  await until(() => everywhere((info) => info.includes(`cluster_known_nodes:${nodes.length}`)), 20_000)
+  await until(() => everywhere((info) => info.includes(`cluster_known_nodes:${nodes.length}`)))
   for (const [index, { client }] of replicas.entries()) {
     const master = masters[index] as Node
     await until(async () => (await client.call('CLUSTER', 'REPLICATE', master.id).catch(() => null)) === 'OK')
   }
-  await until(() => everywhere((info) => info.includes('cluster_state:ok')), 20_000)
+  await until(() => everywhere((info) => info.includes('cluster_state:ok')))
   const linked = async ({ client }: Node) => (await client.info('replication')).includes('master_link_status:up')
-  await until(async () => (await Promise.all(replicas.map(linked))).every(Boolean), 20_000)
+  await until(async () => (await Promise.all(replicas.map(linked))).every(Boolean))
 }

@@ -51,7 +51,7 @@ export async function startSentinels(): Promise<TestSentinels> {
   }
   const start = async () => {
     for (const sentinel of sentinels) sentinel.start()
-    await until(async () => (await Promise.all(sentinels.map(knowsAll))).every(Boolean), 20_000)
+    await until(async () => (await Promise.all(sentinels.map(knowsAll))).every(Boolean))
   }
   const signalAll = (name: NodeJS.Signals) => {
     for (const sentinel of sentinels) sentinel.signal(name)

@@ -63,7 +63,7 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
 export function redisOptions(url: string): RedisStoreOptions {
   return {
     ...{ target: { kind: 'server', url }, connections: 1, channel: 'test:removals' },
-    ...{ commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} },
+    ...{ commandTimeoutMs: 60_000, healthIntervalMs: 1000, log: () => {} },
   }
 }
 

@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { type Built, query, ready, runBuilt } from '../helpers/built.js'
-import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
@@ -37,7 +34,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     redis = await startRedis()
     app = await startTestApp({
       redisUrl: redis.url,
-      env: { CACHE_NEAR_MB: '8', MAX_IN_FLIGHT: '2', DATABASE_TIMEOUT_MS: '60000' },
+      env: { CACHE_NEAR_MB: '8', MAX_IN_FLIGHT: '2' },
     })
     const hot = 'query Hot($id: ID!) { product(id: $id) { id } }'
     const askHot = (id: string) =>
@@ -79,7 +76,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
 
   test('those that are cut off with their connection leave their place, also one whose answer waits behind another', async () => {
     redis = await startRedis()
-    app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2', DATABASE_TIMEOUT_MS: '60000' } })
+    app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2' } })
     release = await lock(app.database, 'lock table products in access exclusive mode')
     const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
     for (const id of [10, 11]) {
@@ -101,97 +98,3 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     expect(both.map(({ status }) => status)).toEqual([200, 200])
   })
 })
-
-describe('with more requests than can be answered', () => {
-  let built: Built | undefined
-  let database: TestDatabase
-  afterEach(async () => {
-    built?.child.kill('SIGTERM')
-    await built?.exited
-    await database.drop()
-  })
-
-  /** From clients that give nothing up: each asks again as soon as it is answered, on connections that stay open. */
-  async function offer(url: string, durationMs: number) {
-    const endAt = performance.now() + durationMs
-    const answers: Answered[] = []
-    const client = async (_: unknown, index: number) => {
-      for (let count = 0; performance.now() < endAt; count += 1) {
-        const startedAt = performance.now()
-        const body = JSON.stringify({ query: expensive(`${durationMs}_${index}_${count}`) })
-        const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-        const text = await response.text()
-        const retryAfter = response.headers.get('retry-after')
-        answers.push({ status: response.status, ms: performance.now() - startedAt, retryAfter, text })
-      }
-    }
-    await Promise.all(Array.from({ length: clients }, client))
-    return answers
-  }
-
-  async function measure(maxDelayMs: number) {
-    built = runBuilt({ DATABASE_URL: database.url, LOG_LEVEL: 'warn', MAX_EVENT_LOOP_DELAY_MS: String(maxDelayMs) })
-    const url = await ready(built)
-    // Time for the processes to be warm, and for a burst to be over
-    await offer(url, 3_000)
-    const before = await memoryOf(built)
-    const answers = await offer(url, 4_000)
-    const grownMb = (await memoryOf(built)) - before
-    const health = await fetch(new URL('/health', url))
-    const afterwards = await query(url, product(1))
-    const output = built.output()
-    built.child.kill('SIGTERM')
-    await built.exited
-    return { answers, grownMb, health, afterwards, output }
-  }
-
-  test('those that would wait too long are refused early, so that the others are answered early; it recovers by itself', async () => {
-    database = await createDatabase()
-    const unprotected = await measure(60_000)
-    expect(statusesOf(unprotected.answers)).toEqual([200])
-
-    const shed = await measure(20)
-    expect(statusesOf(shed.answers)).toEqual([200, 503])
-    expect(shed.answers.find(({ status }) => status === 503)).toMatchObject({
-      retryAfter: '1',
-      text: expect.stringContaining('"code":"OVERLOADED"'),
-    })
-    expect(medianOf(shed.answers, 200)).toBeLessThan(medianOf(unprotected.answers, 200) / 2)
-    expect(medianOf(shed.answers, 503)).toBeLessThan(medianOf(unprotected.answers, 200) / 2)
-    // Nearly all of it is room that V8 makes for garbage.
-    expect(shed.grownMb).toBeLessThan(400)
-    expect(shed.health.status).toBe(200)
-    expect(shed.afterwards.data).toEqual({ product: { id: 'product_1' } })
-    expect(shed.output).toContain('overloaded')
-    expect(unprotected.output).not.toContain('overloaded')
-  }, 90_000)
-})
-
-const clients = 60
-
-interface Answered {
-  status: number
-  ms: number
-  retryAfter: string | null
-  text: string
-}
-
-function statusesOf(answers: readonly Answered[]): number[] {
-  return [...new Set(answers.map(({ status }) => status))].sort()
-}
-
-/** Resident, in megabytes */
-async function memoryOf({ child }: Built): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
-}
-
-function medianOf(answers: readonly Answered[], status: number): number {
-  const sorted = answers.filter((its) => its.status === status).map(({ ms }) => ms)
-  return sorted.sort((a, b) => a - b)[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-/** A document that nobody has sent before: dear to parse and validate, with a short answer */
-function expensive(name: string): string {
-  return `# ${name}\n{ product(id: "product_1") { ${'id name price '.repeat(150)} } }`
-}

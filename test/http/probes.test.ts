@@ -1,12 +1,13 @@
 import { Agent, request } from 'node:http'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type HealthReport, oneAtATime } from '../../src/http/health.js'
-import { Lane } from '../../src/lane/lane.js'
-import { startTestApp, type TestApp } from '../helpers/app.js'
+import { startTestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
+import { ready as becomesReady, query, runBuilt } from '../helpers/built.js'
 import { createDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
+import { readMetrics, sumOf } from '../helpers/prometheus.js'
 import { freePort, noRedis, startRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -40,7 +41,7 @@ describe('the probes', () => {
   })
 
   test('without its database it is alive but not ready, until the database is back', async () => {
-    const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '1000' })
+    const { app, proxy, stop } = await startBehindProxy({})
     proxy.cut()
     expect(await probe(app.origin, '/readyz')).toMatchObject({ status: 503, body: { state: 'database-away' } })
     expect(await probe(app.origin, '/livez')).toMatchObject(alive)
@@ -68,7 +69,7 @@ describe('the probes', () => {
 describe.skipIf(noRedis)('with Redis', () => {
   test('it stays ready when Redis is away', async () => {
     const redis = await startRedis()
-    const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_TIMEOUT_MS: '100', REDIS_HEALTH_INTERVAL_MS: '50' } })
+    const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_HEALTH_INTERVAL_MS: '50' } })
     await redis.kill()
     await until(async () => (await probe(app.origin, '/health')).body.status === 'degraded')
     expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
@@ -97,40 +98,45 @@ describe.skipIf(noRedis)('with Redis', () => {
 })
 
 describe('a process that is told to stop', () => {
-  afterEach(() => vi.restoreAllMocks())
-
   test('says that it is leaving, and goes on answering, in the lane too, each time ending the connection', async () => {
-    const app = await startTestApp({ env: { SHUTDOWN_DELAY_MS: '3000' } })
+    const database = await createDatabase()
+    const built = runBuilt({ DATABASE_URL: database.url, SHUTDOWN_DELAY_MS: '600000' })
+    const { origin } = new URL(await becomesReady(built))
+    const inLane = async () => sumOf(await readMetrics(origin), 'graphql_requests_total', { way: 'lane' })
     const agent = new Agent({ keepAlive: true })
     for (let times = 0; times < 3; times++)
-      expect(await hotQuery(app, agent)).toEqual({ connection: 'keep-alive', name: 'string' })
+      expect(await hotQuery(origin, agent)).toEqual({ connection: 'keep-alive', name: 'string' })
+    await until(async () => (await inLane()) === 1)
 
-    let isStopped = false
-    const stopped = app.stop().then(() => {
-      isStopped = true
-    })
-    const lane = vi.spyOn(Lane.prototype, 'run')
-    expect(await hotQuery(app, agent)).toEqual({ connection: 'close', name: 'string' })
-    expect(lane).toHaveBeenCalledOnce()
-    expect(lane.mock.results[0]?.value).toBeDefined()
-    expect(await probe(app.origin, '/readyz')).toEqual({ status: 503, connection: 'close', body: { state: 'leaving' } })
-    expect(await probe(app.origin, '/livez')).toMatchObject(alive)
+    built.child.kill('SIGTERM')
+    await until(async () => (await probe(origin, '/readyz')).status === 503)
+    expect(await probe(origin, '/readyz')).toEqual({ status: 503, connection: 'close', body: { state: 'leaving' } })
+    expect(await probe(origin, '/livez')).toMatchObject(alive)
+    expect(await hotQuery(origin, agent)).toEqual({ connection: 'close', name: 'string' })
+    await until(async () => (await inLane()) === 2)
     const mutation = 'mutation { updateProductStock(productId: "product_1", stock: 42) { product { stock } } }'
-    expect((await app.query(mutation)).data).toEqual({ updateProductStock: { product: { stock: 42 } } })
-    expect(isStopped).toBe(false)
+    expect((await query(`${origin}/graphql`, mutation)).data).toEqual({ updateProductStock: { product: { stock: 42 } } })
+    expect(built.child.exitCode).toBeNull()
 
-    await stopped
-    await expect(fetch(`${app.origin}/livez`)).rejects.toThrow()
     agent.destroy()
+    built.child.kill('SIGKILL')
+    await built.exited
+    await database.drop()
+  })
+
+  test('answers no more after the delay', async () => {
+    const app = await startTestApp({ env: { SHUTDOWN_DELAY_MS: '100' } })
+    await app.stop()
+    await expect(fetch(`${app.origin}/livez`)).rejects.toThrow()
   })
 })
 
 /** What the header says about the connection, and the type of what was asked for */
-function hotQuery(app: TestApp, agent: Agent): Promise<{ connection: string | undefined; name: string }> {
+function hotQuery(origin: string, agent: Agent): Promise<{ connection: string | undefined; name: string }> {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify({ query: '{ product(id: "product_2") { name } }' })
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const sent = request(`${app.origin}/graphql`, { method: 'POST', agent, headers }, async (response) => {
+    const sent = request(`${origin}/graphql`, { method: 'POST', agent, headers }, async (response) => {
       const { data } = JSON.parse((await response.setEncoding('utf8').toArray()).join(''))
       resolve({ connection: response.headers.connection, name: typeof data.product.name })
     })

@@ -16,7 +16,7 @@ const hot = '{ hot: product(id: "product_1") { id name } }'
 
 beforeAll(async () => {
   app = await startTestApp({
-    env: { CACHE_NEAR_MB: '8', RECEIVE_TIMEOUT_MS: '400', SEND_TIMEOUT_MS: '400', MAX_CONNECTIONS: '40' },
+    env: { CACHE_NEAR_MB: '8', RECEIVE_TIMEOUT_MS: '1500', SEND_TIMEOUT_MS: '400', MAX_CONNECTIONS: '40' },
   })
   const client = await connect()
   for (let count = 1; count <= 3; count += 1) {
@@ -34,7 +34,7 @@ async function isServed() {
 }
 
 describe('a client that takes its time', () => {
-  test.each([
+  test.concurrent.each([
     ['says nothing at all', ''],
     ['sends half of its headers', 'POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n'],
     ['sends half of a body that the lane would take', postText(hot).slice(0, -10)],
@@ -48,7 +48,7 @@ describe('a client that takes its time', () => {
     await isServed()
   })
 
-  test('and sends its body byte by byte, is cut off, however long it goes on', async () => {
+  test.concurrent('and sends its body byte by byte, is cut off, however long it goes on', async () => {
     const client = await connect()
     const text = postText(hot)
     client.socket.write(text.slice(0, -100))

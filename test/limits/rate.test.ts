@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { customerToken, secret } from '../helpers/tokens.js'
+import { until } from '../helpers/until.js'
 
 /** 101 points: a budget of 105 is overdrawn by the second, and needs the better part of a minute. */
 const page = '{ products(first: 100) { nodes { id } } }'
@@ -140,7 +141,7 @@ describe.skipIf(noRedis)('over processes that share Redis', () => {
   let other: TestApp
   beforeAll(async () => {
     redis = await startRedis()
-    const env = { RATE_LIMIT: '2000', TRUSTED_PROXIES: '1', REDIS_TIMEOUT_MS: '1000' }
+    const env = { RATE_LIMIT: '2000', TRUSTED_PROXIES: '1' }
     one = await startTestApp({ redisUrl: redis.url, env })
     other = await startTestApp({ redisUrl: redis.url, env, database: one.database })
   })
@@ -153,6 +154,7 @@ describe.skipIf(noRedis)('over processes that share Redis', () => {
 
   test('a budget is the same for all, within a twentieth for each', async () => {
     const client = from('192.0.2.1')
+    const startedAt = performance.now()
     let answered = 0
     let refused = 0
     while (refused < 2) {
@@ -162,9 +164,9 @@ describe.skipIf(noRedis)('over processes that share Redis', () => {
         else refused += 1
       }
     }
-    // What is forgiven meanwhile comes on top: on a slow machine, some.
+    const forgiven = ((performance.now() - startedAt) / 60_000) * 2_000
     expect(answered * 101).toBeGreaterThanOrEqual(2_000)
-    expect(answered * 101).toBeLessThanOrEqual(2_000 + 2 * (100 + 101) + 1_000)
+    expect(answered * 101).toBeLessThanOrEqual(2_000 + 2 * (100 + 101) + forgiven)
     const [key] = await redis.client.keys('ecommerce:budgets:*')
     expect(key).toBe('ecommerce:budgets:192.0.2.1')
     expect(await redis.client.pttl(key as string)).toBeGreaterThan(0)
@@ -178,9 +180,7 @@ describe.skipIf(noRedis)('over processes that share Redis', () => {
       expect(answered * 101).toBeGreaterThanOrEqual(2_000)
     }
     await redis.start()
-    // What one of them tells alone is forgiven before long.
-    const toldByBoth = async () => Number.parseFloat((await redis.client.get('ecommerce:budgets:192.0.2.2')) ?? '0') > 2_500
-    await vi.waitUntil(toldByBoth, { timeout: 15_000, interval: 50 })
-    expect((await ask(one, page, client)).status).toBe(429)
+    // What one of them used alone is forgiven within some seconds.
+    await until(async () => Number((await ask(one, page, client)).retryAfter) > 20)
   })
 })

@@ -9,10 +9,10 @@ const things = { name: 'things', version: 1, softTtlMs: 60_000, graceMs: 60_000,
 const cache = new Cache({
   store: new RedisStore({
     ...{ target: { kind: 'server', url }, connections: 1, channel: 'removals' },
-    ...{ commandTimeoutMs: 1000, healthIntervalMs: 1000, log: () => {} },
+    ...{ commandTimeoutMs: 60_000, healthIntervalMs: 1000, log: () => {} },
   }),
   ...{ prefix: 'leases', version: 'v1', namespaces: [things], near: null },
-  fetches: { maxRunning: 10, maxRunMs: 60_000, maxWaiting: 10, maxWaitMs: 1_000 },
+  fetches: { maxRunning: 10, maxRunMs: 60_000, maxWaiting: 10, maxWaitMs: 60_000 },
   ...{ leaseMs: 400, leaseWaitMs: 60_000, createToken: createTokenSource(), now: Date.now, random: Math.random },
   sleep,
 })

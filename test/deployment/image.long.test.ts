@@ -78,7 +78,7 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
   test('runs as a user that may write nothing, is found healthy, answers, and stops when it is told to', async () => {
     const port = String(await freePort())
     const { child, output, exited } = run(image.command, { PORT: port, DATABASE_URL: database.url, AUTH_OPEN: 'true' })
-    await until(() => output().includes('Ready'), 20_000)
+    await until(() => output().includes('Ready'))
     if (process.getuid?.() === 0) expect(await readFile(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^Uid:\s1000\s1000/m)
     expect(await query(`http://127.0.0.1:${port}/graphql`, '{ order(id: "order_1") { id } }')).toEqual({
       data: { order: { id: 'order_1' } },

@@ -29,7 +29,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     apps = []
     database = await createDatabase()
     sentinels = await startSentinels()
-  }, 60_000)
+  })
   afterEach(async () => {
     await Promise.all(apps.map((app) => app.stop()))
     await sentinels.stop()
@@ -98,17 +98,17 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     const generation = await sentinels.master.client.get('ecommerce:v1:products')
     await sentinels.master.kill()
     const [killedAt, readsBefore] = [written, reads]
-    await until(() => sentinels.isMaster(sentinels.replica), 30_000)
-    await until(async () => (await isHealthy(app)) && (await isHealthy(other)), 30_000)
+    await until(() => sentinels.isMaster(sentinels.replica))
+    await until(async () => (await isHealthy(app)) && (await isHealthy(other)))
     expect(written).toBeGreaterThan(killedAt)
     expect(reads).toBeGreaterThan(readsBefore)
-    await until(async () => (await isWarm(app)) && (await isWarm(other)), 30_000)
+    await until(async () => (await isWarm(app)) && (await isWarm(other)))
     running = false
     await Promise.all(load)
     expect(faults).toEqual([])
     expect(await sentinels.replica.client.get('ecommerce:v1:products')).not.toBe(generation)
     await until(async () => (await stockOf(other)) === written, 3_000)
-  }, 90_000)
+  })
 })
 
 const things: Namespace<string> = { name: 'things', version: 1, softTtlMs: 60_000, graceMs: 60_000, negativeTtlMs: 10_000 }
@@ -119,7 +119,7 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
   beforeEach(async () => {
     caches = []
     sentinels = await startSentinels()
-  }, 60_000)
+  })
   afterEach(async () => {
     await Promise.all(caches.map((cache) => cache.close()))
     await sentinels.stop()
@@ -169,7 +169,7 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
     await until(() => cache.trusted && other.trusted)
     expect(await store.identity()).toBe(await info(sentinels.replica, 'run_id'))
     await followsNewsOf(other, cache)
-  }, 60_000)
+  })
 
   test('a master that hands over while it goes on answering is left at once', async () => {
     const [{ cache, store }, { cache: other }] = [await createCache(), await createCache()]
@@ -178,7 +178,7 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
     await until(() => sentinels.isMaster(sentinels.replica))
     await until(async () => cache.trusted && (await store.identity()) === (await info(sentinels.replica, 'run_id')))
     await followsNewsOf(other, cache)
-  }, 60_000)
+  })
 
   test('the credentials and the database number of the first address are for the server, and not told to the sentinels', async () => {
     const { urls, masterName } = sentinels.target
@@ -187,7 +187,7 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
     const { cache } = await createCache({ kind: 'sentinel', urls: [first, ...urls.slice(1)], masterName })
     await until(() => cache.trusted)
     expect(await sentinels.master.client.client('LIST')).toMatch(/ db=3 .* user=shop /)
-  }, 60_000)
+  })
 
   const absences: [string, () => Promise<void>, () => Promise<void>][] = [
     ['are away', () => sentinels.killSentinels(), () => sentinels.startSentinels()],
@@ -201,7 +201,7 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
       expect(cache.trusted).toBe(false)
       expect(await get(cache, 'a')).toBe('a')
       await comeBack()
-      await until(() => cache.trusted, 15_000)
+      await until(() => cache.trusted)
       await until(async () => (await get(cache, 'b')) === 'b' && (await cache.read(things, 'a')).state === 'hit')
       // Those who have a connection go on without them, and can be stopped when that is lost, too.
       await leave()

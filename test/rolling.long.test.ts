@@ -18,5 +18,5 @@ describe.skipIf(noRedis)('processes that are restarted in turn under load', () =
     expect(Math.min(rolled.seen.queries, rolled.orders)).toBeGreaterThan(20)
     await database.drop()
     await redis.stop()
-  }, 120_000)
+  })
 })

@@ -37,7 +37,7 @@ describe.skipIf(noRedis)('the figures of the dashboard', () => {
     for (let times = 0; times < 3; times += 1) await other.query('{ user(id: "user_2") { id } }')
     await other.stop()
     apps.pop()
-    await until(async () => total(await figures(one), ({ requests }) => requests) === 7, 15_000)
+    await until(async () => total(await figures(one), ({ requests }) => requests) === 7)
     const data = await figures(one)
     expect(data).toMatchObject({ of: 'all', backend: 'redis' })
     expect(total(data, ({ namespaces }) => namespaces.users?.misses ?? 0)).toBe(2)
@@ -54,12 +54,12 @@ describe.skipIf(noRedis)('the figures of the dashboard', () => {
     await until(async () => {
       const data = await figures(app)
       return data.of === 'this process' && total(data, ({ requests }) => requests) === 5
-    }, 15_000)
+    })
     await redis.start()
     await until(async () => {
       const data = await figures(app)
       return data.of === 'all' && total(data, ({ requests }) => requests) === 5
-    }, 15_000)
+    })
   })
 
   test('do not take memory of Redis for ever', async () => {

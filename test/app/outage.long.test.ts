@@ -1,0 +1,16 @@
+import { describe, expect, test } from 'vitest'
+import { startBehindProxy } from '../helpers/behind-proxy.js'
+import { until } from '../helpers/until.js'
+
+describe('with a database host that vanished without a word', () => {
+  test('what was sent to it is given up, and answers come again over new connections', async () => {
+    const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '2000' })
+    await app.query('{ order(id: "order_1") { id } }')
+
+    proxy.freeze()
+    const cold = '{ order(id: "order_2") { id } }'
+    expect((await app.query(cold)).errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')
+    await until(async () => (await app.query(cold)).data.order?.id === 'order_2')
+    await stop()
+  })
+})

@@ -1,0 +1,19 @@
+import type { TestProject } from 'vitest/node'
+import { findChromium, howToInstallChromium } from './chromium-binary.js'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A program, or null where the tests that need it are skipped */
+    chromium: string | null
+  }
+}
+
+/** For the long tier only: nothing in the quick one opens a browser. */
+export default function setUp(project: TestProject) {
+  const chromium = findChromium()
+  project.provide('chromium', chromium)
+  return () => {
+    if (chromium !== null) return
+    process.stdout.write(`\nSKIPPED: every test that needs a browser, because there is no Chromium. ${howToInstallChromium}\n`)
+  }
+}

@@ -1,0 +1,3 @@
+import { compareRandomQueries } from './differential.js'
+
+compareRandomQueries(10_000)
