@@ -193,7 +193,7 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   })
   const names = namespaces.map(({ name }) => name)
   const source = createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs })
-  await cache.connect(observers.withoutRelay ? {} : source)
+  await cache.connect(observers.withoutRelay ? { ...source, catchUp: async () => {} } : source)
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))

@@ -121,9 +121,13 @@ export class Cache {
    * could not be reached, for however short a time, it is not trusted before it has been caught up with.
    */
   async connect(source: Partial<ChangeSource> = {}): Promise<void> {
+    const { trust } = this
     await this.store.connect()
     this.watch = this.store.watch?.({
       markerKey: this.markerKey,
+      get registration() {
+        return trust.registration
+      },
       leaseMs: this.near ? this.nearLeaseMs : null,
       removed: (keys) => this.forget(keys),
       missed: () => this.forgetAll(),

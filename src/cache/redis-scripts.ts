@@ -78,8 +78,9 @@ end
 return answer`
 
 /**
- * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. It always
- * writes, which a replica refuses: a master that became one is noticed. On a full server nobody becomes a member, or uses its near store.
+ * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. A marker
+ * that was evicted or flushed is put back: what it stood beside went with it, or is as right as before. The script always writes, which a
+ * replica refuses: a master that became one is noticed. On a full server nobody becomes a member, or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
@@ -90,6 +91,7 @@ else
   redis.call('PEXPIRE', KEYS[2], 60000)
 end
 local number = redis.pcall('GET', KEYS[1])
+if KEYS[3] and ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[3], 'NX') end
 local marker = KEYS[3] and redis.pcall('GET', KEYS[3])
 return {type(number) == 'string' and number or false, type(marker) == 'string' and marker or false}`
 

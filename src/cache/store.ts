@@ -64,6 +64,8 @@ export interface Watch {
 export interface Watcher {
   /** Where the server holds its registration (see ChangeSource) */
   readonly markerKey: string
+  /** What it should find there; undefined while the store is distrusted */
+  readonly registration: string | undefined
   /**
    * How long, after it was last up to date, the watcher may answer from what it keeps; whoever removes something waits for that long at
    * most to hear that it was told. null: it keeps nothing, and nobody waits for it.

@@ -136,7 +136,8 @@ export class Trust {
     const name = `${markerKey}@${server}`
     const known = await this.source.find(name)
     const [marker] = await store.readMany([markerKey])
-    if (known !== null && known === marker) return known
+    // Without a marker, the server was emptied, or has evicted it.
+    if (known !== null && (marker === known || marker === null)) return known
     const registration = await this.source.register(name, known)
     if (registration === null) throw new Error('another process is registering it')
     await store.removeMany(generationKeys)

@@ -21,6 +21,7 @@ describe('the news of removals', () => {
       { channel: 'c', commandTimeoutMs: 60_000, onReplica: () => {}, log: () => {} },
       {
         markerKey: 'm',
+        registration: undefined,
         leaseMs: null,
         removed: (keys) => heard.push(...keys),
         missed: () => heard.push('missed'),

@@ -18,7 +18,7 @@ export async function startFakeRedis(): Promise<FakeRedis> {
   const server = createServer((socket) => {
     socket.setNoDelay(true).on('data', (data) => {
       for (const [, name = ''] of data.toString().matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm)) {
-        if (name.toLowerCase() === 'evalsha') questions += 1
+        if (/^eval(sha)?$/i.test(name)) questions += 1
         else socket.write(replies[name] ?? '+OK\r\n')
       }
     })

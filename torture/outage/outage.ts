@@ -54,13 +54,22 @@ export async function runOutage(shop: ScratchShop, options: OutageOptions, stops
       misses: grown('cache_misses_total'),
     }
   }
-  await sleep(phaseMs)
+  await becomesWarm(served, phaseMs)
   return [
     await observe('with Redis', () => sleep(phaseMs)),
     await observe('process stalled', () => stall(served.pid as number, stalls)),
     await observe('Redis killed', () => shop.redis.kill().then(() => sleep(phaseMs))),
     await observe('Redis back', () => shop.redis.start().then(() => sleep(phaseMs))),
   ]
+}
+
+/** Until no lookup of a whole phase went to the database */
+async function becomesWarm(served: ServedProcess, phaseMs: number): Promise<void> {
+  for (let [misses, before] = [1, 0]; misses > before; ) {
+    before = sumOf(await readMetrics(served.origin), 'cache_misses_total')
+    await sleep(phaseMs)
+    misses = sumOf(await readMetrics(served.origin), 'cache_misses_total')
+  }
 }
 
 async function sampleUntil(ended: Promise<unknown>, served: ServedProcess, { database }: ScratchShop) {
