@@ -5,10 +5,13 @@ import type { Trust } from './trust.js'
 
 /** Asks the store without ever rejecting: what did not come off is counted, and is undefined. */
 export class Attempts {
+  private lastReason = ''
+
   constructor(
     private readonly store: CacheStore,
     private readonly counters: Counters,
     private readonly trust: Trust,
+    private readonly log: (message: string) => void,
   ) {}
 
   /** Whether nothing speaks against the store now, for callers whose own right to answer is short. */
@@ -31,7 +34,15 @@ export class Attempts {
       const isAway = error instanceof StoreUnavailableError
       this.counters.add(namespace.name, isAway ? 'unavailable' : 'refused')
       if (isAway) this.trust.distrust()
+      else this.explain(error)
       return undefined
     }
+  }
+
+  /** What the server says to every command needs one line in the log. */
+  private explain(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    if (reason !== this.lastReason) this.log(`the cache server refuses: ${reason}`)
+    this.lastReason = reason
   }
 }

@@ -82,13 +82,14 @@ export class Cache {
     this.nearLeaseMs = options.near?.maxStalenessMs ?? null
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
+    const { log = () => {} } = options
     this.trust = new Trust({
       ...{ store, sleep, retryMs: distrustRetryMs, reportMs: trustReportMs, now: () => performance.now() },
       markerKey: this.markerKey,
       generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
-      log: options.log ?? (() => {}),
+      log,
     })
-    this.attempts = new Attempts(store, this.counters, this.trust)
+    this.attempts = new Attempts(store, this.counters, this.trust, log)
     const shared = { ...options, keys, counters: this.counters, near: this.near, attempts: this.attempts }
     this.reader = new SlotReader(shared)
     this.entries = new Entries(shared)

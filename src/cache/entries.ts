@@ -187,7 +187,8 @@ export class Entries {
     const header = {
       generation: lease.generation,
       softUntilMs: Math.round(this.options.now() + freshMs),
-      fetchMs: Math.round(fetchMs),
+      // The clock may have been set back meanwhile.
+      fetchMs: Math.max(0, Math.round(fetchMs)),
       version,
     }
     const ttlMs = value === null ? freshMs : freshMs + graceMs

@@ -407,7 +407,7 @@ function sum(numbers: readonly number[]): number {
 
 const removalBatch = 1_000
 /** The server's clock may have been set back since a member said how long it will be one. */
-const maxLeaseMs = 10_000
+const maxLeaseMs = 60_000
 /** A connection is given up when nothing was answered on it for as long as so many commands may take. */
 const silentCommands = 20
 const connected = 'cache server connected'

@@ -133,7 +133,9 @@ export class RedisWatch {
     const keys = [numberKey(this.options.channel), membersKey(this.options.channel)]
     // On a cluster the marker may lie on another node.
     if (!this.source.isCluster) keys.push(watcher.markerKey)
-    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, watcher.leaseMs ?? '', watcher.registration ?? '')).then(
+    this.inTime(
+      subscriber.client.heartbeat(keys.length, ...keys, this.id, watcher.leaseMs ?? '', watcher.registration ?? ''),
+    ).then(
       ([number, marker]) => this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question),
       (error) => this.fail(error, question),
     )

@@ -9,12 +9,15 @@ export interface TestProxy {
   /** Lets nothing through on the connections that are open, as a host that vanished; new ones are not affected. */
   freeze(): void
   mend(): void
+  /** New connections lead to another port; those that are open stay as they are. */
+  leadTo(port: number): void
   stop(): Promise<void>
 }
 
-export async function startProxy(targetPort: number): Promise<TestProxy> {
+export async function startProxy(firstTarget: number): Promise<TestProxy> {
   const sockets = new Set<Socket>()
   let open = true
+  let targetPort = firstTarget
   const server = createServer((client) => {
     if (!open) return client.destroy()
     const target = dial(targetPort, '127.0.0.1')
@@ -46,6 +49,9 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     },
     mend() {
       open = true
+    },
+    leadTo(port) {
+      targetPort = port
     },
     async stop() {
       cut()
