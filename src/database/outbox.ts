@@ -21,19 +21,21 @@ export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]
 }
 
 /**
- * Takes rows that are due, the newest first, and asks other processes to leave them alone for `claimMs`. The claim is committed before
- * this returns, so a process that stops right after it holds no lock and delays these rows by that time. Namespaces that this version
- * of the program does not know are left alone.
+ * Takes rows that are due, of those behind the row `after` the newest first, and asks other processes to leave them alone for `claimMs`. The
+ * claim is committed before this returns, so a process that stops right after it holds no lock and delays these rows by that time.
+ * Namespaces that this version of the program does not know are left alone.
  */
 export async function claimOutboxRows(
   database: Queryable,
-  { namespaces, limit, claimMs }: { namespaces: readonly string[]; limit: number; claimMs: number },
+  { namespaces, after, limit, claimMs }: { namespaces: readonly string[]; after: number; limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
-  // due_at carries the claim: processes of the version before this one respect it, too.
+  // due_at carries the claim: processes of the version before this one respect it, too. The planner takes "= any" for rare, and would sort
+  // a whole backlog.
   const rows = await database<Aged<OutboxRow>[]>`
     update cache_outbox set due_at = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
-      select id from cache_outbox where due_at <= clock_timestamp() and namespace = any(${namespaces as string[]})
+      select id from cache_outbox
+      where id > ${after} and due_at <= clock_timestamp() and array_position(${namespaces as string[]}::text[], namespace) is not null
       order by id desc limit ${limit} for update skip locked))
     returning id, namespace, entry, list, ${ageOf(database)}`
   return rows.map(withTime)
@@ -44,28 +46,36 @@ export async function deleteOutboxRows(database: Queryable, rows: readonly Outbo
 }
 
 export interface OutboxContent {
-  /** Each entry and list once. A namespace with more than `maxKeys` of them is one change, of the whole namespace. */
+  /** Each entry and list once. A namespace with more than `maxRows` rows is one change, of the whole namespace. */
   changes: OutboxChange[]
   /** The transactions whose rows these are */
   snapshot: string
+  lastId: number
 }
 
 /** All that is committed now, due or not, claimed or not. */
 export async function readOutbox(
   database: Queryable,
-  { namespaces, maxKeys }: { namespaces: readonly string[]; maxKeys: number },
+  { namespaces, maxRows }: { namespaces: readonly string[]; maxRows: number },
 ): Promise<OutboxContent> {
-  const rows = await database<(Aged<OutboxChange> & { snapshot: string })[]>`
-    with changes as (
-      select namespace, entry, list, min(written_at) as written_at, count(*) over (partition by namespace) as keys
-      from cache_outbox where namespace = any(${namespaces as string[]}) group by namespace, entry, list
-    ), folded as (
-      select namespace, entry, list, written_at from changes where keys <= ${maxKeys}
+  const rows = await database<(Aged<OutboxChange> & { snapshot: string; lastId: number })[]>`
+    with counted as materialized (
+      select namespace, count(*) as rows, min(written_at) as written_at, max(id) as last_id
+      from cache_outbox where namespace = any(${namespaces as string[]}) group by namespace
+    ), changes as (
+      select namespace, null as entry, null as list, written_at from counted where rows > ${maxRows}
       union all
-      select namespace, null, null, min(written_at) from changes where keys > ${maxKeys} group by namespace
+      select namespace, entry, list, min(written_at) from cache_outbox
+      where namespace in (select namespace from counted where rows <= ${maxRows}) group by namespace, entry, list
     )
-    select namespace, entry, list, ${ageOf(database)}, pg_current_snapshot()::text as snapshot from folded`
-  return { changes: rows.map(({ snapshot: _, ...change }) => withTime(change)), snapshot: rows[0]?.snapshot ?? '' }
+    select namespace, entry, list, ${ageOf(database)}, pg_current_snapshot()::text as snapshot,
+      (select max(last_id) from counted) as "lastId"
+    from changes`
+  const [first] = rows
+  return {
+    changes: rows.map(({ snapshot: _, lastId: __, ...change }) => withTime(change)),
+    ...{ snapshot: first?.snapshot ?? '', lastId: first?.lastId ?? 0 },
+  }
 }
 
 /** Deletes at most `limit` of the rows that were committed in this snapshot, and answers how many. Waits for no lock: locked rows stay. */
@@ -87,7 +97,8 @@ export async function deleteOutboxRowsIn(
 /** When the oldest row was written; undefined where there is none. */
 export async function oldestOutboxRow(database: Queryable, namespaces: readonly string[]): Promise<number | undefined> {
   const rows = await database<{ ageMs: number }[]>`
-    select ${ageOf(database)} from cache_outbox where namespace = any(${namespaces as string[]}) order by id limit 1`
+    select ${ageOf(database)} from cache_outbox
+    where array_position(${namespaces as string[]}::text[], namespace) is not null order by id limit 1`
   return rows[0] && withTime(rows[0]).writtenAt
 }
 

@@ -110,12 +110,12 @@ export class Relay {
 
   /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
   private async deliverDue(): Promise<void> {
-    while ((await this.deliverBatch()) === batchSize && (await this.deliverAll()));
+    while ((await this.deliverBatch(0)) === batchSize && (await this.deliverAll()));
   }
 
-  private async deliverBatch(): Promise<number> {
+  private async deliverBatch(after: number): Promise<number> {
     const { database } = this.options
-    const rows = await claimOutboxRows(database, { namespaces: this.names, limit: batchSize, claimMs })
+    const rows = await claimOutboxRows(database, { namespaces: this.names, after, limit: batchSize, claimMs })
     if (rows.length === 0) {
       this.owedSince = undefined
       return 0
@@ -125,14 +125,14 @@ export class Relay {
     return rows.length
   }
 
-  /** Answers whether the cache confirmed. The cost depends on how many keys are wrong, and not on how many rows say so. */
+  /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
   private async deliverAll(): Promise<boolean> {
     const { database } = this.options
-    const { changes, snapshot } = await readOutbox(database, { namespaces: this.names, maxKeys })
+    const { changes, snapshot, lastId } = await readOutbox(database, { namespaces: this.names, maxRows })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes))) return false
     const which = { namespaces: this.names, snapshot, limit: maxDeletedAtOnce }
-    while ((await deleteOutboxRowsIn(database, which)) === maxDeletedAtOnce);
+    while ((await deleteOutboxRowsIn(database, which)) === maxDeletedAtOnce) await this.deliverBatch(lastId)
     return true
   }
 
@@ -176,7 +176,7 @@ const batchSize = 500
 /** For a process that stops with rows in hand: so long others leave them alone. */
 const claimMs = 500
 /** Of a namespace, in what is carried at once; with more the namespace is given up. */
-const maxKeys = 2_000
+const maxRows = 2_000
 /** So that a statement takes far less time than one may */
 const maxDeletedAtOnce = 20_000
 
