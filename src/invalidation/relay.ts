@@ -127,13 +127,17 @@ export class Relay {
 
   /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
   private async deliverAll(): Promise<boolean> {
-    const { database } = this.options
-    const { changes, snapshot, lastId } = await readOutbox(database, { namespaces: this.names, maxRows })
+    const { changes, snapshot, lastId } = await readOutbox(this.options.database, { namespaces: this.names, maxRows })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes))) return false
-    const which = { namespaces: this.names, snapshot, limit: maxDeletedAtOnce }
-    while ((await deleteOutboxRowsIn(database, which)) === maxDeletedAtOnce) await this.deliverBatch(lastId)
+    // What stays is delivered once more.
+    await this.deleteAll(snapshot, lastId).catch((error) => this.report(error))
     return true
+  }
+
+  private async deleteAll(snapshot: string, lastId: number): Promise<void> {
+    const which = { namespaces: this.names, snapshot, limit: maxDeletedAtOnce }
+    while ((await deleteOutboxRowsIn(this.options.database, which)) === maxDeletedAtOnce) await this.deliverBatch(lastId)
   }
 
   private async deliver(changes: readonly OutboxChange[]): Promise<boolean> {
