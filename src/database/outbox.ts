@@ -29,18 +29,21 @@ export interface OutboxReader {
 }
 
 /**
- * Takes rows that are due and owed to this store, the newest first, and asks its other processes to leave them alone for `claimMs`. The
- * claim is committed before this returns, so a process that stops right after it holds no lock and delays these rows by that time.
+ * Takes rows that are due and owed to this store, of those behind the row `after` the newest first, and asks its other processes to leave
+ * them alone for `claimMs`. The claim is committed before this returns, so a process that stops right after it holds no lock and delays
+ * these rows by that time.
  */
 export async function claimOutboxRows(
   database: Queryable,
-  { store, namespaces, limit, claimMs }: OutboxReader & { limit: number; claimMs: number },
+  { store, namespaces, after, limit, claimMs }: OutboxReader & { after: number; limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
+  // The planner takes "= any" for rare, and would sort a whole backlog.
   const rows = await database<Aged<OutboxRow>[]>`
     update cache_outbox set claimed_by = ${store}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
       select id from cache_outbox
-      where due_at <= clock_timestamp() and namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
+      where id > ${after} and due_at <= clock_timestamp() and array_position(${namespaces as string[]}::text[], namespace) is not null
+        and not delivered_to @> array[${store}::bigint]
         and (claimed_by is distinct from ${store} or claimed_until <= clock_timestamp())
       order by id desc limit ${limit} for update skip locked))
     returning id, namespace, entry, list, ${ageOf(database)}`
@@ -89,30 +92,39 @@ export async function deleteDeliveredOutboxRows(database: Queryable, limit: numb
 }
 
 export interface OutboxContent {
-  /** Each entry and list once. A namespace with more than `maxKeys` of them is one change, of the whole namespace. */
+  /** Each entry and list once. A namespace with more than `maxRows` rows is one change, of the whole namespace. */
   changes: OutboxChange[]
   /** The transactions whose rows these are */
   snapshot: string
+  lastId: number
 }
 
 /** All that is committed and owed to this store now, due or not, claimed or not. */
 export async function readOutbox(
   database: Queryable,
-  { store, namespaces, maxKeys }: OutboxReader & { maxKeys: number },
+  { store, namespaces, maxRows }: OutboxReader & { maxRows: number },
 ): Promise<OutboxContent> {
-  const rows = await database<(Aged<OutboxChange> & { snapshot: string })[]>`
-    with changes as (
-      select namespace, entry, list, min(written_at) as written_at, count(*) over (partition by namespace) as keys
+  const rows = await database<(Aged<OutboxChange> & { snapshot: string; lastId: number })[]>`
+    with counted as materialized (
+      select namespace, count(*) as rows, min(written_at) as written_at, max(id) as last_id
       from cache_outbox
       where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
-      group by namespace, entry, list
-    ), folded as (
-      select namespace, entry, list, written_at from changes where keys <= ${maxKeys}
+      group by namespace
+    ), changes as (
+      select namespace, null as entry, null as list, written_at from counted where rows > ${maxRows}
       union all
-      select namespace, null, null, min(written_at) from changes where keys > ${maxKeys} group by namespace
+      select namespace, entry, list, min(written_at) from cache_outbox
+      where namespace in (select namespace from counted where rows <= ${maxRows}) and not delivered_to @> array[${store}::bigint]
+      group by namespace, entry, list
     )
-    select namespace, entry, list, ${ageOf(database)}, pg_current_snapshot()::text as snapshot from folded`
-  return { changes: rows.map(({ snapshot: _, ...change }) => withTime(change)), snapshot: rows[0]?.snapshot ?? '' }
+    select namespace, entry, list, ${ageOf(database)}, pg_current_snapshot()::text as snapshot,
+      (select max(last_id) from counted) as "lastId"
+    from changes`
+  const [first] = rows
+  return {
+    changes: rows.map(({ snapshot: _, lastId: __, ...change }) => withTime(change)),
+    ...{ snapshot: first?.snapshot ?? '', lastId: first?.lastId ?? 0 },
+  }
 }
 
 /**
@@ -144,7 +156,8 @@ export async function confirmOutboxRowsIn(
 /** When the oldest row was written; undefined where there is none. */
 export async function oldestOutboxRow(database: Queryable, namespaces: readonly string[]): Promise<number | undefined> {
   const rows = await database<{ ageMs: number }[]>`
-    select ${ageOf(database)} from cache_outbox where namespace = any(${namespaces as string[]}) order by id limit 1`
+    select ${ageOf(database)} from cache_outbox
+    where array_position(${namespaces as string[]}::text[], namespace) is not null order by id limit 1`
   return rows[0] && withTime(rows[0]).writtenAt
 }
 

@@ -129,12 +129,12 @@ export class Relay {
 
   /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
   private async deliverDue(registration: string): Promise<void> {
-    while ((await this.deliverBatch(registration)) === batchSize && (await this.deliverAll(registration)));
+    while ((await this.deliverBatch(registration, 0)) === batchSize && (await this.deliverAll(registration)));
   }
 
-  private async deliverBatch(registration: string): Promise<number> {
+  private async deliverBatch(registration: string, after: number): Promise<number> {
     const { database } = this.options
-    const rows = await claimOutboxRows(database, { ...this.reader(registration), limit: batchSize, claimMs })
+    const rows = await claimOutboxRows(database, { ...this.reader(registration), after, limit: batchSize, claimMs })
     if (rows.length === 0) {
       this.owedSince = undefined
       return 0
@@ -144,15 +144,20 @@ export class Relay {
     return rows.length
   }
 
-  /** Answers whether the cache confirmed. The cost depends on how many keys are wrong, and not on how many rows say so. */
+  /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
   private async deliverAll(registration: string): Promise<boolean> {
-    const { database } = this.options
-    const { changes, snapshot } = await readOutbox(database, { ...this.reader(registration), maxKeys })
+    const { changes, snapshot, lastId } = await readOutbox(this.options.database, { ...this.reader(registration), maxRows })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes))) return false
-    const which = { ...this.reader(registration), snapshot, limit: maxConfirmedAtOnce }
-    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce);
+    // What stays is delivered once more.
+    await this.confirmAll(registration, snapshot, lastId).catch((error) => this.report(error))
     return true
+  }
+
+  private async confirmAll(registration: string, snapshot: string, lastId: number): Promise<void> {
+    const { database } = this.options
+    const which = { ...this.reader(registration), snapshot, limit: maxConfirmedAtOnce }
+    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce) await this.deliverBatch(registration, lastId)
   }
 
   private async deliver(changes: readonly OutboxChange[]): Promise<boolean> {
@@ -244,7 +249,7 @@ const waitPauseMs = 5
 /** For a process that stops with rows in hand: so long others leave them alone. */
 const claimMs = 500
 /** Of a namespace, in what is carried at once; with more the namespace is given up. */
-const maxKeys = 2_000
+const maxRows = 2_000
 /** So that a statement takes far less time than one may */
 const maxConfirmedAtOnce = 20_000
 
