@@ -30,7 +30,12 @@ export interface TestAppOptions {
 }
 
 /** The whole application on a free port, with a database of its own. */
-export async function startTestApp({ redisUrl, database: shared, withoutRelay = false, env }: TestAppOptions = {}): Promise<TestApp> {
+export async function startTestApp({
+  redisUrl,
+  database: shared,
+  withoutRelay = false,
+  env,
+}: TestAppOptions = {}): Promise<TestApp> {
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
