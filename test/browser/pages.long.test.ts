@@ -141,7 +141,7 @@ describe.skipIf(noBrowser)('the pages', () => {
 
 /** Its lines are rendered as far as they are in sight. */
 async function responseContains(page: Page, text: string): Promise<void> {
-  await page.locator('.result-window').getByText(text).first().waitFor({ timeout: 8_000 })
+  await page.locator('.result-window').getByText(text).first().waitFor()
 }
 
 /** Not Page.waitForFunction: it is evaluated again inside of the page, where the policy refuses that. */

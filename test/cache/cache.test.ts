@@ -135,6 +135,17 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.remainingTtlMs(things, 'b')).toBe(null)
     })
 
+    test('a clock that is set back during a fetch does no harm to what is filled', async () => {
+      const clock = createClock()
+      const [cache] = await createCaches(1, clock)
+      const fetch = async () => {
+        clock.advance(-3_600_000)
+        return new Map([['a', { name: 'A' }]])
+      }
+      await settle(cache, ['a'], fetch)
+      expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: { name: 'A' } })
+    })
+
     test('an invalidated entry is fetched again', async () => {
       const [cache, other] = await createCaches(2)
       const rows = { a: { name: 'old' }, b: { name: 'B' } }

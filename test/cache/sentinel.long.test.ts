@@ -107,7 +107,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     await Promise.all(load)
     expect(faults).toEqual([])
     expect(await sentinels.replica.client.get('ecommerce:v1:products')).not.toBe(generation)
-    await until(async () => (await stockOf(other)) === written, 3_000)
+    await until(async () => (await stockOf(other)) === written)
   })
 })
 
@@ -152,8 +152,8 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
   async function followsNewsOf(other: Cache, cache: Cache) {
     await until(async () => (await get(cache, 'new')) === 'new' && (await readsNear(cache)))
     await until(() => other.trusted)
-    expect(await other.invalidate(things, { ids: ['a'] })).toBe(true)
-    await until(async () => (await cache.read(things, 'a')).state === 'miss', 1_000)
+    await until(() => other.invalidate(things, { ids: ['a'] }))
+    await until(async () => (await cache.read(things, 'a')).state === 'miss')
   }
 
   test('a master that hangs: the next one is used, also when the old one answers again as if it still were', async () => {
@@ -211,6 +211,5 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
       expect(await get(cache, 'c')).toBe('c')
       await cache.close()
     },
-    60_000,
   )
 })

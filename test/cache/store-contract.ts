@@ -10,6 +10,9 @@ export interface ContractSubject {
   stop(): Promise<void>
 }
 
+/** A time to live that is not over before it was looked at */
+const shortMs = 2_000
+
 /** What every store has to keep to, run against each of them. */
 export function describeStoreContract(name: string, start: () => Promise<ContractSubject>, { skip = false } = {}): void {
   describe.skipIf(skip)(`the store contract: ${name}`, () => {
@@ -91,18 +94,18 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
 
     test('what has a time to live is gone after it, and vacant', async () => {
       const at = key()
-      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: 60 }])
+      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
       expect(await store.readMany([at])).toEqual(['short'])
-      await subject.wait(80)
+      await subject.wait(shortMs + 100)
       expect(await store.readMany([at])).toEqual([null])
       expect(await put(at, 'again')).toEqual([{ swapped: true }])
     })
 
     test('a swap without a time to live lifts the one before', async () => {
       const at = key()
-      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: 60 }])
+      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
       await store.swapMany([{ key: at, when: { state: 'held', expected: 'short' }, value: 'long', ttlMs: null }])
-      await subject.wait(80)
+      await subject.wait(shortMs + 100)
       expect(await store.readMany([at])).toEqual(['long'])
     })
 
@@ -124,9 +127,9 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
 
     test('counts with a time to live are gone after it', async () => {
       const at = key()
-      await store.addCounts(at, 'batch-1', new Map([['hits', 2]]), 60)
+      await store.addCounts(at, 'batch-1', new Map([['hits', 2]]), shortMs)
       expect(await store.readCounts(at)).toEqual(new Map([['hits', 2]]))
-      await subject.wait(80)
+      await subject.wait(shortMs + 100)
       expect(await store.readCounts(at)).toEqual(new Map())
     })
 

@@ -17,11 +17,16 @@ interface TestPage {
 }
 
 export const phone: BrowserContextOptions = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }
+/** No test is about how fast the browser is. */
+const farMs = 60_000
+
 export const dark: BrowserContextOptions = { colorScheme: 'dark' }
 
 /** A real Chromium with an empty profile, which finds no host but this machine. */
 export async function startBrowser(): Promise<TestBrowser> {
-  const browser = await chromium.launch({ executablePath: inject('chromium') as string, args: [...chromiumArguments] })
+  const browser = await chromium.launch({
+    ...{ executablePath: inject('chromium') as string, args: [...chromiumArguments], timeout: farMs },
+  })
   return { open: (url, options, expected) => open(browser, url, options, expected), stop: () => browser.close() }
 }
 
@@ -40,6 +45,7 @@ export async function expectNoOverflow(page: Page): Promise<void> {
 
 async function open(browser: Browser, url: string, options: BrowserContextOptions = {}, expected = /^$/): Promise<TestPage> {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(farMs)
   const page = await context.newPage()
   const { origin } = new URL(url)
   const isOurs = (address: string) => address === '' || address.startsWith(`${origin}/`) || /^(blob|data):/.test(address)

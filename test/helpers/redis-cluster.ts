@@ -11,7 +11,7 @@ import { until } from './until.js'
 /** A real cluster of three masters, each with a replica. */
 export interface TestCluster {
   urls: [string, ...string[]]
-  /** Ends the master that serves this key's slot at once, as a crash would; its replica takes over in a second or two. */
+  /** Ends the master that serves this key's slot at once, as a crash would; its replica takes over in some seconds. */
   killMasterOf(key: string): Promise<void>
   stop(): Promise<void>
 }
@@ -59,7 +59,7 @@ async function startNode(folder: string): Promise<Node> {
   while (port > 55_000) port = await freePort()
   const options = {
     ...{ port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
-    ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 1000 },
+    ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 2000 },
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   const server = spawn(inject('redisServer') ?? 'redis-server', words, { stdio: 'ignore' })

@@ -38,7 +38,12 @@ export async function recordRedis({ url, client }: TestRedis): Promise<RedisReco
 
 const housekeeping = new Set(['echo', 'ping', 'info', 'hello', 'client', 'subscribe'])
 
-/** Counts are saved once a second, and the heartbeat reads the number of the last removal ten times, whatever happens. */
+/** Counts and the dashboard's samples are saved once a second, and the heartbeat comes ten times, whatever happens. */
 function isHousekeepingKey(argument: string): boolean {
-  return argument.endsWith(':counters}') || argument.endsWith(':removals}') || argument.includes(':registration:')
+  return (
+    argument.includes(':history:') ||
+    argument.endsWith(':counters}') ||
+    argument.endsWith(':removals}') ||
+    argument.includes(':registration:')
+  )
 }

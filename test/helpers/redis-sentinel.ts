@@ -13,7 +13,7 @@ import { until } from './until.js'
 export interface TestSentinels {
   target: RedisTarget & { kind: 'sentinel' }
   master: TestRedis
-  /** Becomes the master in a second or two after the master went away or hung. */
+  /** Becomes the master in some seconds after the master went away or hung. */
   replica: TestRedis
   /** Whether most of the sentinels say that it is the master */
   isMaster(server: TestRedis): Promise<boolean>
@@ -89,7 +89,7 @@ async function createSentinel(folder: string, masterPort: string): Promise<Senti
     [
       ...[`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`],
       `sentinel monitor ${masterName} 127.0.0.1 ${masterPort} 2`,
-      `sentinel down-after-milliseconds ${masterName} 500`,
+      `sentinel down-after-milliseconds ${masterName} 2000`,
       `sentinel failover-timeout ${masterName} 2000`,
     ].join('\n'),
   )
