@@ -45,7 +45,7 @@ describe.skipIf(noRedis)('traces', () => {
     await start()
     await ask(order, { 'x-request-id': 'from-the-caller' })
     const spans = await stop()
-    expect(treeOf(spans)).toEqual([
+    expect(withoutRenewals(treeOf(spans))).toEqual([
       'POST /graphql',
       '  query Order',
       '    read orders',
@@ -189,3 +189,8 @@ describe.skipIf(noRedis)('traces', () => {
     expect(collector.spans).toEqual([])
   })
 })
+
+/** A lease is renewed while its statement goes on, which takes that long on a busy machine only. */
+function withoutRenewals(tree: readonly string[]): string[] {
+  return tree.filter((line, index) => !line.endsWith('EVALSHA lease') || tree[index - 1]?.endsWith('MGET'))
+}
