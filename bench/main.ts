@@ -5,6 +5,7 @@ import { compare, estimateSeconds } from './commands/compare.js'
 import { invalidation } from './commands/invalidation.js'
 import { memory } from './commands/memory.js'
 import { start } from './commands/start.js'
+import { writes } from './commands/writes.js'
 import { Interrupted, interruption } from './harness/interruption.js'
 import { Stops, type World } from './harness/stops.js'
 import { type CommandName, type Options, readOptions, usage } from './options.js'
@@ -20,6 +21,7 @@ const commands: Record<CommandName, Command> = {
   invalidation: { run: invalidation, seconds: ({ quick }) => (quick ? 10 : 90) },
   memory: { run: memory, seconds: ({ quick }) => (quick ? 10 : 90) },
   start: { run: start, seconds: () => 20 },
+  writes: { run: writes, seconds: ({ quick, against }) => (quick ? 20 : 60) * (against === undefined ? 1 : 2) },
 }
 
 /** What installing may take beyond the estimate, which a slow machine may need three times */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { type QueryName, queryNames } from './harness/queries.js'
 import { type ServerName, serverNames } from './harness/server-names.js'
 
-const commandNames = ['compare', 'cold', 'invalidation', 'memory', 'start'] as const
+const commandNames = ['compare', 'cold', 'invalidation', 'memory', 'start', 'writes'] as const
 export type CommandName = (typeof commandNames)[number]
 
 export interface Options {
@@ -16,11 +16,14 @@ export interface Options {
   queries: readonly QueryName[]
   /** Every server gets the V8 flags of the project's start script. */
   sameFlags: boolean
+  /** Another checkout, built, to be measured in turn with this one */
+  against: string | undefined
 }
 
 export const usage = `Usage: npm run bench -- [compare] [--rounds 3] [--seconds 5] [--connections 50] [--only limit,ours-near] [--queries Q1,Q2]
                                 [--same-flags] [--quick]
-       npm run bench -- cold|invalidation|memory|start [--quick]`
+       npm run bench -- cold|invalidation|memory|start [--quick]
+       npm run bench -- writes [--against FOLDER, another checkout that was built] [--quick]`
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
@@ -28,12 +31,17 @@ const ofCompare = { rounds: text, seconds: text, connections: text, only: text, 
 
 /** Throws an Error that says which option is wrong. */
 export function readOptions(args: string[]): Options {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...ofCompare, quick: flag } })
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { ...ofCompare, against: text, quick: flag },
+  })
   const [command = 'compare', ...others] = positionals
   if (!isOneOf(commandNames, command)) throw new Error(`There is no command "${command}", only ${commandNames.join(', ')}.`)
   if (others.length > 0) throw new Error(`One command at a time, not also "${others.join(' ')}".`)
   const misplaced = Object.keys(ofCompare).find((name) => command !== 'compare' && values[name as keyof typeof values])
   if (misplaced) throw new Error(`--${misplaced} is for compare, not for ${command}.`)
+  if (values.against !== undefined && command !== 'writes') throw new Error(`--against is for writes, not for ${command}.`)
   const { quick } = values
   return {
     command,
@@ -44,6 +52,7 @@ export function readOptions(args: string[]): Options {
     servers: someOf('only', serverNames, values.only),
     queries: someOf('queries', queryNames, values.queries),
     sameFlags: values['same-flags'],
+    against: values.against,
   }
 }
 

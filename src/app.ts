@@ -174,6 +174,8 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   const feed = connect({
     ...connectionOptions(config, databaseUrl),
     maxConnections: feedConnections,
+    // Rows that come back after a crash of the server are delivered once more.
+    mayLoseCommits: true,
     silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
     ...(observers.onStatement && { onStatement: observers.onStatement }),
   })

@@ -7,7 +7,7 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const thisCheckout = fileURLToPath(new URL('..', import.meta.url))
 const startPatienceMs = 30_000
 const pollMs = 20
 
@@ -19,6 +19,8 @@ export class ServedProcess {
   constructor(
     readonly port: number,
     private readonly env: Readonly<Record<string, string>>,
+    /** Of the checkout that was built */
+    private readonly root = thisCheckout,
   ) {}
 
   get origin(): string {
@@ -49,7 +51,7 @@ export class ServedProcess {
       PORT: String(this.port),
       ...this.env,
     }
-    const child = spawn(process.execPath, startArguments(), {
+    const child = spawn(process.execPath, startArguments(this.root), {
       env: { PATH: process.env.PATH, ...settings },
       // Away from a developer's .env
       cwd: tmpdir(),
@@ -85,7 +87,7 @@ export async function isReady(port: number): Promise<boolean> {
   )
 }
 
-function startArguments(): string[] {
+function startArguments(root: string): string[] {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const [, ...args] = scripts.start.split(' ')
   return args.map((arg: string) => (arg.startsWith('--') ? arg : join(root, arg)))

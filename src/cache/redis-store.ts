@@ -12,7 +12,7 @@ import {
   swapManyScript,
 } from './redis-scripts.js'
 import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
-import { infoField, membersKey, numberKey, RedisWatch } from './redis-watch.js'
+import { acknowledgeSign, infoField, membersKey, numberKey, RedisWatch } from './redis-watch.js'
 import { endWhenSilent } from './silence.js'
 import {
   type Addition,
@@ -195,7 +195,7 @@ export class RedisStore implements CacheStore {
         client.publishRemoval(
           2,
           ...[numberKey(channel), membersKey(channel)],
-          ...[channel, watch?.acknowledgeChannel ?? '', keys.join('\n')],
+          ...[channel, `${acknowledgeSign}${watch?.acknowledgeChannel ?? ''}`, keys.join('\n')],
         )
       // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
       if (this.backend === 'redis-cluster') return remove().then(publish)

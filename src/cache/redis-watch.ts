@@ -101,11 +101,13 @@ export class RedisWatch {
   }
 
   private receiveRemoval(message: string): void {
-    const [number = '', acknowledgeTo = '', ...keys] = message.split('\n')
+    const [number = '', ...keys] = message.split('\n')
+    // A process of the version before wants no acknowledgement, and takes this line for one more key.
+    const acknowledgeTo = keys[0]?.startsWith(acknowledgeSign) ? keys.shift()?.slice(acknowledgeSign.length) : undefined
     if (Number(number) !== this.lastNumber + 1) this.miss()
     this.lastNumber = Number(number)
     this.watcher.removed(keys)
-    if (acknowledgeTo !== '' && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
+    if (acknowledgeTo && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
   }
 
   /** Once a turn to each process that wants to know: a number stands for all before it. */
@@ -226,6 +228,9 @@ export function membersKey(channel: string): string {
 export function infoField(text: string, name: string): string | null {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
 }
+
+/** Before the channel to acknowledge to, in a message. No key begins like that. */
+export const acknowledgeSign = '>'
 
 function acknowledgeChannel(channel: string, id: string): string {
   return `${channel}:acknowledgements:${id}`

@@ -14,13 +14,15 @@ export interface ConnectionOptions {
   connectTimeoutMs: number
   /** A connection that leaves a statement without an answer for that long is ended; must be above the time a statement may take. */
   silenceMs?: number
+  /** Whether a commit may be lost with the server, in exchange for not waiting for its disk; what it changed must do no harm if it is. */
+  mayLoseCommits?: boolean
   /** Sees the text of every statement that is sent. */
   onStatement?: (text: string) => void
 }
 
 /** A lazy pool: nothing connects before the first statement, and a lost connection is opened again by the next. */
 export function connect(options: ConnectionOptions): Database {
-  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, onStatement } = options
+  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, mayLoseCommits, onStatement } = options
   const database = postgres(url, {
     max: maxConnections,
     // Of the driver, a plain timer. Connecting itself is bounded by dialAnswered; what is left for this one is a TLS handshake.
@@ -32,6 +34,7 @@ export function connect(options: ConnectionOptions): Database {
       application_name: 'graphql-cached-shop',
       statement_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: idleInTransactionMs,
+      ...(mayLoseCommits && { synchronous_commit: 'off' }),
     },
     types: { bigint: bigintAsNumber },
     ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), connectTimeoutMs, silenceMs) }),

@@ -4,7 +4,7 @@ import { RedisWatch } from '../../src/cache/redis-watch.js'
 import { answer, type FakeRedis, message, startFakeRedis } from '../helpers/fake-redis.js'
 import { until } from '../helpers/until.js'
 
-const removal = (number: number | '?') => message('c', `${number}\n\nkey ${number}`)
+const removal = (number: number | '?') => message('c', `${number}\n>\nkey ${number}`)
 
 describe('the news of removals', () => {
   let server: FakeRedis
@@ -75,6 +75,10 @@ describe('the news of removals', () => {
     await hear(answer(lastNumber))
     expect(heard.at(-1)).toBe('complete at 1')
     expect(await hear(answer(lastNumber), removal(lastNumber + 1))).toEqual([`key ${lastNumber + 1}`, 'complete at 1'])
+  })
+
+  test('a removal that a process of the version before announced is understood', async () => {
+    expect(await hear(answer(7), message('c', '8\nkey 8\nkey 9'))).toEqual(['key 8', 'key 9', 'complete at 1'])
   })
 
   test('a removal missed before the first answer of a connection is noticed', async () => {
