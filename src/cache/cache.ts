@@ -68,7 +68,6 @@ export class Cache {
   private readonly now: () => number
   private readonly random: () => number
   private readonly markerKey: string
-  private readonly nearLeaseMs: number | null
   private watch: Watch | undefined
 
   constructor(options: CacheOptions) {
@@ -79,7 +78,6 @@ export class Cache {
     const keys = new Keys(options.prefix, options.version)
     this.keys = keys
     this.markerKey = keys.marker(options.namespaces.map(({ name }) => name))
-    this.nearLeaseMs = options.near?.maxStalenessMs ?? null
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     const { log = () => {} } = options
@@ -129,7 +127,7 @@ export class Cache {
       get registration() {
         return trust.registration
       },
-      leaseMs: this.near ? this.nearLeaseMs : null,
+      leaseMs: this.near?.maxStalenessMs ?? null,
       removed: (keys) => this.forget(keys),
       missed: () => this.forgetAll(),
       lost: () => {

@@ -6,8 +6,8 @@
 export interface ChangeSource {
   /** A store may be trusted that long, in milliseconds, after it was last reported in use. */
   readonly leaseMs: number
-  /** The registration of the store with this name; null where there is none. */
-  find(name: string): Promise<string | null>
+  /** Null where no store with this name is registered. */
+  find(name: string): Promise<Registered | null>
   /** Registers it anew, in place of the registration `seen`. Answers null when another process did so in the meantime. */
   register(name: string, seen: string | null): Promise<string | null>
   /** Reports that this process trusts the store from now on. Answers whether the registration still stands. */
@@ -18,10 +18,16 @@ export interface ChangeSource {
   unregister(registration: string): Promise<void>
 }
 
+export interface Registered {
+  registration: string
+  /** Whether it was ever reported in use; until then it may still hold what it held before it was registered. */
+  wasUsed: boolean
+}
+
 /** For a cache whose owner delivers every invalidation by itself: a server keeps its registration until it restarts. */
 export const standalone: ChangeSource = {
   leaseMs: Number.POSITIVE_INFINITY,
-  find: async (name) => name,
+  find: async (name) => ({ registration: name, wasUsed: false }),
   register: async (name) => name,
   reportInUse: async () => true,
   catchUp: async () => {},

@@ -60,6 +60,10 @@ export class NearStore {
     this.known = new ClockMap({ maxBytes: options.maxBytes, random: options.random, onDelete: (its) => this.unplace(its) })
   }
 
+  get maxStalenessMs(): number {
+    return this.options.maxStalenessMs
+  }
+
   get usable(): boolean {
     return this.options.now() <= this.usableUntil
   }

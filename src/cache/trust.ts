@@ -119,13 +119,13 @@ export class Trust {
       if (this.lastReason !== '') this.options.log('the cache is used again')
       this.lastReason = ''
     } catch (error) {
-      this.explain(error)
+      if (!(error instanceof SupersededError)) this.explain(error)
     }
   }
 
   private async confirm(registration: string): Promise<void> {
     const asOf = this.options.now()
-    if (!(await this.source.reportInUse(registration))) throw new Error('another process has registered it anew')
+    if (!(await this.source.reportInUse(registration))) throw new SupersededError()
     await this.source.catchUp(registration)
     this.confirmedAt = asOf
   }
@@ -136,10 +136,11 @@ export class Trust {
     const name = `${markerKey}@${server}`
     const known = await this.source.find(name)
     const [marker] = await store.readMany([markerKey])
-    // Without a marker, the server was emptied, or has evicted it.
-    if (known !== null && (marker === known || marker === null)) return known
-    const registration = await this.source.register(name, known)
-    if (registration === null) throw new Error('another process is registering it')
+    if (known && marker === known.registration) return marker
+    // The server was flushed, or has evicted the marker.
+    if (known?.wasUsed && marker === null) return known.registration
+    const registration = await this.source.register(name, known?.registration ?? null)
+    if (registration === null) throw new SupersededError()
     await store.removeMany(generationKeys)
     await store.swapMany([{ key: markerKey, when: { state: 'unleased' }, value: registration, ttlMs: null }])
     return registration
@@ -174,6 +175,9 @@ export class Trust {
     this.lastReason = reason
   }
 }
+
+/** Another process has registered the store meanwhile: to be tried again. */
+class SupersededError extends Error {}
 
 function describe({ message, cause }: Error): string {
   return cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message

@@ -2,10 +2,14 @@ import type { Queryable } from './connection.js'
 
 /** The stores that caches use, and to which the outbox owes changes (see 0007-cache-stores.sql). Registrations are numbers, as text. */
 
-export async function findCacheStore(database: Queryable, name: string): Promise<string | null> {
-  const [row] = await database<{ registration: string }[]>`
-    select registration::text from cache_stores where name = ${name}`
-  return row?.registration ?? null
+/** `wasUsed`: whether a process has ever reported that it uses this registration. */
+export async function findCacheStore(
+  database: Queryable,
+  name: string,
+): Promise<{ registration: string; wasUsed: boolean } | null> {
+  const [row] = await database<{ registration: string; wasUsed: boolean }[]>`
+    select registration::text, in_use_at is not null as "wasUsed" from cache_stores where name = ${name}`
+  return row ?? null
 }
 
 /** Gives the store a new registration in place of the one that was seen; null where that is not its registration any more. */
