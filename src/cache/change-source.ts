@@ -8,8 +8,8 @@ export interface ChangeSource {
   readonly leaseMs: number
   /** Null where no store with this name is registered. */
   find(name: string): Promise<Registered | null>
-  /** Registers it anew, in place of the registration `seen`. Answers null when another process did so in the meantime. */
-  register(name: string, seen: string | null): Promise<string | null>
+  /** Gives null where another process has registered it meanwhile. */
+  register(name: string): Promise<string | null>
   /** Reports that this process trusts the store from now on. Answers whether the registration still stands. */
   reportInUse(registration: string): Promise<boolean>
   /** Delivers all invalidations that are owed to the store now. Rejects when the store does not confirm one. */

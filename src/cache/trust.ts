@@ -130,19 +130,22 @@ export class Trust {
     this.confirmedAt = asOf
   }
 
-  /** The registration of this server, a new one where what it holds is not known to be right. */
+  /** The registration of this server, which holds nothing where what it held was not known to be right. */
   private async adopt(server: string): Promise<string> {
     const { store, markerKey, generationKeys } = this.options
     const name = `${markerKey}@${server}`
     const known = await this.source.find(name)
-    const [marker] = await store.readMany([markerKey])
+    const [marker = null] = await store.readMany([markerKey])
     if (known && marker === known.registration) return marker
     // The server was flushed, or has evicted the marker.
     if (known?.wasUsed && marker === null) return known.registration
-    const registration = await this.source.register(name, known?.registration ?? null)
+    const registration = known?.registration ?? (await this.source.register(name))
     if (registration === null) throw new SupersededError()
+    // Several processes may do this at once: a new registration for each would make them outdate each other's again and again.
     await store.removeMany(generationKeys)
-    await store.swapMany([{ key: markerKey, when: { state: 'unleased' }, value: registration, ttlMs: null }])
+    const when = { state: 'vacant' as const, ...(marker !== null && { expected: marker }) }
+    const [answer] = await store.swapMany([{ key: markerKey, when, value: registration, ttlMs: null }])
+    if (!answer?.swapped && answer?.held !== registration) throw new SupersededError()
     return registration
   }
 

@@ -12,16 +12,14 @@ export async function findCacheStore(
   return row ?? null
 }
 
-/** Gives the store a new registration in place of the one that was seen; null where that is not its registration any more. */
+/** Gives its registration; null where the store has one already. */
 export async function registerCacheStore(
   database: Queryable,
-  { name, namespaces, seen }: { name: string; namespaces: readonly string[]; seen: string | null },
+  { name, namespaces }: { name: string; namespaces: readonly string[] },
 ): Promise<string | null> {
   const [row] = await database<{ registration: string }[]>`
-    insert into cache_stores as stored (name, namespaces) values (${name}, ${namespaces as string[]})
-    on conflict (name) do update
-      set registration = excluded.registration, namespaces = excluded.namespaces, registered_at = excluded.registered_at, in_use_at = null
-      where stored.registration is not distinct from ${seen}::bigint
+    insert into cache_stores (name, namespaces) values (${name}, ${namespaces as string[]})
+    on conflict (name) do nothing
     returning registration::text`
   return row?.registration ?? null
 }

@@ -16,7 +16,7 @@ export function createChangeSource({ database, relay, namespaces, leaseMs }: Cha
   return {
     leaseMs,
     find: (name) => findCacheStore(database, name),
-    register: (name, seen) => registerCacheStore(database, { name, namespaces, seen }),
+    register: (name) => registerCacheStore(database, { name, namespaces }),
     reportInUse: (registration) => reportCacheStoreInUse(database, registration),
     catchUp: (registration) => relay.catchUp(registration),
     unregister: (registration) => unregisterCacheStore(database, registration),

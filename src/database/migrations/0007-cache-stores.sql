@@ -4,7 +4,7 @@ create sequence cache_store_registrations;
 create table cache_stores (
   -- Key space and server: a server that restarts or fails over has another name.
   name text primary key,
-  -- Another one each time that it is registered, which is when it has been emptied
+  -- Another one each time that it is registered; it is emptied before it is used under a new one.
   registration bigint not null default nextval('cache_store_registrations'),
   -- A version of this program with other namespaces is registered apart.
   namespaces text[] not null,
