@@ -134,6 +134,40 @@ describe('a store that could not be reached is not believed before it was caught
   })
 })
 
+describe('with the store away, a read joins no fetch that began before it', () => {
+  test('one fetch runs, and all who come meanwhile share the next, which begins when that has ended', async () => {
+    const cache = await createCache(storeWith(createStore(), { ping: () => Promise.reject(new StoreUnavailableError('away')) }))
+    const rows = [deferred<Map<string, string>>(), deferred<Map<string, string>>()]
+    let fetches = 0
+    const fetch = () => {
+      fetches += 1
+      return rows[fetches - 1]?.promise ?? Promise.reject(new Error('one fetch too many'))
+    }
+    const first = cache.getOrFetch(things, 'a', fetch)
+    await until(() => fetches === 1)
+    // The row has been read by now, and is changed here.
+    const others = [1, 2, 3].map(() => cache.getOrFetch(things, 'a', fetch))
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    expect(fetches).toBe(1)
+    rows[0]?.resolve(new Map([['a', 'old']]))
+    expect(await first).toBe('old')
+    await until(() => fetches === 2)
+    rows[1]?.resolve(new Map([['a', 'new']]))
+    expect(await Promise.all(others)).toEqual(['new', 'new', 'new'])
+    expect(fetches).toBe(2)
+  })
+
+  test('the next begins also where that has failed', async () => {
+    const cache = await createCache(storeWith(createStore(), { ping: () => Promise.reject(new StoreUnavailableError('away')) }))
+    const row = deferred<Map<string, string>>()
+    const first = cache.getOrFetch(things, 'a', () => row.promise)
+    const second = Promise.resolve().then(() => cache.getOrFetch(things, 'a', fetchOf('new')))
+    row.reject(new Error('gone'))
+    await expect(first).rejects.toThrow('gone')
+    expect(await second).toBe('new')
+  })
+})
+
 describe('an evicted generation', () => {
   test('takes its entries with it for good, because generations are random', async () => {
     const store = createStore()
