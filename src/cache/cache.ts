@@ -354,7 +354,7 @@ export class Cache {
   /** What is near is right as long as removals are announced by the server that is trusted. */
   private confirmNear(asOf: number, server: WatchedServer): void {
     if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
-    else if (this.trust.isTrusted) {
+    else if (this.trust.isOtherServer(server, asOf)) {
       this.watch?.reopen()
       this.trust.distrust()
     }

@@ -27,6 +27,7 @@ export class Trust {
   private current: { registration: string; server: string } | undefined
   private doubts = 1
   private doubtsSettled = 0
+  private settledAt = Number.NEGATIVE_INFINITY
   private confirmedAt = Number.NEGATIVE_INFINITY
   /** The source did not answer. Nobody can tell then, and what the store holds goes on being served. */
   private sourceIsAway = false
@@ -59,6 +60,11 @@ export class Trust {
     const { current } = this
     if (!this.isTrusted || !current) return false
     return current.server.split(',').includes(runId) && (marker === undefined || marker === current.registration)
+  }
+
+  /** Whether this is another server, or holds something else, as a look says that was begun at `asOf`; what was seen before this one was trusted says nothing. */
+  isOtherServer(server: WatchedServer, asOf: number): boolean {
+    return this.isTrusted && asOf > this.settledAt && !this.isTrustedServer(server)
   }
 
   /** Ends as soon as the store answers and is caught up with, tried again and again in the background. */
@@ -116,6 +122,7 @@ export class Trust {
       this.current = { registration, server }
       this.sourceIsAway = false
       this.doubtsSettled = doubts
+      this.settledAt = this.options.now()
       if (this.lastReason !== '') this.options.log('the cache is used again')
       this.lastReason = ''
     } catch (error) {
