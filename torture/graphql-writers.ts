@@ -105,7 +105,7 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
       const write = world.ledger.begin(cell, true)
       const data = await ask(writer, `mutation { deleteUser(id: "${cell}") { deletedUserId userErrors { code } } }`)
       if (!data?.deleteUser.deletedUserId) return
-      world.ledger.acknowledge([write], world.now())
+      world.ledger.acknowledge([write], world.now(), 'mutation')
       const read = await ask(writer, `{ a0: user(id: "${cell}") { id name } }`)
       if (read) checkVersion(writer, cell, observe(read, [cell]))
     })
@@ -133,7 +133,7 @@ async function writeVersion(
     const data = await ask(writer, `mutation { payload: ${mutation(write.version)} }`)
     // Refused, because the row is not there; or nobody knows.
     if (!data || data.payload.userErrors.length > 0) return
-    world.ledger.acknowledge([write], world.now())
+    world.ledger.acknowledge([write], world.now(), 'mutation')
     checkVersion(writer, cell, observe(data))
     const seen = await ask(writer, read)
     if (seen) checkVersion(writer, cell, observe(seen, [cell]))

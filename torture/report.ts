@@ -21,8 +21,16 @@ export interface Summary {
  * is chance there: on a slow machine a fault may empty the store just before.
  */
 export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summary): boolean {
-  if (options.protection === 'none') return quiet.differing + stale.olderOutsideBound > 0
-  const faults = [quiet.differing, quiet.unsettled.length, stale.olderOutsideBound, ownWrites.violations, failures.total]
+  if (options.protection === 'none')
+    return quiet.differing + stale.olderOutsideBound > 0 && stale.olderThanMutation + stale.olderThanMutationInFault > 0
+  const faults = [
+    quiet.differing,
+    quiet.unsettled.length,
+    stale.olderOutsideBound,
+    stale.olderThanMutation,
+    ownWrites.violations,
+    failures.total,
+  ]
   return quiet.comparisons > 0 && faults.every((count) => count === 0)
 }
 
@@ -31,6 +39,7 @@ export function table(summary: Summary): string {
   const rows: [string, string | number][] = [
     ['seed', options.seed],
     ['protection', options.protection],
+    ['store', options.store],
     ['operations', operations.total],
     ...indented(operations),
     ['faults', faults.total],
@@ -45,6 +54,8 @@ export function table(summary: Summary): string {
     ['rows read', stale.reads],
     ['older than an acknowledged write, within the bound', stale.olderWithinBound],
     ['older than an acknowledged write, outside the bound', stale.olderOutsideBound],
+    ['older than an answered mutation, in normal running', stale.olderThanMutation],
+    ['older than an answered mutation, around faults', stale.olderThanMutationInFault],
     ['greatest age in normal running', milliseconds(stale.greatestAgeMs)],
     ['greatest age around faults', milliseconds(stale.greatestAgeInFaultMs)],
     ['own writes read at once', ownWrites.checked],

@@ -20,8 +20,8 @@ export async function request(
   return null
 }
 
-/** One of the processes that are up, else any. */
+/** One of the processes that a load balancer would send requests to, else any. */
 export function pickApi(world: World, choose: (apis: readonly ApiProcess[]) => ApiProcess): ApiProcess {
-  const up = world.apis.filter(({ isUp }) => isUp)
+  const up = world.apis.filter(({ isUp, isSuspended }) => isUp && !isSuspended)
   return choose(up.length > 0 ? up : world.apis)
 }

@@ -7,6 +7,9 @@ export interface StaleSummary {
   reads: number
   olderWithinBound: number
   olderOutsideBound: number
+  /** Older than a mutation that was answered before the read began, in normal running, and around faults */
+  olderThanMutation: number
+  olderThanMutationInFault: number
   greatestAgeMs: number
   greatestAgeInFaultMs: number
 }
@@ -14,7 +17,8 @@ export interface StaleSummary {
 /** Judges what readers saw by the ledger. */
 export class Staleness {
   readonly summary: StaleSummary = {
-    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
+    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, olderThanMutation: 0, olderThanMutationInFault: 0 },
+    ...{ greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
   }
 
   constructor(
@@ -24,12 +28,24 @@ export class Staleness {
   ) {}
 
   judge(observations: readonly Observation[], from: number, to: number, where: string): void {
-    const isFaulty = this.faults.overlap(from, to)
+    const faults = this.faults.during(from, to)
     for (const { cell, seen } of observations.filter((its) => this.ledger.knows(its.cell))) {
       this.summary.reads += 1
       const ageMs = this.ledger.age(cell, seen, from)
-      if (ageMs !== null) this.note(ageMs, isFaulty, `${where} ${cell} ${seen}`)
+      if (ageMs === null) continue
+      const what = `${where} ${cell} ${seen} ${describeFaults(faults)}`
+      this.note(ageMs, faults.length > 0, what)
+      const mutationAgeMs = this.ledger.age(cell, seen, from, 'mutation')
+      if (mutationAgeMs !== null) this.noteMutation(mutationAgeMs, faults.length > 0, what)
     }
+  }
+
+  private noteMutation(ageMs: number, isFaulty: boolean, what: string): void {
+    const { summary } = this
+    if (isFaulty) summary.olderThanMutationInFault += 1
+    else summary.olderThanMutation += 1
+    if (summary.olderThanMutation + summary.olderThanMutationInFault <= 20)
+      this.print(`OLDER by ${Math.round(ageMs)} ms than an answered mutation: ${what}`)
   }
 
   private note(ageMs: number, isFaulty: boolean, what: string): void {
@@ -41,7 +57,10 @@ export class Staleness {
       return
     }
     summary.olderOutsideBound += 1
-    if (summary.olderOutsideBound <= 20)
-      this.print(`OLDER by ${Math.round(ageMs)} ms ${isFaulty ? 'around a fault' : 'in normal running'}: ${what}`)
+    if (summary.olderOutsideBound <= 20) this.print(`OLDER by ${Math.round(ageMs)} ms, out of bounds: ${what}`)
   }
+}
+
+function describeFaults(faults: readonly string[]): string {
+  return faults.length > 0 ? `around ${[...new Set(faults)].join(', ')}` : 'in normal running'
 }

@@ -18,7 +18,10 @@ export interface World {
   print: (line: string) => void
   random: (name: string) => Random
   apis: readonly ApiProcess[]
-  redis: RedisServer
+  /** The first is in normal use, the other where an address leads to it; none where the processes run without Redis. */
+  servers: readonly RedisServer[]
+  /** Addresses lead elsewhere at the moment, or are about to. */
+  addressesChange: boolean
   database: Database
   ledger: Ledger
   faultWindows: FaultWindows

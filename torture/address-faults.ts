@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Random } from './random.js'
+import type { RedisAddress } from './redis-address.js'
+import type { RedisServer } from './redis-server.js'
+import type { World } from './world.js'
+
+const syncPatienceMs = 3_000
+const syncPollMs = 20
+
+/** As a change of DNS or of a load balancer: for a while all processes meet another server, then the first again, which has not restarted. */
+export function moveAddresses(world: World, random: Random): Promise<void> {
+  return redirect(world, random, (addresses) => addresses)
+}
+
+/** A split brain: one process meets another server than the rest. */
+export function splitAddresses(world: World, random: Random): Promise<void> {
+  return redirect(world, random, (addresses) => [random.pick(addresses)])
+}
+
+/** The master becomes a replica of the other server, with its connections open, and later a master again, with that one's data. */
+export function demoteMaster(world: World, random: Random): Promise<void> {
+  return alone(world, async (addresses, first, other) => {
+    const [follows, heldMs, isSynced] = [random.chance(0.5), random.between(0, 1_000), random.chance(0.8)]
+    if (follows) for (const address of addresses) address.leadTo(other, { cut: false })
+    await first.client.replicaof('127.0.0.1', other.port)
+    if (isSynced) await untilSynced(world, first)
+    await sleep(heldMs)
+    await first.client.replicaof('NO', 'ONE')
+    for (const address of addresses) address.leadTo(first, { cut: random.chance(0.5) })
+  })
+}
+
+function redirect(world: World, random: Random, choose: (addresses: readonly RedisAddress[]) => readonly RedisAddress[]) {
+  return alone(world, async (addresses, first, other) => {
+    const chosen = choose(addresses)
+    const [cutThere, cutBack, awayMs] = [random.chance(0.7), random.chance(0.7), random.between(100, 1_500)]
+    for (const address of chosen) address.leadTo(other, { cut: cutThere })
+    await sleep(awayMs)
+    for (const address of chosen) address.leadTo(first, { cut: cutBack })
+  })
+}
+
+/** Where addresses are being changed already, nothing is done. */
+async function alone(
+  world: World,
+  change: (addresses: readonly RedisAddress[], first: RedisServer, other: RedisServer) => Promise<void>,
+): Promise<void> {
+  if (world.addressesChange) return
+  world.addressesChange = true
+  const [first, other] = world.servers as readonly [RedisServer, RedisServer]
+  try {
+    await change(
+      world.apis.flatMap(({ address }) => address ?? []),
+      first,
+      other,
+    )
+  } finally {
+    world.addressesChange = false
+  }
+}
+
+/** Or it was killed meanwhile, and came back as a master. */
+async function untilSynced({ now }: World, { client }: RedisServer): Promise<void> {
+  const until = now() + syncPatienceMs
+  while (now() < until && !/master_link_status:up|role:master/.test(await client.info('replication'))) await sleep(syncPollMs)
+}
