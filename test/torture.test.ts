@@ -86,8 +86,13 @@ test('a fault counts until a while after it was mended', () => {
   const windows = new FaultWindows(50)
   windows.begin('first', () => 100)()
   windows.begin('second', () => 145)
-  expect([windows.during(80, 99), windows.during(90, 110), windows.during(150, 160), windows.during(151, 160)]).toEqual([
+  const during = (from: number, to: number) => windows.faultsDuring(from, to)
+  expect([during(80, 99), during(90, 110), during(150, 160), during(151, 160)]).toEqual([
     ...[[], ['first'], ['first', 'second'], ['second']],
+  ])
+  windows.addStall('third', 300, 20)
+  expect([windows.stallsDuring(270, 279), windows.stallsDuring(270, 280), windows.stallsDuring(350, 360)]).toEqual([
+    ...[[], ['third'], ['third']],
   ])
 })
 

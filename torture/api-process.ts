@@ -16,6 +16,8 @@ export interface ApiProcessOptions {
   address: RedisAddress | null
   logFile: string
   now: () => number
+  /** For so long it did not get to run, up to now. */
+  stalled: (ms: number) => void
   /** It ended without having been killed. */
   died: (how: string) => void
 }
@@ -70,6 +72,10 @@ export class ApiProcess {
     })
     this.child = child
     child.once('exit', (code, signal) => this.isUp && this.options.died(`exit code ${code}, signal ${signal}`))
+    child.on(
+      'message',
+      (message) => typeof message === 'object' && this.options.stalled((message as { stalledMs: number }).stalledMs),
+    )
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout?.pipe(log, { end: false })
     child.stderr?.pipe(log, { end: false })

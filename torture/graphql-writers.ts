@@ -106,7 +106,9 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
       const data = await ask(writer, `mutation { deleteUser(id: "${cell}") { deletedUserId userErrors { code } } }`)
       if (!data?.deleteUser.deletedUserId) return
       world.ledger.acknowledge([write], world.now(), 'mutation')
-      const read = await ask(writer, `{ a0: user(id: "${cell}") { id name } }`)
+      const document = `{ a0: user(id: "${cell}") { id name } }`
+      await readElsewhere(writer, document, cell)
+      const read = await ask(writer, document)
       if (read) checkVersion(writer, cell, observe(read, [cell]))
     })
   },
@@ -129,15 +131,36 @@ async function writeVersion(
 ): Promise<void> {
   const { world } = writer
   await world.ledger.inTurn([cell], async () => {
+    // What the others have read just now, they hold.
+    await Promise.all(others(writer).map((api) => request(world, api, read)))
     const write = world.ledger.begin(cell)
     const data = await ask(writer, `mutation { payload: ${mutation(write.version)} }`)
     // Refused, because the row is not there; or nobody knows.
     if (!data || data.payload.userErrors.length > 0) return
     world.ledger.acknowledge([write], world.now(), 'mutation')
     checkVersion(writer, cell, observe(data))
+    await readElsewhere(writer, read, cell)
     const seen = await ask(writer, read)
     if (seen) checkVersion(writer, cell, observe(seen, [cell]))
   })
+}
+
+/** Through all processes but the one that answered the mutation: they have to know as well. */
+async function readElsewhere(writer: GraphqlWriter, document: string, cell: string): Promise<void> {
+  const { world } = writer
+  await Promise.all(
+    others(writer).map(async (api) => {
+      const from = world.now()
+      const data = await request(world, api, document)
+      if (!data) return
+      world.readElsewhere += 1
+      world.staleness.judge(observe(data, [cell]), from, world.now(), `${api.name} after a mutation`)
+    }),
+  )
+}
+
+function others({ world, api }: GraphqlWriter): ApiProcess[] {
+  return world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
 }
 
 function newest(list: string | null, size: number): PageQuery {

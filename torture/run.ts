@@ -77,23 +77,27 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     ...{ DATABASE_URL: postgres.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
     TORTURE_PROTECTION: options.protection,
   }
-  const failures = new Tally()
+  const faultWindows = new FaultWindows(afterFaultMs)
+  const [failures, stalls] = [new Tally(), new Tally()]
   const apis: ApiProcess[] = []
   for (let number = 1; number <= options.processes; number += 1) {
     const [port, logFile] = [await freePort(), join(folder, `api-${number}.log`)]
     const name = `api ${number}`
     const address = addresses?.addresses[number - 1] ?? null
+    const stalled = (ms: number) => {
+      stalls.add(name)
+      faultWindows.addStall(`a stall of ${name}`, now(), ms)
+    }
     const died = (how: string) => {
       failures.add('a process died by itself')
       print(`DIED ${name}, ${how}; its log ends with:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
     }
-    const api = new ApiProcess({ name, entry: build.entryOf('api'), port, env, address, logFile, now, died })
+    const api = new ApiProcess({ name, entry: build.entryOf('api'), port, env, address, logFile, now, stalled, died })
     stops.push(() => api.kill())
     apis.push(api)
   }
   await Promise.all(apis.map((api) => api.start()))
 
-  const faultWindows = new FaultWindows(afterFaultMs)
   return {
     ...{ options, now, print, apis, servers, database, ledger, faultWindows },
     addressesChange: false,
@@ -106,8 +110,10 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     operations: new Tally(),
     faults: new Tally(),
     failures,
+    stalls,
     refusedWhileDown: new Tally(),
     ownWrites: { checked: 0, violations: 0 },
+    readElsewhere: 0,
   }
 }
 

@@ -28,24 +28,17 @@ export class Staleness {
   ) {}
 
   judge(observations: readonly Observation[], from: number, to: number, where: string): void {
-    const faults = this.faults.during(from, to)
+    const [faults, stalls] = [this.faults.faultsDuring(from, to), this.faults.stallsDuring(from, to)]
     for (const { cell, seen } of observations.filter((its) => this.ledger.knows(its.cell))) {
       this.summary.reads += 1
       const ageMs = this.ledger.age(cell, seen, from)
       if (ageMs === null) continue
-      const what = `${where} ${cell} ${seen} ${describeFaults(faults)}`
-      this.note(ageMs, faults.length > 0, what)
+      const what = `${where} ${cell} ${seen} ${describeFaults([...faults, ...stalls])}`
+      this.note(ageMs, faults.length + stalls.length > 0, what)
+      // A stalled process is no excuse here: whoever cannot be told is waited for.
       const mutationAgeMs = this.ledger.age(cell, seen, from, 'mutation')
       if (mutationAgeMs !== null) this.noteMutation(mutationAgeMs, faults.length > 0, what)
     }
-  }
-
-  private noteMutation(ageMs: number, isFaulty: boolean, what: string): void {
-    const { summary } = this
-    if (isFaulty) summary.olderThanMutationInFault += 1
-    else summary.olderThanMutation += 1
-    if (summary.olderThanMutation + summary.olderThanMutationInFault <= 20)
-      this.print(`OLDER by ${Math.round(ageMs)} ms than an answered mutation: ${what}`)
   }
 
   private note(ageMs: number, isFaulty: boolean, what: string): void {
@@ -57,9 +50,19 @@ export class Staleness {
       return
     }
     summary.olderOutsideBound += 1
-    if (summary.olderOutsideBound <= 20) this.print(`OLDER by ${Math.round(ageMs)} ms, out of bounds: ${what}`)
+    if (summary.olderOutsideBound <= maxPrinted) this.print(`OLDER by ${Math.round(ageMs)} ms, outside the bound: ${what}`)
+  }
+
+  private noteMutation(ageMs: number, isFaulty: boolean, what: string): void {
+    const { summary } = this
+    if (isFaulty) summary.olderThanMutationInFault += 1
+    else summary.olderThanMutation += 1
+    if (summary.olderThanMutation + summary.olderThanMutationInFault <= maxPrinted)
+      this.print(`OLDER by ${Math.round(ageMs)} ms than an answered mutation: ${what}`)
   }
 }
+
+const maxPrinted = 20
 
 function describeFaults(faults: readonly string[]): string {
   return faults.length > 0 ? `around ${[...new Set(faults)].join(', ')}` : 'in normal running'

@@ -35,5 +35,9 @@ export interface World {
   /** Requests that failed, by cause; those to a process that was down are apart. */
   failures: Tally
   refusedWhileDown: Tally
+  /** How often a process did not get to run, whether it was stopped or the machine had other things to do */
+  stalls: Tally
+  /** Answered mutations that were read through another process at once */
+  readElsewhere: number
   ownWrites: { checked: number; violations: number }
 }
