@@ -26,17 +26,24 @@ export function demoteMaster(world: World, random: Random): Promise<void> {
     if (isSynced) await untilSynced(world, first)
     await sleep(heldMs)
     await first.client.replicaof('NO', 'ONE')
-    for (const address of addresses) address.leadTo(first, { cut: random.chance(0.5) })
+    for (const address of addresses) address.leadTo(first, { cut: follows || random.chance(0.5) })
   })
 }
 
 function redirect(world: World, random: Random, choose: (addresses: readonly RedisAddress[]) => readonly RedisAddress[]) {
   return alone(world, async (addresses, first, other) => {
     const chosen = choose(addresses)
-    const [cutThere, cutBack, awayMs] = [random.chance(0.7), random.chance(0.7), random.between(100, 1_500)]
-    for (const address of chosen) address.leadTo(other, { cut: cutThere })
-    await sleep(awayMs)
-    for (const address of chosen) address.leadTo(first, { cut: cutBack })
+    const leadAllTo = (server: RedisServer, cut: boolean) => {
+      for (const address of chosen) address.leadTo(server, { cut })
+    }
+    leadAllTo(other, random.chance(0.7))
+    await sleep(random.between(100, 1_500))
+    if (random.chance(0.3)) {
+      leadAllTo(first, false)
+      await sleep(random.between(100, 500))
+    }
+    // In the end no connection leads to the other any more.
+    leadAllTo(first, true)
   })
 }
 

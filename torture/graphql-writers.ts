@@ -1,6 +1,8 @@
 import type { PageQuery } from '../src/model.js'
 import type { ApiProcess } from './api-process.js'
+import { mutationWaitMs } from './bounds.js'
 import type { Data } from './graphql-client.js'
+import type { Write } from './ledger.js'
 import { type ListPage, pageField } from './lists.js'
 import type { Observation } from './observations.js'
 import { observe } from './observations.js'
@@ -103,9 +105,10 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const { world } = writer
     await world.ledger.inTurn([cell], async () => {
       const write = world.ledger.begin(cell, true)
+      const begunAt = world.now()
       const data = await ask(writer, `mutation { deleteUser(id: "${cell}") { deletedUserId userErrors { code } } }`)
       if (!data?.deleteUser.deletedUserId) return
-      world.ledger.acknowledge([write], world.now(), 'mutation')
+      acknowledge(writer, write, begunAt)
       const document = `{ a0: user(id: "${cell}") { id name } }`
       await readElsewhere(writer, document, cell)
       const read = await ask(writer, document)
@@ -134,10 +137,11 @@ async function writeVersion(
     // What the others have read just now, they hold.
     await Promise.all(others(writer).map((api) => request(world, api, read)))
     const write = world.ledger.begin(cell)
+    const begunAt = world.now()
     const data = await ask(writer, `mutation { payload: ${mutation(write.version)} }`)
     // Refused, because the row is not there; or nobody knows.
     if (!data || data.payload.userErrors.length > 0) return
-    world.ledger.acknowledge([write], world.now(), 'mutation')
+    acknowledge(writer, write, begunAt)
     checkVersion(writer, cell, observe(data))
     await readElsewhere(writer, read, cell)
     const seen = await ask(writer, read)
@@ -161,6 +165,11 @@ async function readElsewhere(writer: GraphqlWriter, document: string, cell: stri
 
 function others({ world, api }: GraphqlWriter): ApiProcess[] {
   return world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
+}
+
+function acknowledge({ world }: GraphqlWriter, write: Write, begunAt: number): void {
+  const isPrompt = world.now() - begunAt < mutationWaitMs
+  world.ledger.acknowledge([write], world.now(), isPrompt ? 'prompt mutation' : 'slow mutation')
 }
 
 function newest(list: string | null, size: number): PageQuery {

@@ -9,11 +9,12 @@ export interface Write {
   readonly deletes: boolean
   /** Undefined while nobody knows whether it was committed */
   acknowledgedAt?: number
-  /** How it was acknowledged: by the answer to a mutation, or by the end of a transaction */
+  /** How it was acknowledged */
   by?: Acknowledger
 }
 
-export type Acknowledger = 'mutation' | 'statement'
+/** By the answer to a mutation, given before or after it may have stopped waiting for others; or by the end of a transaction */
+export type Acknowledger = 'prompt mutation' | 'slow mutation' | 'statement'
 
 /** Who wrote what and when it was acknowledged, so that a reader's answer can be judged. Times in ms on one clock. */
 export class Ledger {

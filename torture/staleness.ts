@@ -7,9 +7,10 @@ export interface StaleSummary {
   reads: number
   olderWithinBound: number
   olderOutsideBound: number
-  /** Older than a mutation that was answered before the read began, in normal running, and around faults */
+  /** Older than a mutation that was answered before the read began, though every process had to know */
   olderThanMutation: number
-  olderThanMutationInFault: number
+  /** The same where something was broken or stalled, and the mutation had stopped waiting for whoever did not hear of it */
+  olderThanSlowMutation: number
   greatestAgeMs: number
   greatestAgeInFaultMs: number
 }
@@ -17,7 +18,7 @@ export interface StaleSummary {
 /** Judges what readers saw by the ledger. */
 export class Staleness {
   readonly summary: StaleSummary = {
-    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, olderThanMutation: 0, olderThanMutationInFault: 0 },
+    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, olderThanMutation: 0, olderThanSlowMutation: 0 },
     ...{ greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
   }
 
@@ -35,9 +36,11 @@ export class Staleness {
       if (ageMs === null) continue
       const what = `${where} ${cell} ${seen} ${describeFaults([...faults, ...stalls])}`
       this.note(ageMs, faults.length + stalls.length > 0, what)
-      // A stalled process is no excuse here: whoever cannot be told is waited for.
-      const mutationAgeMs = this.ledger.age(cell, seen, from, 'mutation')
-      if (mutationAgeMs !== null) this.noteMutation(mutationAgeMs, faults.length > 0, what)
+      const promptMs = this.ledger.age(cell, seen, from, 'prompt mutation')
+      const slowMs = this.ledger.age(cell, seen, from, 'slow mutation')
+      if (promptMs !== null) this.noteMutation(promptMs, what)
+      else if (slowMs !== null && faults.length + stalls.length === 0) this.noteMutation(slowMs, what)
+      else if (slowMs !== null) this.summary.olderThanSlowMutation += 1
     }
   }
 
@@ -53,11 +56,9 @@ export class Staleness {
     if (summary.olderOutsideBound <= maxPrinted) this.print(`OLDER by ${Math.round(ageMs)} ms, outside the bound: ${what}`)
   }
 
-  private noteMutation(ageMs: number, isFaulty: boolean, what: string): void {
-    const { summary } = this
-    if (isFaulty) summary.olderThanMutationInFault += 1
-    else summary.olderThanMutation += 1
-    if (summary.olderThanMutation + summary.olderThanMutationInFault <= maxPrinted)
+  private noteMutation(ageMs: number, what: string): void {
+    this.summary.olderThanMutation += 1
+    if (this.summary.olderThanMutation <= maxPrinted)
       this.print(`OLDER by ${Math.round(ageMs)} ms than an answered mutation: ${what}`)
   }
 }
