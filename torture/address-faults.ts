@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { updateUser } from './graphql-writers.js'
 import type { Random } from './random.js'
 import type { RedisAddress } from './redis-address.js'
 import type { RedisServer } from './redis-server.js'
+import { buyers } from './shop.js'
 import type { World } from './world.js'
 
 const syncPatienceMs = 3_000
@@ -15,6 +17,19 @@ export function moveAddresses(world: World, random: Random): Promise<void> {
 /** A split brain: one process meets another server than the rest. */
 export function splitAddresses(world: World, random: Random): Promise<void> {
   return redirect(world, random, (addresses) => [random.pick(addresses)])
+}
+
+/** As on a bad network: what Redis sends to one process is late. Mutations through another one have to wait until it knows. */
+export async function holdConnections(world: World, random: Random): Promise<void> {
+  const api = random.pick(world.apis)
+  const [forMs, only] = [random.between(50, 900), random.pick(['listening', 'listening', 'all'] as const)]
+  const writers = world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
+  const until = world.now() + forMs
+  api.address?.hold(forMs, only)
+  while (world.now() < until) {
+    if (writers.length > 0) await updateUser({ world, api: random.pick(writers) }, random.pick(buyers))
+    await sleep(random.between(1, 20))
+  }
 }
 
 /** The master becomes a replica of the other server, with its connections open, and later a master again, with that one's data. */

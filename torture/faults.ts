@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { demoteMaster, moveAddresses, splitAddresses } from './address-faults.js'
+import { demoteMaster, holdConnections, moveAddresses, splitAddresses } from './address-faults.js'
 import { changePrefix, freezeApi, killApi, killApiAfterCommit, killApiDuringMutation, suspendApi } from './api-faults.js'
 import { lockTable, stopListening } from './database-faults.js'
 import { age, corrupt, evict, flush, wrongTypes } from './entry-faults.js'
@@ -35,6 +35,7 @@ const faults: Readonly<Record<string, Fault>> = {
   'addresses lead to another Redis and back': { weight: 2, run: moveAddresses, ofRedis: true },
   'one address leads to another Redis and back': { weight: 2, run: splitAddresses, ofRedis: true },
   'master becomes a replica and a master again': { weight: 2, run: demoteMaster, ofRedis: true },
+  'late messages from Redis': { weight: 4, run: holdConnections, ofRedis: true },
   'restart with another CACHE_PREFIX': { weight: 1.5, run: changePrefix, ofRedis: true },
   'SIGSTOP of an API process': { weight: 3, run: freezeApi },
   'SIGSTOP of an API process for seconds': { weight: 1.5, run: suspendApi },

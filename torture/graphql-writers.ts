@@ -11,10 +11,13 @@ import { request } from './requests.js'
 import { buyers, emailOf, nameOf, orderedProducts, passingUsers, stockCell, userCell, userCount, versionedStock } from './shop.js'
 import type { World } from './world.js'
 
-/** What is made by one writer is deleted by no other. */
-export interface GraphqlWriter {
+interface Writer {
   world: World
   api: ApiProcess
+}
+
+/** What is made by one writer is deleted by no other. */
+export interface GraphqlWriter extends Writer {
   random: Random
   category: string
 }
@@ -117,7 +120,8 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
   },
 }
 
-async function updateUser(writer: GraphqlWriter, id: number): Promise<void> {
+/** Changes the user's name, and looks whether all processes know. */
+export async function updateUser(writer: Writer, id: number): Promise<void> {
   const cell = userCell(id)
   await writeVersion(writer, {
     cell,
@@ -129,7 +133,7 @@ async function updateUser(writer: GraphqlWriter, id: number): Promise<void> {
 
 /** The answer to the mutation has to show it, and so has the next read. */
 async function writeVersion(
-  writer: GraphqlWriter,
+  writer: Writer,
   { cell, mutation, read }: { cell: string; mutation: (version: number) => string; read: string },
 ): Promise<void> {
   const { world } = writer
@@ -150,7 +154,7 @@ async function writeVersion(
 }
 
 /** Through all processes but the one that answered the mutation: they have to know as well. */
-async function readElsewhere(writer: GraphqlWriter, document: string, cell: string): Promise<void> {
+async function readElsewhere(writer: Writer, document: string, cell: string): Promise<void> {
   const { world } = writer
   await Promise.all(
     others(writer).map(async (api) => {
@@ -163,11 +167,11 @@ async function readElsewhere(writer: GraphqlWriter, document: string, cell: stri
   )
 }
 
-function others({ world, api }: GraphqlWriter): ApiProcess[] {
+function others({ world, api }: Writer): ApiProcess[] {
   return world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
 }
 
-function acknowledge({ world }: GraphqlWriter, write: Write, begunAt: number): void {
+function acknowledge({ world }: Writer, write: Write, begunAt: number): void {
   const isPrompt = world.now() - begunAt < mutationWaitMs
   world.ledger.acknowledge([write], world.now(), isPrompt ? 'prompt mutation' : 'slow mutation')
 }
@@ -176,24 +180,24 @@ function newest(list: string | null, size: number): PageQuery {
   return { list, after: null, before: null, size, from: 'start' }
 }
 
-function ownPage({ world }: GraphqlWriter, page: ListPage): string {
+function ownPage({ world }: Writer, page: ListPage): string {
   world.pages.add(page)
   return pageField(page, 'id')
 }
 
-function ask({ world, api }: GraphqlWriter, document: string): Promise<Data | null> {
+function ask({ world, api }: Writer, document: string): Promise<Data | null> {
   return request(world, api, document)
 }
 
 /** Nobody else writes the row meanwhile: it has to be seen as the caller left it. */
-function checkVersion(writer: GraphqlWriter, cell: string, observations: readonly Observation[]): void {
+function checkVersion(writer: Writer, cell: string, observations: readonly Observation[]): void {
   const { ledger, now } = writer.world
   for (const { seen } of observations.filter((its) => its.cell === cell)) {
     check(writer, `${cell} ${seen}`, ledger.age(cell, seen, now()) === null)
   }
 }
 
-function check({ world, api }: GraphqlWriter, what: string, holds: boolean): void {
+function check({ world, api }: Writer, what: string, holds: boolean): void {
   world.ownWrites.checked += 1
   if (holds) return
   world.ownWrites.violations += 1

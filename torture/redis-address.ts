@@ -1,16 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import process from 'node:process'
-import type { Redirection } from './redis-proxies.js'
+import type { Held, Instruction } from './redis-proxies.js'
 import type { RedisServer } from './redis-server.js'
 
 /** The address by which an API process knows its Redis, and which may come to lead to another server. */
 export class RedisAddress {
   constructor(
+    private readonly index: number,
     private readonly port: number,
     private server: RedisServer,
-    private readonly redirect: (port: number, cut: boolean) => void,
+    private readonly instruct: (instruction: Instruction) => void,
   ) {}
 
   get url(): string {
@@ -22,9 +23,15 @@ export class RedisAddress {
     return this.server
   }
 
+  /** Open connections end, or go on leading to where they led. */
   leadTo(server: RedisServer, { cut }: { cut: boolean }): void {
     this.server = server
-    this.redirect(server.port, cut)
+    this.instruct({ index: this.index, to: 'lead', port: server.port, cut })
+  }
+
+  /** What comes from Redis is late by so much. */
+  hold(forMs: number, only: Held): void {
+    this.instruct({ index: this.index, to: 'hold', forMs, only })
   }
 }
 
@@ -39,18 +46,13 @@ export async function openAddresses(
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const [ports] = await once(proxies, 'message')
+  const instruct = (instruction: Instruction) => void proxies.send(instruction)
   return {
-    addresses: (ports as number[]).map(
-      (port, index) => new RedisAddress(port, server, (port, cut) => send(proxies, { index, port, cut })),
-    ),
+    addresses: (ports as number[]).map((port, index) => new RedisAddress(index, port, server, instruct)),
     async close() {
       const exited = once(proxies, 'exit')
       proxies.kill()
       await exited
     },
   }
-}
-
-function send(proxies: ChildProcess, redirection: Redirection): void {
-  proxies.send(redirection)
 }
