@@ -3,6 +3,7 @@ import { demoteMaster, holdConnections, moveAddresses, splitAddresses } from './
 import { changePrefix, freezeApi, killApi, killApiAfterCommit, killApiDuringMutation, suspendApi } from './api-faults.js'
 import { lockTable, stopListening } from './database-faults.js'
 import { age, corrupt, evict, flush, wrongTypes } from './entry-faults.js'
+import { rowLocked, tableLocked } from './lock-faults.js'
 import type { Options } from './options.js'
 import { pickWeighted, type Random } from './random.js'
 import { killNormalClients, killPubsubClients, killRedis, pauseRedis, snapshotRedis } from './redis-faults.js'
@@ -35,13 +36,13 @@ const faults: Readonly<Record<string, Fault>> = {
   'addresses lead to another Redis and back': { weight: 2, run: moveAddresses, ofRedis: true },
   'one address leads to another Redis and back': { weight: 2, run: splitAddresses, ofRedis: true },
   'master becomes a replica and a master again': { weight: 2, run: demoteMaster, ofRedis: true },
-  'late messages from Redis': { weight: 4, run: holdConnections, ofRedis: true },
+  'late messages from Redis': { weight: 8, run: holdConnections, ofRedis: true },
   'restart with another CACHE_PREFIX': { weight: 1.5, run: changePrefix, ofRedis: true },
   'SIGSTOP of an API process': { weight: 3, run: freezeApi },
   'SIGSTOP of an API process for seconds': { weight: 1.5, run: suspendApi },
-  'table locked': { weight: 2, run: lockTable },
+  [tableLocked]: { weight: 2, run: lockTable },
   'listeners cut off': { weight: 1, run: stopListening },
-  'row locked while orders wait for it': { weight: 1, run: holdProduct },
+  [rowLocked]: { weight: 1, run: holdProduct },
 }
 
 /** Breaks something at random; resolves when it is mended, which may be long after others were broken as well. */

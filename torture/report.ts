@@ -8,7 +8,7 @@ export interface Summary {
   operations: Tally
   faults: Tally
   failures: Tally
-  refusedWhileDown: Tally
+  expectedFailures: Tally
   stalls: Tally
   readElsewhere: number
   ownWrites: { checked: number; violations: number }
@@ -36,7 +36,7 @@ export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summar
 }
 
 export function table(summary: Summary): string {
-  const { options, operations, faults, failures, refusedWhileDown, stalls, readElsewhere } = summary
+  const { options, operations, faults, failures, expectedFailures, stalls, readElsewhere } = summary
   const { stale, ownWrites, quiet, requestsMs, commitsMs } = summary
   const rows: [string, string | number][] = [
     ['seed', options.seed],
@@ -48,8 +48,8 @@ export function table(summary: Summary): string {
     ...indented(faults),
     ['requests that failed', failures.total],
     ...indented(failures),
-    ['requests to a process that was down (expected)', refusedWhileDown.total],
-    ...indented(refusedWhileDown),
+    ['requests to a process down or held up (expected)', expectedFailures.total],
+    ...indented(expectedFailures),
     ['stalls of processes, over 100 ms', stalls.total],
     ['request, p50', milliseconds(percentile(requestsMs, 0.5))],
     ['request, p99', milliseconds(percentile(requestsMs, 0.99))],

@@ -111,7 +111,7 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     faults: new Tally(),
     failures,
     stalls,
-    refusedWhileDown: new Tally(),
+    expectedFailures: new Tally(),
     ownWrites: { checked: 0, violations: 0 },
     readElsewhere: 0,
   }

@@ -32,9 +32,9 @@ export interface World {
   requestsMs: number[]
   operations: Tally
   faults: Tally
-  /** Requests that failed, by cause; those to a process that was down are apart. */
+  /** Requests that failed, by cause; those of a process that was down, or held up by locks or the machine, are apart. */
   failures: Tally
-  refusedWhileDown: Tally
+  expectedFailures: Tally
   /** How often a process did not get to run, whether it was stopped or the machine had other things to do */
   stalls: Tally
   /** Answered mutations that were read through another process at once */
