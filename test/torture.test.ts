@@ -15,13 +15,26 @@ describe('the ledger', () => {
   test('an answer is as old as the first acknowledged write that it does not show', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
-    ledger.acknowledge([ledger.begin('user_1')], 100)
-    ledger.acknowledge([ledger.begin('user_1')], 200)
+    ledger.acknowledge([ledger.begin('user_1')], 100, 'prompt mutation')
+    ledger.acknowledge([ledger.begin('user_1')], 200, 'statement')
     expect(ledger.age('user_1', 0, 250)).toBe(150)
     expect(ledger.age('user_1', 1, 250)).toBe(50)
     expect(ledger.age('user_1', 2, 250)).toBeNull()
     // When the read began, only the first had been acknowledged.
     expect(ledger.age('user_1', 1, 150)).toBeNull()
+  })
+
+  test('what a mutation wrote is told apart from what SQL wrote', () => {
+    const ledger = new Ledger()
+    ledger.open('user_1')
+    ledger.acknowledge([ledger.begin('user_1')], 100, 'statement')
+    ledger.acknowledge([ledger.begin('user_1')], 200, 'prompt mutation')
+    ledger.acknowledge([ledger.begin('user_1')], 300, 'statement')
+    expect(ledger.age('user_1', 0, 150, 'prompt mutation')).toBeNull()
+    expect(ledger.age('user_1', 0, 350, 'prompt mutation')).toBe(150)
+    expect(ledger.age('user_1', 1, 350, 'prompt mutation')).toBe(150)
+    expect(ledger.age('user_1', 2, 350, 'prompt mutation')).toBeNull()
+    expect(ledger.age('user_1', 2, 350)).toBe(50)
   })
 
   test('a write that nobody acknowledged may be seen or not', () => {
@@ -36,10 +49,10 @@ describe('the ledger', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
     expect(ledger.age('user_1', 'gone', 10)).not.toBeNull()
-    ledger.acknowledge([ledger.begin('user_1', true)], 100)
+    ledger.acknowledge([ledger.begin('user_1', true)], 100, 'statement')
     expect(ledger.age('user_1', 'gone', 150)).toBeNull()
     expect(ledger.age('user_1', 0, 150)).toBe(50)
-    ledger.acknowledge([ledger.begin('user_1')], 200)
+    ledger.acknowledge([ledger.begin('user_1')], 200, 'statement')
     expect(ledger.age('user_1', 'gone', 250)).toBe(50)
   })
 
@@ -71,9 +84,15 @@ test('versions are seen wherever a row stands in an answer', () => {
 
 test('a fault counts until a while after it was mended', () => {
   const windows = new FaultWindows(50)
-  windows.begin(() => 100)()
-  expect([windows.overlap(80, 99), windows.overlap(90, 110), windows.overlap(150, 160), windows.overlap(151, 160)]).toEqual([
-    ...[false, true, true, false],
+  windows.begin('first', () => 100)()
+  windows.begin('second', () => 145)
+  const during = (from: number, to: number) => windows.faultsDuring(from, to)
+  expect([during(80, 99), during(90, 110), during(150, 160), during(151, 160)]).toEqual([
+    ...[[], ['first'], ['first', 'second'], ['second']],
+  ])
+  windows.addStall('third', 300, 20)
+  expect([windows.stallsDuring(270, 279), windows.stallsDuring(270, 280), windows.stallsDuring(350, 360)]).toEqual([
+    ...[[], ['third'], ['third']],
   ])
 })
 
@@ -99,10 +118,11 @@ test('equal seeds give equal decisions, and every actor its own', () => {
 
 test('a bad option is named', () => {
   expect(readOptions(['--seconds', '7', '--protection', 'none'], 3)).toEqual({
-    ...{ seconds: 7, seed: 3, protection: 'none', processes: 2 },
+    ...{ seconds: 7, seed: 3, protection: 'none', processes: 2, store: 'redis', help: false },
   })
   expect(() => readOptions(['--seconds', 'soon'], 3)).toThrow('--seconds')
   expect(() => readOptions(['--protection', 'some'], 3)).toThrow('--protection')
+  expect(() => readOptions(['--store', 'disk'], 3)).toThrow('--store')
 })
 
 test.skipIf(noRedis)(

@@ -29,7 +29,7 @@ export function killApiDuringMutation(world: World, random: Random): Promise<voi
 export function killApiAfterCommit(world: World, random: Random): Promise<void> {
   const [id, pauseMs] = [random.between(1, 40), random.between(0, 400)]
   return withVictim(world, random, async (api) => {
-    await world.redis.client.call('CLIENT', 'PAUSE', '120', 'ALL')
+    await api.address?.leadsTo.client.call('CLIENT', 'PAUSE', '120', 'ALL')
     await updateThen(world, api, id, async (cell, version) => {
       await untilCommitted(world, cell, version)
       await api.kill()
@@ -50,7 +50,27 @@ export async function freezeApi({ apis }: World, random: Random): Promise<void> 
   }
 }
 
-/** Started again when `harm` has ended. One process has to be left to the others, or there is nothing to be seen. */
+/** Stopped for so long that requests go to the others: those have to go on as if it were not there. */
+export function suspendApi(world: World, random: Random): Promise<void> {
+  const frozenMs = random.between(1_000, 3_500)
+  return withVictim(world, random, async (api) => {
+    api.isSuspended = true
+    api.freeze()
+    await sleep(frozenMs)
+    api.thaw()
+    api.isSuspended = false
+  })
+}
+
+/** As in a rolling restart with other settings: until the next one, processes with different keys run side by side. */
+export function changePrefix(world: World, random: Random): Promise<void> {
+  return withVictim(world, random, async (api) => {
+    await api.kill()
+    api.prefix = api.prefix === 'ecommerce' ? 'renamed' : 'ecommerce'
+  })
+}
+
+/** Started again when `harm` has ended, if it was killed. One process has to be left to the others, or there is nothing to be seen. */
 async function withVictim({ apis }: World, random: Random, harm: (api: ApiProcess) => Promise<void>): Promise<void> {
   const safe = apis.filter((api) => api.isUp && !api.isVictim)
   if (safe.length <= 1 && apis.length > 1) return
@@ -58,7 +78,7 @@ async function withVictim({ apis }: World, random: Random, harm: (api: ApiProces
   api.isVictim = true
   try {
     await harm(api)
-    await api.start()
+    if (!api.isUp) await api.start()
   } finally {
     api.isVictim = false
   }
@@ -81,7 +101,8 @@ async function updateThen(
     )
     await kill(cell, write.version)
     // It was committed, or may have been; whether it was, the row says.
-    if ((await sent) || (await isCommitted(world, cell, write.version))) world.ledger.acknowledge([write], world.now())
+    if ((await sent) || (await isCommitted(world, cell, write.version)))
+      world.ledger.acknowledge([write], world.now(), 'statement')
   })
 }
 

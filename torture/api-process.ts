@@ -5,14 +5,19 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { RedisAddress } from './redis-address.js'
 
 export interface ApiProcessOptions {
   name: string
   entry: string
   port: number
   env: Readonly<Record<string, string>>
+  /** null where it runs without Redis */
+  address: RedisAddress | null
   logFile: string
   now: () => number
+  /** For so long it did not get to run, up to now. */
+  stalled: (ms: number) => void
   /** It ended without having been killed. */
   died: (how: string) => void
 }
@@ -27,6 +32,10 @@ export class ApiProcess {
   isUp = false
   /** Somebody is about to kill it, or has. */
   isVictim = false
+  /** Stopped for so long that nobody would send it requests */
+  isSuspended = false
+  /** CACHE_PREFIX from its next start on */
+  prefix = 'ecommerce'
 
   constructor(private readonly options: ApiProcessOptions) {}
 
@@ -38,9 +47,13 @@ export class ApiProcess {
     return this.options.port
   }
 
+  get address(): RedisAddress | null {
+    return this.options.address
+  }
+
   /** Resolves when it answers. */
   async start(): Promise<void> {
-    const { entry, env, port, logFile, name } = this.options
+    const { entry, env, address, port, logFile, name } = this.options
     const settings = {
       NODE_ENV: 'production',
       AUTH_OPEN: 'true',
@@ -48,6 +61,8 @@ export class ApiProcess {
       PATH: process.env.PATH ?? '',
       PORT: String(port),
       ...env,
+      ...(address && { REDIS_URL: address.url }),
+      CACHE_PREFIX: this.prefix,
     }
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
       env: settings,
@@ -57,6 +72,10 @@ export class ApiProcess {
     })
     this.child = child
     child.once('exit', (code, signal) => this.isUp && this.options.died(`exit code ${code}, signal ${signal}`))
+    child.on(
+      'message',
+      (message) => typeof message === 'object' && this.options.stalled((message as { stalledMs: number }).stalledMs),
+    )
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout?.pipe(log, { end: false })
     child.stderr?.pipe(log, { end: false })

@@ -2,14 +2,18 @@ import 'reflect-metadata'
 import process from 'node:process'
 import { type AppObservers, startApp } from '../src/app.js'
 import { readConfig } from '../src/config.js'
+import { watchStalls } from './stalls.js'
 import { unprotected } from './unprotected-store.js'
 
-/** One API process. It tells its parent when it is ready, and does not outlive it. */
+/** One API process. It tells its parent when it is ready and when it did not get to run, and does not outlive it. */
 process.on('disconnect', () => process.exit(1))
 const config = readConfig(process.env)
-await startApp(config, process.env.TORTURE_PROTECTION === 'none' ? withoutProtection(config.REDIS_URL ?? '') : {})
+await startApp(config, process.env.TORTURE_PROTECTION === 'none' ? withoutProtection(config.REDIS_URL) : {})
 process.send?.('ready')
+watchStalls((ms) => process.send?.({ stalledMs: ms }))
 
-function withoutProtection(redisUrl: string): AppObservers {
+/** Without Redis, processes whose memories do not hear of each other's changes */
+function withoutProtection(redisUrl: string | undefined): AppObservers {
+  if (redisUrl === undefined) return { withoutRelay: true }
   return { wrapStore: (store) => unprotected(store, redisUrl), withoutRelay: true }
 }

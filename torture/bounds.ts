@@ -11,6 +11,12 @@ export const boundMs = 500
 const faultBoundMs = 2_000
 export const afterFaultMs = 2_000
 
+/**
+ * So long a mutation waits, at most, for the processes that do not share its store, and where its own store is away. If it is answered
+ * sooner, every process knows, whatever is broken.
+ */
+export const mutationWaitMs = 500
+
 export function boundFor(isFaulty: boolean): number {
   return isFaulty ? faultBoundMs : boundMs
 }

@@ -6,12 +6,22 @@ import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+interface Build {
+  entryOf: (program: 'api' | 'redis-proxies') => string
+  remove: () => Promise<void>
+}
+
 /** A build of its own: an API process that is killed all the time has to start quickly. Inside node_modules packages are found. */
-export async function buildApi(): Promise<{ entry: string; remove: () => Promise<void> }> {
+export async function buildApi(): Promise<Build> {
   const folder = join(root, 'node_modules', '.cache', `torture-${process.pid}`)
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/**/*.ts', 'src/**/*.sql', 'src/**/assets/*', 'torture/api.ts', 'torture/unprotected-store.ts'],
+    entryPoints: [
+      'src/**/*.ts',
+      'src/**/*.sql',
+      'src/**/assets/*',
+      ...['api', 'stalls', 'unprotected-store', 'redis-proxies'].map((file) => `torture/${file}.ts`),
+    ],
     outdir: folder,
     format: 'esm',
     platform: 'node',
@@ -19,5 +29,8 @@ export async function buildApi(): Promise<{ entry: string; remove: () => Promise
     sourcemap: 'inline',
     logLevel: 'warning',
   })
-  return { entry: join(folder, 'torture', 'api.js'), remove: () => rm(folder, { recursive: true, force: true }) }
+  return {
+    entryOf: (program) => join(folder, 'torture', `${program}.js`),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  }
 }

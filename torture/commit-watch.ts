@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../src/database/connection.js'
+import { isOwed } from './owed.js'
 
 const pollMs = 2
 const patienceMs = 20_000
 
-/** Measures how long after its commit a change by SQL has been carried to the cache: until its outbox rows are gone. */
+/** Measures how long after its commit a change by SQL has been carried to the cache: until its outbox rows are owed to no store in use. */
 export class CommitWatch {
   readonly durationsMs: number[] = []
   private readonly watched = new Set<Promise<void>>()
@@ -33,8 +34,7 @@ export class CommitWatch {
 
   private async untilGone(ids: readonly number[], committedAt: number): Promise<void> {
     while (this.now() - committedAt < patienceMs) {
-      const left = await this.database`select 1 from cache_outbox where id = any(${ids as number[]}::bigint[]) limit 1`
-      if (left.length === 0) break
+      if (!(await isOwed(this.database, ids))) break
       await sleep(pollMs)
     }
     this.durationsMs.push(this.now() - committedAt)

@@ -10,16 +10,16 @@ import { type ListPage, listEntry } from './lists.js'
 import { scanKeys } from './scan.js'
 import { listIds, pageOf, type ShopRows } from './shop-rows.js'
 
-const keys = new Keys('ecommerce', 'v1')
-
-/** Reads every key in Redis and compares what a reader would believe with the rows. */
+/** Reads every key with this prefix in Redis and compares what a reader would believe with the rows. */
 export async function compareEntries(
   client: Redis,
   rows: ShopRows,
   pages: readonly ListPage[],
+  prefix = 'ecommerce',
 ): Promise<{ compared: number; differences: Difference[] }> {
-  const known = knownEntries(rows, pages)
-  const found = await scanKeys(client, 'ecommerce:v1:*')
+  const keys = new Keys(prefix, 'v1')
+  const known = knownEntries(keys, rows, pages)
+  const found = await scanKeys(client, `${prefix}:v1:*`)
   const texts = await readTexts(client, found)
   const live = [...texts].flatMap(([key, text]) => {
     const held = decodeHeld(text)
@@ -30,7 +30,7 @@ export async function compareEntries(
   const differences = live.flatMap(({ key, held }): Difference[] => {
     const namespace = namespaceOf(key)
     const its = known.get(key) ?? rowThatIsGone(namespace)
-    const generation = joinGenerations(generationsOf(namespace, key, texts))
+    const generation = joinGenerations(generationsOf(keys, namespace, key, texts))
     const lookup = interpret(namespace, { held, generation }, Date.now())
     if (lookup.state === 'miss') return []
     compared += 1
@@ -41,7 +41,7 @@ export async function compareEntries(
   return { compared, differences }
 }
 
-function knownEntries(rows: ShopRows, pages: readonly ListPage[]): Map<string, { expected: unknown }> {
+function knownEntries(keys: Keys, rows: ShopRows, pages: readonly ListPage[]): Map<string, { expected: unknown }> {
   const known = new Map<string, { expected: unknown }>()
   const add = (namespace: Namespace<unknown>, id: EntryId, expected: unknown) =>
     known.set(keys.entry(namespace, id), { expected })
@@ -79,7 +79,7 @@ function namespaceOf(key: string): Namespace<unknown> {
   return [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS].find((namespace) => namespace.name === name) ?? STATS
 }
 
-function generationsOf(namespace: Namespace<unknown>, key: string, texts: ReadonlyMap<string, string>) {
+function generationsOf(keys: Keys, namespace: Namespace<unknown>, key: string, texts: ReadonlyMap<string, string>) {
   const isList = namespace === PRODUCT_LISTS || namespace === USER_ORDERS
   const generationKeys = [keys.namespaceGeneration(namespace), ...(isList ? [key.slice(0, key.lastIndexOf(':'))] : [])]
   return generationKeys.map((its) => ({ key: its, text: texts.get(its) ?? null }))

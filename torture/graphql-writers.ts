@@ -1,6 +1,8 @@
 import type { PageQuery } from '../src/model.js'
 import type { ApiProcess } from './api-process.js'
+import { mutationWaitMs } from './bounds.js'
 import type { Data } from './graphql-client.js'
+import type { Write } from './ledger.js'
 import { type ListPage, pageField } from './lists.js'
 import type { Observation } from './observations.js'
 import { observe } from './observations.js'
@@ -9,10 +11,13 @@ import { request } from './requests.js'
 import { buyers, emailOf, nameOf, orderedProducts, passingUsers, stockCell, userCell, userCount, versionedStock } from './shop.js'
 import type { World } from './world.js'
 
-/** What is made by one writer is deleted by no other. */
-export interface GraphqlWriter {
+interface Writer {
   world: World
   api: ApiProcess
+}
+
+/** What is made by one writer is deleted by no other. */
+export interface GraphqlWriter extends Writer {
   random: Random
   category: string
 }
@@ -103,16 +108,20 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const { world } = writer
     await world.ledger.inTurn([cell], async () => {
       const write = world.ledger.begin(cell, true)
+      const begunAt = world.now()
       const data = await ask(writer, `mutation { deleteUser(id: "${cell}") { deletedUserId userErrors { code } } }`)
       if (!data?.deleteUser.deletedUserId) return
-      world.ledger.acknowledge([write], world.now())
-      const read = await ask(writer, `{ a0: user(id: "${cell}") { id name } }`)
+      acknowledge(writer, write, begunAt)
+      const document = `{ a0: user(id: "${cell}") { id name } }`
+      await readElsewhere(writer, document, cell)
+      const read = await ask(writer, document)
       if (read) checkVersion(writer, cell, observe(read, [cell]))
     })
   },
 }
 
-async function updateUser(writer: GraphqlWriter, id: number): Promise<void> {
+/** Changes the user's name, and looks whether all processes know. */
+export async function updateUser(writer: Writer, id: number): Promise<void> {
   const cell = userCell(id)
   await writeVersion(writer, {
     cell,
@@ -124,44 +133,71 @@ async function updateUser(writer: GraphqlWriter, id: number): Promise<void> {
 
 /** The answer to the mutation has to show it, and so has the next read. */
 async function writeVersion(
-  writer: GraphqlWriter,
+  writer: Writer,
   { cell, mutation, read }: { cell: string; mutation: (version: number) => string; read: string },
 ): Promise<void> {
   const { world } = writer
   await world.ledger.inTurn([cell], async () => {
+    // What the others have read just now, they hold.
+    await Promise.all(others(writer).map((api) => request(world, api, read)))
     const write = world.ledger.begin(cell)
+    const begunAt = world.now()
     const data = await ask(writer, `mutation { payload: ${mutation(write.version)} }`)
     // Refused, because the row is not there; or nobody knows.
     if (!data || data.payload.userErrors.length > 0) return
-    world.ledger.acknowledge([write], world.now())
+    acknowledge(writer, write, begunAt)
     checkVersion(writer, cell, observe(data))
+    await readElsewhere(writer, read, cell)
     const seen = await ask(writer, read)
     if (seen) checkVersion(writer, cell, observe(seen, [cell]))
   })
+}
+
+/** Through all processes but the one that answered the mutation: they have to know as well. */
+async function readElsewhere(writer: Writer, document: string, cell: string): Promise<void> {
+  const { world } = writer
+  await Promise.all(
+    others(writer).map(async (api) => {
+      const from = world.now()
+      const data = await request(world, api, document)
+      if (!data) return
+      world.readElsewhere += 1
+      world.staleness.judge(observe(data, [cell]), from, world.now(), `${api.name} after a mutation`)
+    }),
+  )
+}
+
+function others({ world, api }: Writer): ApiProcess[] {
+  return world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
+}
+
+function acknowledge({ world }: Writer, write: Write, begunAt: number): void {
+  const isPrompt = world.now() - begunAt < mutationWaitMs
+  world.ledger.acknowledge([write], world.now(), isPrompt ? 'prompt mutation' : 'slow mutation')
 }
 
 function newest(list: string | null, size: number): PageQuery {
   return { list, after: null, before: null, size, from: 'start' }
 }
 
-function ownPage({ world }: GraphqlWriter, page: ListPage): string {
+function ownPage({ world }: Writer, page: ListPage): string {
   world.pages.add(page)
   return pageField(page, 'id')
 }
 
-function ask({ world, api }: GraphqlWriter, document: string): Promise<Data | null> {
+function ask({ world, api }: Writer, document: string): Promise<Data | null> {
   return request(world, api, document)
 }
 
 /** Nobody else writes the row meanwhile: it has to be seen as the caller left it. */
-function checkVersion(writer: GraphqlWriter, cell: string, observations: readonly Observation[]): void {
+function checkVersion(writer: Writer, cell: string, observations: readonly Observation[]): void {
   const { ledger, now } = writer.world
   for (const { seen } of observations.filter((its) => its.cell === cell)) {
     check(writer, `${cell} ${seen}`, ledger.age(cell, seen, now()) === null)
   }
 }
 
-function check({ world, api }: GraphqlWriter, what: string, holds: boolean): void {
+function check({ world, api }: Writer, what: string, holds: boolean): void {
   world.ownWrites.checked += 1
   if (holds) return
   world.ownWrites.violations += 1

@@ -9,7 +9,12 @@ export interface Write {
   readonly deletes: boolean
   /** Undefined while nobody knows whether it was committed */
   acknowledgedAt?: number
+  /** How it was acknowledged */
+  by?: Acknowledger
 }
+
+/** By the answer to a mutation, given before or after it may have stopped waiting for others; or by the end of a transaction */
+export type Acknowledger = 'prompt mutation' | 'slow mutation' | 'statement'
 
 /** Who wrote what and when it was acknowledged, so that a reader's answer can be judged. Times in ms on one clock. */
 export class Ledger {
@@ -32,15 +37,19 @@ export class Ledger {
     return write
   }
 
-  acknowledge(writes: readonly Write[], at: number): void {
-    for (const write of writes) write.acknowledgedAt = at
+  acknowledge(writes: readonly Write[], at: number, by: Acknowledger): void {
+    for (const write of writes) Object.assign(write, { acknowledgedAt: at, by })
   }
 
-  /** How long before the read began (ms) what it saw had been replaced by an acknowledged write; null where it saw the newest. */
-  age(cell: string, seen: Seen, readBeganAt: number): number | null {
+  /**
+   * How long before the read began (ms) what it saw had been replaced by an acknowledged write, of those acknowledged in one way where `by`
+   * is given; null where it saw the newest.
+   */
+  age(cell: string, seen: Seen, readBeganAt: number, by?: Acknowledger): number | null {
     const writes = this.writesOf(cell)
     const version = seen === 'gone' ? writes.findLastIndex(({ deletes }) => deletes) : seen
-    const replacedAt = Math.min(...writes.slice(version + 1).map((write) => write.acknowledgedAt ?? Number.POSITIVE_INFINITY))
+    const newer = writes.slice(version + 1).filter((write) => by === undefined || write.by === by)
+    const replacedAt = Math.min(...newer.map(({ acknowledgedAt }) => acknowledgedAt ?? Number.POSITIVE_INFINITY))
     return replacedAt <= readBeganAt ? readBeganAt - replacedAt : null
   }
 

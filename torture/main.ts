@@ -21,8 +21,13 @@ async function main(args: string[]): Promise<number> {
     console.error(`${(error as Error).message}\n\n${usage}`)
     return 1
   }
-  console.log(`seed ${options.seed}, protection ${options.protection}, ${options.seconds} s, ${options.processes} processes`)
-  const limitMs = options.seconds * 1_000 + extraMs
+  if (options.help) {
+    console.log(usage)
+    return 0
+  }
+  const { seed, protection, store, seconds, processes } = options
+  console.log(`seed ${seed}, protection ${protection}, store ${store}, ${seconds} s, ${processes} processes`)
+  const limitMs = seconds * 1_000 + extraMs
   return reachVerdict({ run: (stops) => run(options, print, stops), hasPassed, describe: table, limitMs })
 }
 

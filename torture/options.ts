@@ -6,21 +6,34 @@ export interface Options {
   /** none: the same shop behind a plain cache-aside, which has to be found out */
   protection: 'full' | 'none'
   processes: number
+  /** memory: the processes run without Redis, each with a cache of its own. */
+  store: 'redis' | 'memory'
+  help: boolean
 }
 
-export const usage = 'Usage: npm run torture -- --seconds 60 [--seed N] [--protection full|none] [--processes 2]'
+export const usage = `Usage: npm run torture -- [--seconds 60] [--seed N] [--protection full|none] [--processes 2] [--store redis|memory]
+--protection none: the same shop without what keeps its cache right, which has to be found out. --store memory: without Redis.`
 
 /** Throws an Error that says which option is wrong. */
 export function readOptions(args: string[], randomSeed: number): Options {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ args, options: { seconds: text, seed: text, protection: text, processes: text } })
-  const { protection = 'full' } = values
+  const { values } = parseArgs({
+    args,
+    options: {
+      ...{ seconds: text, seed: text, protection: text, processes: text, store: text },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const { protection = 'full', store = 'redis', help } = values
   if (protection !== 'full' && protection !== 'none') throw new Error(`--protection takes full or none, not "${protection}".`)
+  if (store !== 'redis' && store !== 'memory') throw new Error(`--store takes redis or memory, not "${store}".`)
   return {
     seconds: wholeNumber('seconds', values.seconds ?? '60', 5, 86_400),
     seed: wholeNumber('seed', values.seed ?? String(randomSeed), 0, 2 ** 32 - 1),
     protection,
     processes: wholeNumber('processes', values.processes ?? '2', 1, 8),
+    store,
+    help,
   }
 }
 

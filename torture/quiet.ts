@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
 import { boundMs } from './bounds.js'
 import { compareAnswers } from './compare-answers.js'
 import { compareEntries } from './compare-entries.js'
 import { type Difference, describeDifference } from './differences.js'
 import { isHealthy } from './graphql-client.js'
+import { isOwed } from './owed.js'
 import { readGoneIds, readShopRows } from './shop-rows.js'
 import type { World } from './world.js'
 
@@ -25,10 +27,11 @@ export class Quiet {
 
   async compare(): Promise<void> {
     await this.settle()
-    const { apis, database, redis, pages, options } = this.world
+    const { apis, database, pages, options } = this.world
     const rows = await readShopRows(database)
     const gone = await readGoneIds(database, rows)
-    const results = [await compareEntries(redis.client, rows, pages.all)]
+    const results: Awaited<ReturnType<typeof compareAnswers>>[] = []
+    for (const { client, prefix } of keySpaces(apis)) results.push(await compareEntries(client, rows, pages.all, prefix))
     for (const api of apis) results.push(await compareAnswers(api, rows, gone, pages.all))
     this.summary.comparisons += 1
     for (const { compared, differences } of results) {
@@ -42,7 +45,7 @@ export class Quiet {
     const { apis, commits, database, options } = this.world
     await this.until('every process is healthy', async () => (await Promise.all(apis.map(isHealthy))).every(Boolean))
     if (options.protection === 'full')
-      await this.until('the outbox is empty', async () => (await database`select 1 from cache_outbox limit 1`).length === 0)
+      await this.until('no store in use is owed a change', async () => !(await isOwed(database, 'any')))
     await commits.idle()
     await sleep(boundMs + 100)
   }
@@ -62,4 +65,12 @@ export class Quiet {
     for (const difference of differences.slice(0, most)) this.world.print(describeDifference(difference))
     if (differences.length > most) this.world.print(`  and ${differences.length - most} more`)
   }
+}
+
+/** Where the processes look for entries, each place once */
+function keySpaces(apis: World['apis']): { client: Redis; prefix: string }[] {
+  const used = apis.flatMap(({ address, prefix }) => (address ? [{ client: address.leadsTo.client, prefix }] : []))
+  return used.filter(
+    (place, index) => used.findIndex(({ client, prefix }) => client === place.client && prefix === place.prefix) === index,
+  )
 }

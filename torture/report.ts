@@ -8,7 +8,9 @@ export interface Summary {
   operations: Tally
   faults: Tally
   failures: Tally
-  refusedWhileDown: Tally
+  expectedFailures: Tally
+  stalls: Tally
+  readElsewhere: number
   ownWrites: { checked: number; violations: number }
   stale: StaleSummary
   quiet: QuietSummary
@@ -22,31 +24,44 @@ export interface Summary {
  */
 export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summary): boolean {
   if (options.protection === 'none') return quiet.differing + stale.olderOutsideBound > 0
-  const faults = [quiet.differing, quiet.unsettled.length, stale.olderOutsideBound, ownWrites.violations, failures.total]
+  const faults = [
+    quiet.differing,
+    quiet.unsettled.length,
+    stale.olderOutsideBound,
+    stale.olderThanMutation,
+    ownWrites.violations,
+    failures.total,
+  ]
   return quiet.comparisons > 0 && faults.every((count) => count === 0)
 }
 
 export function table(summary: Summary): string {
-  const { options, operations, faults, failures, refusedWhileDown, stale, ownWrites, quiet, requestsMs, commitsMs } = summary
+  const { options, operations, faults, failures, expectedFailures, stalls, readElsewhere } = summary
+  const { stale, ownWrites, quiet, requestsMs, commitsMs } = summary
   const rows: [string, string | number][] = [
     ['seed', options.seed],
     ['protection', options.protection],
+    ['store', options.store],
     ['operations', operations.total],
     ...indented(operations),
     ['faults', faults.total],
     ...indented(faults),
     ['requests that failed', failures.total],
     ...indented(failures),
-    ['requests to a process that was down (expected)', refusedWhileDown.total],
-    ...indented(refusedWhileDown),
+    ['requests to a process down or held up (expected)', expectedFailures.total],
+    ...indented(expectedFailures),
+    ['stalls of processes, over 100 ms', stalls.total],
     ['request, p50', milliseconds(percentile(requestsMs, 0.5))],
     ['request, p99', milliseconds(percentile(requestsMs, 0.99))],
     ['request, longest', milliseconds(percentile(requestsMs, 1))],
     ['rows read', stale.reads],
     ['older than an acknowledged write, within the bound', stale.olderWithinBound],
     ['older than an acknowledged write, outside the bound', stale.olderOutsideBound],
+    ['older than an answered mutation', stale.olderThanMutation],
+    ['the same, after a wait of 500 ms around faults', stale.olderThanSlowMutation],
     ['greatest age in normal running', milliseconds(stale.greatestAgeMs)],
     ['greatest age around faults', milliseconds(stale.greatestAgeInFaultMs)],
+    ['mutations read elsewhere at once', readElsewhere],
     ['own writes read at once', ownWrites.checked],
     ['own writes not read', ownWrites.violations],
     ['comparisons after quiet', quiet.comparisons],

@@ -16,6 +16,7 @@ import { AskedPages } from './lists.js'
 import type { Options } from './options.js'
 import { Quiet } from './quiet.js'
 import { Random } from './random.js'
+import { openAddresses } from './redis-address.js'
 import { RedisServer } from './redis-server.js'
 import type { Summary } from './report.js'
 import { openShop } from './shop.js'
@@ -47,7 +48,7 @@ export async function run(options: Options, print: (line: string) => void, stops
 function progress(round: number, world: World, quiet: Quiet): string {
   const { operations, faults, staleness, failures } = world
   const counts = `${operations.total} operations, ${faults.total} faults, ${failures.total} failed`
-  return `round ${round}: ${counts}, ${staleness.summary.olderOutsideBound} older outside the bound, ${quiet.summary.differing} of ${quiet.summary.compared} differ`
+  return `round ${round}: ${counts}, ${staleness.summary.olderOutsideBound} older outside the bound, ${staleness.summary.olderThanMutation} than an answered mutation, ${quiet.summary.differing} of ${quiet.summary.compared} differ`
 }
 
 async function createWorld(options: Options, print: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<World> {
@@ -67,34 +68,39 @@ async function createWorld(options: Options, print: (line: string) => void, stop
   const ledger = new Ledger()
   await openShop(database, ledger)
 
-  const redisFolder = join(folder, 'redis')
-  await mkdir(redisFolder)
-  const redis = new RedisServer(await freePort(), redisFolder)
-  stops.push(() => redis.stop())
-  await redis.start()
+  const servers =
+    options.store === 'redis' ? [await startRedis(folder, 'redis', stops), await startRedis(folder, 'other', stops)] : []
+  const addresses = servers[0] ? await openAddresses(build.entryOf('redis-proxies'), options.processes, servers[0]) : undefined
+  if (addresses) stops.push(addresses.close)
 
   const env = {
-    ...{ DATABASE_URL: postgres.url, REDIS_URL: redis.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
+    ...{ DATABASE_URL: postgres.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
     TORTURE_PROTECTION: options.protection,
   }
-  const failures = new Tally()
+  const faultWindows = new FaultWindows(afterFaultMs)
+  const [failures, stalls] = [new Tally(), new Tally()]
   const apis: ApiProcess[] = []
   for (let number = 1; number <= options.processes; number += 1) {
     const [port, logFile] = [await freePort(), join(folder, `api-${number}.log`)]
     const name = `api ${number}`
+    const address = addresses?.addresses[number - 1] ?? null
+    const stalled = (ms: number) => {
+      stalls.add(name)
+      faultWindows.addStall(`a stall of ${name}`, now(), ms)
+    }
     const died = (how: string) => {
       failures.add('a process died by itself')
       print(`DIED ${name}, ${how}; its log ends with:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
     }
-    const api = new ApiProcess({ name, entry: build.entry, port, env, logFile, now, died })
+    const api = new ApiProcess({ name, entry: build.entryOf('api'), port, env, address, logFile, now, stalled, died })
     stops.push(() => api.kill())
     apis.push(api)
   }
   await Promise.all(apis.map((api) => api.start()))
 
-  const faultWindows = new FaultWindows(afterFaultMs)
   return {
-    ...{ options, now, print, apis, redis, database, ledger, faultWindows },
+    ...{ options, now, print, apis, servers, database, ledger, faultWindows },
+    addressesChange: false,
     random: (name) => new Random(options.seed, name),
     staleness: new Staleness(ledger, faultWindows, print),
     pages: new AskedPages(),
@@ -104,7 +110,18 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     operations: new Tally(),
     faults: new Tally(),
     failures,
-    refusedWhileDown: new Tally(),
+    stalls,
+    expectedFailures: new Tally(),
     ownWrites: { checked: 0, violations: 0 },
+    readElsewhere: 0,
   }
+}
+
+async function startRedis(folder: string, name: string, stops: (() => Promise<unknown>)[]): Promise<RedisServer> {
+  const own = join(folder, name)
+  await mkdir(own)
+  const server = new RedisServer(await freePort(), own)
+  stops.push(() => server.stop())
+  await server.start()
+  return server
 }

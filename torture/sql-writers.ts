@@ -28,6 +28,7 @@ export async function writeSqlOnce(world: World, random: Random): Promise<void> 
 const weights = {
   ...{ 'update product': 6, 'update users': 4, 'move product': 3, 'stock of product': 3, 'delete or insert product': 3 },
   ...{ 'delete or insert user': 2, 'insert order': 3, 'delete order': 1, 'roll back': 1, 'commit slowly': 1 },
+  'many statements': 0.3,
 }
 
 const writes: Record<keyof typeof weights, (world: World, random: Random) => Promise<void>> = {
@@ -112,6 +113,19 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
   },
 
   'commit slowly': (world, random) => updateProduct(world, random.skewed(1, productCount), random.between(10, 80)),
+
+  // As an import does: each statement leaves rows of its own in the outbox.
+  'many statements': async (world, random) => {
+    const statements = random.between(1_000, 5_000)
+    await world.database.begin(async (sql) => {
+      await sql`select set_config('torture.statements', ${String(statements)}, true)`
+      await sql`do $$ begin
+        for number in 1 .. current_setting('torture.statements')::int loop
+          update orders set total_cents = 100 + number % 900 where id = 1 + number % 30;
+        end loop;
+      end $$`
+    })
+  },
 }
 
 class RolledBack extends Error {}
@@ -159,7 +173,7 @@ async function commit(
       return commits.hasRoom ? await ownOutboxRows(sql) : []
     })
     const committedAt = now()
-    ledger.acknowledge(written, committedAt)
+    ledger.acknowledge(written, committedAt, 'statement')
     if (rows.length > 0)
       commits.watch(
         rows.map(({ id }) => id),

@@ -7,6 +7,10 @@ export interface StaleSummary {
   reads: number
   olderWithinBound: number
   olderOutsideBound: number
+  /** Older than a mutation that was answered before the read began, though every process had to know */
+  olderThanMutation: number
+  /** The same where something was broken or stalled, and the mutation had stopped waiting for whoever did not hear of it */
+  olderThanSlowMutation: number
   greatestAgeMs: number
   greatestAgeInFaultMs: number
 }
@@ -14,7 +18,8 @@ export interface StaleSummary {
 /** Judges what readers saw by the ledger. */
 export class Staleness {
   readonly summary: StaleSummary = {
-    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
+    ...{ reads: 0, olderWithinBound: 0, olderOutsideBound: 0, olderThanMutation: 0, olderThanSlowMutation: 0 },
+    ...{ greatestAgeMs: 0, greatestAgeInFaultMs: 0 },
   }
 
   constructor(
@@ -24,11 +29,18 @@ export class Staleness {
   ) {}
 
   judge(observations: readonly Observation[], from: number, to: number, where: string): void {
-    const isFaulty = this.faults.overlap(from, to)
+    const [faults, stalls] = [this.faults.faultsDuring(from, to), this.faults.stallsDuring(from, to)]
     for (const { cell, seen } of observations.filter((its) => this.ledger.knows(its.cell))) {
       this.summary.reads += 1
       const ageMs = this.ledger.age(cell, seen, from)
-      if (ageMs !== null) this.note(ageMs, isFaulty, `${where} ${cell} ${seen}`)
+      if (ageMs === null) continue
+      const what = `${where} ${cell} ${seen} ${describeFaults([...faults, ...stalls])}`
+      this.note(ageMs, faults.length + stalls.length > 0, what)
+      const promptMs = this.ledger.age(cell, seen, from, 'prompt mutation')
+      const slowMs = this.ledger.age(cell, seen, from, 'slow mutation')
+      if (promptMs !== null) this.noteMutation(promptMs, what)
+      else if (slowMs !== null && faults.length + stalls.length === 0) this.noteMutation(slowMs, what)
+      else if (slowMs !== null) this.summary.olderThanSlowMutation += 1
     }
   }
 
@@ -41,7 +53,18 @@ export class Staleness {
       return
     }
     summary.olderOutsideBound += 1
-    if (summary.olderOutsideBound <= 20)
-      this.print(`OLDER by ${Math.round(ageMs)} ms ${isFaulty ? 'around a fault' : 'in normal running'}: ${what}`)
+    if (summary.olderOutsideBound <= maxPrinted) this.print(`OLDER by ${Math.round(ageMs)} ms, outside the bound: ${what}`)
   }
+
+  private noteMutation(ageMs: number, what: string): void {
+    this.summary.olderThanMutation += 1
+    if (this.summary.olderThanMutation <= maxPrinted)
+      this.print(`OLDER by ${Math.round(ageMs)} ms than an answered mutation: ${what}`)
+  }
+}
+
+const maxPrinted = 20
+
+function describeFaults(faults: readonly string[]): string {
+  return faults.length > 0 ? `around ${[...new Set(faults)].join(', ')}` : 'in normal running'
 }

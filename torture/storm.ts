@@ -9,7 +9,7 @@ import type { World } from './world.js'
 const readersPerProcess = 4
 const graphqlWritersPerProcess = 2
 const sqlWriters = 2
-const faultActors = 2
+const faultActors = 3
 
 /** Readers and writers at work: first in normal running, then while things break. Resolves when all have ended. */
 export async function storm(

@@ -18,7 +18,10 @@ export interface World {
   print: (line: string) => void
   random: (name: string) => Random
   apis: readonly ApiProcess[]
-  redis: RedisServer
+  /** The first is in normal use, the other where an address leads to it; none where the processes run without Redis. */
+  servers: readonly RedisServer[]
+  /** Addresses lead elsewhere at the moment, or are about to. */
+  addressesChange: boolean
   database: Database
   ledger: Ledger
   faultWindows: FaultWindows
@@ -29,8 +32,12 @@ export interface World {
   requestsMs: number[]
   operations: Tally
   faults: Tally
-  /** Requests that failed, by cause; those to a process that was down are apart. */
+  /** Requests that failed, by cause; those of a process that was down, or held up by locks or the machine, are apart. */
   failures: Tally
-  refusedWhileDown: Tally
+  expectedFailures: Tally
+  /** How often a process did not get to run, whether it was stopped or the machine had other things to do */
+  stalls: Tally
+  /** Answered mutations that were read through another process at once */
+  readElsewhere: number
   ownWrites: { checked: number; violations: number }
 }
