@@ -115,6 +115,11 @@ export class Cache {
     return this.trust.registration
   }
 
+  /** What is confirmed in another epoch may be confirmed by another server (see Trust). */
+  get epoch(): number {
+    return this.trust.epoch
+  }
+
   /**
    * Resolves whether or not the store is there. `source` says which stores are in use, and delivers what is owed to this one; whenever that
    * could not be reached, for however short a time, it is not trusted before it has been caught up with.

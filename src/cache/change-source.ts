@@ -12,8 +12,11 @@ export interface ChangeSource {
   register(name: string): Promise<string | null>
   /** Reports that this process trusts the store from now on. Answers whether the registration still stands. */
   reportInUse(registration: string): Promise<boolean>
-  /** Delivers all invalidations that are owed to the store now. Rejects when the store does not confirm one. */
-  catchUp(registration: string): Promise<void>
+  /**
+   * Delivers all invalidations that are owed to the store now. Rejects when the store does not confirm one, and when the epoch of the cache
+   * is another one by then: it may have been another server that confirmed.
+   */
+  catchUp(registration: string, epoch: number): Promise<void>
   /** Nothing is owed to this store any more: it is gone for good. */
   unregister(registration: string): Promise<void>
 }

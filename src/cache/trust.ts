@@ -55,6 +55,11 @@ export class Trust {
     return this.isTrusted ? this.current?.registration : undefined
   }
 
+  /** Another one after each doubt: as long as it stays the same, all that the store confirms comes from the same server. */
+  get epoch(): number {
+    return this.doubts
+  }
+
   /** Whether this is the server that is trusted, and holds what it held then. */
   isTrustedServer({ runId, marker }: WatchedServer): boolean {
     const { current } = this
@@ -117,7 +122,7 @@ export class Trust {
       const server = await store.identity()
       const registration = await this.adopt(server)
       // A long catch-up outlives the report before it, and others need not have waited for this store any more.
-      do await this.confirm(registration)
+      do await this.confirm(registration, doubts)
       while (this.hasLapsed())
       this.current = { registration, server }
       this.sourceIsAway = false
@@ -130,10 +135,10 @@ export class Trust {
     }
   }
 
-  private async confirm(registration: string): Promise<void> {
+  private async confirm(registration: string, doubts: number): Promise<void> {
     const asOf = this.options.now()
     if (!(await this.source.reportInUse(registration))) throw new SupersededError()
-    await this.source.catchUp(registration)
+    await this.source.catchUp(registration, doubts)
     this.confirmedAt = asOf
   }
 

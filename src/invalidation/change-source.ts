@@ -18,7 +18,7 @@ export function createChangeSource({ database, relay, namespaces, leaseMs }: Cha
     find: (name) => findCacheStore(database, name),
     register: (name) => registerCacheStore(database, { name, namespaces }),
     reportInUse: (registration) => reportCacheStoreInUse(database, registration),
-    catchUp: (registration) => relay.catchUp(registration),
+    catchUp: (registration, epoch) => relay.catchUp({ registration, epoch }),
     unregister: (registration) => unregisterCacheStore(database, registration),
   }
 }

@@ -79,8 +79,8 @@ export class Relay {
     // Those of a newer version of this program are not ours to confirm.
     const known = rows.filter(({ namespace }) => this.names.includes(namespace))
     if (known.length === 0) return
-    const { registration } = this.options.cache
-    const isConfirmed = await this.deliver(known)
+    const { registration, epoch } = this.options.cache
+    const isConfirmed = await this.deliver(known, epoch)
     try {
       await this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined))
     } catch (error) {
@@ -92,8 +92,8 @@ export class Relay {
    * Delivers all that was committed up to now, whoever claimed it: whoever did may be frozen. Rejects when the cache did not confirm. What
    * commits later is the drain's.
    */
-  async catchUp(registration: string): Promise<void> {
-    if (!(await this.deliverAll(registration))) throw new Error('an invalidation was not confirmed')
+  async catchUp(store: Addressed): Promise<void> {
+    if (!(await this.deliverAll(store))) throw new Error('an invalidation was not confirmed')
   }
 
   /** Answers whether the cache confirmed all of it. */
@@ -116,8 +116,8 @@ export class Relay {
     while (this.wanted) {
       this.wanted = false
       try {
-        const { registration } = this.options.cache
-        if (registration !== undefined) await this.deliverDue(registration)
+        const { registration, epoch } = this.options.cache
+        if (registration !== undefined) await this.deliverDue({ registration, epoch })
         // A cache that is distrusted is caught up with as soon as it answers. To claim rows for it until then would keep them from others.
         else this.owedSince = await oldestOutboxRow(this.options.database, this.names)
         this.lastReport = ''
@@ -128,41 +128,44 @@ export class Relay {
   }
 
   /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
-  private async deliverDue(registration: string): Promise<void> {
-    while ((await this.deliverBatch(registration, 0)) === batchSize && (await this.deliverAll(registration)));
+  private async deliverDue(store: Addressed): Promise<void> {
+    while ((await this.deliverBatch(store, 0)) === batchSize && (await this.deliverAll(store)));
   }
 
-  private async deliverBatch(registration: string, after: number): Promise<number> {
+  private async deliverBatch({ registration, epoch }: Addressed, after: number): Promise<number> {
     const { database } = this.options
     const rows = await claimOutboxRows(database, { ...this.reader(registration), after, limit: batchSize, claimMs })
     if (rows.length === 0) {
       this.owedSince = undefined
       return 0
     }
-    if (!(await this.deliver(rows))) return 0
+    if (!(await this.deliver(rows, epoch))) return 0
     await confirmOutboxRows(database, registration, rows)
     return rows.length
   }
 
   /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
-  private async deliverAll(registration: string): Promise<boolean> {
+  private async deliverAll(store: Addressed): Promise<boolean> {
+    const { registration, epoch } = store
     const { changes, snapshot, lastId } = await readOutbox(this.options.database, { ...this.reader(registration), maxRows })
     if (changes.length === 0) return true
-    if (!(await this.deliver(changes))) return false
+    if (!(await this.deliver(changes, epoch))) return false
     // What stays is delivered once more.
-    await this.confirmAll(registration, snapshot, lastId).catch((error) => this.report(error))
+    await this.confirmAll(store, snapshot, lastId).catch((error) => this.report(error))
     return true
   }
 
-  private async confirmAll(registration: string, snapshot: string, lastId: number): Promise<void> {
+  private async confirmAll(store: Addressed, snapshot: string, lastId: number): Promise<void> {
+    const { registration } = store
     const { database } = this.options
     const which = { ...this.reader(registration), snapshot, limit: maxConfirmedAtOnce }
-    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce) await this.deliverBatch(registration, lastId)
+    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
-  private async deliver(changes: readonly OutboxChange[]): Promise<boolean> {
+  /** Answers whether the cache confirmed, and is the one that it was meant for. */
+  private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
     const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
-    const isConfirmed = await this.invalidate(changes)
+    const isConfirmed = (await this.invalidate(changes)) && this.options.cache.epoch === epoch
     this.owedSince = isConfirmed ? undefined : oldest
     const now = performance.now()
     if (isConfirmed) for (const { writtenAt } of changes) this.options.observeLag((now - writtenAt) / 1000)
@@ -230,6 +233,12 @@ export class Relay {
     if (message !== this.lastReport) this.options.log(message)
     this.lastReport = message
   }
+}
+
+/** The store that a change is owed to, and the epoch of the cache in which it is the one that the cache reaches */
+interface Addressed {
+  registration: string
+  epoch: number
 }
 
 interface Confirmation {

@@ -41,6 +41,7 @@ async function app(redisUrl?: string, env: Record<string, string> = {}): Promise
   return started
 }
 
+const keyOfProduct = 'ecommerce:v1:products:product_1'
 const portOf = ({ url }: TestRedis) => Number(new URL(url).port)
 const stockOf = async ({ query }: TestApp, id = 1) =>
   (await query(`{ product(id: "product_${id}") { stock } }`)).data.product.stock
@@ -94,6 +95,40 @@ describe.skipIf(noRedis)('an address that leads to another Redis, and back', () 
     await until(async () => (await isUsed(one)) && (await isUsed(other)))
     for (const reader of [one, other]) await staysRight(reader, 2)
     expect(await stockOf(other, 2)).toBe(3)
+  })
+
+  test('believes of the first only what the first has confirmed, whoever was asked meanwhile', async () => {
+    const [first, second] = [await redis(), await redis()]
+    const proxy = await proxyTo(first)
+    const one = await app(proxy.url)
+    await setStockBySql(1)
+    await isRead(one, 1)
+    await until(async () => (await first.client.get(keyOfProduct)) !== null)
+
+    // The relay asks for what is owed to the first, and gets an answer when the address leads to the second.
+    await database.sql.begin(async (transaction) => {
+      await transaction`update products set stock = 2 where id = 1`
+      await transaction`lock table cache_outbox in access exclusive mode`
+      await until(
+        async () =>
+          (
+            await database.sql`
+        select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%update cache_outbox set claimed_by%'`
+          ).length > 0,
+      )
+      proxy.leadTo(portOf(second))
+      proxy.cut()
+      proxy.mend()
+      await until(async () => (await database.sql`select 1 from cache_stores`).length === 2)
+    })
+    await until(async () => await isUsed(one))
+    await isRead(one, 2)
+
+    proxy.leadTo(portOf(first))
+    proxy.cut()
+    proxy.mend()
+    await until(async () => await isUsed(one))
+    await staysRight(one, 2)
   })
 
   test('two servers at a time, each used by one process, are both right', async () => {
