@@ -147,6 +147,7 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
 
   test('a server that comes back with what it held before: all of that is given up', async () => {
     await get('old')
+    await until(async () => (await redis.client.get(key))?.includes('"old"') === true)
     await redis.client.save()
     await cache.invalidate(things, { ids: ['a'] })
     await redis.kill()
