@@ -107,6 +107,7 @@ describe.skipIf(noRedis)('an address that leads to another Redis, and back', () 
 
     // The relay asks for what is owed to the first, and gets an answer when the address leads to the second.
     await database.sql.begin(async (transaction) => {
+      await transaction`set local idle_in_transaction_session_timeout = 0`
       await transaction`update products set stock = 2 where id = 1`
       await transaction`lock table cache_outbox in access exclusive mode`
       await until(

@@ -6,6 +6,8 @@ export async function lock({ sql }: TestDatabase, statement: string): Promise<()
   const held = deferred<void>()
   const end = deferred<void>()
   const transaction = sql.begin(async (its) => {
+    // Held for as long as the test likes.
+    await its`set local idle_in_transaction_session_timeout = 0`
     await its.unsafe(statement)
     held.resolve()
     await end.promise
