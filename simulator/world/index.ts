@@ -1,0 +1,2 @@
+export { planOf, profileNames } from './plan.js'
+export { runPlan } from './run.js'
