@@ -63,7 +63,8 @@ function mutation({ name, file, find, replace }: Mutant): Plugin {
         if (relative(root, path) !== file) return undefined
         const text = await readFile(path, 'utf8')
         const parts = text.split(find)
-        if (parts.length !== 2) throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file}, not once:\n${find}`)
+        if (parts.length !== 2)
+          throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file}, not once:\n${find}`)
         isFound = true
         return { contents: parts.join(replace), loader: 'ts' }
       })

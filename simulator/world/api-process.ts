@@ -9,9 +9,9 @@ import { Live } from '../../src/live/live.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
 import { setInterval, simulatedMonotonicNow, simulatedRandom, simulatedWallNow } from './globals.js'
 import type { Change, Version } from './postgres-server.js'
+import { entryOf, type Namespaces, registerOf } from './registers.js'
 import type { SimulatedProcess } from './simulation.js'
 import { setTimeout as sleep } from './timers-promises.js'
-import { entryOf, type Namespaces } from './registers.js'
 import type { World } from './world.js'
 
 export interface ApiOptions {
@@ -163,11 +163,14 @@ export class ApiProcess {
     const [beforeMs, afterMs] = this.options.fetchMs()
     const versions = await this.database.run<Version[]>((server, _, reply) => {
       simulation.schedule(beforeMs, null, 'io', () => {
-        const read = wanted.map(([, key]) => server.read(key))
+        const read = wanted.map(([, key]) => server.read(registerOf(key)))
         simulation.schedule(afterMs, null, 'io', () => reply(read))
       })
     })
-    simulation.tell(this.process.name, () => `fetched ${wanted.map(([, key], index) => `${key} = ${versions[index]}`).join(', ')}`)
+    simulation.tell(
+      this.process.name,
+      () => `fetched ${wanted.map(([, key], index) => `${key} = ${versions[index]}`).join(', ')}`,
+    )
     return new Map(
       wanted.flatMap(([id], index) => {
         const version = versions[index] ?? null

@@ -1,6 +1,5 @@
 import type { Database } from '../../src/database/connection.js'
-import { setTimeout } from './globals.js'
-import { clearTimeout } from './globals.js'
+import { clearTimeout, setTimeout } from './globals.js'
 import type { Connection, Network } from './network.js'
 import { PostgresError } from './postgres-errors.js'
 import type { Change, PostgresMessage, Statement } from './postgres-server.js'
@@ -75,7 +74,7 @@ export class SimulatedDatabase {
       listening()
     }
     const openAgain = async (): Promise<void> => {
-      await new Promise<void>((resolve) => setTimeout(resolve, reconnectMs))
+      await new Promise<void>((resolve) => void setTimeout(() => resolve(), reconnectMs))
       // What fails is lost, and comes here again.
       await open().catch(() => undefined)
     }

@@ -58,7 +58,12 @@ type FaultKinds = { [Kind in Fault['kind']]: FaultKind<Extract<Fault, { kind: Ki
 
 export const faultKinds: FaultKinds = {
   'connections reset': {
-    create: (random, shape) => ({ ...times(shape), kind: 'connections reset', process: oneOrAll(random, shape), which: someOf(random) }),
+    create: (random, shape) => ({
+      ...times(shape),
+      kind: 'connections reset',
+      process: oneOrAll(random, shape),
+      which: someOf(random),
+    }),
     begin(world, { process, which }) {
       for (const connection of world.connections(process, which)) connection.reset()
       return undefined
@@ -79,7 +84,12 @@ export const faultKinds: FaultKinds = {
     settleMs: 3_000,
   },
   'connections dead': {
-    create: (random, shape) => ({ ...times(shape), kind: 'connections dead', process: oneOrAll(random, shape), which: someOf(random) }),
+    create: (random, shape) => ({
+      ...times(shape),
+      kind: 'connections dead',
+      process: oneOrAll(random, shape),
+      which: someOf(random),
+    }),
     begin(world, { process, which }) {
       for (const connection of world.connections(process, which)) connection.stall('both')
       return undefined
@@ -138,14 +148,17 @@ export const faultKinds: FaultKinds = {
       ...{ leave: random.pick(['all', 'data', 'none']), back: random.chance(0.5) },
     }),
     begin(world, { old, leave, back }) {
-      const [before, after] = world.failOver()
+      const servers = world.failOver()
+      if (!servers) return undefined
+      const [before, after] = servers
       if (old === 'dead') before.crash()
       if (old === 'replica') before.replicate(after, () => world.replicaLag())
       leaveServer(world, before, leave)
-      if (!back || old === 'dead') return undefined
       return () => {
-        if (old === 'replica') world.failOver()
-        else world.routeAll(before)
+        world.failedOver()
+        if (!back || old === 'dead') return
+        if (old === 'on its own') world.routeAll(before)
+        else if (world.failOver()) world.failedOver()
         leaveServer(world, after, leave)
       }
     },
@@ -157,13 +170,16 @@ export const faultKinds: FaultKinds = {
       ...{ leave: random.pick(['all', 'none']), needsReplica: random.chance(0.2) },
     }),
     begin(world, { process, leave, needsReplica }) {
-      const [before, after] = world.failOver()
+      const servers = world.failOver()
+      if (!servers) return undefined
+      const [before, after] = servers
       before.needsReplica = needsReplica
       world.route(process, before)
       for (const other of world.processNumbers) {
         if (other !== process) for (const connection of world.connections(other, 'redis')) connection.reset()
       }
       return () => {
+        world.failedOver()
         before.needsReplica = false
         before.replicate(after, () => world.replicaLag())
         world.route(process, after)

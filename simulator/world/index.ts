@@ -1,2 +1,5 @@
-export { planOf, profileNames } from './plan.js'
+export { planOf } from './plan.js'
 export { runPlan } from './run.js'
+export { runTask, serve } from './serve.js'
+export { shrink } from './shrink.js'
+export { story } from './story.js'

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
+import { clearTimeout, setTimeout } from './globals.js'
 import type { Connection, Network } from './network.js'
 import { ReplyError } from './redis-errors.js'
 import { type ScriptName, scripts } from './redis-scripts.js'
 import type { RedisMessage, RedisRequest } from './redis-server.js'
-import { clearTimeout, setTimeout } from './globals.js'
 import { type SimulatedProcess, simulation } from './simulation.js'
 
 /** In the place of ioredis: what the engine uses of it, with the options that the engine sets, as ioredis 6 does it. */

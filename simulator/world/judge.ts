@@ -1,5 +1,5 @@
-import { registerOf } from './registers.js'
 import type { Version } from './postgres-server.js'
+import { registerOf } from './registers.js'
 import type { Simulation } from './simulation.js'
 
 /** What the engine promises, in milliseconds. See README.md, "The bounds". */
@@ -177,17 +177,29 @@ export class Judge {
   private checkAnswered({ process, key, at }: Reading, later: readonly State[], told: string): void {
     const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
     if (own)
-      return this.report('own write not seen', key, `${told} answered before by the same process, at ${own.answeredAt.toFixed(1)}`)
+      return this.report(
+        'own write not seen',
+        key,
+        `${told} answered before by the same process, at ${own.answeredAt.toFixed(1)}`,
+      )
     const answered = this.promises.isFleetWide ? later.find(({ answeredAt }) => answeredAt <= at) : undefined
     if (answered)
-      this.report('answered write not seen', key, `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`)
+      this.report(
+        'answered write not seen',
+        key,
+        `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`,
+      )
   }
 
   private checkBounds({ process, key, at }: Reading, next: State, from: 'near' | 'far', told: string): void {
     const ageMs = at - next.committedAt - this.excusedMs(next.committedAt, at)
     const boundMs = this.boundMs(next.committedAt, at)
     if (ageMs > boundMs)
-      return this.report('older than the bound', key, `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms`)
+      return this.report(
+        'older than the bound',
+        key,
+        `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms`,
+      )
     const server = this.serverOf(process)
     const removedAt = from === 'near' && server ? next.removedAt.get(server.name) : undefined
     if (server && removedAt !== undefined && removedAt > server.since && at - removedAt > this.promises.nearBoundMs)
@@ -217,5 +229,8 @@ const outageCodes = ['CONNECTION_CLOSED', 'ECONNREFUSED', 'CONNECT_TIMEOUT', '57
 
 function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  return ['OverloadedError', 'FetchTimeoutError'].includes(error.name) || outageCodes.includes(String((error as { code?: string }).code))
+  return (
+    ['OverloadedError', 'FetchTimeoutError'].includes(error.name) ||
+    outageCodes.includes(String((error as { code?: string }).code))
+  )
 }

@@ -17,9 +17,7 @@ export const ownOutboxRows: typeof real.ownOutboxRows = async (transaction) => {
 
 export const deleteOutboxRows: typeof real.deleteOutboxRows = async (database, rows) => {
   const ids = new Set(rows.map(({ id }) => id))
-  await run(database, (server, session, reply, fail) =>
-    server.deleteOutboxRows(session, ids, () => reply(undefined), fail),
-  )
+  await run(database, (server, session, reply, fail) => server.deleteOutboxRows(session, ids, () => reply(undefined), fail))
 }
 
 export const takeOutboxRows: typeof real.takeOutboxRows = (database, { namespaces, limit, upTo }, deliver) => {

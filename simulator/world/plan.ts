@@ -1,6 +1,7 @@
 import { Random } from '../../torture/random.js'
 import { type Fault, faultKinds } from './faults.js'
 import type { Latency } from './network.js'
+import { type ProfileName, profileNames } from './profiles.js'
 import { listKey, listPages, productKeys } from './registers.js'
 
 /** Everything that a run does, as data: a run of the same plan is the same run. */
@@ -46,12 +47,6 @@ interface Write {
   /** How long the transaction stays open after its statement */
   holdMs: number
 }
-
-export const profileNames = [
-  ...(['calm', 'connections', 'redis server', 'failover', 'split', 'processes', 'postgres', 'locked row', 'mixed'] as const),
-  ...(['two memories', 'two prefixes'] as const),
-] as const
-export type ProfileName = (typeof profileNames)[number]
 
 /** One of the profiles for each seed, in turn, unless one is named. */
 export function planOf(seed: number, profile: ProfileName = profileNames[seed % profileNames.length] as ProfileName): Plan {
@@ -111,7 +106,7 @@ function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, '
   return Array.from({ length: count }, () => {
     const kind = random.pick(kinds)
     const at = random.between(400, shape.activeMs - 1_500)
-    const forMs = Math.min(random.pick([100, 400, 1_000, 2_500, 4_000]), shape.activeMs - at - 100)
+    const forMs = Math.min(random.pick([100, 400, 1_000, 2_500, 4_000, 6_000]), shape.activeMs - at - 100)
     return faultKinds[kind].create(random, { at, forMs, processes: shape.processes, products: shape.products })
   }).sort((a, b) => a.at - b.at)
 }
@@ -149,7 +144,8 @@ function createOperations(random: Random, shape: Shape): Operation[] {
   const readsPerSecond = random.pick([0, 1, 5, 30])
   for (let left = (readsPerSecond * activeMs) / 1000; left > 0; left -= 1) operations.push(read(anyTime()))
   // So that there is something to be wrong about
-  for (let process = 0; process < processes; process += 1) operations.push({ ...read(200 + process, process), keys: productKeys(shape.products) } as Operation)
+  for (let process = 0; process < processes; process += 1)
+    operations.push({ ...read(200 + process, process), keys: productKeys(shape.products) } as Operation)
 
   const writes = Math.max(1, Math.round((random.pick([0.3, 1, 3]) * activeMs) / 1000))
   const apiShare = random.pick([0.2, 0.5, 0.9])
@@ -180,10 +176,11 @@ function createOperations(random: Random, shape: Shape): Operation[] {
   for (const { at, forMs } of faults) {
     const end = at + forMs
     if (random.chance(0.7)) write(near(at + random.next() * forMs))
-    if (random.chance(0.3)) write(near(at - random.next() * 50))
+    if (random.chance(0.5)) write(near(at - random.next() * random.pick([4, 50])))
     if (random.chance(0.3)) write(near(end - random.next() * 50))
     for (let left = random.between(0, 4); left > 0; left -= 1) operations.push(read(near(at + random.next() * (forMs + 200))))
-    for (let left = random.between(1, 6); left > 0; left -= 1) operations.push(read(near(end + random.next() * random.pick([20, 300, 2_000]))))
+    for (let left = random.between(1, 6); left > 0; left -= 1)
+      operations.push(read(near(end + random.next() * random.pick([20, 300, 2_000]))))
   }
   return operations.sort((a, b) => a.at - b.at)
 }

@@ -16,7 +16,14 @@ export interface RunResult {
   trace: readonly TraceLine[]
 }
 
-export const promises: Promises = {
+export interface RunOptions {
+  /** Keeps a line for everything that happens. */
+  isTraced?: boolean
+  /** Whether every process has to show a mutation once it was answered */
+  isFleetWide?: boolean
+}
+
+const promises: Promises = {
   boundMs: 500,
   faultBoundMs: 2_000,
   afterFaultMs: 2_000,
@@ -25,7 +32,8 @@ export const promises: Promises = {
 }
 
 /** Runs a plan from beginning to end. One at a time: timers and clocks are those of the world that was made last. */
-export async function runPlan(plan: Plan, { isTraced = false, isFleetWide = promises.isFleetWide } = {}): Promise<RunResult> {
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
+  const { isTraced = false, isFleetWide = promises.isFleetWide } = options
   const world = new World(plan, { ...promises, isFleetWide }, isTraced)
   const unhandled = (error: unknown) => world.judge.report('error nobody handled', null, describe(error))
   process.on('unhandledRejection', unhandled)

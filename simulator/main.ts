@@ -1,0 +1,33 @@
+import process from 'node:process'
+import { killMutants } from './kill-mutants.js'
+import { type Options, readOptions, usage } from './options.js'
+import { replay } from './replay.js'
+import { runSchedules } from './schedules.js'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  let options: Options
+  try {
+    options = readOptions(args)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return 1
+  }
+  if (options.help) {
+    console.log(usage)
+    return 0
+  }
+  if (options.replay !== undefined) return (await replay(options.replay, options, console.log)) ? 1 : 0
+
+  let hasPassed = true
+  if (options.schedules > 0) {
+    const [first] = await runSchedules(options, console.log)
+    if (first) {
+      hasPassed = false
+      await replay(first.seed, options, console.log)
+    }
+  }
+  if (options.mutants) hasPassed = (await killMutants(options, console.log)) && hasPassed
+  return hasPassed ? 0 : 1
+}
