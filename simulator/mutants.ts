@@ -35,12 +35,6 @@ export const mutants: readonly Mutant[] = [
     replace: '      lost: () => this.forgetAll(),',
   },
   {
-    name: 'doubt-after-silence',
-    file: 'src/cache/attempts.ts',
-    find: 'if (isAway) this.trust.doubt()',
-    replace: '',
-  },
-  {
     name: 'doubt-after-unconfirmed-removal',
     file: 'src/cache/cache.ts',
     find: '    else this.trust.doubt()\n    return confirmed',
@@ -50,7 +44,7 @@ export const mutants: readonly Mutant[] = [
     name: 'epoch',
     file: 'src/cache/trust.ts',
     find: 'if (known === server) return',
-    replace: 'return',
+    replace: 'if (known === server || epochKey) return',
   },
   {
     name: 'catch-up-before-trust',

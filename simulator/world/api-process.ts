@@ -18,6 +18,7 @@ export interface ApiOptions {
   prefix: string
   backend: 'redis' | 'memory'
   poolSize: number
+  redisConnections: number
   namespaces: Namespaces
   /** How long a fetch takes beside its way, before and after the server read the rows */
   fetchMs: () => [before: number, after: number]
@@ -183,7 +184,7 @@ export class ApiProcess {
     if (this.options.backend === 'memory') return new MemoryStore({ maxBytes: 1_000_000, now: simulatedMonotonicNow })
     return new RedisStore({
       target: { kind: 'server', url: 'redis' },
-      connections: 1,
+      connections: this.options.redisConnections,
       channel: `${this.options.prefix}:removals`,
       commandTimeoutMs: 250,
       healthIntervalMs: 1_000,

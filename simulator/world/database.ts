@@ -162,7 +162,9 @@ class PoolConnection {
       this.waiting.push({ resolve, reject })
       const takesMs = this.statementMs()
       const run: Statement = (server, session, reply, fail) => {
-        simulation().schedule(takesMs, null, 'io', () => statement(server, session, reply, fail))
+        simulation().schedule(takesMs, null, 'io', () => {
+          if (session.isOpen) statement(server, session, reply, fail)
+        })
       }
       connection.request(run)
       this.silence ??= setTimeout(() => this.lose(connection), silenceMs)

@@ -17,6 +17,10 @@ export type Fault = Times &
     | { kind: 'connections stalled'; process: number | null; which: RedisConnections; direction: 'both' | 'to client' }
     /** Half-open: nothing arrives any more, and neither side hears of it. */
     | { kind: 'connections dead'; process: number | null; which: RedisConnections }
+    /** They are reset again and again. */
+    | { kind: 'connections flapping'; process: number | null; which: RedisConnections; everyMs: number }
+    /** Every message comes later; in the end nothing arrives any more. */
+    | { kind: 'connections dying'; process: number | null; which: RedisConnections; lateByMs: number }
     | { kind: 'unreachable'; process: number | null }
     | { kind: 'redis hung' }
     | { kind: 'redis restarted'; data: 'none' | 'as it was' | 'older'; olderByMs: number }
@@ -93,6 +97,35 @@ export const faultKinds: FaultKinds = {
     begin(world, { process, which }) {
       for (const connection of world.connections(process, which)) connection.stall('both')
       return undefined
+    },
+    settleMs: 8_000,
+  },
+  'connections flapping': {
+    create: (random, shape) => ({
+      ...{ ...times(shape), kind: 'connections flapping', process: oneOrAll(random, shape), which: someOf(random) },
+      everyMs: random.pick([8, 60, 130]),
+    }),
+    begin(world, { process, which, everyMs, forMs }) {
+      for (let afterMs = 0; afterMs < forMs; afterMs += everyMs) {
+        world.after(afterMs, () => {
+          for (const connection of world.connections(process, which)) connection.reset()
+        })
+      }
+      return undefined
+    },
+    settleMs: 3_000,
+  },
+  'connections dying': {
+    create: (random, shape) => ({
+      ...{ ...times(shape), kind: 'connections dying', process: oneOrAll(random, shape), which: someOf(random) },
+      lateByMs: random.pick([80, 200, 230]),
+    }),
+    begin(world, { process, which, lateByMs }) {
+      const connections = world.connections(process, which)
+      for (const connection of connections) connection.slow(lateByMs)
+      return () => {
+        for (const connection of connections) connection.stall('both')
+      }
     },
     settleMs: 8_000,
   },

@@ -17,6 +17,7 @@ class Lane {
   private lastSentAt = Number.NEGATIVE_INFINITY
   private stalls = 0
   private isCut = false
+  private lateByMs = 0
 
   constructor(
     private readonly simulation: Simulation,
@@ -28,7 +29,7 @@ class Lane {
     if (this.isCut) return
     // What is sent at once mostly travels in one segment.
     const { now } = this.simulation
-    const latencyMs = this.latencyMs()
+    const latencyMs = this.latencyMs() + this.lateByMs
     if (now !== this.lastSentAt || latencyMs > 2 * leastGapMs) this.lastAt = Math.max(this.lastAt, now + latencyMs)
     this.lastSentAt = now
     this.onTheWay.push({ at: this.lastAt, deliver })
@@ -43,6 +44,10 @@ class Lane {
   resume(): void {
     this.stalls -= 1
     this.wait()
+  }
+
+  slow(byMs: number): void {
+    this.lateByMs = byMs
   }
 
   cut(): void {
@@ -119,6 +124,11 @@ export class Connection {
     return () => {
       for (const lane of lanes) lane.resume()
     }
+  }
+
+  /** On its way to the client every message takes so much longer. */
+  slow(byMs: number): void {
+    this.toClient.slow(byMs)
   }
 
   /** The client says that it sends no more; the server answers with the same. */

@@ -16,6 +16,7 @@ export interface Plan {
   bulk: number
   times: { softTtlMs: number; graceMs: number; negativeTtlMs: number }
   poolSize: number
+  redisConnections: number
   latency: Latency
   /** The longest that a fetch takes, before and after its rows were read */
   fetchMs: readonly [number, number]
@@ -69,6 +70,7 @@ export function planOf(seed: number, profile: ProfileName = profileNames[seed % 
       negativeTtlMs: random.pick([500, 60_000]),
     },
     poolSize: profile === 'locked row' ? random.between(2, 4) : 10,
+    redisConnections: random.pick([1, 1, 2]),
     latency: random.pick(latencies),
     fetchMs: random.pick(fetchTimes),
     tellsRunId: !(profile === 'redis server' && random.chance(0.1)),
@@ -102,18 +104,27 @@ const fetchTimes: readonly (readonly [number, number])[] = [
 function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, 'faults'>): Fault[] {
   const kinds = faultsOf[profile]
   if (kinds.length === 0) return []
-  const count = profile === 'mixed' ? random.between(2, 4) : random.pick([1, 1, 2])
-  return Array.from({ length: count }, () => {
-    const kind = random.pick(kinds)
-    const at = random.between(400, shape.activeMs - 1_500)
+  const create = (at: number): Fault => {
     const forMs = Math.min(random.pick([100, 400, 1_000, 2_500, 4_000, 6_000]), shape.activeMs - at - 100)
-    return faultKinds[kind].create(random, { at, forMs, processes: shape.processes, products: shape.products })
-  }).sort((a, b) => a.at - b.at)
+    return faultKinds[random.pick(kinds)].create(random, { at, forMs, processes: shape.processes, products: shape.products })
+  }
+  const first = random.between(400, shape.activeMs - 1_500)
+  if (profile === 'pairs') {
+    const second = Math.min(first + random.next() * random.pick([20, 400]), shape.activeMs - 1_000)
+    return [0, 1].map((process) => Object.assign(create(process === 0 ? first : second), { process }))
+  }
+  const others = Array.from({ length: profile === 'mixed' ? random.between(1, 3) : random.pick([0, 0, 1]) }, () =>
+    create(random.between(400, shape.activeMs - 1_500)),
+  )
+  return [create(first), ...others].sort((a, b) => a.at - b.at)
 }
 
 type FaultKind = Fault['kind']
 
-const ofConnections: FaultKind[] = ['connections reset', 'connections stalled', 'connections dead', 'unreachable']
+const ofConnections: FaultKind[] = [
+  ...(['connections reset', 'connections stalled', 'connections dead'] as const),
+  ...(['connections flapping', 'connections dying', 'unreachable'] as const),
+]
 const ofServer: FaultKind[] = ['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full']
 const ofProcesses: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
 const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable', 'row locked']
@@ -128,6 +139,7 @@ const faultsOf: Record<ProfileName, FaultKind[]> = {
   postgres: ofPostgres,
   'locked row': ['row locked'],
   mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
+  pairs: [...ofConnections, 'process stopped', 'redis hung'],
   'two memories': [],
   'two prefixes': [],
 }
@@ -172,9 +184,36 @@ function createOperations(random: Random, shape: Shape): Operation[] {
     }
   }
   for (let left = writes; left > 0; left -= 1) write(anyTime())
+  // More mutations wait for a row than there are connections to the database.
+  const crowd = (at: number, key: string) => {
+    for (let left = random.between(4, 24); left > 0; left -= 1) {
+      const process = left % processes
+      operations.push({
+        kind: 'mutate',
+        at: at + 1 + random.next() * 50,
+        process,
+        keys: [key],
+        exists: true,
+        holdMs: 0,
+        thenRead: [],
+      })
+    }
+    operations.push({
+      kind: 'sql',
+      at: at + 60 + random.next() * 500,
+      keys: [listKey],
+      exists: true,
+      holdMs: 0,
+      rollsBack: false,
+    })
+    for (let left = 20; left > 0; left -= 1)
+      operations.push({ ...read(near(at + 200 * left)), keys: [random.pick(listPages)] } as Operation)
+  }
   // What a fault does shows in what is written and read around it.
-  for (const { at, forMs } of faults) {
+  for (const fault of faults) {
+    const { at, forMs } = fault
     const end = at + forMs
+    if (fault.kind === 'row locked' && random.chance(0.5)) crowd(at, fault.key)
     if (random.chance(0.7)) write(near(at + random.next() * forMs))
     if (random.chance(0.5)) write(near(at - random.next() * random.pick([4, 50])))
     if (random.chance(0.3)) write(near(end - random.next() * 50))

@@ -52,6 +52,7 @@ export interface Session {
   idleSince: number | null
   notify: ((channel: string) => void) | null
   readonly listening: Set<string>
+  isOpen: boolean
   close: () => void
 }
 
@@ -105,6 +106,7 @@ export class PostgresServer implements Server {
       idleSince: this.now,
       notify: (channel) => connection.reply({ kind: 'notification', channel } satisfies PostgresMessage),
       listening: new Set(),
+      isOpen: true,
       close: () => connection.reset(),
     }
     this.sessions.add(session)
@@ -124,6 +126,7 @@ export class PostgresServer implements Server {
         )
       },
       closed: () => {
+        session.isOpen = false
         this.sessions.delete(session)
         if (session.transaction) this.end(session, 'rolled back')
       },
@@ -133,7 +136,7 @@ export class PostgresServer implements Server {
   /** Somebody at the server itself, as psql is */
   localSession(name: string): Session {
     const none = () => undefined
-    return { name, transaction: null, idleSince: null, notify: null, listening: new Set(), close: none }
+    return { name, transaction: null, idleSince: null, notify: null, listening: new Set(), isOpen: true, close: none }
   }
 
   /** Rows that are there from the beginning */

@@ -27,7 +27,7 @@ const promises: Promises = {
   boundMs: 500,
   faultBoundMs: 2_000,
   afterFaultMs: 2_000,
-  nearBoundMs: 600,
+  nearBoundMs: 550,
   isFleetWide: false,
 }
 

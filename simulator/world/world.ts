@@ -118,6 +118,10 @@ export class World {
     }
   }
 
+  after(ms: number, run: () => void): void {
+    this.simulation.schedule(ms, null, 'io', run)
+  }
+
   /** What the first server held then, or as long before now as anything is known */
   snapshotBefore(ms: number): ReturnType<RedisServer['snapshot']> {
     const at = this.simulation.now - ms
@@ -155,7 +159,12 @@ export class World {
     const [before, after] = plan.fetchMs
     simulation.schedule(0, owner, 'io', () => {
       const its = new ApiProcess(owner, this, {
-        ...{ prefix: plan.prefixes[number] as string, backend: plan.backend, poolSize: plan.poolSize },
+        ...{
+          prefix: plan.prefixes[number] as string,
+          backend: plan.backend,
+          poolSize: plan.poolSize,
+          redisConnections: plan.redisConnections,
+        },
         namespaces: createNamespaces(plan.times),
         fetchMs: () => [before * fetches.next() ** 3, after * fetches.next() ** 3],
       })
@@ -287,7 +296,7 @@ export class World {
   }
 
   private at(time: number, run: () => void): void {
-    this.simulation.schedule(time - this.simulation.now, null, 'io', run)
+    this.after(time - this.simulation.now, run)
   }
 
   private serverOf(process: string): { name: string; since: number } | null {
