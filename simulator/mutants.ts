@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'flights-by-generation',
     file: 'src/cache/read-through.ts',
-    find: 'return `${lease} ${generation}`',
-    replace: 'return generation === null ? lease : lease',
+    find: 'function flightName(lease: string, generation: string | null): string {',
+    replace: 'function flightName(lease: string, generation: string | null): string {\n  if (generation !== null) return lease',
   },
   {
     name: 'subscribers-told-after-invalidation',

@@ -8,11 +8,12 @@ import { Relay } from '../../src/invalidation/relay.js'
 import { Live } from '../../src/live/live.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
 import { setInterval, simulatedMonotonicNow, simulatedRandom, simulatedWallNow } from './globals.js'
+import type { Judge } from './judge.js'
+import type { Network } from './network.js'
 import type { Change, Version } from './postgres-server.js'
 import { entryOf, type Namespaces, registerOf } from './registers.js'
-import type { SimulatedProcess } from './simulation.js'
+import type { SimulatedProcess, Simulation } from './simulation.js'
 import { setTimeout as sleep } from './timers-promises.js'
-import type { World } from './world.js'
 
 export interface ApiOptions {
   prefix: string
@@ -22,6 +23,12 @@ export interface ApiOptions {
   namespaces: Namespaces
   /** How long a fetch takes beside its way, before and after the server read the rows */
   fetchMs: () => [before: number, after: number]
+}
+
+interface Surroundings {
+  simulation: Simulation
+  network: Network
+  judge: Judge
 }
 
 /** One process of the API: the real engine, wired as app.ts wires it. */
@@ -37,7 +44,7 @@ export class ApiProcess {
 
   constructor(
     readonly process: SimulatedProcess,
-    private readonly world: World,
+    private readonly world: Surroundings,
     private readonly options: ApiOptions,
   ) {
     const { prefix, namespaces } = options
@@ -162,7 +169,7 @@ export class ApiProcess {
   private async fetch(wanted: readonly (readonly [EntryId, string])[]): Promise<Map<EntryId, Row>> {
     const { simulation } = this.world
     const [beforeMs, afterMs] = this.options.fetchMs()
-    const versions = await this.database.run<Version[]>((server, _, reply) => {
+    const versions = await this.database.run<(Version | null)[]>((server, _, reply) => {
       simulation.schedule(beforeMs, null, 'io', () => {
         const read = wanted.map(([, key]) => server.read(registerOf(key)))
         simulation.schedule(afterMs, null, 'io', () => reply(read))
@@ -209,4 +216,4 @@ interface Row {
 const patient = { gaveUp: undefined, whenGivingUp: () => () => undefined }
 
 /** The defaults of the configuration */
-export const nearMaxStalenessMs = 500
+const nearMaxStalenessMs = 500

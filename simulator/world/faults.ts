@@ -1,6 +1,32 @@
 import type { Random } from '../../torture/random.js'
+import type { Connection } from './network.js'
 import type { RedisServer } from './redis-server.js'
-import type { World } from './world.js'
+import type { SimulatedProcess } from './simulation.js'
+
+/** What faults strike: processes by their number, null for all */
+export interface FaultTarget {
+  readonly processNumbers: readonly number[]
+  /** The server that the address leads to, for the first process */
+  readonly redis: RedisServer
+  /** Those whose purpose begins so */
+  connections(process: number | null, purpose: string): Connection[]
+  partition(process: number | null, address: string): () => void
+  route(process: number, server: RedisServer): void
+  routeAll(server: RedisServer): void
+  /** Makes the other server the master, and the address lead there. null where it is dead, or an earlier one is not over. */
+  failOver(): [before: RedisServer, after: RedisServer] | null
+  failedOver(): void
+  replicaLag(): number
+  /** What the server held then, or as long before now as anything is known */
+  snapshotBefore(ms: number): ReturnType<RedisServer['snapshot']>
+  after(ms: number, run: () => void): void
+  stop(process: number): (() => void) | undefined
+  kill(process: number): void
+  startProcess(process: number): void
+  clockOf(process: number): SimulatedProcess
+  /** Somebody at psql holds a row. */
+  lockRow(key: string, rollsBack: boolean): () => void
+}
 
 interface Times {
   at: number
@@ -51,11 +77,11 @@ interface Shape extends Times {
 interface FaultKind<F extends Fault> {
   create: (random: Random, shape: Shape) => F
   /** Answers how to undo it, where there is something to undo. */
-  begin: (world: World, fault: F) => (() => void) | undefined
+  begin: (world: FaultTarget, fault: F) => (() => void) | undefined
   /** How long after its end the last that it did may go on: a dead connection is known to be dead after seconds. */
   settleMs: number
-  /** Whether nothing can be promised while it lasts */
-  excuses?: (fault: F) => boolean
+  /** Of what keeps a process from carrying changes from the database to Redis: for how long after its end it still may */
+  impairsForMs?: number
 }
 
 type FaultKinds = { [Kind in Fault['kind']]: FaultKind<Extract<Fault, { kind: Kind }>> }
@@ -86,6 +112,7 @@ export const faultKinds: FaultKinds = {
       }
     },
     settleMs: 3_000,
+    impairsForMs: 1_000,
   },
   'connections dead': {
     create: (random, shape) => ({
@@ -99,6 +126,7 @@ export const faultKinds: FaultKinds = {
       return undefined
     },
     settleMs: 8_000,
+    impairsForMs: 7_000,
   },
   'connections flapping': {
     create: (random, shape) => ({
@@ -114,6 +142,7 @@ export const faultKinds: FaultKinds = {
       return undefined
     },
     settleMs: 3_000,
+    impairsForMs: 1_500,
   },
   'connections dying': {
     create: (random, shape) => ({
@@ -128,11 +157,13 @@ export const faultKinds: FaultKinds = {
       }
     },
     settleMs: 8_000,
+    impairsForMs: 7_000,
   },
   unreachable: {
     create: (random, shape) => ({ ...times(shape), kind: 'unreachable', process: oneOrAll(random, shape) }),
     begin: (world, { process }) => world.partition(process, 'redis'),
     settleMs: 4_000,
+    impairsForMs: 3_000,
   },
   'redis hung': {
     create: (_, shape) => ({ ...times(shape), kind: 'redis hung' }),
@@ -225,6 +256,7 @@ export const faultKinds: FaultKinds = {
     create: (random, shape) => ({ ...times(shape), kind: 'process stopped', process: random.between(0, shape.processes - 1) }),
     begin: (world, { process }) => world.stop(process),
     settleMs: 3_000,
+    impairsForMs: 300,
   },
   'process killed': {
     create: (random, shape) => ({ ...times(shape), kind: 'process killed', process: random.between(0, shape.processes - 1) }),
@@ -233,6 +265,7 @@ export const faultKinds: FaultKinds = {
       return () => world.startProcess(process)
     },
     settleMs: 3_000,
+    impairsForMs: 500,
   },
   'clock jumped': {
     create: (random, shape) => ({
@@ -263,8 +296,7 @@ export const faultKinds: FaultKinds = {
     create: (random, shape) => ({ ...times(shape), kind: 'postgres unreachable', process: oneOrAll(random, shape) }),
     begin: (world, { process }) => world.partition(process, 'postgres'),
     settleMs: 12_000,
-    // Where no process can reach the database, none hears of what is committed.
-    excuses: ({ process }) => process === null,
+    impairsForMs: 9_000,
   },
   'row locked': {
     create: (random, shape) => ({
@@ -277,7 +309,7 @@ export const faultKinds: FaultKinds = {
 }
 
 /** Ends connections to a server that the address no longer leads to. */
-function leaveServer(world: World, server: RedisServer, which: 'all' | 'data' | 'none'): void {
+function leaveServer(world: FaultTarget, server: RedisServer, which: 'all' | 'data' | 'none'): void {
   if (which === 'all') server.resetClients()
   if (which === 'data') for (const connection of world.connections(null, 'redis data')) connection.reset()
 }

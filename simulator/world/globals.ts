@@ -36,7 +36,6 @@ class Timer {
   }
 }
 
-// biome-ignore lint/suspicious/noShadowRestrictedNames: the names that the bundler replaces
 export function setTimeout(callback: (...its: unknown[]) => void, delayMs = 0, ...its: unknown[]): Timer {
   return new Timer(() => callback(...its), Math.max(1, delayMs), false)
 }
@@ -49,7 +48,9 @@ export function clearTimeout(timer: Timer | null | undefined): void {
   timer?.clear()
 }
 
-export const clearInterval = clearTimeout
+export function clearInterval(timer: Timer | null | undefined): void {
+  timer?.clear()
+}
 
 export function setImmediate(callback: (...its: unknown[]) => void, ...its: unknown[]): ScheduledEvent {
   const { current } = simulation()

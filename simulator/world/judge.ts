@@ -39,12 +39,17 @@ export interface Violation {
   text: string
 }
 
-/** A fault, and for how long what it did may be seen */
-export interface FaultWindow {
+type Found = Pick<Violation, 'kind' | 'text'>
+
+export interface Interval {
   from: number
   to: number
-  /** Whether nothing can be promised meanwhile: then this time does not count. */
-  excuses: boolean
+}
+
+/** When something was broken; and when so much was that nobody could have delivered anything: that time does not count. */
+export interface Troubles {
+  faults: readonly Interval[]
+  excused: readonly Interval[]
 }
 
 export interface Reading {
@@ -70,13 +75,12 @@ export class Judge {
   quietFrom = Number.POSITIVE_INFINITY
   private readonly histories = new Map<string, State[]>()
   private readonly underWay = new Set<Reading>()
-  private readonly toldLast = new Map<string, Map<string, Version | undefined>>()
+  private readonly toldLast = new Map<string, Map<string, Version | null | undefined>>()
 
   constructor(
     private readonly simulation: Simulation,
     private readonly promises: Promises,
-    private readonly windows: readonly FaultWindow[],
-    private readonly mayFail: boolean,
+    private readonly troubles: Troubles,
     /** The server that an address leads this process to, and since when */
     private readonly serverOf: (process: string) => { name: string; since: number } | null,
   ) {}
@@ -91,8 +95,7 @@ export class Judge {
 
   answered(process: string, versions: ReadonlyMap<string, Version>): void {
     for (const [register, version] of versions) {
-      // Of two that deleted a row the later one
-      const state = this.historyOf(register).findLast((its) => its.version === version)
+      const state = this.historyOf(register).find((its) => its.version === version)
       if (state) Object.assign(state, { answeredAt: this.simulation.now, answeredBy: process })
     }
   }
@@ -116,31 +119,25 @@ export class Judge {
   failedReading(reading: Reading, error: unknown): void {
     this.underWay.delete(reading)
     this.simulation.tell(reading.process, () => `could not read ${reading.key}: ${String(error)}`)
-    if (!this.mayFail || !isOutage(error)) this.report('read failed', reading.key, `${reading.process}: ${String(error)}`)
+    if (this.troubles.faults.length === 0 || !isOutage(error))
+      this.report('read failed', reading.key, `${reading.process}: ${String(error)}`)
   }
 
-  endedReading(reading: Reading, version: Version, from: 'near' | 'far'): void {
+  endedReading(reading: Reading, version: Version | null, from: 'near' | 'far'): void {
     this.underWay.delete(reading)
     this.readings += 1
     this.simulation.mix(version ?? -1)
     const { process, key, at } = reading
-    const history = this.historyOf(registerOf(key))
-    const index = history.findLastIndex((state) => state.version === version)
     this.simulation.tell(process, () => `read ${key} = ${version} (${from}), asked at ${at.toFixed(1)}`)
-    if (index < 0) return this.report('never committed', key, `${process} read ${version}, which was never committed`)
-    const next = history[index + 1]
-    if (!next) return
-    const told = `${process} asked for ${key} at ${at.toFixed(1)} and got ${version} from ${from}; ${next.version} had been`
-    if (at >= this.quietFrom) return this.report('wrong in the quiet', key, `${told} committed at ${next.committedAt.toFixed(1)}`)
-    this.checkAnswered(reading, history.slice(index + 1), told)
-    this.checkBounds(reading, next, from, told)
+    const found = this.judge(reading, version, from)
+    if (found) this.report(found.kind, key, found.text)
   }
 
   subscribed(process: string, keys: readonly string[]): void {
     this.toldLast.set(process, new Map(keys.map((key) => [key, undefined])))
   }
 
-  told(process: string, key: string, version: Version): void {
+  told(process: string, key: string, version: Version | null): void {
     this.simulation.tell(process, () => `was told of ${key} and read ${version}`)
     this.toldLast.get(process)?.set(key, version)
   }
@@ -156,8 +153,8 @@ export class Judge {
     this.checkAnswers()
     for (const [process, told] of this.toldLast) {
       for (const [key, version] of told) {
-        const newest = this.historyOf(registerOf(key)).at(-1)?.version ?? null
-        if (version !== newest)
+        const newest = this.historyOf(registerOf(key)).at(-1)?.version ?? -1
+        if (version !== (newest < 0 ? null : newest))
           this.report('subscriber left with an old value', key, `${process} was last shown ${version}, and ${newest} is there`)
       }
     }
@@ -174,47 +171,58 @@ export class Judge {
     this.violations.push({ kind, at: this.simulation.now, key, text })
   }
 
-  private checkAnswered({ process, key, at }: Reading, later: readonly State[], told: string): void {
-    const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
-    if (own)
-      return this.report(
-        'own write not seen',
-        key,
-        `${told} answered before by the same process, at ${own.answeredAt.toFixed(1)}`,
-      )
-    const answered = this.promises.isFleetWide ? later.find(({ answeredAt }) => answeredAt <= at) : undefined
-    if (answered)
-      this.report(
-        'answered write not seen',
-        key,
-        `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`,
-      )
+  private judge(reading: Reading, version: Version | null, from: 'near' | 'far'): Found | undefined {
+    const { process, key, at } = reading
+    const history = this.historyOf(registerOf(key))
+    // Where there is no row, it is not known which of those that deleted it is shown.
+    const index = history.findLastIndex((state) => (version === null ? state.version < 0 : state.version === version))
+    if (index < 0) return { kind: 'never committed', text: `${process} read ${version} of ${key}, which was never committed` }
+    const next = history[index + 1]
+    if (!next) return undefined
+    const told = `${process} asked for ${key} at ${at.toFixed(1)} and got ${version} from ${from}; ${next.version} had been`
+    if (at >= this.quietFrom) return { kind: 'wrong in the quiet', text: `${told} committed at ${next.committedAt.toFixed(1)}` }
+    return (
+      this.judgeAnswered(reading, history.slice(index + 1), told) ??
+      this.judgeAge(reading, next, told) ??
+      (from === 'near' ? this.judgeNear(reading, next, told) : undefined)
+    )
   }
 
-  private checkBounds({ process, key, at }: Reading, next: State, from: 'near' | 'far', told: string): void {
-    const ageMs = at - next.committedAt - this.excusedMs(next.committedAt, at)
-    const boundMs = this.boundMs(next.committedAt, at)
-    if (ageMs > boundMs)
-      return this.report(
-        'older than the bound',
-        key,
-        `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms`,
-      )
+  private judgeAnswered({ process, at }: Reading, later: readonly State[], told: string): Found | undefined {
+    const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
+    if (own) return { kind: 'own write not seen', text: `${told} answered by the same process at ${own.answeredAt.toFixed(1)}` }
+    if (!this.promises.isFleetWide) return undefined
+    const answered = later.find(({ answeredAt }) => answeredAt <= at)
+    if (!answered) return undefined
+    const text = `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`
+    return { kind: 'answered write not seen', text }
+  }
+
+  private judgeAge({ at }: Reading, { committedAt }: State, told: string): Found | undefined {
+    const ageMs = at - committedAt - this.excusedMs(committedAt, at)
+    const boundMs = this.boundMs(committedAt, at)
+    if (ageMs <= boundMs) return undefined
+    return { kind: 'older than the bound', text: `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms` }
+  }
+
+  private judgeNear({ process, at }: Reading, { removedAt }: State, told: string): Found | undefined {
     const server = this.serverOf(process)
-    const removedAt = from === 'near' && server ? next.removedAt.get(server.name) : undefined
-    if (server && removedAt !== undefined && removedAt > server.since && at - removedAt > this.promises.nearBoundMs)
-      this.report('near store older than its bound', key, `${told} removed from ${server.name} at ${removedAt.toFixed(1)}`)
+    const since = server ? removedAt.get(server.name) : undefined
+    // Before, the address led elsewhere.
+    if (!server || since === undefined || since < server.since) return undefined
+    if (at - since <= this.promises.nearBoundMs) return undefined
+    return { kind: 'near store older than its bound', text: `${told} removed from ${server.name} at ${since.toFixed(1)}` }
   }
 
   private boundMs(from: number, to: number): number {
     const { afterFaultMs, boundMs, faultBoundMs } = this.promises
-    return this.windows.some((window) => window.from <= to && from <= window.to + afterFaultMs) ? faultBoundMs : boundMs
+    return this.troubles.faults.some((fault) => fault.from <= to && from <= fault.to + afterFaultMs) ? faultBoundMs : boundMs
   }
 
   private excusedMs(from: number, to: number): number {
     let excused = 0
-    for (const window of this.windows)
-      if (window.excuses) excused += Math.max(0, Math.min(to, window.to) - Math.max(from, window.from))
+    for (const interval of this.troubles.excused)
+      excused += Math.max(0, Math.min(to, interval.to) - Math.max(from, interval.from))
     return excused
   }
 

@@ -95,7 +95,7 @@ export class Connection {
   private serverEnd: ServerEnd | undefined
 
   constructor(
-    private readonly simulation: Simulation,
+    simulation: Simulation,
     readonly owner: SimulatedProcess,
     readonly name: string,
     private readonly clientEnd: ClientEnd,

@@ -209,11 +209,20 @@ function createOperations(random: Random, shape: Shape): Operation[] {
     for (let left = 20; left > 0; left -= 1)
       operations.push({ ...read(near(at + 200 * left)), keys: [random.pick(listPages)] } as Operation)
   }
+  /** Changes that a process is just delivering, of what the others go on reading */
+  const caughtInTheMiddle = (at: number, forMs: number) => {
+    const key = random.pick(productKeys(shape.products))
+    const readIt = (time: number) => operations.push({ ...read(near(time)), keys: [key] } as Operation)
+    readIt(at - 60)
+    operations.push({ kind: 'sql', at: at - 1 - random.next() * 5, keys: [key], exists: true, holdMs: 0, rollsBack: false })
+    for (let left = random.between(1, 6); left > 0; left -= 1) readIt(at + random.next() * forMs)
+  }
   // What a fault does shows in what is written and read around it.
   for (const fault of faults) {
     const { at, forMs } = fault
     const end = at + forMs
     if (fault.kind === 'row locked' && random.chance(0.5)) crowd(at, fault.key)
+    if (fault.kind === 'process stopped') caughtInTheMiddle(at, forMs)
     if (random.chance(0.7)) write(near(at + random.next() * forMs))
     if (random.chance(0.5)) write(near(at - random.next() * random.pick([4, 50])))
     if (random.chance(0.3)) write(near(end - random.next() * 50))

@@ -4,8 +4,8 @@ import type { Connection, Server, ServerEnd } from './network.js'
 import { PostgresError } from './postgres-errors.js'
 import type { ScheduledEvent, Simulation } from './simulation.js'
 
-/** What a row of a table is: a register with a version; null where there is no such row. Versions of a key only grow. */
-export type Version = number | null
+/** What a row of a table is: a register with a version. Each that is written is another one; it is negative where the row was deleted. */
+export type Version = number
 
 export interface Change {
   key: string
@@ -148,8 +148,10 @@ export class PostgresServer implements Server {
     this.options.onCommitted(this.rows)
   }
 
-  read(key: string): Version {
-    return this.rows.get(key) ?? null
+  /** null where there is no such row */
+  read(key: string): Version | null {
+    const version = this.rows.get(key) ?? -1
+    return version > 0 ? version : null
   }
 
   begin(session: Session): Transaction {
@@ -170,7 +172,7 @@ export class PostgresServer implements Server {
         for (const { key, exists } of changes) {
           const version = (this.lastVersions.get(key) ?? 0) + 1
           this.lastVersions.set(key, version)
-          transaction.versions.set(key, exists ? version : null)
+          transaction.versions.set(key, exists ? version : -version)
         }
         this.note(transaction, changes)
         done()
@@ -182,7 +184,7 @@ export class PostgresServer implements Server {
   end(session: Session, outcome: 'committed' | 'rolled back'): void {
     const { transaction } = session
     session.transaction = null
-    if (!transaction || transaction.state !== 'open') return
+    if (transaction?.state !== 'open') return
     transaction.state = outcome
     this.open.delete(transaction)
     for (const key of transaction.lockedKeys) if (this.rowLocks.get(key) === transaction) this.rowLocks.delete(key)
@@ -220,6 +222,11 @@ export class PostgresServer implements Server {
 
   get outboxSize(): number {
     return this.outbox.length
+  }
+
+  /** Whether a transaction that wrote rows is open */
+  get isWriting(): boolean {
+    return this.rowLocks.size > 0
   }
 
   /** As pg_current_snapshot() */

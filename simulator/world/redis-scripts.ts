@@ -1,13 +1,24 @@
 import { leaseMark } from '../../src/cache/entry.js'
 import { ReplyError } from './redis-errors.js'
-import type { RedisServer } from './redis-server.js'
+
+/** What a script does with the server */
+interface ScriptTarget {
+  readonly now: number
+  get(key: string): string | Map<string, number> | null
+  set(key: string, value: string, ttlMs: number | null): void
+  increment(key: string): number
+  incrementFields(key: string, fields: readonly (readonly [string, number])[]): void
+  expire(key: string, ttlMs: number): void
+  remove(keys: readonly string[]): number
+  publish(channel: string, text: string): number
+}
 
 /**
  * What the Lua scripts of src/cache/redis-scripts.ts do, by the name that the store defines them under. The contract of the store is run
  * against both.
  */
 export const scripts = {
-  swapMany(server: RedisServer, its: readonly (string | number)[]): (1 | string | null)[] {
+  swapMany(server: ScriptTarget, its: readonly (string | number)[]): (1 | string | null)[] {
     const count = Number(its[0])
     const keys = its.slice(1, 1 + count) as string[]
     return keys.map((key, index) => {
@@ -20,7 +31,7 @@ export const scripts = {
     })
   },
 
-  addCounts(server: RedisServer, [, key, batch, ttl, ...counts]: readonly (string | number)[]): null {
+  addCounts(server: ScriptTarget, [, key, batch, ttl, ...counts]: readonly (string | number)[]): null {
     if (server.get(String(batch)) !== null) return null
     server.set(String(batch), '1', Math.min(600_000, Number(ttl) || 600_000))
     const fields: [string, number][] = []
@@ -30,12 +41,12 @@ export const scripts = {
     return null
   },
 
-  publishRemoval(server: RedisServer, its: readonly (string | number)[]): number {
+  publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): number {
     const [, countKey, channel, keys] = its as [number, string, string, string]
     return server.publish(channel, `${nextNumber(server, countKey)}\n${keys}`)
   },
 
-  addToBuckets(server: RedisServer, its: readonly (string | number)[]): string[] {
+  addToBuckets(server: ScriptTarget, its: readonly (string | number)[]): string[] {
     const count = Number(its[0])
     const keys = its.slice(1, 1 + count) as string[]
     const leakPerMs = Number(its[1 + count])
@@ -58,7 +69,7 @@ function isAllowed(state: string, expected: string, held: string | null): boolea
   return expected !== '' && held.startsWith(expected)
 }
 
-function nextNumber(server: RedisServer, key: string): number | '?' {
+function nextNumber(server: ScriptTarget, key: string): number | '?' {
   try {
     return server.increment(key)
   } catch (error) {

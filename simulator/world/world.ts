@@ -1,16 +1,17 @@
 import { ApiProcess } from './api-process.js'
-import { type Fault, faultKinds } from './faults.js'
+import { type Fault, type FaultTarget, faultKinds } from './faults.js'
 import { useNetwork } from './ioredis.js'
-import { type FaultWindow, Judge, type Promises } from './judge.js'
+import { Judge, type Promises } from './judge.js'
 import { type Connection, Network } from './network.js'
 import type { Operation, Plan } from './plan.js'
 import { PostgresServer, type Session, type Version } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
 import { createNamespaces, listKey, listPages, notesOf, productKeys } from './registers.js'
 import { activate, SimulatedProcess, Simulation } from './simulation.js'
+import { troublesOf } from './troubles.js'
 
 /** Servers, processes and the network between them, as a plan says. */
-export class World {
+export class World implements FaultTarget {
   readonly simulation: Simulation
   readonly network: Network
   readonly postgres: PostgresServer
@@ -49,7 +50,7 @@ export class World {
       },
       onCommitted: (versions) => this.judge.committed(versions),
     })
-    this.judge = new Judge(simulation, promises, windowsOf(plan.faults), plan.faults.length > 0, (name) => this.serverOf(name))
+    this.judge = new Judge(simulation, promises, troublesOf(plan), (name) => this.serverOf(name))
     this.network.route('postgres', () => this.postgres)
     this.network.route('redis', ({ name }) => (this.routes.get(numberOf(name)) as { server: RedisServer }).server)
     this.routeAll(this.servers[0])
@@ -59,7 +60,6 @@ export class World {
     return this.plan.prefixes.map((_, index) => index)
   }
 
-  /** The server that the address leads to, for the first process */
   get redis(): RedisServer {
     return (this.routes.get(0) as { server: RedisServer }).server
   }
@@ -78,7 +78,6 @@ export class World {
     for (const process of this.processNumbers) this.route(process, server)
   }
 
-  /** Makes the other server the master, and the address lead there. null where it is dead, or an earlier one is not over. */
   failOver(): [before: RedisServer, after: RedisServer] | null {
     const before = this.redis
     const after = this.servers.find((server) => server !== before) as RedisServer
@@ -122,7 +121,6 @@ export class World {
     this.simulation.schedule(ms, null, 'io', run)
   }
 
-  /** What the first server held then, or as long before now as anything is known */
   snapshotBefore(ms: number): ReturnType<RedisServer['snapshot']> {
     const at = this.simulation.now - ms
     return (this.snapshots.findLast((its) => its.at <= at) ?? this.snapshots[0])?.data ?? new Map()
@@ -178,7 +176,6 @@ export class World {
     })
   }
 
-  /** Somebody at psql holds a row. */
   lockRow(key: string, rollsBack: boolean): () => void {
     const session = this.postgres.localSession('psql (holds)')
     this.postgres.begin(session)
@@ -207,7 +204,10 @@ export class World {
     if (plan.faults.some(({ kind }) => kind === 'redis restarted')) {
       for (let at = 150; at < plan.activeMs; at += 50) this.at(at, () => this.snapshots.push({ at, data: this.redis.snapshot() }))
     }
-    await simulation.runUntil(plan.activeMs + settleMs(plan.faults))
+    await simulation.runUntil(plan.activeMs)
+    // Transactions that wait for one another may commit a while later.
+    while (this.postgres.isWriting) await simulation.runUntil(simulation.now + 100)
+    await simulation.runUntil(simulation.now + settleMs(plan.faults))
     await this.checkQuiet()
   }
 
@@ -314,14 +314,6 @@ export class World {
       else if (namespace === 'product-lists') this.judge.removed(server, listKey)
     }
   }
-}
-
-function windowsOf(faults: readonly Fault[]): FaultWindow[] {
-  return faults.map((fault) => ({
-    from: fault.at,
-    to: fault.at + fault.forMs,
-    excuses: faultKinds[fault.kind].excuses?.(fault as never) ?? false,
-  }))
 }
 
 function settleMs(faults: readonly Fault[]): number {
