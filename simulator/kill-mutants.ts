@@ -30,11 +30,11 @@ interface Search {
   schedules: number
 }
 
-async function findKiller(mutant: Mutant, unchanged: string, { seed, isFleetWide }: Options): Promise<Search> {
+async function findKiller(mutant: Mutant, unchanged: string, { seed, profiles, isFleetWide }: Options): Promise<Search> {
   const mutated = new SimulationWorker(await bundle(mutant))
   const reference = new SimulationWorker(unchanged)
   const run = (worker: SimulationWorker, from: number, to: number): Promise<Outcome> =>
-    worker.run({ from, to, profile: undefined, isFleetWide, untilFailure: true })
+    worker.run({ from, to, profiles, isFleetWide, untilFailure: true })
   let schedules = 0
   let killer: Failure | undefined
   while (!killer && schedules < mostSchedules) {

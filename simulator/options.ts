@@ -7,7 +7,7 @@ import { type ProfileName, profileNames } from './world/profiles.js'
 export interface Options {
   seed: number
   schedules: number
-  profile: ProfileName | undefined
+  profiles: readonly ProfileName[]
   mutant: Mutant | undefined
   /** Whether to see that every mutant is found */
   mutants: boolean
@@ -21,7 +21,8 @@ export const usage = `Usage: npm run simulate -- [options]
 
   --seed N            first seed; every schedule has one, counted up from there (default 1)
   --schedules M       how many to run (default 500; 0 for none)
-  --profile NAME      only schedules of one kind: ${profileNames.join(', ')}
+  --profile NAME      only schedules of this kind, or these where it is given more than once:
+                      ${profileNames.join(', ')}
   --mutant NAME       with one guard of the engine switched off
   --mutants           afterwards, switch every guard off in turn, and see that each is found
   --small-world       afterwards, try every moment for one fault in a world of 2 processes, 1 key and 2 writes
@@ -38,14 +39,14 @@ export function readOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
     options: {
-      ...{ seed: text, schedules: text, profile: text, mutant: text, replay: text },
+      ...{ seed: text, schedules: text, profile: { ...text, multiple: true }, mutant: text, replay: text },
       ...{ mutants: flag, 'small-world': flag, 'fleet-wide': flag, help: flag },
     },
   })
   return {
     seed: wholeNumber('seed', values.seed ?? '1', 0, maxSeed),
     schedules: wholeNumber('schedules', values.schedules ?? '500', 0, 10_000_000),
-    profile: values.profile === undefined ? undefined : oneOf('profile', values.profile, profileNames, (name) => name),
+    profiles: values.profile?.map((profile) => oneOf('profile', profile, profileNames, (name) => name)) ?? profileNames,
     mutant: values.mutant === undefined ? undefined : oneOf('mutant', values.mutant, mutants, ({ name }) => name),
     mutants: values.mutants,
     replay: values.replay === undefined ? undefined : wholeNumber('replay', values.replay, 0, maxSeed),

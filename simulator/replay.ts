@@ -5,8 +5,8 @@ import type { Options } from './options.js'
 /** One schedule again: what it ends in, how little of it is needed for that, and the story of the key. Answers whether it failed. */
 export async function replay(seed: number, options: Options, print: (line: string) => void): Promise<boolean> {
   const world = load(await bundle(options.mutant))
-  const { profile, isFleetWide } = options
-  const plan = world.planOf(seed, profile)
+  const { profiles, isFleetWide } = options
+  const plan = world.planOf(seed, profiles)
   const { violations, hash, events } = await world.runPlan(plan, { isFleetWide })
   print(`seed ${seed}, profile ${plan.profile}: ${events} events, hash ${hash}, ${violations.length} violations`)
   const [first] = violations

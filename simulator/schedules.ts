@@ -13,8 +13,8 @@ export async function runSchedules(options: Options, print: (line: string) => vo
   await onAllCores(chunks(options.seed, options.schedules), async ([from, to], core) => {
     const worker = workers.get(core) ?? new SimulationWorker(code)
     workers.set(core, worker)
-    const { profile, isFleetWide } = options
-    outcomes.push(await worker.run({ from, to, profile, isFleetWide, untilFailure: false }))
+    const { profiles, isFleetWide } = options
+    outcomes.push(await worker.run({ from, to, profiles, isFleetWide, untilFailure: false }))
     report(outcomes)
   })
   await Promise.all([...workers.values()].map((worker) => worker.stop()))

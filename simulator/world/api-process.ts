@@ -25,6 +25,13 @@ export interface ApiOptions {
   fetchMs: () => [before: number, after: number]
 }
 
+interface Mutation {
+  changes: readonly Change[]
+  /** How long the transaction stays open after its statement */
+  holdMs: number
+  onCommitted: () => void
+}
+
 interface Surroundings {
   simulation: Simulation
   network: Network
@@ -126,12 +133,15 @@ export class ApiProcess {
   }
 
   /** A mutation: answers when the command has, with the rows that it wrote. Rejects where it came to nothing. */
-  async mutate(changes: readonly Change[], holdMs: number): Promise<ReadonlyMap<string, Version>> {
+  async mutate({ changes, holdMs, onCommitted }: Mutation): Promise<ReadonlyMap<string, Version>> {
     let written: ReadonlyMap<string, Version> = new Map()
     const context: CommandContext = {
       database: this.database.asDatabase,
       caller: patient,
-      committed: (rows) => this.relay.deliverOwn(rows),
+      committed: (rows) => {
+        onCommitted()
+        return this.relay.deliverOwn(rows)
+      },
     }
     await runCommand(context, async (its) => {
       const transaction = its as unknown as SimulatedTransaction

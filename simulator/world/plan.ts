@@ -2,7 +2,7 @@ import { Random } from '../../torture/random.js'
 import { type Fault, faultKinds } from './faults.js'
 import type { Latency } from './network.js'
 import { type ProfileName, profileNames } from './profiles.js'
-import { listKey, listPages, productKeys } from './registers.js'
+import { createOperations, type Operation, type Shape } from './workload.js'
 
 /** Everything that a run does, as data: a run of the same plan is the same run. */
 export interface Plan {
@@ -30,27 +30,9 @@ export interface Plan {
   activeMs: number
 }
 
-interface ReadAfter {
-  afterMs: number
-  process: number
-  keys: readonly string[]
-}
-
-export type Operation = { at: number } & (
-  | { kind: 'read'; process: number; keys: readonly string[] }
-  | ({ kind: 'mutate'; process: number; thenRead: readonly ReadAfter[] } & Write)
-  | ({ kind: 'sql'; rollsBack: boolean } & Write)
-)
-
-interface Write {
-  keys: readonly string[]
-  exists: boolean
-  /** How long the transaction stays open after its statement */
-  holdMs: number
-}
-
-/** One of the profiles for each seed, in turn, unless one is named. */
-export function planOf(seed: number, profile: ProfileName = profileNames[seed % profileNames.length] as ProfileName): Plan {
+/** One of the profiles for each seed, in turn */
+export function planOf(seed: number, profiles: readonly ProfileName[] = profileNames): Plan {
+  const profile = profiles[seed % profiles.length] as ProfileName
   const random = new Random(seed, `plan ${profile}`)
   const processes = profile === 'mixed' && random.chance(0.3) ? 3 : 2
   const products = random.pick([1, 2, 4])
@@ -82,13 +64,6 @@ export function planOf(seed: number, profile: ProfileName = profileNames[seed % 
   }
 }
 
-interface Shape {
-  processes: number
-  products: number
-  activeMs: number
-  faults: readonly Fault[]
-}
-
 const latencies: readonly Latency[] = [
   { leastMs: 0.1, mostMs: 0.5, lateShare: 0.05 },
   { leastMs: 0.2, mostMs: 8, lateShare: 0.3 },
@@ -110,6 +85,7 @@ function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, '
   }
   const first = random.between(400, shape.activeMs - 1_500)
   if (profile === 'pairs') {
+    if (random.chance(0.3)) return handedOn(first)
     const second = Math.min(first + random.next() * random.pick([20, 400]), shape.activeMs - 1_000)
     return [0, 1].map((process) => Object.assign(create(process === 0 ? first : second), { process }))
   }
@@ -117,6 +93,14 @@ function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, '
     create(random.between(400, shape.activeMs - 1_500)),
   )
   return [create(first), ...others].sort((a, b) => a.at - b.at)
+}
+
+/** When one process can be reached again, what it owes has been taken by another, whose connection is dead by now. */
+function handedOn(at: number): Fault[] {
+  return [
+    { kind: 'unreachable', at, forMs: 700, process: 0 },
+    { kind: 'connections dead', at: at + 200, forMs: 1_000, process: 1, which: 'redis data' },
+  ]
 }
 
 type FaultKind = Fault['kind']
@@ -142,100 +126,4 @@ const faultsOf: Record<ProfileName, FaultKind[]> = {
   pairs: [...ofConnections, 'process stopped', 'redis hung'],
   'two memories': [],
   'two prefixes': [],
-}
-
-function createOperations(random: Random, shape: Shape): Operation[] {
-  const { processes, activeMs, faults } = shape
-  const operations: Operation[] = []
-  const anyTime = () => random.between(200, activeMs)
-  const keys = [...productKeys(shape.products), ...listPages]
-  const read = (at: number, process = random.between(0, processes - 1)): Operation => {
-    const many = random.chance(0.15)
-    return { kind: 'read', at, process, keys: many ? productKeys(shape.products) : [random.pick(keys)] }
-  }
-  const readsPerSecond = random.pick([0, 1, 5, 30])
-  for (let left = (readsPerSecond * activeMs) / 1000; left > 0; left -= 1) operations.push(read(anyTime()))
-  // So that there is something to be wrong about
-  for (let process = 0; process < processes; process += 1)
-    operations.push({ ...read(200 + process, process), keys: productKeys(shape.products) } as Operation)
-
-  const writes = Math.max(1, Math.round((random.pick([0.3, 1, 3]) * activeMs) / 1000))
-  const apiShare = random.pick([0.2, 0.5, 0.9])
-  const near = (at: number) => Math.max(200, Math.min(activeMs, at))
-  const write = (at: number) => {
-    const its = writeOf(random, shape)
-    const before = random.between(0, 3)
-    const after = random.between(1, 6)
-    const readKeys = its.keys.map((key) => (key === listKey ? random.pick(listPages) : key))
-    const readIt = (time: number, process = random.between(0, processes - 1)) =>
-      operations.push({ kind: 'read', at: near(time), process, keys: [random.pick(readKeys)] })
-    for (let left = before; left > 0; left -= 1) readIt(at - random.next() * random.pick([2, 20, 200]))
-    for (let left = after; left > 0; left -= 1) readIt(at + random.next() * random.pick([5, 50, 800, 2_500]))
-    if (random.chance(apiShare)) {
-      const process = random.between(0, processes - 1)
-      const thenRead = Array.from({ length: random.between(1, 4) }, (_, index) => ({
-        afterMs: index === 0 ? 0 : random.next() * random.pick([3, 30, 400]),
-        process: index < 2 ? process : random.between(0, processes - 1),
-        keys: [random.pick(readKeys)],
-      }))
-      operations.push({ kind: 'mutate', at, process, thenRead, ...its })
-    } else {
-      operations.push({ kind: 'sql', at, rollsBack: random.chance(0.1), ...its })
-    }
-  }
-  for (let left = writes; left > 0; left -= 1) write(anyTime())
-  // More mutations wait for a row than there are connections to the database.
-  const crowd = (at: number, key: string) => {
-    for (let left = random.between(4, 24); left > 0; left -= 1) {
-      const process = left % processes
-      operations.push({
-        kind: 'mutate',
-        at: at + 1 + random.next() * 50,
-        process,
-        keys: [key],
-        exists: true,
-        holdMs: 0,
-        thenRead: [],
-      })
-    }
-    operations.push({
-      kind: 'sql',
-      at: at + 60 + random.next() * 500,
-      keys: [listKey],
-      exists: true,
-      holdMs: 0,
-      rollsBack: false,
-    })
-    for (let left = 20; left > 0; left -= 1)
-      operations.push({ ...read(near(at + 200 * left)), keys: [random.pick(listPages)] } as Operation)
-  }
-  /** Changes that a process is just delivering, of what the others go on reading */
-  const caughtInTheMiddle = (at: number, forMs: number) => {
-    const key = random.pick(productKeys(shape.products))
-    const readIt = (time: number) => operations.push({ ...read(near(time)), keys: [key] } as Operation)
-    readIt(at - 60)
-    operations.push({ kind: 'sql', at: at - 1 - random.next() * 5, keys: [key], exists: true, holdMs: 0, rollsBack: false })
-    for (let left = random.between(1, 6); left > 0; left -= 1) readIt(at + random.next() * forMs)
-  }
-  // What a fault does shows in what is written and read around it.
-  for (const fault of faults) {
-    const { at, forMs } = fault
-    const end = at + forMs
-    if (fault.kind === 'row locked' && random.chance(0.5)) crowd(at, fault.key)
-    if (fault.kind === 'process stopped') caughtInTheMiddle(at, forMs)
-    if (random.chance(0.7)) write(near(at + random.next() * forMs))
-    if (random.chance(0.5)) write(near(at - random.next() * random.pick([4, 50])))
-    if (random.chance(0.3)) write(near(end - random.next() * 50))
-    for (let left = random.between(0, 4); left > 0; left -= 1) operations.push(read(near(at + random.next() * (forMs + 200))))
-    for (let left = random.between(1, 6); left > 0; left -= 1)
-      operations.push(read(near(end + random.next() * random.pick([20, 300, 2_000]))))
-  }
-  return operations.sort((a, b) => a.at - b.at)
-}
-
-function writeOf(random: Random, { products }: Shape): Write {
-  const holdMs = random.chance(0.15) ? random.pick([20, 300, 1_500]) : 0
-  if (random.chance(0.15)) return { keys: [listKey], exists: true, holdMs }
-  if (random.chance(0.2)) return { keys: productKeys(products), exists: true, holdMs }
-  return { keys: [random.pick(productKeys(products))], exists: !random.chance(0.15), holdMs }
 }

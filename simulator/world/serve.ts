@@ -8,7 +8,7 @@ import { type RunOptions, runPlan } from './run.js'
 export interface Task extends RunOptions {
   from: number
   to: number
-  profile: ProfileName | undefined
+  profiles: readonly ProfileName[]
   /** End with the first seed that fails. */
   untilFailure: boolean
 }
@@ -36,11 +36,11 @@ export function serve(port: MessagePort): void {
   })
 }
 
-export async function runTask({ from, to, profile, untilFailure, ...options }: Task): Promise<Outcome> {
+export async function runTask({ from, to, profiles, untilFailure, ...options }: Task): Promise<Outcome> {
   const sums = { schedules: 0, events: 0, readings: 0, virtualMs: 0 }
   const failures: Failure[] = []
   for (let seed = from; seed < to; seed += 1) {
-    const plan = planOf(seed, profile)
+    const plan = planOf(seed, profiles)
     const { violations, events, readings, virtualMs } = await runPlan(plan, options)
     sums.schedules += 1
     sums.events += events

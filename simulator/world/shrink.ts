@@ -1,6 +1,7 @@
 import type { ViolationKind } from './judge.js'
-import type { Operation, Plan } from './plan.js'
+import type { Plan } from './plan.js'
 import { type RunOptions, runPlan } from './run.js'
+import type { Operation } from './workload.js'
 
 /**
  * The plan with as few faults, operations and subscribers as it takes to end in a violation of the same kind: parts are left out, one

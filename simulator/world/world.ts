@@ -3,12 +3,13 @@ import { type Fault, type FaultTarget, faultKinds } from './faults.js'
 import { useNetwork } from './ioredis.js'
 import { Judge, type Promises } from './judge.js'
 import { type Connection, Network } from './network.js'
-import type { Operation, Plan } from './plan.js'
+import type { Plan } from './plan.js'
 import { PostgresServer, type Session, type Version } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
 import { createNamespaces, listKey, listPages, notesOf, productKeys } from './registers.js'
 import { activate, SimulatedProcess, Simulation } from './simulation.js'
 import { troublesOf } from './troubles.js'
+import type { Operation } from './workload.js'
 
 /** Servers, processes and the network between them, as a plan says. */
 export class World implements FaultTarget {
@@ -263,15 +264,13 @@ export class World implements FaultTarget {
     })
   }
 
-  private async mutate(
-    its: ApiProcess,
-    { keys, exists, holdMs, thenRead }: Extract<Operation, { kind: 'mutate' }>,
-  ): Promise<void> {
+  private async mutate(its: ApiProcess, operation: Extract<Operation, { kind: 'mutate' }>): Promise<void> {
     const { simulation, judge } = this
-    const changes = keys.map((key) => ({ key, exists }))
+    const { keys, exists, holdMs, whileDelivering, thenRead } = operation
     let written: ReadonlyMap<string, Version>
     try {
-      written = await its.mutate(changes, holdMs)
+      const onCommitted = () => this.readAfter(its, whileDelivering)
+      written = await its.mutate({ changes: keys.map((key) => ({ key, exists })), holdMs, onCommitted })
     } catch (error) {
       simulation.tell(its.process.name, () => `could not change ${keys.join()}: ${String(error)}`)
       if (this.plan.faults.length === 0) judge.report('error nobody handled', keys[0] ?? null, String(error))
@@ -279,10 +278,14 @@ export class World implements FaultTarget {
     }
     judge.answered(its.process.name, written)
     simulation.tell(its.process.name, () => `answers: ${[...written].map(([key, version]) => `${key} = ${version}`).join(', ')}`)
-    for (const { afterMs, process, keys: read } of thenRead) {
+    this.readAfter(its, thenRead)
+  }
+
+  private readAfter(its: ApiProcess, reads: Extract<Operation, { kind: 'mutate' }>['thenRead']): void {
+    for (const { afterMs, process, keys } of reads) {
       const reader = this.processes[process]
-      if (reader === its && afterMs === 0) void its.read(read)
-      else if (reader?.isReady) simulation.schedule(afterMs, reader.process, 'io', () => void reader.read(read))
+      if (reader === its && afterMs === 0) void its.read(keys)
+      else if (reader?.isReady) this.simulation.schedule(afterMs, reader.process, 'io', () => void reader.read(keys))
     }
   }
 
