@@ -52,6 +52,10 @@ export type Fault = Times &
     | { kind: 'redis restarted'; data: 'none' | 'as it was' | 'older'; olderByMs: number }
     | { kind: 'redis evicted'; count: number }
     | { kind: 'redis full' }
+    /** It is a replica for a while, with the same connections. */
+    | { kind: 'redis read-only' }
+    /** Published messages do not arrive, as those of a cluster, or of a replica that was out of touch with its master, may not. */
+    | { kind: 'messages lost' }
     /** The address leads to the replica. `old`: what becomes of the server that it led to before; `back`: whether it leads there again */
     | {
         kind: 'redis failed over'
@@ -146,8 +150,8 @@ export const faultKinds: FaultKinds = {
   },
   'connections dying': {
     create: (random, shape) => ({
-      ...{ ...times(shape), kind: 'connections dying', process: oneOrAll(random, shape), which: someOf(random) },
-      lateByMs: random.pick([80, 200, 230]),
+      ...{ ...times(shape), kind: 'connections dying', process: oneOrAll(random, shape) },
+      ...{ which: random.pick(['redis', 'redis bus', 'redis bus']), lateByMs: random.pick([80, 200, 230]) },
     }),
     begin(world, { process, which, lateByMs }) {
       const connections = world.connections(process, which)
@@ -205,6 +209,26 @@ export const faultKinds: FaultKinds = {
       }
     },
     settleMs: 0,
+  },
+  'redis read-only': {
+    create: (_, shape) => ({ ...times(shape), kind: 'redis read-only' }),
+    begin(world) {
+      const { redis } = world
+      redis.role = 'replica'
+      return () => redis.promote()
+    },
+    settleMs: 4_000,
+  },
+  'messages lost': {
+    create: (_, shape) => ({ ...times(shape), kind: 'messages lost' }),
+    begin(world) {
+      const { redis } = world
+      redis.losesMessages = true
+      return () => {
+        redis.losesMessages = false
+      }
+    },
+    settleMs: 2_500,
   },
   'redis failed over': {
     create: (random, shape) => ({

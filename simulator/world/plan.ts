@@ -107,9 +107,11 @@ type FaultKind = Fault['kind']
 
 const ofConnections: FaultKind[] = [
   ...(['connections reset', 'connections stalled', 'connections dead'] as const),
-  ...(['connections flapping', 'connections dying', 'unreachable'] as const),
+  ...(['connections flapping', 'connections dying', 'unreachable', 'messages lost'] as const),
 ]
-const ofServer: FaultKind[] = ['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full']
+const ofServer: FaultKind[] = [
+  ...(['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full', 'redis read-only'] as const),
+]
 const ofProcesses: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
 const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable', 'row locked']
 

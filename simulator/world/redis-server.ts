@@ -39,6 +39,8 @@ export class RedisServer implements Server {
   isHung = false
   /** It refuses to take more memory. */
   isFull = false
+  /** What is published does not arrive. */
+  losesMessages = false
   /** As min-replicas-to-write: without a replica it refuses to write. */
   needsReplica = false
   private runId: string
@@ -85,6 +87,7 @@ export class RedisServer implements Server {
     this.isListening = false
     this.isHung = false
     this.isFull = false
+    this.losesMessages = false
     this.waiting = []
     this.resetClients()
   }
@@ -192,7 +195,7 @@ export class RedisServer implements Server {
   }
 
   publish(channel: string, text: string): number {
-    const connections = [...(this.subscribers.get(channel) ?? [])]
+    const connections = this.losesMessages ? [] : [...(this.subscribers.get(channel) ?? [])]
     this.options.simulation.tell(this.name, () => `publishes "${text.replaceAll('\n', ' ')}" to ${connections.length}`)
     for (const connection of connections) connection.reply({ kind: 'message', channel, text } satisfies RedisMessage)
     this.propagate((replica) => replica.publish(channel, text))

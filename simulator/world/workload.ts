@@ -126,9 +126,9 @@ class Workload {
     const { random } = this
     const keys = [random.pick(this.products)]
     const end = at + forMs
-    this.readAt(end - lateByMs - 60, keys, process ?? 0)
-    this.changeBySql(end - lateByMs + random.next() * 100, { keys, exists: true, holdMs: 0 })
-    for (let left = 6; left > 0; left -= 1) this.readAt(end + 250 + random.next() * 270, keys, process ?? 0)
+    for (const earlierMs of [400, 150, 40]) this.readAt(end - lateByMs - earlierMs, keys, process ?? 0)
+    this.changeBySql(end - lateByMs + random.next() * 60, { keys, exists: true, holdMs: 0 })
+    for (let left = 6; left > 0; left -= 1) this.readAt(end + 300 + random.next() * 220, keys, process ?? 0)
   }
 
   private push(at: number, write: Write, read: () => readonly string[]): void {
