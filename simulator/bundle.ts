@@ -29,7 +29,7 @@ export async function bundle(mutant?: Mutant): Promise<string> {
     target: 'node20.19',
     sourcemap: 'inline',
     sourcesContent: false,
-    logLevel: 'error',
+    logLevel: 'silent',
     inject: [join(here, 'world/globals.ts')],
     define: {
       'performance.now': 'simulatedMonotonicNow',

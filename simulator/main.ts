@@ -2,7 +2,7 @@ import process from 'node:process'
 import { killMutants } from './kill-mutants.js'
 import { type Options, readOptions, usage } from './options.js'
 import { replay } from './replay.js'
-import { runSchedules } from './schedules.js'
+import { runSchedules, runSmallWorld } from './schedules.js'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -18,14 +18,16 @@ async function main(args: string[]): Promise<number> {
     console.log(usage)
     return 0
   }
-  if (options.replay !== undefined) return (await replay(options.replay, options, console.log)) ? 1 : 0
+  const replayed = { ...options, ...(options.smallWorld && { profiles: 'small world' as const }) }
+  if (options.replay !== undefined) return (await replay(options.replay, replayed, console.log)) ? 1 : 0
 
   let hasPassed = true
   if (options.schedules > 0) {
-    const [first] = await runSchedules(options, console.log)
+    const run = options.smallWorld ? runSmallWorld : runSchedules
+    const [first] = await run(options, console.log)
     if (first) {
       hasPassed = false
-      await replay(first.seed, options, console.log)
+      await replay(first.seed, replayed, console.log)
     }
   }
   if (options.mutants) hasPassed = (await killMutants(options, console.log)) && hasPassed

@@ -25,7 +25,7 @@ export const usage = `Usage: npm run simulate -- [options]
                       ${profileNames.join(', ')}
   --mutant NAME       with one guard of the engine switched off
   --mutants           afterwards, switch every guard off in turn, and see that each is found
-  --small-world       afterwards, try every moment for one fault in a world of 2 processes, 1 key and 2 writes
+  --small-world       every moment for every fault in a world of 2 processes, 1 key and 2 writes, in place of seeds
   --fleet-wide        a mutation that was answered has to be seen in every process at once
   --replay SEED       one schedule again: what happened to the key, and with how few faults it still happens
   --help

@@ -1,12 +1,15 @@
 import { bundle } from './bundle.js'
 import { load } from './load.js'
 import type { Options } from './options.js'
+import type { Task } from './world/serve.js'
+
+type Replayed = Pick<Options, 'mutant'> & Pick<Task, 'profiles' | 'isFleetWide'>
 
 /** One schedule again: what it ends in, how little of it is needed for that, and the story of the key. Answers whether it failed. */
-export async function replay(seed: number, options: Options, print: (line: string) => void): Promise<boolean> {
+export async function replay(seed: number, options: Replayed, print: (line: string) => void): Promise<boolean> {
   const world = load(await bundle(options.mutant))
-  const { profiles, isFleetWide } = options
-  const plan = world.planOf(seed, profiles)
+  const { profiles, isFleetWide = false } = options
+  const plan = await world.planAt(seed, profiles)
   const { violations, hash, events } = await world.runPlan(plan, { isFleetWide })
   print(`seed ${seed}, profile ${plan.profile}: ${events} events, hash ${hash}, ${violations.length} violations`)
   const [first] = violations

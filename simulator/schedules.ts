@@ -1,19 +1,36 @@
 import { bundle } from './bundle.js'
+import { load } from './load.js'
 import type { Options } from './options.js'
 import { onAllCores, SimulationWorker } from './workers.js'
-import type { Failure, Outcome } from './world/serve.js'
+import type { Failure, Outcome, Task } from './world/serve.js'
 
 /** Runs as many schedules as were asked for, on all cores. */
 export async function runSchedules(options: Options, print: (line: string) => void): Promise<Failure[]> {
+  return run({ ...options, from: options.seed }, await bundle(options.mutant), print)
+}
+
+/** Runs every schedule of the small world. */
+export async function runSmallWorld(options: Options, print: (line: string) => void): Promise<Failure[]> {
   const code = await bundle(options.mutant)
+  const { length } = await load(code).smallWorld()
+  return run({ ...options, from: 0, schedules: length, profiles: 'small world' }, code, print)
+}
+
+interface Batch {
+  profiles: Task['profiles']
+  isFleetWide: boolean
+  from: number
+  schedules: number
+}
+
+async function run({ profiles, isFleetWide, from: first, schedules }: Batch, code: string, print: (line: string) => void) {
   const workers = new Map<number, SimulationWorker>()
   const outcomes: Outcome[] = []
   const startedAt = performance.now()
-  const report = progress(options.schedules, print)
-  await onAllCores(chunks(options.seed, options.schedules), async ([from, to], core) => {
+  const report = progress(schedules, print)
+  await onAllCores(chunks(first, schedules), async ([from, to], core) => {
     const worker = workers.get(core) ?? new SimulationWorker(code)
     workers.set(core, worker)
-    const { profiles, isFleetWide } = options
     outcomes.push(await worker.run({ from, to, profiles, isFleetWide, untilFailure: false }))
     report(outcomes)
   })
@@ -23,7 +40,7 @@ export async function runSchedules(options: Options, print: (line: string) => vo
   const failures = outcomes.flatMap((outcome) => outcome.failures).sort((a, b) => a.seed - b.seed)
   const events = sum((outcome) => outcome.events)
   print(
-    `${options.schedules} schedules in ${seconds.toFixed(1)} s: ${(options.schedules / seconds).toFixed(0)} schedules and ` +
+    `${schedules} schedules in ${seconds.toFixed(1)} s: ${(schedules / seconds).toFixed(0)} schedules and ` +
       `${(events / seconds).toFixed(0)} events a second, ${(sum((its) => its.virtualMs) / 1000 / seconds).toFixed(0)} times real time; ` +
       `${sum((its) => its.readings)} reads judged, ${failures.length} schedules failed`,
   )

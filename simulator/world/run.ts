@@ -13,7 +13,9 @@ export interface RunResult {
   readings: number
   /** How much virtual time went by */
   virtualMs: number
+  /** Empty unless it is traced, as are the times of all events */
   trace: readonly TraceLine[]
+  eventTimes: readonly number[]
 }
 
 export interface RunOptions {
@@ -52,6 +54,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
     readings: judge.readings,
     virtualMs: simulation.now,
     trace: simulation.trace,
+    eventTimes: simulation.eventTimes,
   }
 }
 

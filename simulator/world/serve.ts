@@ -1,14 +1,15 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ViolationKind } from './judge.js'
-import { planOf } from './plan.js'
+import { type Plan, planOf } from './plan.js'
 import type { ProfileName } from './profiles.js'
 import { type RunOptions, runPlan } from './run.js'
+import { smallWorld } from './small-world.js'
 
-/** Seeds from `from` up to, and without, `to` */
+/** Seeds, or schedules of the small world, from `from` up to, and without, `to` */
 export interface Task extends RunOptions {
   from: number
   to: number
-  profiles: readonly ProfileName[]
+  profiles: readonly ProfileName[] | 'small world'
   /** End with the first seed that fails. */
   untilFailure: boolean
 }
@@ -36,11 +37,22 @@ export function serve(port: MessagePort): void {
   })
 }
 
+let small: Promise<readonly Plan[]> | undefined
+
+/** The plan with this seed, or this number in the small world */
+export async function planAt(seed: number, profiles: Task['profiles']): Promise<Plan> {
+  if (profiles !== 'small world') return planOf(seed, profiles)
+  small ??= smallWorld()
+  const plan = (await small)[seed]
+  if (!plan) throw new Error(`The small world has no schedule ${seed}`)
+  return plan
+}
+
 export async function runTask({ from, to, profiles, untilFailure, ...options }: Task): Promise<Outcome> {
   const sums = { schedules: 0, events: 0, readings: 0, virtualMs: 0 }
   const failures: Failure[] = []
   for (let seed = from; seed < to; seed += 1) {
-    const plan = planOf(seed, profiles)
+    const plan = await planAt(seed, profiles)
     const { violations, events, readings, virtualMs } = await runPlan(plan, options)
     sums.schedules += 1
     sums.events += events

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { Random } from '../../torture/random.js'
 
 /** What an event is to a process. One that was stopped runs its timers before it reads its sockets, as Node does. */
@@ -43,9 +44,13 @@ export class Simulation {
   current: SimulatedProcess | null = null
   events = 0
   readonly trace: TraceLine[] = []
+  /** When they ran, where that is recorded */
+  readonly eventTimes: number[] = []
   private readonly heap: ScheduledEvent[] = []
   private nextOrder = 0
   private digest = 0x811c9dc5
+  /** Under way, one within the other */
+  private runs = 0
 
   constructor(
     readonly seed: number,
@@ -129,10 +134,14 @@ export class Simulation {
   }
 
   private run(isOver: () => boolean, until: number): Promise<void> {
-    return new Promise((resolve, reject) => {
+    this.runs += 1
+    const { runs: level } = this
+    return new Promise<void>((resolve, reject) => {
       // A tick begins when no microtask is left; one that is asked for in a microtask lets the others go first.
       const next = () => process.nextTick(step)
-      const step = () => {
+      const step = (): unknown => {
+        // While code that this run waits for lets time go on by itself, it does so alone.
+        if (level < this.runs) return setImmediate(step)
         try {
           for (;;) {
             if (isOver()) return resolve()
@@ -149,6 +158,8 @@ export class Simulation {
         }
       }
       process.nextTick(step)
+    }).finally(() => {
+      this.runs -= 1
     })
   }
 
@@ -162,6 +173,7 @@ export class Simulation {
     }
     this.now = Math.max(this.now, event.at)
     this.events += 1
+    if (this.isTraced) this.eventTimes.push(this.now)
     this.mix(event.order)
     this.mix(this.now * 1000)
     event.run = undefined

@@ -246,7 +246,7 @@ export class World implements FaultTarget {
     }
     // A mutation that goes on for longer than the relay waits for it is delivered twice.
     const isLong = plan.operations.some((operation) => operation.kind === 'mutate' && operation.holdMs > 0)
-    const isCalm = plan.profile === 'calm' && plan.subscribed.length === 0 && !isLong
+    const isCalm = plan.profile === 'calm' && plan.faults.length === 0 && plan.subscribed.length === 0 && !isLong
     if (!isCalm || invalidations <= this.notedRows) return
     judge.report('invalidated more than once', null, `${this.notedRows} rows were noted, and ${invalidations} invalidated`)
   }
