@@ -1,0 +1,82 @@
+import { leaseMark } from '../../src/cache/entry.js'
+import { ReplyError } from './redis-errors.js'
+
+/** What a script does with the server */
+interface ScriptTarget {
+  readonly now: number
+  get(key: string): string | Map<string, number> | null
+  set(key: string, value: string, ttlMs: number | null): void
+  increment(key: string): number
+  incrementFields(key: string, fields: readonly (readonly [string, number])[]): void
+  expire(key: string, ttlMs: number): void
+  remove(keys: readonly string[]): number
+  publish(channel: string, text: string): number
+}
+
+/**
+ * What the Lua scripts of src/cache/redis-scripts.ts do, by the name that the store defines them under. The contract of the store is run
+ * against both.
+ */
+export const scripts = {
+  swapMany(server: ScriptTarget, its: readonly (string | number)[]): (1 | string | null)[] {
+    const count = Number(its[0])
+    const keys = its.slice(1, 1 + count) as string[]
+    return keys.map((key, index) => {
+      const [state, expected, value, ttl] = its.slice(1 + count + 4 * index, 5 + count + 4 * index) as string[]
+      const held = server.get(key)
+      const text = typeof held === 'string' ? held : null
+      if (!isAllowed(state as string, expected as string, text)) return text
+      server.set(key, value as string, ttl === '' ? null : Number(ttl))
+      return 1
+    })
+  },
+
+  addCounts(server: ScriptTarget, [, key, batch, ttl, ...counts]: readonly (string | number)[]): null {
+    if (server.get(String(batch)) !== null) return null
+    server.set(String(batch), '1', Math.min(600_000, Number(ttl) || 600_000))
+    const fields: [string, number][] = []
+    for (let index = 0; index < counts.length; index += 2) fields.push([String(counts[index]), Number(counts[index + 1])])
+    server.incrementFields(String(key), fields)
+    if (ttl !== '') server.expire(String(key), Number(ttl))
+    return null
+  },
+
+  publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): number {
+    const [, countKey, channel, keys] = its as [number, string, string, string]
+    return server.publish(channel, `${nextNumber(server, countKey)}\n${keys}`)
+  },
+
+  addToBuckets(server: ScriptTarget, its: readonly (string | number)[]): string[] {
+    const count = Number(its[0])
+    const keys = its.slice(1, 1 + count) as string[]
+    const leakPerMs = Number(its[1 + count])
+    const now = Math.floor(server.now)
+    return keys.map((key, index) => {
+      const held = server.get(key)
+      const [, before = '0', at = String(now)] = /^([\d.]+) (\d+)$/.exec(typeof held === 'string' ? held : '') ?? []
+      const level = Math.max(0, Number(before) - (now - Number(at)) * leakPerMs) + Number(its[2 + count + index])
+      server.set(key, `${level.toFixed(3)} ${now}`, Math.ceil(level / leakPerMs) + 1000)
+      return level.toFixed(3)
+    })
+  },
+}
+
+export type ScriptName = keyof typeof scripts
+
+function isAllowed(state: string, expected: string, held: string | null): boolean {
+  if (state === 'unleased') return held === null || !held.startsWith(leaseMark)
+  if (held === null) return state === 'vacant'
+  return expected !== '' && held.startsWith(expected)
+}
+
+function nextNumber(server: ScriptTarget, key: string): number | '?' {
+  try {
+    return server.increment(key)
+  } catch (error) {
+    if (!(error instanceof ReplyError)) throw error
+    if (error.message.startsWith('OOM')) return '?'
+    if (!error.message.startsWith('ERR') && !error.message.startsWith('WRONGTYPE')) throw error
+    server.remove([key])
+    return server.increment(key)
+  }
+}
