@@ -4,6 +4,8 @@ import type { EntryId, Namespace } from '../../src/cache/namespace.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
 import type { CacheStore } from '../../src/cache/store.js'
 import { type CommandContext, runCommand } from '../../src/commands/command.js'
+import type { Database } from '../../src/database/connection.js'
+import { createChangeSource } from '../../src/invalidation/change-source.js'
 import { Relay } from '../../src/invalidation/relay.js'
 import { Live } from '../../src/live/live.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
@@ -44,6 +46,7 @@ export class ApiProcess {
   /** By namespace, what was asked of the cache */
   readonly lookups = new Map<string, number>()
   private readonly database: SimulatedDatabase
+  private readonly feed: Database
   private readonly cache: Cache
   private readonly relay: Relay
   private readonly live: Live
@@ -56,7 +59,12 @@ export class ApiProcess {
   ) {
     const { prefix, namespaces } = options
     const all = [namespaces.products, namespaces.lists]
-    this.database = new SimulatedDatabase(world.network, process, options.poolSize, () => 0.1 + 0.4 * process.random.next())
+    const statementMs = () => 0.1 + 0.4 * process.random.next()
+    const pool = { purpose: 'postgres pool', maxConnections: options.poolSize }
+    this.database = new SimulatedDatabase(world.network, process, pool, statementMs)
+    const feedPool = { purpose: 'postgres feed', maxConnections: feedConnections }
+    this.feed = new SimulatedDatabase(world.network, process, feedPool, statementMs).asDatabase
+    const log = (message: string) => world.simulation.tell(process.name, () => `logs "${message}"`)
     this.cache = new Cache({
       store: this.createStore(),
       prefix,
@@ -70,15 +78,15 @@ export class ApiProcess {
       now: simulatedWallNow,
       sleep,
       random: simulatedRandom,
+      log,
     })
-    const database = this.database.asDatabase
-    const log = (message: string) => world.simulation.tell(process.name, () => `logs "${message}"`)
     this.relay = new Relay({
-      ...{ database, cache: this.cache, namespaces: all, intervalMs: 250, observeLag: () => undefined, log },
+      ...{ database: this.feed, cache: this.cache, namespaces: all, intervalMs: 250, inUseMs: trustLeaseMs },
+      ...{ maxWaitMs: nearMaxStalenessMs, observeLag: () => undefined, log },
       sleep: (ms) => sleep(ms) as Promise<void>,
     })
     this.live = new Live({
-      ...{ database, intervalMs: 1_000, keptMs: 300_000, maxWaiting: 1_000, log },
+      ...{ database: this.feed, intervalMs: 1_000, keptMs: 300_000, maxWaiting: 1_000, log },
       invalidate: (outdated) => this.relay.invalidate(outdated),
     })
   }
@@ -88,7 +96,10 @@ export class ApiProcess {
   }
 
   async start(): Promise<void> {
-    await this.cache.connect(() => this.relay.catchUp())
+    const { products, lists } = this.options.namespaces
+    const names = [products.name, lists.name]
+    const source = createChangeSource({ database: this.feed, relay: this.relay, namespaces: names, leaseMs: trustLeaseMs })
+    await this.cache.connect(source)
     setInterval(() => void this.cache.flushCounts(), 1_000)
     await this.relay.start()
     await this.live.start()
@@ -225,5 +236,7 @@ interface Row {
 
 const patient = { gaveUp: undefined, whenGivingUp: () => () => undefined }
 
-/** The defaults of the configuration */
+/** As app.ts sets them, and the defaults of the configuration */
+const feedConnections = 2
+const trustLeaseMs = 2_000
 const nearMaxStalenessMs = 500

@@ -1,6 +1,7 @@
 import { RedisStore, type RedisStoreOptions } from '../../src/cache/redis-store.js'
 import type { CacheStore } from '../../src/cache/store.js'
 import type { Database } from '../../src/database/connection.js'
+import * as cacheStores from './cache-stores.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
 import { useNetwork } from './ioredis.js'
 import * as liveChanges from './live-changes.js'
@@ -56,9 +57,10 @@ export function createOutboxSubject() {
   })
   server.seed(productKeys(9))
   network.route('postgres', () => server)
-  const database = simulation.as(process, () => new SimulatedDatabase(network, process, 10, () => 0.1))
+  const database = simulation.as(process, () => new SimulatedDatabase(network, process, { purpose: 'postgres pool', maxConnections: 10 }, () => 0.1))
   return {
     outbox,
+    cacheStores,
     liveChanges,
     call,
     wait,

@@ -16,7 +16,7 @@ export class SimulatedDatabase {
   constructor(
     private readonly network: Network,
     private readonly owner: SimulatedProcess,
-    private readonly maxConnections: number,
+    private readonly pool: { purpose: string; maxConnections: number },
     /** How long a statement takes beside its way */
     private readonly statementMs: () => number,
   ) {}
@@ -89,7 +89,7 @@ export class SimulatedDatabase {
   private async acquire(): Promise<PoolConnection> {
     const connection = this.idle.pop()
     if (connection) return connection
-    if (this.size < this.maxConnections) {
+    if (this.size < this.pool.maxConnections) {
       this.size += 1
       return this.create()
     }
@@ -104,7 +104,7 @@ export class SimulatedDatabase {
   }
 
   private create(): PoolConnection {
-    const connection = new PoolConnection(this.network, this.owner, 'postgres pool', this.statementMs)
+    const connection = new PoolConnection(this.network, this.owner, this.pool.purpose, this.statementMs)
     connection.onLost = () => {
       const index = this.idle.indexOf(connection)
       if (index >= 0) this.idle[index] = this.create()

@@ -34,7 +34,7 @@ interface Times {
 }
 
 type RedisConnections = 'redis' | 'redis data' | 'redis bus'
-type PostgresConnections = 'postgres' | 'postgres pool' | 'postgres listener'
+type PostgresConnections = 'postgres' | 'postgres pool' | 'postgres feed' | 'postgres listener'
 
 /** `process`: the number of one, or null for all */
 export type Fault = Times &
@@ -308,7 +308,7 @@ export const faultKinds: FaultKinds = {
   'postgres connections reset': {
     create: (random, shape) => ({
       ...{ ...times(shape), kind: 'postgres connections reset', process: oneOrAll(random, shape) },
-      which: random.pick(['postgres', 'postgres pool', 'postgres listener']),
+      which: random.pick(['postgres', 'postgres pool', 'postgres feed', 'postgres listener']),
     }),
     begin(world, { process, which }) {
       for (const connection of world.connections(process, which)) connection.reset()

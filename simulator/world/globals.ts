@@ -57,6 +57,10 @@ export function setImmediate(callback: (...its: unknown[]) => void, ...its: unkn
   return simulation().schedule(0, current, 'immediate', () => callback(...its))
 }
 
+export function clearImmediate(immediate: ScheduledEvent | null | undefined): void {
+  if (immediate) simulation().cancel(immediate)
+}
+
 export function simulatedMonotonicNow(): number {
   return simulation().now
 }

@@ -13,9 +13,7 @@ export { ReplyError }
 type Timer = ReturnType<typeof setTimeout>
 
 interface Options {
-  commandTimeout?: number
   connectTimeout?: number
-  socketTimeout?: number
   retryStrategy?: (attempt: number) => number | null
   reconnectOnError?: (error: Error) => boolean
 }
@@ -32,7 +30,29 @@ export function useNetwork(its: Network): void {
   network = its
 }
 
+/** What a client writes to, and is given as its stream */
+class Socket extends EventEmitter {
+  destroyed = false
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly failed: (error: Error) => void,
+  ) {
+    super()
+  }
+
+  write(request: RedisRequest): void {
+    this.connection.request(request)
+  }
+
+  destroy(error: Error): void {
+    if (!this.destroyed) this.failed(error)
+  }
+}
+
 export class Redis extends EventEmitter {
+  stream: Socket | undefined
+
   status: 'wait' | 'connecting' | 'connect' | 'ready' | 'close' | 'reconnecting' | 'end' = 'wait'
   readonly isCluster = false
   private readonly owner: SimulatedProcess
@@ -46,7 +66,6 @@ export class Redis extends EventEmitter {
   private connectTimer: Timer | undefined
   private reconnectTimer: Timer | undefined
   private disconnectTimer: Timer | undefined
-  private socketTimer: Timer | undefined
 
   constructor(
     private readonly url: string,
@@ -124,7 +143,9 @@ export class Redis extends EventEmitter {
   dbsize = () => this.call('dbsize', []) as Promise<number>
   randomkey = () => this.call('randomkey', []) as Promise<string | null>
   hgetall = (key: string) => this.call('hgetall', [key]) as Promise<Record<string, string>>
-  subscribe = (channel: string) => this.call('subscribe', [channel]) as Promise<number>
+  hdel = (key: string, ...fields: string[]) => this.call('hdel', [key, ...fields]) as Promise<number>
+  publish = (channel: string, text: string) => this.call('publish', [channel, text]) as Promise<number>
+  subscribe = (...channels: string[]) => this.call('subscribe', channels) as Promise<number>
 
   private open(): void {
     if (!network) throw new Error('There is no simulated network')
@@ -148,6 +169,7 @@ export class Redis extends EventEmitter {
       } else {
         clearTimeout(this.connectTimer)
         this.connection = outcome.connection
+        this.stream = new Socket(outcome.connection, ({ message }) => this.fail(epoch, message))
         this.isWritable = true
         this.setStatus('connect')
         this.shakeHands(epoch).catch((error: Error) => {
@@ -181,9 +203,9 @@ export class Redis extends EventEmitter {
 
   private handleClose(): void {
     this.connection = undefined
+    if (this.stream) this.stream.destroyed = true
     this.isWritable = false
-    for (const timer of [this.connectTimer, this.disconnectTimer, this.socketTimer]) clearTimeout(timer)
-    this.socketTimer = undefined
+    for (const timer of [this.connectTimer, this.disconnectTimer]) clearTimeout(timer)
     this.setStatus('close')
     this.retryAttempts += 1
     const delayMs = this.manuallyClosing ? null : (this.options.retryStrategy?.(this.retryAttempts) ?? null)
@@ -211,33 +233,16 @@ export class Redis extends EventEmitter {
 
   private send(request: RedisRequest, isHandshake: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timeoutMs = this.options.commandTimeout
-      const late = timeoutMs === undefined ? undefined : setTimeout(() => reject(new Error('Command timed out')), timeoutMs)
-      const settled = <T>(settle: (its: T) => void) => {
-        return (its: T) => {
-          clearTimeout(late)
-          settle(its)
-        }
-      }
-      this.waiting.push({ resolve: settled(resolve), reject: settled(reject), isHandshake })
-      this.connection?.request(request)
-      this.awaitData()
+      this.waiting.push({ resolve, reject, isHandshake })
+      this.stream?.write(request)
     })
-  }
-
-  private awaitData(): void {
-    const { epoch, options } = this
-    if (this.socketTimer || options.socketTimeout === undefined) return
-    this.socketTimer = setTimeout(() => this.fail(epoch, 'Socket timeout'), options.socketTimeout)
   }
 
   private receive(epoch: number, message: RedisMessage): void {
     if (epoch !== this.epoch || !this.connection) return
-    clearTimeout(this.socketTimer)
-    this.socketTimer = undefined
+    this.stream?.emit('data')
     if (message.kind === 'message') this.emit('message', message.channel, message.text)
     else this.settle(message.reply)
-    if (this.waiting.length > 0) this.awaitData()
   }
 
   private settle(reply: unknown): void {

@@ -46,10 +46,13 @@ export interface Interval {
   to: number
 }
 
-/** When something was broken; and when so much was that nobody could have delivered anything: that time does not count. */
+/**
+ * When something was broken; and, by number of process, when so much was that nobody could have delivered anything to the store that it
+ * uses: that time does not count.
+ */
 export interface Troubles {
   faults: readonly Interval[]
-  excused: readonly Interval[]
+  excused: readonly (readonly Interval[])[]
 }
 
 export interface Reading {
@@ -83,6 +86,7 @@ export class Judge {
     private readonly troubles: Troubles,
     /** The server that an address leads this process to, and since when */
     private readonly serverOf: (process: string) => { name: string; since: number } | null,
+    private readonly numberOf: (process: string) => number,
   ) {}
 
   committed(versions: ReadonlyMap<string, Version>): void {
@@ -192,14 +196,14 @@ export class Judge {
     const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
     if (own) return { kind: 'own write not seen', text: `${told} answered by the same process at ${own.answeredAt.toFixed(1)}` }
     if (!this.promises.isFleetWide) return undefined
-    const answered = later.find(({ answeredAt }) => answeredAt <= at)
+    const answered = later.find((state) => state.answeredAt <= at && !this.isExcused(process, state))
     if (!answered) return undefined
     const text = `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`
     return { kind: 'answered write not seen', text }
   }
 
-  private judgeAge({ at }: Reading, { committedAt }: State, told: string): Found | undefined {
-    const ageMs = at - committedAt - this.excusedMs(committedAt, at)
+  private judgeAge({ process, at }: Reading, { committedAt }: State, told: string): Found | undefined {
+    const ageMs = at - committedAt - this.excusedMs(process, committedAt, at)
     const boundMs = this.boundMs(committedAt, at)
     if (ageMs <= boundMs) return undefined
     return { kind: 'older than the bound', text: `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms` }
@@ -219,9 +223,18 @@ export class Judge {
     return this.troubles.faults.some((fault) => fault.from <= to && from <= fault.to + afterFaultMs) ? faultBoundMs : boundMs
   }
 
-  private excusedMs(from: number, to: number): number {
+  /** Whether a mutation was answered though nobody delivered it to the store of this process: it waits for that only so long. */
+  private isExcused(process: string, { committedAt, answeredAt }: State): boolean {
+    return this.excusedOf(process).some(({ from, to }) => from <= answeredAt && committedAt <= to)
+  }
+
+  private excusedOf(process: string): readonly Interval[] {
+    return this.troubles.excused[this.numberOf(process)] ?? []
+  }
+
+  private excusedMs(process: string, from: number, to: number): number {
     let excused = 0
-    for (const interval of this.troubles.excused)
+    for (const interval of this.excusedOf(process))
       excused += Math.max(0, Math.min(to, interval.to) - Math.max(from, interval.from))
     return excused
   }

@@ -1,18 +1,26 @@
 import type * as real from '../../src/database/live-changes.js'
 import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
+import { parseSnapshot } from './snapshots.js'
 
 /** In the place of src/database/live-changes.ts; the same contract is run against both. */
 
-export const readLiveChanges: typeof real.readLiveChanges = (database, since) => {
+export const readLiveChanges: typeof real.readLiveChanges = (database, { since, until, after, limit }) => {
   return pool(database).run((server, _, reply) => {
-    const before = parse(since)
+    const before = parseSnapshot(since)
     const position = positionOf(server)
+    const now = parseSnapshot(until ?? position.snapshot)
     const changes = server
       .liveChanges()
-      .filter(({ xid }) => xid >= before.xmin && !before.isVisible(xid))
-      .map(({ kind, transaction, ids, owners }) => ({ kind, transaction, ids, owners }))
-    reply({ position, changes, isBehind: parse(position.snapshot).xmax < before.xmax } satisfies real.Reading)
+      .filter(({ xid, id }) => {
+        const isBehind = after === null || xid > Number(after.transaction) || (xid === Number(after.transaction) && id > after.id)
+        return isBehind && !before.isVisible(xid) && now.isVisible(xid)
+      })
+      .sort((a, b) => a.xid - b.xid || a.id - b.id)
+      .slice(0, limit)
+      .map(({ xid: _, ...change }) => change)
+    const isBehind = parseSnapshot(position.snapshot).xmax < before.xmax
+    reply({ position, changes, isBehind } satisfies real.Reading)
   })
 }
 
@@ -21,7 +29,7 @@ export const currentPosition: typeof real.currentPosition = (database) => {
 }
 
 export const deleteLiveChanges: typeof real.deleteLiveChanges = (database, upTo) => {
-  const { isVisible } = parse(upTo)
+  const { isVisible } = parseSnapshot(upTo)
   return pool(database).run((server, _, reply) => reply(server.deleteLiveChanges(isVisible)))
 }
 
@@ -31,14 +39,6 @@ export const listenToLiveChanges: typeof real.listenToLiveChanges = async (datab
 
 function positionOf(server: PostgresServer): real.Position {
   return { snapshot: server.snapshot(), atMs: Math.floor(server.now) }
-}
-
-/** As pg_snapshot: all below xmin have ended, none from xmax on has, and those listed were running. */
-function parse(snapshot: string) {
-  const [xmin = '', xmax = '', running = ''] = snapshot.split(':')
-  const listed = new Set(running.split(',').map(Number))
-  const isVisible = (xid: number) => xid < Number(xmin) || (xid < Number(xmax) && !listed.has(xid))
-  return { xmin: Number(xmin), xmax: Number(xmax), isVisible }
 }
 
 function pool(database: unknown): SimulatedDatabase {

@@ -23,7 +23,17 @@ export interface StoredOutboxRow extends Omit<OutboxRow, 'writtenAt'> {
   transaction: Transaction
   dueAt: number
   writtenAt: number
-  lockedBy: Transaction | null
+  /** Registrations of stores */
+  deliveredTo: readonly string[]
+  claim: { by: string; until: number } | null
+}
+
+/** A row of cache_stores, which stands under its name */
+export interface StoredCacheStore {
+  registration: string
+  namespaces: readonly string[]
+  registeredAt: number
+  inUseAt: number | null
 }
 
 interface StoredLiveChange extends LiveChange {
@@ -35,8 +45,6 @@ export class Transaction {
   relayDelayMs = 0
   readonly versions = new Map<string, Version>()
   readonly lockedKeys: string[] = []
-  readonly lockedRows: StoredOutboxRow[] = []
-  readonly deletedRows: StoredOutboxRow[] = []
   readonly notifies = new Set<string>()
   /** Those that wait for it to end */
   readonly ended: (() => void)[] = []
@@ -88,7 +96,11 @@ export class PostgresServer implements Server {
   private readonly rowLocks = new Map<string, Transaction>()
   private outbox: StoredOutboxRow[] = []
   private live: StoredLiveChange[] = []
+  /** By name */
+  readonly cacheStores = new Map<string, StoredCacheStore>()
+  private nextRegistration = 1
   private nextOutboxId = 1
+  private nextLiveId = 1
   private nextXid = 1
   private readonly open = new Set<Transaction>()
   private readonly sessions = new Set<Session>()
@@ -188,7 +200,6 @@ export class PostgresServer implements Server {
     transaction.state = outcome
     this.open.delete(transaction)
     for (const key of transaction.lockedKeys) if (this.rowLocks.get(key) === transaction) this.rowLocks.delete(key)
-    for (const row of transaction.lockedRows) row.lockedBy = null
     if (outcome === 'committed') this.commit(session, transaction)
     else {
       this.outbox = this.outbox.filter((row) => row.transaction !== transaction)
@@ -202,27 +213,33 @@ export class PostgresServer implements Server {
     return this.outbox.filter(({ transaction }) => transaction.state === 'committed' || transaction === reader)
   }
 
-  lockOutboxRow(transaction: Transaction, row: StoredOutboxRow): void {
-    row.lockedBy = transaction
-    transaction.lockedRows.push(row)
+  deleteOutboxRows(ids: ReadonlySet<number>): void {
+    this.outbox = this.outbox.filter(({ id }) => !ids.has(id))
   }
 
-  /** Waits for whoever has locked one of them. */
-  deleteOutboxRows(session: Session, ids: ReadonlySet<number>, done: () => void, fail: (error: Error) => void): void {
-    const its = session.transaction
-    const holder = this.outbox.find(({ id, lockedBy }) => ids.has(id) && lockedBy !== null && lockedBy !== its)?.lockedBy
-    if (holder) {
-      this.waitFor(holder, () => this.deleteOutboxRows(session, ids, done, fail), fail)
-      return
-    }
-    if (its) its.deletedRows.push(...this.outbox.filter(({ id }) => ids.has(id)))
-    else this.outbox = this.outbox.filter(({ id }) => !ids.has(id))
-    done()
+  /** The stores that are still owed a change */
+  owedStores(namespace: string, deliveredTo: readonly string[]): StoredCacheStore[] {
+    return [...this.cacheStores.values()].filter(
+      ({ registration, namespaces }) => namespaces.includes(namespace) && !deliveredTo.includes(registration),
+    )
   }
 
-  get outboxSize(): number {
-    return this.outbox.length
+  register(name: string, namespaces: readonly string[]): string {
+    const registration = String(this.nextRegistration++)
+    this.cacheStores.set(name, { registration, namespaces, registeredAt: this.now, inUseAt: null })
+    this.options.simulation.tell(this.name, () => `registers ${name.split('@')[1]} as ${registration}`)
+    return registration
   }
+
+  unregister(name: string): void {
+    this.options.simulation.tell(this.name, () => `registers ${name.split('@')[1]} no more`)
+    this.cacheStores.delete(name)
+  }
+
+  notify(channel: string): void {
+    for (const listener of this.sessions) if (listener.listening.has(channel)) listener.notify?.(channel)
+  }
+
 
   /** Whether a transaction that wrote rows is open */
   get isWriting(): boolean {
@@ -245,10 +262,6 @@ export class PostgresServer implements Server {
   }
 
   private commit(session: Session, transaction: Transaction): void {
-    if (transaction.deletedRows.length > 0) {
-      const deleted = new Set(transaction.deletedRows)
-      this.outbox = this.outbox.filter((row) => !deleted.has(row))
-    }
     for (const [key, version] of transaction.versions) this.rows.set(key, version)
     if (transaction.versions.size > 0) {
       this.options.onCommitted(transaction.versions)
@@ -257,19 +270,18 @@ export class PostgresServer implements Server {
         return `commits ${written.join(', ')}`
       })
     }
-    for (const channel of transaction.notifies) {
-      for (const listener of this.sessions) if (listener.listening.has(channel)) listener.notify?.(channel)
-    }
+    for (const channel of transaction.notifies) this.notify(channel)
   }
 
   private note(transaction: Transaction, changes: readonly Change[]): void {
     const { outbox, live } = this.options.notesOf(changes)
     const dueAt = this.now + transaction.relayDelayMs
     for (const { namespace, entry, list } of outbox) {
-      const row = { id: this.nextOutboxId++, namespace, entry, list, transaction, dueAt, writtenAt: this.now, lockedBy: null }
-      this.outbox.push(row)
+      const row = { id: this.nextOutboxId++, namespace, entry, list, transaction, dueAt, writtenAt: this.now }
+      this.outbox.push({ ...row, deliveredTo: [], claim: null })
     }
-    for (const change of live) this.live.push({ ...change, transaction: String(transaction.xid), xid: transaction.xid })
+    for (const change of live)
+      this.live.push({ ...change, id: this.nextLiveId++, transaction: String(transaction.xid), xid: transaction.xid })
     if (outbox.length > 0) transaction.notifies.add('cache_outbox')
     if (live.length > 0) transaction.notifies.add('live_changes')
   }

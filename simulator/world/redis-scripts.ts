@@ -8,6 +8,8 @@ interface ScriptTarget {
   set(key: string, value: string, ttlMs: number | null): void
   increment(key: string): number
   incrementFields(key: string, fields: readonly (readonly [string, number])[]): void
+  setField(key: string, field: string, value: number): void
+  removeFields(key: string, fields: readonly string[]): number
   expire(key: string, ttlMs: number): void
   remove(keys: readonly string[]): number
   publish(channel: string, text: string): number
@@ -41,9 +43,32 @@ export const scripts = {
     return null
   },
 
-  publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): number {
-    const [, countKey, channel, keys] = its as [number, string, string, string]
-    return server.publish(channel, `${nextNumber(server, countKey)}\n${keys}`)
+  publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): (string | number)[] {
+    const [, numberKey, membersKey, channel, acknowledgeTo, keys] = its as [number, string, string, string, string, string]
+    const number = nextNumber(server, numberKey)
+    server.publish(channel, `${number}\n${acknowledgeTo}\n${keys}`)
+    const now = Math.floor(server.now)
+    const answer: (string | number)[] = [String(number)]
+    for (const [member, until] of fieldsOf(server, membersKey)) {
+      if (until > now) answer.push(member, until - now)
+      else server.removeFields(membersKey, [member])
+    }
+    return answer
+  },
+
+  heartbeat(server: ScriptTarget, its: readonly (string | number)[]): [number: string | null, marker: string | null] {
+    const count = Number(its[0])
+    const [numberKey, membersKey, markerKey] = its.slice(1, 1 + count) as [string, string, string?]
+    const [id, leaseMs, registration] = its.slice(1 + count).map(String) as [string, string, string]
+    if (leaseMs === '') {
+      server.removeFields(membersKey, [id])
+    } else {
+      server.setField(membersKey, id, Math.floor(server.now) + Number(leaseMs))
+      server.expire(membersKey, 60_000)
+    }
+    const number = textOf(server, numberKey)
+    if (markerKey !== undefined && registration !== '' && server.get(markerKey) === null) server.set(markerKey, registration, null)
+    return [number, markerKey === undefined ? null : textOf(server, markerKey)]
   },
 
   addToBuckets(server: ScriptTarget, its: readonly (string | number)[]): string[] {
@@ -79,4 +104,14 @@ function nextNumber(server: ScriptTarget, key: string): number | '?' {
     server.remove([key])
     return server.increment(key)
   }
+}
+
+function textOf(server: ScriptTarget, key: string): string | null {
+  const value = server.get(key)
+  return typeof value === 'string' ? value : null
+}
+
+function fieldsOf(server: ScriptTarget, key: string): ReadonlyMap<string, number> {
+  const value = server.get(key)
+  return value instanceof Map ? value : new Map()
 }

@@ -170,11 +170,22 @@ export class RedisServer implements Server {
 
   incrementFields(key: string, fields: readonly (readonly [string, number])[]): void {
     this.mayGrow()
-    const held = this.get(key)
-    if (typeof held === 'string') throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value')
-    const sums = new Map(held)
+    const sums = new Map(this.fields(key))
     for (const [name, count] of fields) sums.set(name, (sums.get(name) ?? 0) + count)
     this.put(key, sums, this.ttlOf(key))
+  }
+
+  setField(key: string, field: string, value: number): void {
+    this.mayGrow()
+    this.put(key, new Map(this.fields(key)).set(field, value), this.ttlOf(key))
+  }
+
+  removeFields(key: string, names: readonly string[]): number {
+    this.mayWrite()
+    const left = new Map(this.fields(key))
+    const count = names.filter((name) => left.delete(name)).length
+    if (count > 0) this.put(key, left, this.ttlOf(key))
+    return count
   }
 
   expire(key: string, ttlMs: number): void {
@@ -204,6 +215,12 @@ export class RedisServer implements Server {
 
   get now(): number {
     return this.options.simulation.now
+  }
+
+  private fields(key: string): Map<string, number> | null {
+    const held = this.get(key)
+    if (typeof held === 'string') throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value')
+    return held
   }
 
   private put(key: string, value: RedisValue, ttlMs: number | null): void {
@@ -262,9 +279,9 @@ export class RedisServer implements Server {
     }
   }
 
-  subscribe(channel: string, connection: Connection): number {
-    this.subscribers.set(channel, (this.subscribers.get(channel) ?? new Set()).add(connection))
-    return 1
+  subscribe(channels: readonly string[], connection: Connection): number {
+    for (const channel of channels) this.subscribers.set(channel, (this.subscribers.get(channel) ?? new Set()).add(connection))
+    return channels.length
   }
 
   describe(): string {
@@ -301,7 +318,8 @@ const commands: Record<string, Command> = {
   unlink: (server, keys) => server.remove(keys),
   incr: (server, [key = '']) => server.increment(key),
   publish: (server, [channel = '', text = '']) => server.publish(channel, text),
-  subscribe: (server, [channel = ''], connection) => server.subscribe(channel, connection),
+  subscribe: (server, channels, connection) => server.subscribe(channels, connection),
+  hdel: (server, [key = '', ...fields]) => server.removeFields(key, fields),
   hgetall: (server, [key = '']) => {
     const value = server.get(key)
     return value instanceof Map ? Object.fromEntries([...value].map(([name, count]) => [name, String(count)])) : {}

@@ -30,7 +30,7 @@ const promises: Promises = {
   faultBoundMs: 2_000,
   afterFaultMs: 2_000,
   nearBoundMs: 550,
-  isFleetWide: false,
+  isFleetWide: true,
 }
 
 /** Runs a plan from beginning to end. One at a time: timers and clocks are those of the world that was made last. */

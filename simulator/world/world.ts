@@ -3,6 +3,7 @@ import { type Fault, type FaultTarget, faultKinds } from './faults.js'
 import { useNetwork } from './ioredis.js'
 import { Judge, type Promises } from './judge.js'
 import { type Connection, Network } from './network.js'
+import { isOwedInUse } from './outbox.js'
 import type { Plan } from './plan.js'
 import { PostgresServer, type Session, type Version } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
@@ -51,7 +52,7 @@ export class World implements FaultTarget {
       },
       onCommitted: (versions) => this.judge.committed(versions),
     })
-    this.judge = new Judge(simulation, promises, troublesOf(plan), (name) => this.serverOf(name))
+    this.judge = new Judge(simulation, promises, troublesOf(plan), (name) => this.serverOf(name), numberOf)
     this.network.route('postgres', () => this.postgres)
     this.network.route('redis', ({ name }) => (this.routes.get(numberOf(name)) as { server: RedisServer }).server)
     this.routeAll(this.servers[0])
@@ -216,7 +217,8 @@ export class World implements FaultTarget {
     const { plan, simulation, judge } = this
     judge.quietFrom = simulation.now
     judge.checkEnd()
-    if (this.postgres.outboxSize > 0) judge.report('outbox not delivered', null, `${this.postgres.outboxSize} rows are left`)
+    const owed = this.postgres.outboxRows(null).filter((row) => isOwedInUse(this.postgres, row, inUseMs))
+    if (owed.length > 0) judge.report('outbox not delivered', null, `${owed.length} rows are owed to stores in use`)
     const keys = [...productKeys(plan.products), ...listPages]
     for (const its of this.running) {
       if (!its.isTrusted) judge.report('cache not used in the quiet', null, `${its.process.name} does not trust the store`)
@@ -336,3 +338,6 @@ function numberOf(name: string): number {
 }
 
 function noop(): void {}
+
+/** For so long after it was reported in use a store counts as such. */
+const inUseMs = 2_000
