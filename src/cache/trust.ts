@@ -130,18 +130,21 @@ export class Trust {
     this.confirmedAt = asOf
   }
 
-  /** The registration of this server, a new one where what it holds is not known to be right. */
+  /** The registration of this server, which holds nothing where what it held was not known to be right. */
   private async adopt(server: string): Promise<string> {
     const { store, markerKey, generationKeys } = this.options
     const name = `${markerKey}@${server}`
     const known = await this.source.find(name)
-    const [marker] = await store.readMany([markerKey])
+    const [marker = null] = await store.readMany([markerKey])
     // Without a marker, the server was emptied, or has evicted it.
     if (known !== null && (marker === known || marker === null)) return known
-    const registration = await this.source.register(name, known)
+    const registration = known ?? (await this.source.register(name, null))
     if (registration === null) throw new Error('another process is registering it')
+    // Several processes may do this at once: a new registration for each would make them outdate each other's again and again.
     await store.removeMany(generationKeys)
-    await store.swapMany([{ key: markerKey, when: { state: 'unleased' }, value: registration, ttlMs: null }])
+    const when = { state: 'vacant' as const, ...(marker !== null && { expected: marker }) }
+    const [answer] = await store.swapMany([{ key: markerKey, when, value: registration, ttlMs: null }])
+    if (!answer?.swapped && answer?.held !== registration) throw new Error('another process is emptying it')
     return registration
   }
 
