@@ -4,41 +4,52 @@ import { startDeadline } from './deadline.js'
 export type Awaited = ReadonlyMap<string, number>
 
 /**
- * Waits until the members of a channel have applied a removal. They acknowledge numbers in their order, so a larger one covers all before.
- * Who does not answer is waited for until its lease has run out, and not longer.
+ * What the members of a channel have applied. They acknowledge the numbers of removals in their order, so a larger one covers all before.
  */
 export class Acknowledgements {
-  private readonly waiting = new Set<Waiting>()
+  private readonly open = new Set<OpenRemoval>()
 
-  /** Gives the members that did not acknowledge. */
-  waitFor(number: number, awaited: Awaited): Promise<string[]> {
-    if (awaited.size === 0) return Promise.resolve([])
-    return new Promise((resolve) => {
-      const missing = new Set(awaited.keys())
-      const deadline = startDeadline(Math.max(...awaited.values()), () => waiting.end())
-      const waiting: Waiting = {
-        number,
-        missing,
-        end: () => {
-          deadline.cancel()
-          this.waiting.delete(waiting)
-          resolve([...missing])
-        },
-      }
-      this.waiting.add(waiting)
-    })
+  /** To be called before a removal is published: members may acknowledge it before this process hears its number. */
+  expect(): OpenRemoval {
+    const removal = new OpenRemoval(() => this.open.delete(removal))
+    this.open.add(removal)
+    return removal
   }
 
   acknowledge(member: string, number: number): void {
-    for (const waiting of this.waiting) {
-      if (waiting.number > number || !waiting.missing.delete(member)) continue
-      if (waiting.missing.size === 0) waiting.end()
-    }
+    for (const removal of this.open) removal.acknowledge(member, number)
   }
 }
 
-interface Waiting {
-  number: number
-  missing: Set<string>
-  end(): void
+export class OpenRemoval {
+  /** By member, the largest number since the removal was to be published */
+  private readonly heard = new Map<string, number>()
+  private acknowledged: () => void = () => undefined
+
+  constructor(readonly close: () => void) {}
+
+  acknowledge(member: string, number: number): void {
+    this.heard.set(member, Math.max(number, this.heard.get(member) ?? 0))
+    this.acknowledged()
+  }
+
+  /**
+   * Waits until the members have applied it; for each that does not answer, until its lease has run out, and not longer. Gives the members
+   * that did not acknowledge.
+   */
+  waitFor(number: number, awaited: Awaited): Promise<string[]> {
+    const missing = () => [...awaited.keys()].filter((member) => !((this.heard.get(member) ?? 0) >= number))
+    return new Promise((resolve) => {
+      const end = () => {
+        deadline?.cancel()
+        this.close()
+        resolve(missing())
+      }
+      const deadline = missing().length > 0 ? startDeadline(Math.max(...awaited.values()), end) : undefined
+      this.acknowledged = () => {
+        if (missing().length === 0) end()
+      }
+      this.acknowledged()
+    })
+  }
 }

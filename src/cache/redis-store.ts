@@ -189,36 +189,41 @@ export class RedisStore implements CacheStore {
   private async removeBatch(keys: readonly string[]): Promise<void> {
     const { channel } = this.options
     const [watch] = this.watches.values()
-    const [number, ...members] = await this.run(async (client) => {
-      const remove = () => this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
-      const publish = () =>
-        client.publishRemoval(
-          2,
-          ...[numberKey(channel), membersKey(channel)],
-          ...[channel, watch?.acknowledgeChannel ?? '', keys.join('\n')],
-        )
-      // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
-      if (this.backend === 'redis-cluster') return remove().then(publish)
-      const [, published] = await Promise.all([remove(), publish()])
-      return published
-    })
-    await this.acknowledged(Number(number), members, watch)
+    const removal = (watch?.acknowledgements ?? new Acknowledgements()).expect()
+    try {
+      const [number, ...members] = await this.run(async (client) => {
+        const remove = () =>
+          this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
+        const publish = () =>
+          client.publishRemoval(
+            2,
+            ...[numberKey(channel), membersKey(channel)],
+            ...[channel, watch?.acknowledgeChannel ?? '', keys.join('\n')],
+          )
+        // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
+        if (this.backend === 'redis-cluster') return remove().then(publish)
+        const [, published] = await Promise.all([remove(), publish()])
+        return published
+      })
+      await this.forgetSilent(await removal.waitFor(Number(number), this.awaited(members, watch)))
+    } finally {
+      removal.close()
+    }
   }
 
-  /** Resolves when no member may answer any more from what it kept. Those that did not acknowledge in time are members no longer. */
-  private async acknowledged(
-    number: number,
-    members: readonly (string | number)[],
-    watch: RedisWatch | undefined,
-  ): Promise<void> {
+  /** Who may answer from what it kept, for how many milliseconds; this process applies its own removals by itself. */
+  private awaited(members: readonly (string | number)[], watch: RedisWatch | undefined): Map<string, number> {
     const awaited = new Map<string, number>()
     for (let index = 0; index < members.length; index += 2)
       awaited.set(String(members[index]), Math.min(Number(members[index + 1]), maxLeaseMs))
-    // This process applies its own removals by itself.
     if (watch) awaited.delete(watch.id)
-    const silent = await (watch?.acknowledgements ?? new Acknowledgements()).waitFor(number, awaited)
-    if (silent.length === 0) return
-    await this.run((client) => client.hdel(membersKey(this.options.channel), ...silent)).catch(() => undefined)
+    return awaited
+  }
+
+  /** Those that did not acknowledge in time are members no longer. */
+  private async forgetSilent(members: readonly string[]): Promise<void> {
+    if (members.length === 0) return
+    await this.run((client) => client.hdel(membersKey(this.options.channel), ...members)).catch(() => undefined)
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
