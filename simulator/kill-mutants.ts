@@ -34,7 +34,7 @@ async function findKiller(mutant: Mutant, unchanged: string, { seed, profiles, i
   const mutated = new SimulationWorker(await bundle(mutant))
   const reference = new SimulationWorker(unchanged)
   const run = (worker: SimulationWorker, from: number, to: number): Promise<Outcome> =>
-    worker.run({ from, to, profiles, isFleetWide, untilFailure: true })
+    worker.run({ from, to, profiles: mutant.profiles ?? profiles, isFleetWide, untilFailure: true })
   let schedules = 0
   let killer: Failure | undefined
   while (!killer && schedules < mostSchedules) {

@@ -1,9 +1,13 @@
+import type { ProfileName } from './world/profiles.js'
+
 /** One guard of the engine, switched off: `find`, which stands exactly once in `file`, is replaced. */
 export interface Mutant {
   name: string
   file: string
   find: string
   replace: string
+  /** Where it matters; left out: in all of them */
+  profiles?: readonly ProfileName[]
 }
 
 export const mutants: readonly Mutant[] = [
@@ -30,27 +34,44 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/cache.ts',
     find: `      lost: () => {
         this.forgetAll()
-        this.trust.doubt()
+        this.trust.distrust()
       },`,
     replace: '      lost: () => this.forgetAll(),',
   },
   {
     name: 'doubt-after-unconfirmed-removal',
     file: 'src/cache/cache.ts',
-    find: '    else this.trust.doubt()\n    return confirmed',
+    find: '    else this.trust.distrust()\n    return confirmed',
     replace: '    return confirmed',
   },
   {
-    name: 'epoch',
+    name: 'registration-marker',
     file: 'src/cache/trust.ts',
-    find: 'if (known === server) return',
-    replace: 'if (known === server || epochKey) return',
+    find: 'if (known !== null && (marker === known || marker === null)) return known',
+    replace: 'if (known !== null) return known',
+  },
+  {
+    name: 'emptied-when-registered',
+    file: 'src/cache/trust.ts',
+    find: '    await store.removeMany(generationKeys)\n',
+    replace: '',
+    profiles: ['failover'],
   },
   {
     name: 'catch-up-before-trust',
     file: 'src/cache/trust.ts',
-    find: '      await this.options.catchUp()\n',
+    find: '    await this.source.catchUp(registration)\n',
     replace: '',
+  },
+  {
+    name: 'in-use-before-catch-up',
+    file: 'src/cache/trust.ts',
+    find: `    if (!(await this.source.reportInUse(registration))) throw new Error('another process has registered it anew')
+    await this.source.catchUp(registration)
+`,
+    replace: `    await this.source.catchUp(registration)
+    if (!(await this.source.reportInUse(registration))) throw new Error('another process has registered it anew')
+`,
   },
   {
     name: 'doubts-during-catch-up',
@@ -59,16 +80,101 @@ export const mutants: readonly Mutant[] = [
     replace: 'this.doubtsSettled = this.doubts',
   },
   {
-    name: 'reads-while-doubted',
-    file: 'src/cache/attempts.ts',
-    find: 'if (this.trust.given) return this.insist(namespace, command)',
-    replace: 'return this.insist(namespace, command)',
+    name: 'trust-lease',
+    file: 'src/cache/trust.ts',
+    find: 'return this.isSettled && (this.sourceIsAway || !this.hasLapsed())',
+    replace: 'return this.isSettled',
+    profiles: ['two memories', 'two prefixes', 'split'],
   },
   {
-    name: 'catch-up-waits-for-others',
+    name: 'caught-up-after-lapse',
+    file: 'src/cache/trust.ts',
+    find: 'if (stands && !this.hasLapsed()) this.confirmedAt = asOf',
+    replace: 'if (stands) this.confirmedAt = asOf',
+    profiles: ['two memories', 'two prefixes', 'split'],
+  },
+  {
+    name: 'lapse-during-catch-up',
+    file: 'src/cache/trust.ts',
+    find: 'while (this.hasLapsed())',
+    replace: 'while (false)',
+    profiles: ['two memories', 'two prefixes', 'split'],
+  },
+  {
+    name: 'reads-while-distrusted',
+    file: 'src/cache/attempts.ts',
+    find: 'if (this.trust.isTrusted) return this.force(namespace, command)',
+    replace: 'return this.force(namespace, command)',
+  },
+  {
+    name: 'near-of-trusted-run-id',
+    file: 'src/cache/trust.ts',
+    find: "return current.server.split(',').includes(runId) && (marker",
+    replace: "return runId !== '' && (marker",
+  },
+  {
+    name: 'near-of-trusted-marker',
+    file: 'src/cache/trust.ts',
+    find: '(marker === undefined || marker === current.registration)',
+    replace: '(marker === undefined || marker !== current.server)',
+  },
+  {
+    name: 'acknowledgements',
+    file: 'src/cache/redis-store.ts',
+    find: 'await this.forgetSilent(await removal.waitFor(Number(number), this.awaited(members, watch)))',
+    replace: 'void [number, members]',
+  },
+  {
+    name: 'acknowledged-after-applied',
+    file: 'src/cache/redis-watch.ts',
+    find: '    this.watcher.removed(keys)\n',
+    replace: '    setTimeout(() => this.watcher.removed(keys), 5)\n',
+  },
+  {
+    name: 'same-server-on-all-connections',
+    file: 'src/cache/redis-store.ts',
+    find: 'if (servers.every((other) => other === server)) return server',
+    replace: "if (server !== '') return server",
+    profiles: ['failover', 'split'],
+  },
+  {
+    name: 'master-only',
+    file: 'src/cache/redis-store.ts',
+    find: "if (infoField(replication, 'role') !== 'master') throw new ServerError('it is a replica')",
+    replace: 'void replication',
+  },
+  {
+    name: 'stores-of-others-waited-for',
     file: 'src/invalidation/relay.ts',
-    find: 'if (taken === 0) await sleep(catchUpPauseMs)',
-    replace: 'if (taken === 0) return void sleep',
+    find: 'await this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined))',
+    replace: 'await this.confirmOwn(known, isConfirmed ? registration : undefined)',
+    profiles: ['two memories', 'two prefixes', 'split'],
+  },
+  {
+    name: 'confirmed-by-the-trusted-store',
+    file: 'src/invalidation/relay.ts',
+    find: 'if (registration !== undefined && this.options.cache.registration === registration)',
+    replace: 'if (registration !== undefined)',
+    profiles: ['failover', 'split'],
+  },
+  {
+    name: 'claims-passed-over-in-catch-up',
+    file: 'src/invalidation/relay.ts',
+    find: "    if (!(await this.deliverAll(registration))) throw new Error('an invalidation was not confirmed')\n",
+    replace: '    await this.deliverBatch(registration, 0)\n',
+  },
+  {
+    name: 'row-owed-to-other-stores',
+    file: 'simulator/world/outbox.ts',
+    find: '({ namespace, deliveredTo }) => server.owedStores(namespace, [...deliveredTo, store]).length === 0,',
+    replace: '({ namespace, deliveredTo }) => namespace !== null && deliveredTo !== null,',
+    profiles: ['two memories', 'two prefixes', 'split'],
+  },
+  {
+    name: 'fetch-of-before-joined',
+    file: 'src/cache/read-through.ts',
+    find: "claim.state === 'refused' && underWay.fetch.hasStarted) {",
+    replace: "claim.state === 'refused' && underWay.fetch.isAborted) {",
   },
   {
     name: 'row-kept-until-confirmed',
@@ -97,8 +203,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-confirmed-as-of-asking',
     file: 'src/cache/redis-watch.ts',
-    find: 'this.watcher.upToDate(question.asOf)',
-    replace: 'this.watcher.upToDate(this.watcher.now())',
+    find: 'this.watcher.upToDate(question.asOf, {',
+    replace: 'this.watcher.upToDate(this.watcher.now(), {',
   },
   {
     name: 'near-removal-marks',
@@ -124,8 +230,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'removal-before-telling',
     file: 'src/cache/redis-store.ts',
-    find: 'else await Promise.all([remove(), tell()])',
-    replace: 'else await tell().then(remove)',
+    find: 'const [, published] = await Promise.all([remove(), publish()])\n        return published',
+    replace: 'const published = await publish()\n        await remove()\n        return published',
   },
   {
     name: 'flights-disowned',
@@ -142,8 +248,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'subscribers-told-after-invalidation',
     file: 'src/live/live.ts',
-    find: 'if (heard.length > 0) await invalidate(outdatedBy(heard))',
-    replace: '',
+    find: '    await this.options.invalidate(',
+    replace: '    void [].concat(',
   },
   {
     name: 'relay-delay',

@@ -11,6 +11,8 @@ export interface Promises {
   afterFaultMs: number
   /** How much of it the near store may add, from the removal in the store */
   nearBoundMs: number
+  /** So long a mutation waits for stores that nobody delivers to. */
+  waitMs: number
   /** Whether a read in any process shows a mutation that was answered before it began; else only in the process that answered */
   isFleetWide: boolean
 }
@@ -46,12 +48,12 @@ export interface Interval {
   to: number
 }
 
-/**
- * When something was broken; and, by number of process, when so much was that nobody could have delivered anything to the store that it
- * uses: that time does not count.
- */
+/** When something was broken */
 export interface Troubles {
   faults: readonly Interval[]
+  /** By number of process: when nobody could deliver anything to the store that it uses. A mutation waits for that only so long. */
+  undelivered: readonly (readonly Interval[])[]
+  /** By number of process: when it was cut off from Postgres, and nobody else delivered to its store. That time does not count. */
   excused: readonly (readonly Interval[])[]
 }
 
@@ -223,18 +225,18 @@ export class Judge {
     return this.troubles.faults.some((fault) => fault.from <= to && from <= fault.to + afterFaultMs) ? faultBoundMs : boundMs
   }
 
-  /** Whether a mutation was answered though nobody delivered it to the store of this process: it waits for that only so long. */
+  /** Whether it was answered though nobody delivered it to the store of this process. */
   private isExcused(process: string, { committedAt, answeredAt }: State): boolean {
-    return this.excusedOf(process).some(({ from, to }) => from <= answeredAt && committedAt <= to)
-  }
-
-  private excusedOf(process: string): readonly Interval[] {
-    return this.troubles.excused[this.numberOf(process)] ?? []
+    const { undelivered, excused } = this.troubles
+    const number = this.numberOf(process)
+    const during = ({ from, to }: Interval) => from <= answeredAt && committedAt <= to
+    const hasWaited = answeredAt - committedAt >= this.promises.waitMs
+    return (excused[number] ?? []).some(during) || (hasWaited && (undelivered[number] ?? []).some(during))
   }
 
   private excusedMs(process: string, from: number, to: number): number {
     let excused = 0
-    for (const interval of this.excusedOf(process))
+    for (const interval of this.troubles.excused[this.numberOf(process)] ?? [])
       excused += Math.max(0, Math.min(to, interval.to) - Math.max(from, interval.from))
     return excused
   }

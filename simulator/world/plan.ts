@@ -36,8 +36,11 @@ export function planOf(seed: number, profiles: readonly ProfileName[] = profileN
   const random = new Random(seed, `plan ${profile}`)
   const processes = profile === 'mixed' && random.chance(0.3) ? 3 : 2
   const products = random.pick([1, 2, 4])
-  const activeMs = random.pick([4_000, 6_000, 9_000])
-  const faults = createFaults(random, profile, { processes, products, activeMs })
+  const isForgetful = (profile === 'failover' || profile === 'two memories') && random.chance(0.04)
+  const activeMs = isForgetful ? forgottenAfterMs + 9_000 : random.pick([4_000, 6_000, 9_000])
+  const faults = isForgetful
+    ? [forgotten(random, profile, activeMs)]
+    : createFaults(random, profile, { processes, products, activeMs })
   const shape = { processes, products, activeMs, faults }
   return {
     seed,
@@ -89,11 +92,23 @@ function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, '
     const second = Math.min(first + random.next() * random.pick([20, 400]), shape.activeMs - 1_000)
     return [0, 1].map((process) => Object.assign(create(process === 0 ? first : second), { process }))
   }
+  // A fleet of this kind is put to the test by having no fault, too.
+  if ((profile === 'two memories' || profile === 'two prefixes') && random.chance(0.3)) return []
   const others = Array.from({ length: profile === 'mixed' ? random.between(1, 3) : random.pick([0, 0, 1]) }, () =>
     create(random.between(400, shape.activeMs - 1_500)),
   )
   return [create(first), ...others].sort((a, b) => a.at - b.at)
 }
+
+/** A store comes back that nobody has used for so long that it is not owed anything any more. */
+function forgotten(random: Random, profile: ProfileName, activeMs: number): Fault {
+  const times = { at: random.between(1_000, 3_000), forMs: activeMs - 5_000 }
+  if (profile === 'two memories') return { kind: 'process stopped', ...times, process: 0 }
+  return { kind: 'redis failed over', ...times, old: 'on its own', leave: 'all', back: true }
+}
+
+/** And what it takes until a process looks */
+const forgottenAfterMs = 62_000
 
 /** When one process can be reached again, what it owes has been taken by another, whose connection is dead by now. */
 function handedOn(at: number): Fault[] {
@@ -126,6 +141,6 @@ const faultsOf: Record<ProfileName, FaultKind[]> = {
   'locked row': ['row locked'],
   mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
   pairs: [...ofConnections, 'process stopped', 'redis hung'],
-  'two memories': [],
-  'two prefixes': [],
+  'two memories': [...ofProcesses, ...ofPostgres],
+  'two prefixes': [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
 }

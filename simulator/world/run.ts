@@ -30,6 +30,7 @@ const promises: Promises = {
   faultBoundMs: 2_000,
   afterFaultMs: 2_000,
   nearBoundMs: 550,
+  waitMs: 480,
   isFleetWide: true,
 }
 

@@ -27,7 +27,7 @@ function basePlan(seed: number, mutationAt: number, sqlAt: number): Plan {
   const operations: Operation[] = [
     ...reads,
     { kind: 'mutate', at: mutationAt, process: 0, whileDelivering: [], thenRead: [0, 1].map(readAtOnce), ...write },
-    { kind: 'sql', at: sqlAt, rollsBack: false, ...write },
+    { kind: 'sql', at: sqlAt, rollsBack: false, waits: true, thenRead: [0, 1].map(readAtOnce), ...write },
   ]
   return {
     ...planOf(seed, ['calm']),

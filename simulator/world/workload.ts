@@ -5,7 +5,8 @@ import { listKey, listPages, productKeys } from './registers.js'
 export type Operation = { at: number } & (
   | { kind: 'read'; process: number; keys: readonly string[] }
   | ({ kind: 'mutate'; process: number; whileDelivering: readonly ReadAfter[]; thenRead: readonly ReadAfter[] } & Write)
-  | ({ kind: 'sql'; rollsBack: boolean } & Write)
+  /** `waits`: for cache_wait(), after the commit */
+  | ({ kind: 'sql'; rollsBack: boolean; waits: boolean; thenRead: readonly ReadAfter[] } & Write)
 )
 
 /** After the commit of a mutation, or after its answer */
@@ -87,6 +88,7 @@ class Workload {
     if (random.chance(0.7)) this.writeAt(at + random.next() * forMs)
     if (random.chance(0.5)) this.writeAt(at - random.next() * random.pick([4, 50]))
     if (random.chance(0.3)) this.writeAt(end - random.next() * 50)
+    if (random.chance(0.3)) this.writeAt(end + random.next() * random.pick([3, 10, 60]))
     for (let left = random.between(0, 4); left > 0; left -= 1) this.readAt(at + random.next() * (forMs + 200))
     for (let left = random.between(1, 6); left > 0; left -= 1) this.readAt(end + random.next() * random.pick([20, 300, 2_000]))
   }
@@ -134,7 +136,10 @@ class Workload {
   private push(at: number, write: Write, read: () => readonly string[]): void {
     const { random } = this
     if (!random.chance(this.apiShare)) {
-      this.changeBySql(at, write, random.chance(0.1))
+      const thenRead = Array.from({ length: random.between(1, 4) }, () => {
+        return { afterMs: random.next() * random.pick([0, 3, 30, 400]), process: this.anyProcess(), keys: read() }
+      })
+      this.changeBySql(at, write, { rollsBack: random.chance(0.1), waits: random.chance(0.5), thenRead })
       return
     }
     const process = this.anyProcess()
@@ -163,8 +168,12 @@ class Workload {
     this.operations.push({ kind: 'mutate', at: this.inTime(at), process, ...write, ...reads })
   }
 
-  private changeBySql(at: number, write: Write, rollsBack = false): void {
-    this.operations.push({ kind: 'sql', at: this.inTime(at), rollsBack, ...write })
+  private changeBySql(
+    at: number,
+    write: Write,
+    after: { rollsBack: boolean; waits: boolean; thenRead: ReadAfter[] } = { rollsBack: false, waits: false, thenRead: [] },
+  ): void {
+    this.operations.push({ kind: 'sql', at: this.inTime(at), ...after, ...write })
   }
 
   private createWrite(): Write {

@@ -5,10 +5,11 @@ import { Judge, type Promises } from './judge.js'
 import { type Connection, Network } from './network.js'
 import { isOwedInUse } from './outbox.js'
 import type { Plan } from './plan.js'
-import { PostgresServer, type Session, type Version } from './postgres-server.js'
+import { PostgresServer, type Session, type Transaction, type Version } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
 import { createNamespaces, listKey, listPages, notesOf, productKeys } from './registers.js'
 import { activate, SimulatedProcess, Simulation } from './simulation.js'
+import { parseSnapshot } from './snapshots.js'
 import { troublesOf } from './troubles.js'
 import type { Operation } from './workload.js'
 
@@ -283,21 +284,42 @@ export class World implements FaultTarget {
     this.readAfter(its, thenRead)
   }
 
-  private readAfter(its: ApiProcess, reads: Extract<Operation, { kind: 'mutate' }>['thenRead']): void {
+  private readAfter(its: ApiProcess | null, reads: Extract<Operation, { kind: 'mutate' }>['thenRead']): void {
     for (const { afterMs, process, keys } of reads) {
       const reader = this.processes[process]
-      if (reader === its && afterMs === 0) void its.read(keys)
+      if (its && reader === its && afterMs === 0) void its.read(keys)
       else if (reader?.isReady) this.simulation.schedule(afterMs, reader.process, 'io', () => void reader.read(keys))
     }
   }
 
-  private changeBySql({ keys, exists, holdMs, rollsBack }: Extract<Operation, { kind: 'sql' }>): void {
+  private changeBySql({ keys, exists, holdMs, rollsBack, waits, thenRead }: Extract<Operation, { kind: 'sql' }>): void {
     const session: Session = this.postgres.localSession('psql')
-    this.postgres.begin(session)
-    const end = () => this.postgres.end(session, rollsBack ? 'rolled back' : 'committed')
+    const transaction = this.postgres.begin(session)
+    const end = () => {
+      this.postgres.end(session, rollsBack ? 'rolled back' : 'committed')
+      if (waits && !rollsBack) this.waitForCaches(transaction, () => this.readAfter(null, thenRead))
+    }
     const changes = keys.map((key) => ({ key, exists }))
     const written = () => void this.simulation.schedule(holdMs, null, 'io', end)
     this.postgres.write(session, changes, written, () => this.postgres.end(session, 'rolled back'))
+  }
+
+  /** As the function cache_wait() of the database: it looks again and again, and gives up after 5 s. */
+  private waitForCaches(transaction: Transaction, done: () => void): void {
+    const { postgres, simulation, judge } = this
+    const isVisible = parseSnapshot(postgres.snapshot()).isVisible
+    const givesUpAt = simulation.now + 5_000
+    const look = () => {
+      const owed = postgres.outboxRows(null).filter((row) => isVisible(row.transaction.xid))
+      if (!owed.some((row) => isOwedInUse(postgres, row, inUseMs))) {
+        judge.answered('cache_wait()', transaction.versions)
+        simulation.tell('psql', () => `cache_wait() is over for ${[...transaction.versions.keys()].join(', ')}`)
+        done()
+      } else if (simulation.now < givesUpAt) {
+        this.after(5, look)
+      }
+    }
+    look()
   }
 
   private at(time: number, run: () => void): void {
