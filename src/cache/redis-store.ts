@@ -60,6 +60,7 @@ export class RedisStore implements CacheStore {
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
   private nextClient = 0
+  private lookedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
   private readonly reported = new Set<string>()
 
@@ -142,11 +143,17 @@ export class RedisStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    const servers = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    const roles = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    // A master that became one may have left its connections open, though the address leads to another server now.
+    if (roles.some(({ isMaster }) => !isMaster)) {
+      this.lookWhereItLeads()
+      throw new ServerError('it is a replica')
+    }
+    const servers = roles.map(({ name }) => name)
     const [server = ''] = servers
     if (servers.every((other) => other === server)) return server
-    // An address led to another server between two of them. Connecting again, all get to where it leads now.
-    this.leaveServer()
+    // An address led to another server between two of them.
+    this.lookWhereItLeads()
     throw new ServerError('connections to it lead to different servers')
   }
 
@@ -262,6 +269,14 @@ export class RedisStore implements CacheStore {
     })
     // Of a cluster, a master that went or came: what it holds may lack the last removals.
     client.on('-node', () => this.tellLost())
+  }
+
+  /** Now and then: an address may lead to a replica for long. */
+  private lookWhereItLeads(): void {
+    const now = performance.now()
+    if (now - this.lookedAt < this.options.healthIntervalMs) return
+    this.lookedAt = now
+    this.leaveServer()
   }
 
   /** Another server is the master now. Connecting again, everybody asks for it. */
@@ -392,18 +407,28 @@ function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
   return [when.state, expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-/** The run ids of the masters that a client is connected to, with commas between them. Rejects where one is a replica, or does not say. */
-async function serverOf(client: ScriptedClient): Promise<string> {
-  const runIds = await Promise.all(mastersOf(client).map(runIdOf))
-  return runIds.sort().join()
+/** The servers that a client is connected to, with commas between them. Rejects where one does not say which it is. */
+async function serverOf(client: ScriptedClient): Promise<{ name: string; isMaster: boolean }> {
+  const nodes = await Promise.all(mastersOf(client).map(nodeOf))
+  return {
+    name: nodes
+      .map(({ name }) => name)
+      .sort()
+      .join(),
+    isMaster: nodes.every(({ isMaster }) => isMaster),
+  }
 }
 
-async function runIdOf(node: Redis): Promise<string> {
+/**
+ * A replica takes over what its master holds, and gets another replication id when it is promoted: what it held before, and was known to be
+ * right, is lost.
+ */
+async function nodeOf(node: Redis): Promise<{ name: string; isMaster: boolean }> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
   const runId = infoField(server, 'run_id')
   if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
-  if (infoField(replication, 'role') !== 'master') throw new ServerError('it is a replica')
-  return runId
+  const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
+  return { name, isMaster: infoField(replication, 'role') === 'master' }
 }
 
 function sum(numbers: readonly number[]): number {

@@ -58,7 +58,8 @@ export class Trust {
   isTrustedServer({ runId, marker }: WatchedServer): boolean {
     const { current } = this
     if (!this.isTrusted || !current) return false
-    return current.server.split(',').includes(runId) && (marker === undefined || marker === current.registration)
+    const isOne = current.server.split(',').some((name) => name.split('/')[0] === runId)
+    return isOne && (marker === undefined || marker === current.registration)
   }
 
   /** Ends as soon as the store answers and is caught up with, tried again and again in the background. */
