@@ -109,8 +109,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-of-trusted-run-id',
     file: 'src/cache/trust.ts',
-    find: "return current.server.split(',').includes(runId) && (marker",
-    replace: "return runId !== '' && (marker",
+    find: 'return isOne && (marker',
+    replace: "return runId !== '' && isOne !== undefined && (marker",
   },
   {
     name: 'near-of-trusted-marker',
@@ -140,8 +140,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'master-only',
     file: 'src/cache/redis-store.ts',
-    find: "if (infoField(replication, 'role') !== 'master') throw new ServerError('it is a replica')",
-    replace: 'void replication',
+    find: 'if (roles.some(({ isMaster }) => !isMaster)) {',
+    replace: 'if (roles.length === 0) {',
+    profiles: ['failover', 'split', 'redis server'],
+  },
+  {
+    name: 'replication-id',
+    file: 'src/cache/redis-store.ts',
+    find: "const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`",
+    replace: 'const name = runId',
+    profiles: ['failover', 'split'],
   },
   {
     name: 'stores-of-others-waited-for',

@@ -57,7 +57,10 @@ export function createOutboxSubject() {
   })
   server.seed(productKeys(9))
   network.route('postgres', () => server)
-  const database = simulation.as(process, () => new SimulatedDatabase(network, process, { purpose: 'postgres pool', maxConnections: 10 }, () => 0.1))
+  const database = simulation.as(
+    process,
+    () => new SimulatedDatabase(network, process, { purpose: 'postgres pool', maxConnections: 10 }, () => 0.1),
+  )
   return {
     outbox,
     cacheStores,

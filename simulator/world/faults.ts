@@ -240,7 +240,7 @@ export const faultKinds: FaultKinds = {
       if (!servers) return undefined
       const [before, after] = servers
       if (old === 'dead') before.crash()
-      if (old === 'replica') before.replicate(after, () => world.replicaLag())
+      if (old === 'replica') before.replicate(after, () => world.replicaLag(), fullSyncMs)
       leaveServer(world, before, leave)
       return () => {
         world.failedOver()
@@ -269,7 +269,7 @@ export const faultKinds: FaultKinds = {
       return () => {
         world.failedOver()
         before.needsReplica = false
-        before.replicate(after, () => world.replicaLag())
+        before.replicate(after, () => world.replicaLag(), fullSyncMs)
         world.route(process, after)
         leaveServer(world, before, leave)
       }
@@ -337,6 +337,9 @@ function leaveServer(world: FaultTarget, server: RedisServer, which: 'all' | 'da
   if (which === 'all') server.resetClients()
   if (which === 'data') for (const connection of world.connections(null, 'redis data')) connection.reset()
 }
+
+/** A server that becomes a replica loads what its master holds once that has saved it. */
+const fullSyncMs = 250
 
 function times({ at, forMs }: Shape): Times {
   return { at, forMs }

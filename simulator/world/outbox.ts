@@ -118,9 +118,7 @@ export const listenToOutbox: typeof real.listenToOutbox = async (database, wake)
 
 /** Whether a store that was reported in use within the last `inUseMs` has not confirmed it */
 export function isOwedInUse(server: PostgresServer, { namespace, deliveredTo }: StoredOutboxRow, inUseMs: number): boolean {
-  return server
-    .owedStores(namespace, deliveredTo)
-    .some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
+  return server.owedStores(namespace, deliveredTo).some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
 }
 
 async function deleteDelivered(database: unknown, store: string, rows: readonly real.OutboxRow[]): Promise<ReadonlySet<number>> {

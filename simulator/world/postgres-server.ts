@@ -240,7 +240,6 @@ export class PostgresServer implements Server {
     for (const listener of this.sessions) if (listener.listening.has(channel)) listener.notify?.(channel)
   }
 
-
   /** Whether a transaction that wrote rows is open */
   get isWriting(): boolean {
     return this.rowLocks.size > 0

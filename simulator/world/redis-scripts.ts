@@ -67,7 +67,8 @@ export const scripts = {
       server.expire(membersKey, 60_000)
     }
     const number = textOf(server, numberKey)
-    if (markerKey !== undefined && registration !== '' && server.get(markerKey) === null) server.set(markerKey, registration, null)
+    if (markerKey !== undefined && registration !== '' && server.get(markerKey) === null)
+      server.set(markerKey, registration, null)
     return [number, markerKey === undefined ? null : textOf(server, markerKey)]
   },
 

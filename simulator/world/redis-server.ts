@@ -44,6 +44,9 @@ export class RedisServer implements Server {
   /** As min-replicas-to-write: without a replica it refuses to write. */
   needsReplica = false
   private runId: string
+  /** Changes whenever it becomes a master */
+  private replicationId: string
+  private promotions = 0
   private data = new Map<string, Held>()
   private readonly subscribers = new Map<string, Set<Connection>>()
   private readonly clients = new Set<Connection>()
@@ -55,6 +58,7 @@ export class RedisServer implements Server {
   constructor(private readonly options: RedisServerOptions) {
     this.name = options.name
     this.runId = `${options.name}-0`
+    this.replicationId = `${options.name}-0`
     this.startedAt = options.simulation.now
   }
 
@@ -97,7 +101,7 @@ export class RedisServer implements Server {
     this.runId = `${this.name}-${this.incarnation}`
     this.startedAt = this.options.simulation.now
     this.load(data)
-    this.role = 'master'
+    this.promote()
     this.isListening = true
   }
 
@@ -114,11 +118,19 @@ export class RedisServer implements Server {
     for (const work of this.waiting.splice(0)) work()
   }
 
-  /** From now on it takes over what the master holds, and then what it does, a little later. */
-  replicate(master: RedisServer, lagMs: () => number): void {
+  /** It takes over what the master holds, which takes a while, and then what it does, a little later. */
+  replicate(master: RedisServer, lagMs: () => number, afterMs = 0): void {
     this.role = 'replica'
-    this.load(master.data)
-    master.replicas.push({ server: this, lagMs })
+    const { promotions } = this
+    const link = () => {
+      if (this.promotions !== promotions || master.role !== 'master') return
+      this.load(master.data)
+      this.replicationId = master.replicationId
+      master.replicas.push({ server: this, lagMs })
+      this.options.simulation.tell(this.name, () => `holds what ${master.name} holds`)
+    }
+    if (afterMs === 0) link()
+    else this.options.simulation.schedule(afterMs, null, 'io', link)
   }
 
   /** The link breaks; the replica stays one. */
@@ -128,6 +140,8 @@ export class RedisServer implements Server {
 
   promote(): void {
     this.role = 'master'
+    this.promotions += 1
+    this.replicationId = `${this.name}-${this.promotions}`
   }
 
   evict(count: number): void {
@@ -288,7 +302,7 @@ export class RedisServer implements Server {
     const lines = ['# Server', 'redis_version:7.4.0', `uptime_in_seconds:${Math.floor((this.now - this.startedAt) / 1000)}`]
     if (this.options.tellsRunId) lines.push(`run_id:${this.runId}`)
     lines.push('# Memory', 'used_memory:1000000', '# Clients', `connected_clients:${this.clients.size}`)
-    lines.push('# Replication', `role:${this.role === 'master' ? 'master' : 'slave'}`, '')
+    lines.push('# Replication', `role:${this.role === 'master' ? 'master' : 'slave'}`, `master_replid:${this.replicationId}`, '')
     return lines.join('\r\n')
   }
 

@@ -222,7 +222,8 @@ export class World implements FaultTarget {
     if (owed.length > 0) judge.report('outbox not delivered', null, `${owed.length} rows are owed to stores in use`)
     const keys = [...productKeys(plan.products), ...listPages]
     for (const its of this.running) {
-      if (!its.isTrusted && plan.tellsRunId) judge.report('cache not used in the quiet', null, `${its.process.name} does not trust the store`)
+      if (!its.isTrusted && plan.tellsRunId)
+        judge.report('cache not used in the quiet', null, `${its.process.name} does not trust the store`)
       // Twice: what the first one reads in the store, the second one finds near.
       for (const afterMs of [1, 800]) {
         for (const key of keys) simulation.schedule(afterMs, its.process, 'io', () => void its.read([key]))
@@ -328,17 +329,23 @@ export class World implements FaultTarget {
 
   private serverOf(process: string): { name: string; since: number } | null {
     const route = this.routes.get(numberOf(process))
-    return route ? { name: route.server.name, since: route.since } : null
+    return route ? { name: this.storeOf(numberOf(process), route.server.name), since: route.since } : null
+  }
+
+  /** As the judge knows it */
+  private storeOf(process: number, server: string): string {
+    return `${server} ${this.plan.prefixes[process]}`
   }
 
   /** `prefix:v1:products` is the whole namespace, `prefix:v1:products:product_1` an entry, `prefix:v1:product-lists:all` the list. */
   private removed(server: string, keys: readonly string[]): void {
     for (const key of keys) {
-      const [, , namespace, part] = key.split(':')
+      const [prefix, , namespace, part] = key.split(':')
+      const store = `${server} ${prefix}`
       if (namespace === 'products' && part === undefined) {
-        for (const register of productKeys(this.plan.products)) this.judge.removed(server, register)
-      } else if (namespace === 'products') this.judge.removed(server, part as string)
-      else if (namespace === 'product-lists') this.judge.removed(server, listKey)
+        for (const register of productKeys(this.plan.products)) this.judge.removed(store, register)
+      } else if (namespace === 'products') this.judge.removed(store, part as string)
+      else if (namespace === 'product-lists') this.judge.removed(store, listKey)
     }
   }
 }
