@@ -49,4 +49,4 @@ async function findKiller(mutant: Mutant, unchanged: string, { seed, profiles, i
   return { killer, schedules }
 }
 
-const mostSchedules = 1_500
+const mostSchedules = 1_000

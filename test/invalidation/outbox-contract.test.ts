@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bundle } from '../../simulator/bundle.js'
 import { load } from '../../simulator/load.js'
+import * as cacheStores from '../../src/database/cache-stores.js'
 import * as liveChanges from '../../src/database/live-changes.js'
 import * as outbox from '../../src/database/outbox.js'
 import { createDatabase } from '../helpers/database.js'
@@ -10,6 +11,7 @@ describeOutboxContract('Postgres', async () => {
   const { sql, drop } = await createDatabase()
   return {
     outbox,
+    cacheStores,
     liveChanges,
     database: sql,
     write: async (transaction, products) => {
