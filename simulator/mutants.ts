@@ -1,9 +1,13 @@
+import type { ProfileName } from './world/profiles.js'
+
 /** One guard of the engine, switched off: `find`, which stands exactly once in `file`, is replaced. */
 export interface Mutant {
   name: string
   file: string
   find: string
   replace: string
+  /** Where it is found soonest, if it takes something special */
+  profile?: ProfileName
 }
 
 export const mutants: readonly Mutant[] = [
@@ -33,6 +37,7 @@ export const mutants: readonly Mutant[] = [
         this.trust.doubt()
       },`,
     replace: '      lost: () => this.forgetAll(),',
+    profile: 'redis server',
   },
   {
     name: 'doubt-after-unconfirmed-removal',
@@ -45,18 +50,13 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/trust.ts',
     find: 'if (known === server) return',
     replace: 'if (known === server || epochKey) return',
+    profile: 'redis server',
   },
   {
     name: 'catch-up-before-trust',
     file: 'src/cache/trust.ts',
     find: '      await this.options.catchUp()\n',
     replace: '',
-  },
-  {
-    name: 'doubts-during-catch-up',
-    file: 'src/cache/trust.ts',
-    find: 'this.doubtsSettled = doubts',
-    replace: 'this.doubtsSettled = this.doubts',
   },
   {
     name: 'reads-while-doubted',
@@ -69,6 +69,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/invalidation/relay.ts',
     find: 'if (taken === 0) await sleep(catchUpPauseMs)',
     replace: 'if (taken === 0) return void sleep',
+    profile: 'pairs',
   },
   {
     name: 'row-kept-until-confirmed',
@@ -120,6 +121,7 @@ export const mutants: readonly Mutant[] = [
     find: `    // Once more: what began during the removal may have seen either.
     this.forget(keys)`,
     replace: '',
+    profile: 'calm',
   },
   {
     name: 'removal-before-telling',

@@ -24,7 +24,7 @@ export const usage = `Usage: npm run simulate -- [options]
   --profile NAME      only schedules of this kind, or these where it is given more than once:
                       ${profileNames.join(', ')}
   --mutant NAME       with one guard of the engine switched off
-  --mutants           afterwards, switch every guard off in turn, and see that each is found
+  --mutants           afterwards, switch every guard off in turn (or the one named), and see that each is found
   --small-world       every moment for every fault in a world of 2 processes, 1 key and 2 writes, in place of seeds
   --fleet-wide        a mutation that was answered has to be seen in every process at once
   --replay SEED       one schedule again: what happened to the key, and with how few faults it still happens
