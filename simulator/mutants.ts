@@ -100,6 +100,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/redis-watch.ts',
     find: 'this.watcher.upToDate(question.asOf)',
     replace: 'this.watcher.upToDate(this.watcher.now())',
+    profile: 'connections',
   },
   {
     name: 'near-removal-marks',

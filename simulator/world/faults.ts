@@ -152,7 +152,7 @@ export const faultKinds: FaultKinds = {
     create: (random, shape) => ({
       // Of two that no longer hear of a change, the one that does not deliver it shows it.
       ...{ ...times(shape), kind: 'connections dying', process: random.chance(0.7) ? null : oneOrAll(random, shape) },
-      ...{ which: random.pick(['redis', 'redis bus', 'redis bus']), lateByMs: random.pick([80, 200, 230]) },
+      ...{ which: random.pick(['redis', 'redis bus', 'redis bus']), lateByMs: random.pick([200, 230]) },
     }),
     begin(world, { process, which, lateByMs }) {
       const connections = world.connections(process, which)

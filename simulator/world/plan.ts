@@ -111,7 +111,7 @@ type FaultKind = Fault['kind']
 
 const ofConnections: FaultKind[] = [
   ...(['connections reset', 'connections stalled', 'connections dead'] as const),
-  ...(['connections flapping', 'connections dying', 'unreachable', 'messages lost'] as const),
+  ...(['connections flapping', 'connections dying', 'connections dying', 'unreachable', 'messages lost'] as const),
 ]
 const ofServer: FaultKind[] = [
   ...(['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full', 'redis read-only'] as const),

@@ -149,10 +149,10 @@ class Workload {
     const { random } = this
     const keys = [random.pick(this.products)]
     const end = at + forMs
-    this.changeBySql(end - lateByMs + random.next() * 60, { keys, exists: true, holdMs: 0 })
+    this.changeBySql(end - lateByMs + random.next() * 25, { keys, exists: true, holdMs: 0 })
     for (const its of process === null ? [0, 1] : [process]) {
       for (const earlierMs of [400, 150, 40]) this.readAt(end - lateByMs - earlierMs, keys, its)
-      for (let left = 6; left > 0; left -= 1) this.readAt(end + 300 + random.next() * 220, keys, its)
+      for (let left = 12; left > 0; left -= 1) this.readAt(end + 330 + random.next() * 190, keys, its)
     }
   }
 
