@@ -37,6 +37,7 @@ export const mutants: readonly Mutant[] = [
         this.trust.distrust()
       },`,
     replace: '      lost: () => this.forgetAll(),',
+    profiles: ['redis server'],
   },
   {
     name: 'doubt-after-unconfirmed-removal',
@@ -49,6 +50,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/trust.ts',
     find: 'if (known !== null && (marker === known || marker === null)) return known',
     replace: 'if (known !== null) return known',
+    profiles: ['failover', 'split'],
   },
   {
     name: 'emptied-when-registered',
@@ -91,7 +93,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/trust.ts',
     find: 'if (stands && !this.hasLapsed()) this.confirmedAt = asOf',
     replace: 'if (stands) this.confirmedAt = asOf',
-    profiles: ['two memories', 'two prefixes', 'split'],
+    profiles: ['two memories'],
   },
   {
     name: 'lapse-during-catch-up',
@@ -170,6 +172,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/invalidation/relay.ts',
     find: "    if (!(await this.deliverAll(registration))) throw new Error('an invalidation was not confirmed')\n",
     replace: '    await this.deliverBatch(registration, 0)\n',
+    profiles: ['pairs'],
   },
   {
     name: 'row-owed-to-other-stores',
@@ -213,6 +216,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/redis-watch.ts',
     find: 'this.watcher.upToDate(question.asOf, {',
     replace: 'this.watcher.upToDate(this.watcher.now(), {',
+    profiles: ['connections'],
   },
   {
     name: 'near-removal-marks',
@@ -234,6 +238,7 @@ export const mutants: readonly Mutant[] = [
     find: `    // Once more: what began during the removal may have seen either.
     this.forget(keys)`,
     replace: '',
+    profiles: ['calm'],
   },
   {
     name: 'removal-before-telling',

@@ -13,7 +13,6 @@ export interface Options {
   mutants: boolean
   replay: number | undefined
   smallWorld: boolean
-  isFleetWide: boolean
   help: boolean
 }
 
@@ -24,9 +23,8 @@ export const usage = `Usage: npm run simulate -- [options]
   --profile NAME      only schedules of this kind, or these where it is given more than once:
                       ${profileNames.join(', ')}
   --mutant NAME       with one guard of the engine switched off
-  --mutants           afterwards, switch every guard off in turn, and see that each is found
+  --mutants           afterwards, switch every guard off in turn (or the one named), and see that each is found
   --small-world       every moment for every fault in a world of 2 processes, 1 key and 2 writes, in place of seeds
-  --fleet-wide        a mutation that was answered has to be seen in every process at once
   --replay SEED       one schedule again: what happened to the key, and with how few faults it still happens
   --help
 
@@ -40,7 +38,7 @@ export function readOptions(args: string[]): Options {
     args,
     options: {
       ...{ seed: text, schedules: text, profile: { ...text, multiple: true }, mutant: text, replay: text },
-      ...{ mutants: flag, 'small-world': flag, 'fleet-wide': flag, help: flag },
+      ...{ mutants: flag, 'small-world': flag, help: flag },
     },
   })
   return {
@@ -51,7 +49,6 @@ export function readOptions(args: string[]): Options {
     mutants: values.mutants,
     replay: values.replay === undefined ? undefined : wholeNumber('replay', values.replay, 0, maxSeed),
     smallWorld: values['small-world'],
-    isFleetWide: values['fleet-wide'],
     help: values.help,
   }
 }

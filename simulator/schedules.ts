@@ -18,12 +18,11 @@ export async function runSmallWorld(options: Options, print: (line: string) => v
 
 interface Batch {
   profiles: Task['profiles']
-  isFleetWide: boolean
   from: number
   schedules: number
 }
 
-async function run({ profiles, isFleetWide, from: first, schedules }: Batch, code: string, print: (line: string) => void) {
+async function run({ profiles, from: first, schedules }: Batch, code: string, print: (line: string) => void) {
   const workers = new Map<number, SimulationWorker>()
   const outcomes: Outcome[] = []
   const startedAt = performance.now()
@@ -31,7 +30,7 @@ async function run({ profiles, isFleetWide, from: first, schedules }: Batch, cod
   await onAllCores(chunks(first, schedules), async ([from, to], core) => {
     const worker = workers.get(core) ?? new SimulationWorker(code)
     workers.set(core, worker)
-    outcomes.push(await worker.run({ from, to, profiles, isFleetWide, untilFailure: false }))
+    outcomes.push(await worker.run({ from, to, profiles, untilFailure: false }))
     report(outcomes)
   })
   await Promise.all([...workers.values()].map((worker) => worker.stop()))

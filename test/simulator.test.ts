@@ -39,8 +39,9 @@ describe('an engine whose fills land without a lease', () => {
   })
 
   test('is found out; what is left of the schedule ends the same, and its story ends with the verdict', async () => {
-    const { failures } = await world.runTask({ from: 0, to: 200, profiles: ['calm'], untilFailure: true })
-    const plan = world.planOf(failures[0]?.seed ?? 0, ['calm'])
+    const { failures } = await world.runTask({ from: 0, to: 60, profiles: ['calm'], untilFailure: false })
+    const plans = failures.map(({ seed }) => world.planOf(seed, ['calm']))
+    const plan = plans.sort((a, b) => a.operations.length - b.operations.length)[0] ?? world.planOf(0)
     const kind = (await world.runPlan(plan)).violations[0]?.kind
     if (!kind) throw new Error('No schedule failed')
 
@@ -53,7 +54,7 @@ describe('an engine whose fills land without a lease', () => {
     const story = world.story(again, violation)
     expect(story.at(-1)).toContain(`judge     ${kind}`)
     expect(story.join('\n')).toContain('commits')
-  })
+  }, 60_000)
 })
 
 describe('its options', () => {

@@ -135,7 +135,7 @@ export const faultKinds: FaultKinds = {
   'connections flapping': {
     create: (random, shape) => ({
       ...{ ...times(shape), kind: 'connections flapping', process: oneOrAll(random, shape), which: someOf(random) },
-      everyMs: random.pick([8, 60, 130]),
+      everyMs: random.pick([8, 60, 90, 130]),
     }),
     begin(world, { process, which, everyMs, forMs }) {
       for (let afterMs = 0; afterMs < forMs; afterMs += everyMs) {
@@ -150,8 +150,9 @@ export const faultKinds: FaultKinds = {
   },
   'connections dying': {
     create: (random, shape) => ({
-      ...{ ...times(shape), kind: 'connections dying', process: oneOrAll(random, shape) },
-      ...{ which: random.pick(['redis', 'redis bus', 'redis bus']), lateByMs: random.pick([80, 200, 230]) },
+      // Of two that no longer hear of a change, the one that does not deliver it shows it.
+      ...{ ...times(shape), kind: 'connections dying', process: random.chance(0.7) ? null : oneOrAll(random, shape) },
+      ...{ which: random.pick(['redis', 'redis bus', 'redis bus']), lateByMs: random.pick([200, 230]) },
     }),
     begin(world, { process, which, lateByMs }) {
       const connections = world.connections(process, which)

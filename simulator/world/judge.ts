@@ -2,7 +2,7 @@ import type { Version } from './postgres-server.js'
 import { registerOf } from './registers.js'
 import type { Simulation } from './simulation.js'
 
-/** What the engine promises, in milliseconds. See README.md, "The bounds". */
+/** What the engine promises, in milliseconds. See docs/consistency.md. */
 export interface Promises {
   /** How old an answer may be while nothing is broken, from the commit of what it does not show to the beginning of the read */
   boundMs: number
@@ -13,8 +13,6 @@ export interface Promises {
   nearBoundMs: number
   /** So long a mutation waits for stores that nobody delivers to. */
   waitMs: number
-  /** Whether a read in any process shows a mutation that was answered before it began; else only in the process that answered */
-  isFleetWide: boolean
 }
 
 export type ViolationKind =
@@ -197,7 +195,6 @@ export class Judge {
   private judgeAnswered({ process, at }: Reading, later: readonly State[], told: string): Found | undefined {
     const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
     if (own) return { kind: 'own write not seen', text: `${told} answered by the same process at ${own.answeredAt.toFixed(1)}` }
-    if (!this.promises.isFleetWide) return undefined
     const answered = later.find((state) => state.answeredAt <= at && !this.isExcused(process, state))
     if (!answered) return undefined
     const text = `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`

@@ -88,7 +88,7 @@ function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, '
   }
   const first = random.between(400, shape.activeMs - 1_500)
   if (profile === 'pairs') {
-    if (random.chance(0.3)) return handedOn(first)
+    if (random.chance(0.5)) return handedOn(random, first)
     const second = Math.min(first + random.next() * random.pick([20, 400]), shape.activeMs - 1_000)
     return [0, 1].map((process) => Object.assign(create(process === 0 ? first : second), { process }))
   }
@@ -110,11 +110,15 @@ function forgotten(random: Random, profile: ProfileName, activeMs: number): Faul
 /** And what it takes until a process looks */
 const forgottenAfterMs = 62_000
 
-/** When one process can be reached again, what it owes has been taken by another, whose connection is dead by now. */
-function handedOn(at: number): Fault[] {
+/**
+ * When one process can reach Redis again, what it owes is in the hands of another, whose connection is dead by now; while it waits for that
+ * one, it loses its own connection once more.
+ */
+function handedOn(random: Random, at: number): Fault[] {
   return [
-    { kind: 'unreachable', at, forMs: 700, process: 0 },
+    { kind: 'unreachable', at, forMs: random.pick([350, 700]), process: 0 },
     { kind: 'connections dead', at: at + 200, forMs: 1_000, process: 1, which: 'redis data' },
+    { kind: 'connections reset', at: at + 400 + random.next() * 900, forMs: 100, process: 0, which: 'redis data' },
   ]
 }
 
@@ -122,13 +126,13 @@ type FaultKind = Fault['kind']
 
 const ofConnections: FaultKind[] = [
   ...(['connections reset', 'connections stalled', 'connections dead'] as const),
-  ...(['connections flapping', 'connections dying', 'unreachable', 'messages lost'] as const),
+  ...(['connections flapping', 'connections dying', 'connections dying', 'unreachable', 'messages lost'] as const),
 ]
 const ofServer: FaultKind[] = [
   ...(['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full', 'redis read-only'] as const),
 ]
 const ofProcesses: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
-const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable', 'row locked']
+const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable']
 
 const faultsOf: Record<ProfileName, FaultKind[]> = {
   calm: [],
@@ -139,7 +143,7 @@ const faultsOf: Record<ProfileName, FaultKind[]> = {
   processes: ofProcesses,
   postgres: ofPostgres,
   'locked row': ['row locked'],
-  mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
+  mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'row locked', 'redis failed over'],
   pairs: [...ofConnections, 'process stopped', 'redis hung'],
   'two memories': [...ofProcesses, ...ofPostgres],
   'two prefixes': [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],

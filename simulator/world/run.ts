@@ -21,8 +21,6 @@ export interface RunResult {
 export interface RunOptions {
   /** Keeps a line for everything that happens. */
   isTraced?: boolean
-  /** Whether every process has to show a mutation once it was answered */
-  isFleetWide?: boolean
 }
 
 const promises: Promises = {
@@ -31,13 +29,12 @@ const promises: Promises = {
   afterFaultMs: 2_000,
   nearBoundMs: 550,
   waitMs: 480,
-  isFleetWide: true,
 }
 
 /** Runs a plan from beginning to end. One at a time: timers and clocks are those of the world that was made last. */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
-  const { isTraced = false, isFleetWide = promises.isFleetWide } = options
-  const world = new World(plan, { ...promises, isFleetWide }, isTraced)
+  const { isTraced = false } = options
+  const world = new World(plan, promises, isTraced)
   const unhandled = (error: unknown) => world.judge.report('error nobody handled', null, describe(error))
   process.on('unhandledRejection', unhandled)
   try {

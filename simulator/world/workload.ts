@@ -83,8 +83,13 @@ class Workload {
     const end = at + forMs
     if (fault.kind === 'row locked' && random.chance(0.5)) this.crowd(fault)
     if (fault.kind === 'process stopped') this.catchInTheMiddle(fault)
-    if (fault.kind === 'connections flapping') this.mutateAllTheTime(fault)
+    if (fault.kind === 'connections flapping') this.mutateAllTheTime(at + 5, Math.min(forMs, 1_200), fault.process ?? 0)
+    if (fault.kind === 'unreachable' && random.chance(0.5)) this.readOwnAfterwards(fault)
+    if (fault.kind === 'connections reset' && random.chance(0.5)) this.mutateAllTheTime(at - 30, 100, fault.process ?? 0)
     if (fault.kind === 'connections dying') this.readAfterTheEnd(fault)
+    if (fault.kind === 'redis restarted') this.changeWhatIsSaved(fault)
+    // Nobody notices anything.
+    if (random.chance(0.25)) return
     if (random.chance(0.7)) this.writeAt(at + random.next() * forMs)
     if (random.chance(0.5)) this.writeAt(at - random.next() * random.pick([4, 50]))
     if (random.chance(0.3)) this.writeAt(end - random.next() * 50)
@@ -113,13 +118,31 @@ class Workload {
     for (let left = random.between(1, 6); left > 0; left -= 1) this.readAt(at + random.next() * forMs, keys)
   }
 
-  private mutateAllTheTime({ at, forMs, process }: Extract<Fault, { kind: 'connections flapping' }>): void {
+  /** A change between the moment to which a server goes back and its end */
+  private changeWhatIsSaved({ at, forMs, olderByMs }: Extract<Fault, { kind: 'redis restarted' }>): void {
     const { random } = this
-    const its = process ?? 0
     const keys = [random.pick(this.products)]
-    for (let afterMs = random.between(5, 60); afterMs < Math.min(forMs, 1_500); afterMs += random.between(5, 120)) {
-      this.mutate(at + afterMs, its, { keys, exists: true, holdMs: 0 })
-      for (let left = 3; left > 0; left -= 1) this.readAt(at + afterMs + random.next() * 120, keys, its)
+    this.readAt(at - olderByMs - 150, keys)
+    this.changeBySql(at - random.next() * olderByMs, { keys, exists: true, holdMs: 0 })
+    for (let left = 3; left > 0; left -= 1) this.readAt(at + forMs + 60 + random.next() * 600, keys)
+  }
+
+  /** A mutation that cannot be delivered, and reads by the same process from the moment when it can */
+  private readOwnAfterwards({ at, forMs, process }: Extract<Fault, { kind: 'unreachable' }>): void {
+    const { random } = this
+    const keys = [random.pick(this.products)]
+    this.readAt(at - 60, keys, process ?? 0)
+    this.mutate(at + random.next() * 80, process ?? 0, { keys, exists: true, holdMs: 0 })
+    for (let left = 16; left > 0; left -= 1) this.readAt(at + forMs + random.next() * 600, keys, process ?? 0)
+  }
+
+  private mutateAllTheTime(from: number, forMs: number, process: number): void {
+    const { random } = this
+    const keys = [random.pick(this.products)]
+    this.readAt(from - 1_300, keys, process)
+    for (let at = from; at < from + forMs; at += random.between(1, 40)) {
+      this.mutate(at, process, { keys, exists: true, holdMs: 0 })
+      for (let left = 2; left > 0; left -= 1) this.readAt(at + random.next() * random.pick([120, 500]), keys, process)
     }
   }
 
@@ -128,9 +151,11 @@ class Workload {
     const { random } = this
     const keys = [random.pick(this.products)]
     const end = at + forMs
-    for (const earlierMs of [400, 150, 40]) this.readAt(end - lateByMs - earlierMs, keys, process ?? 0)
-    this.changeBySql(end - lateByMs + random.next() * 60, { keys, exists: true, holdMs: 0 })
-    for (let left = 6; left > 0; left -= 1) this.readAt(end + 300 + random.next() * 220, keys, process ?? 0)
+    this.changeBySql(end - lateByMs + random.next() * 25, { keys, exists: true, holdMs: 0 })
+    for (const its of process === null ? [0, 1] : [process]) {
+      for (const earlierMs of [400, 150, 40]) this.readAt(end - lateByMs - earlierMs, keys, its)
+      for (let left = 12; left > 0; left -= 1) this.readAt(end + 330 + random.next() * 190, keys, its)
+    }
   }
 
   private push(at: number, write: Write, read: () => readonly string[]): void {
