@@ -123,8 +123,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'acknowledgements',
     file: 'src/cache/redis-store.ts',
-    find: 'await this.forgetSilent(await removal.waitFor(Number(number), this.awaited(members, watch)))',
-    replace: 'void [number, members]',
+    find: 'const silent = await removal.waitFor(Number(number), leftOf(leases))',
+    replace: 'const silent = leases.size < 0 ? [String(number)] : []',
+  },
+  {
+    name: 'members-that-renewed',
+    file: 'simulator/world/redis-scripts.ts',
+    find: 'if (isSame) server',
+    replace: "if (isSame || key !== '') server",
+    profiles: ['connections', 'pairs'],
   },
   {
     name: 'acknowledged-after-applied',

@@ -143,7 +143,6 @@ export class Redis extends EventEmitter {
   dbsize = () => this.call('dbsize', []) as Promise<number>
   randomkey = () => this.call('randomkey', []) as Promise<string | null>
   hgetall = (key: string) => this.call('hgetall', [key]) as Promise<Record<string, string>>
-  hdel = (key: string, ...fields: string[]) => this.call('hdel', [key, ...fields]) as Promise<number>
   publish = (channel: string, text: string) => this.call('publish', [channel, text]) as Promise<number>
   subscribe = (...channels: string[]) => this.call('subscribe', channels) as Promise<number>
 

@@ -50,10 +50,19 @@ export const scripts = {
     const now = Math.floor(server.now)
     const answer: (string | number)[] = [String(number)]
     for (const [member, until] of fieldsOf(server, membersKey)) {
-      if (until > now) answer.push(member, until - now)
+      if (until > now) answer.push(member, until - now, String(until))
       else server.removeFields(membersKey, [member])
     }
     return answer
+  },
+
+  forgetMembers(server: ScriptTarget, [, key, ...idsAndLeases]: readonly (string | number)[]): null {
+    for (let index = 0; index < idsAndLeases.length; index += 2) {
+      const member = String(idsAndLeases[index])
+      const isSame = String(fieldsOf(server, String(key)).get(member)) === idsAndLeases[index + 1]
+      if (isSame) server.removeFields(String(key), [member])
+    }
+    return null
   },
 
   heartbeat(server: ScriptTarget, its: readonly (string | number)[]): [number: string | null, marker: string | null] {

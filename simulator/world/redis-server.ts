@@ -333,7 +333,6 @@ const commands: Record<string, Command> = {
   incr: (server, [key = '']) => server.increment(key),
   publish: (server, [channel = '', text = '']) => server.publish(channel, text),
   subscribe: (server, channels, connection) => server.subscribe(channels, connection),
-  hdel: (server, [key = '', ...fields]) => server.removeFields(key, fields),
   hgetall: (server, [key = '']) => {
     const value = server.get(key)
     return value instanceof Map ? Object.fromEntries([...value].map(([name, count]) => [name, String(count)])) : {}

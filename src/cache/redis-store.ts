@@ -7,6 +7,7 @@ import { withDeadline } from './deadline.js'
 import {
   addCountsScript,
   addToBucketsScript,
+  forgetMembersScript,
   publishRemovalScript,
   type ScriptedClient,
   swapManyScript,
@@ -212,25 +213,30 @@ export class RedisStore implements CacheStore {
         const [, published] = await Promise.all([remove(), publish()])
         return published
       })
-      await this.forgetSilent(await removal.waitFor(Number(number), this.awaited(members, watch)))
+      const leases = this.awaited(members.map(String), watch)
+      const silent = await removal.waitFor(Number(number), leftOf(leases))
+      await this.forgetSilent(silent.flatMap((id) => [id, leases.get(id)?.until ?? '']))
     } finally {
       removal.close()
     }
   }
 
-  /** Who may answer from what it kept, for how many milliseconds; this process applies its own removals by itself. */
-  private awaited(members: readonly (string | number)[], watch: RedisWatch | undefined): Map<string, number> {
-    const awaited = new Map<string, number>()
-    for (let index = 0; index < members.length; index += 2)
-      awaited.set(String(members[index]), Math.min(Number(members[index + 1]), maxLeaseMs))
-    if (watch) awaited.delete(watch.id)
-    return awaited
+  /** Who may answer from what it kept; this process applies its own removals by itself. */
+  private awaited(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
+    const leases = new Map<string, MemberLease>()
+    for (let index = 0; index < members.length; index += 3) {
+      const [id = '', leftMs, until = ''] = members.slice(index, index + 3)
+      leases.set(id, { leftMs: Math.min(Number(leftMs), maxLeaseMs), until })
+    }
+    if (watch) leases.delete(watch.id)
+    return leases
   }
 
-  /** Those that did not acknowledge in time are members no longer. */
-  private async forgetSilent(members: readonly string[]): Promise<void> {
-    if (members.length === 0) return
-    await this.run((client) => client.hdel(membersKey(this.options.channel), ...members)).catch(() => undefined)
+  /** Those that did not acknowledge in time are members no longer, unless they renewed their lease meanwhile. */
+  private async forgetSilent(idsAndLeases: readonly string[]): Promise<void> {
+    if (idsAndLeases.length === 0) return
+    const key = membersKey(this.options.channel)
+    await this.run((client) => client.forgetMembers(1, key, ...idsAndLeases)).catch(() => undefined)
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
@@ -353,6 +359,7 @@ function createClient({ target, commandTimeoutMs }: RedisStoreOptions): Scripted
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
   client.defineCommand('addToBuckets', { lua: addToBucketsScript })
+  client.defineCommand('forgetMembers', { lua: forgetMembersScript })
   client.defineCommand('publishRemoval', { lua: publishRemovalScript })
   return client as ScriptedClient
 }
@@ -429,6 +436,16 @@ async function nodeOf(node: Redis): Promise<{ name: string; isMaster: boolean }>
   if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
   const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
   return { name, isMaster: infoField(replication, 'role') === 'master' }
+}
+
+interface MemberLease {
+  leftMs: number
+  /** By the server's clock, as it keeps it */
+  until: string
+}
+
+function leftOf(leases: ReadonlyMap<string, MemberLease>): Map<string, number> {
+  return new Map([...leases].map(([id, { leftMs }]) => [id, leftMs]))
 }
 
 function sum(numbers: readonly number[]): number {
