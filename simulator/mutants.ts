@@ -96,6 +96,13 @@ export const mutants: readonly Mutant[] = [
     profiles: ['two memories'],
   },
   {
+    name: 'lapse-while-source-is-away',
+    file: 'src/cache/trust.ts',
+    find: 'if (!this.hasLapsed()) this.sourceIsAway = true',
+    replace: 'this.sourceIsAway = true',
+    profiles: ['two memories'],
+  },
+  {
     name: 'lapse-during-catch-up',
     file: 'src/cache/trust.ts',
     find: 'while (this.hasLapsed())',

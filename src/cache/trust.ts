@@ -167,7 +167,8 @@ export class Trust {
       if (stands && !this.hasLapsed()) this.confirmedAt = asOf
       else this.distrust()
     } catch {
-      this.sourceIsAway = true
+      // After a lapse it is not the source alone that was away: this process was stopped, and others did not wait for it.
+      if (!this.hasLapsed()) this.sourceIsAway = true
     }
   }
 
