@@ -37,7 +37,6 @@ export const mutants: readonly Mutant[] = [
         this.trust.distrust()
       },`,
     replace: '      lost: () => this.forgetAll(),',
-    profiles: ['redis server'],
   },
   {
     name: 'doubt-after-unconfirmed-removal',
@@ -103,29 +102,17 @@ export const mutants: readonly Mutant[] = [
     profiles: ['two memories'],
   },
   {
-    name: 'lapse-during-catch-up',
-    file: 'src/cache/trust.ts',
-    find: 'while (this.hasLapsed())',
-    replace: 'while (false)',
-    profiles: ['two memories', 'two prefixes', 'split'],
-  },
-  {
     name: 'reads-while-distrusted',
     file: 'src/cache/attempts.ts',
     find: 'if (this.trust.isTrusted) return this.force(namespace, command)',
     replace: 'return this.force(namespace, command)',
   },
   {
-    name: 'near-of-trusted-run-id',
-    file: 'src/cache/trust.ts',
-    find: 'return isOne && (marker',
-    replace: "return runId !== '' && isOne !== undefined && (marker",
-  },
-  {
-    name: 'near-of-trusted-marker',
-    file: 'src/cache/trust.ts',
-    find: '(marker === undefined || marker === current.registration)',
-    replace: '(marker === undefined || marker !== current.server)',
+    name: 'near-of-trusted-server',
+    file: 'src/cache/cache.ts',
+    find: 'if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)',
+    replace: 'if (this.trust.isTrusted) this.near?.confirm(asOf)',
+    profiles: ['failover', 'split'],
   },
   {
     name: 'acknowledgements',
@@ -152,13 +139,6 @@ export const mutants: readonly Mutant[] = [
     find: 'if (servers.every((other) => other === server)) return server',
     replace: "if (server !== '') return server",
     profiles: ['failover', 'split'],
-  },
-  {
-    name: 'master-only',
-    file: 'src/cache/redis-store.ts',
-    find: 'if (roles.some(({ isMaster }) => !isMaster)) {',
-    replace: 'if (roles.length === 0) {',
-    profiles: ['failover', 'split', 'redis server'],
   },
   {
     name: 'replication-id',
@@ -259,12 +239,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/redis-store.ts',
     find: 'const [, published] = await Promise.all([remove(), publish()])\n        return published',
     replace: 'const published = await publish()\n        await remove()\n        return published',
-  },
-  {
-    name: 'flights-disowned',
-    file: 'src/cache/cache.ts',
-    find: '    this.flights.disown(keys)\n',
-    replace: '',
   },
   {
     name: 'flights-by-generation',

@@ -34,6 +34,10 @@ interface Times {
 }
 
 type RedisConnections = 'redis' | 'redis data' | 'redis bus'
+/** Which connections end that lead to a server that the address no longer leads to; `one` of each process's that ask for data */
+const leaves = ['all', 'data', 'bus', 'one', 'none'] as const
+type Leave = (typeof leaves)[number]
+
 type PostgresConnections = 'postgres' | 'postgres pool' | 'postgres feed' | 'postgres listener'
 
 /** `process`: the number of one, or null for all */
@@ -60,11 +64,11 @@ export type Fault = Times &
     | {
         kind: 'redis failed over'
         old: 'dead' | 'replica' | 'on its own'
-        leave: 'all' | 'data' | 'none'
+        leave: Leave
         back: boolean
       }
     /** One process stays with the old server, the others follow the new one; then all do. */
-    | { kind: 'redis split'; process: number; leave: 'all' | 'none'; needsReplica: boolean }
+    | { kind: 'redis split'; process: number; leave: Leave; needsReplica: boolean }
     | { kind: 'process stopped'; process: number }
     | { kind: 'process killed'; process: number }
     | { kind: 'clock jumped'; process: number; byMs: number }
@@ -234,7 +238,7 @@ export const faultKinds: FaultKinds = {
   'redis failed over': {
     create: (random, shape) => ({
       ...{ ...times(shape), kind: 'redis failed over', old: random.pick(['dead', 'replica', 'on its own']) },
-      ...{ leave: random.pick(['all', 'data', 'none']), back: random.chance(0.5) },
+      ...{ leave: random.pick(leaves), back: random.chance(0.5) },
     }),
     begin(world, { old, leave, back }) {
       const servers = world.failOver()
@@ -256,7 +260,7 @@ export const faultKinds: FaultKinds = {
   'redis split': {
     create: (random, shape) => ({
       ...{ ...times(shape), kind: 'redis split', process: random.between(0, shape.processes - 1) },
-      ...{ leave: random.pick(['all', 'none']), needsReplica: random.chance(0.2) },
+      ...{ leave: random.pick(leaves), needsReplica: random.chance(0.2) },
     }),
     begin(world, { process, leave, needsReplica }) {
       const servers = world.failOver()
@@ -334,9 +338,11 @@ export const faultKinds: FaultKinds = {
 }
 
 /** Ends connections to a server that the address no longer leads to. */
-function leaveServer(world: FaultTarget, server: RedisServer, which: 'all' | 'data' | 'none'): void {
+function leaveServer(world: FaultTarget, server: RedisServer, which: Leave): void {
   if (which === 'all') server.resetClients()
   if (which === 'data') for (const connection of world.connections(null, 'redis data')) connection.reset()
+  if (which === 'bus') for (const connection of world.connections(null, 'redis bus')) connection.reset()
+  if (which === 'one') for (const process of world.processNumbers) world.connections(process, 'redis data')[0]?.reset()
 }
 
 /** A server that becomes a replica loads what its master holds once that has saved it. */
