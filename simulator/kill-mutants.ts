@@ -31,7 +31,8 @@ interface Search {
   schedules: number
 }
 
-async function findKiller(mutant: Mutant, unchanged: string, { seed, profiles }: Options): Promise<Search> {
+async function findKiller(mutant: Mutant, unchanged: string, { seed: first, profiles }: Options): Promise<Search> {
+  const seed = mutant.seed ?? first
   const mutated = new SimulationWorker(await bundle(mutant))
   const reference = new SimulationWorker(unchanged)
   const run = (worker: SimulationWorker, from: number, to: number): Promise<Outcome> =>

@@ -8,6 +8,8 @@ export interface Mutant {
   replace: string
   /** Where it matters; left out: in all of them */
   profiles?: readonly ProfileName[]
+  /** Where the search begins, if it takes something rare */
+  seed?: number
 }
 
 export const mutants: readonly Mutant[] = [
@@ -50,6 +52,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (known !== null && (marker === known || marker === null)) return known',
     replace: 'if (known !== null) return known',
     profiles: ['failover', 'split'],
+    seed: 10,
   },
   {
     name: 'emptied-when-registered',
@@ -100,6 +103,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (!this.hasLapsed()) this.sourceIsAway = true',
     replace: 'this.sourceIsAway = true',
     profiles: ['two memories'],
+    seed: 1918,
   },
   {
     name: 'reads-while-distrusted',
@@ -139,6 +143,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (servers.every((other) => other === server)) return server',
     replace: "if (server !== '') return server",
     profiles: ['failover', 'split'],
+    seed: 380,
   },
   {
     name: 'replication-id',
@@ -150,9 +155,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'stores-of-others-waited-for',
     file: 'src/invalidation/relay.ts',
-    find: 'await this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined))',
-    replace: 'await this.confirmOwn(known, isConfirmed ? registration : undefined)',
+    find: 'this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)',
+    replace: 'void (await this.confirmOwn(known, isConfirmed ? registration : undefined))',
     profiles: ['two memories', 'two prefixes', 'split'],
+  },
+  {
+    name: 'own-rows-carried-again',
+    file: 'src/invalidation/relay.ts',
+    find: 'while (!(await this.attempt(carry)) && performance.now() < until)',
+    replace: 'if (!(await this.attempt(carry)) && performance.now() < until)',
+    profiles: ['two memories'],
+    seed: 1409,
   },
   {
     name: 'confirmed-by-the-trusted-store',

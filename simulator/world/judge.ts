@@ -247,7 +247,7 @@ export class Judge {
 
 const outageCodes = ['CONNECTION_CLOSED', 'ECONNREFUSED', 'CONNECT_TIMEOUT', '57014']
 
-function isOutage(error: unknown): boolean {
+export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   return (
     ['OverloadedError', 'FetchTimeoutError'].includes(error.name) ||

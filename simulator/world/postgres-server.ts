@@ -285,7 +285,13 @@ export class PostgresServer implements Server {
     if (live.length > 0) transaction.notifies.add('live_changes')
   }
 
-  private lock(transaction: Transaction, keys: readonly string[], done: () => void, fail: (error: Error) => void): void {
+  private lock(
+    transaction: Transaction,
+    keys: readonly string[],
+    done: () => void,
+    fail: (error: Error) => void,
+    until = this.now + statementTimeoutMs,
+  ): void {
     if (transaction.state !== 'open') {
       fail(new PostgresError('25P02', 'current transaction is aborted'))
       return
@@ -294,7 +300,7 @@ export class PostgresServer implements Server {
       const holder = this.rowLocks.get(key)
       if (holder === transaction) continue
       if (holder) {
-        this.waitFor(holder, () => this.lock(transaction, keys, done, fail), fail)
+        this.waitFor(holder, () => this.lock(transaction, keys, done, fail, until), fail, until)
         return
       }
       this.rowLocks.set(key, transaction)
@@ -303,14 +309,14 @@ export class PostgresServer implements Server {
     done()
   }
 
-  private waitFor(holder: Transaction, goOn: () => void, fail: (error: Error) => void): void {
+  private waitFor(holder: Transaction, goOn: () => void, fail: (error: Error) => void, until: number): void {
     let late: ScheduledEvent | undefined
     const ended = () => {
       if (late) this.options.simulation.cancel(late)
       goOn()
     }
     holder.ended.push(ended)
-    late = this.options.simulation.schedule(statementTimeoutMs, null, 'timer', () => {
+    late = this.options.simulation.schedule(until - this.now, null, 'timer', () => {
       holder.ended.splice(holder.ended.indexOf(ended), 1)
       fail(new PostgresError('57014', 'canceling statement due to statement timeout'))
     })

@@ -1,7 +1,7 @@
 import { ApiProcess } from './api-process.js'
 import { type Fault, type FaultTarget, faultKinds } from './faults.js'
 import { useNetwork } from './ioredis.js'
-import { Judge, type Promises } from './judge.js'
+import { isOutage, Judge, type Promises } from './judge.js'
 import { type Connection, Network } from './network.js'
 import { isOwedInUse } from './outbox.js'
 import type { Plan } from './plan.js'
@@ -277,7 +277,7 @@ export class World implements FaultTarget {
       written = await its.mutate({ changes: keys.map((key) => ({ key, exists })), holdMs, onCommitted })
     } catch (error) {
       simulation.tell(its.process.name, () => `could not change ${keys.join()}: ${String(error)}`)
-      if (this.plan.faults.length === 0) judge.report('error nobody handled', keys[0] ?? null, String(error))
+      if (this.plan.faults.length === 0 && !isOutage(error)) judge.report('error nobody handled', keys[0] ?? null, String(error))
       return
     }
     judge.answered(its.process.name, written)
