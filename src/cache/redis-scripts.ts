@@ -11,6 +11,7 @@ export type ScriptedClient = (Redis | Cluster) & {
     membersKey: string,
     ...texts: string[]
   ): Promise<[string, ...(string | number)[]]>
+  forgetMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
   heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
 }
 
@@ -53,7 +54,7 @@ end`
 
 /**
  * Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. Answers the number, and the members that
- * have to acknowledge, each with the milliseconds that its lease goes on.
+ * have to acknowledge, each with the milliseconds that its lease goes on, and when it ends.
  */
 export const publishRemovalScript = `
 local number = redis.pcall('INCR', KEYS[1])
@@ -71,11 +72,18 @@ for i = 1, members.err and 0 or #members, 2 do
   if left > 0 then
     answer[#answer + 1] = members[i]
     answer[#answer + 1] = left
+    answer[#answer + 1] = members[i + 1]
   else
     redis.call('HDEL', KEYS[2], members[i])
   end
 end
 return answer`
+
+/** Only while it is the lease that ran out: who renewed it meanwhile goes on answering from what it keeps. */
+export const forgetMembersScript = `
+for i = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+end`
 
 /**
  * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. A marker

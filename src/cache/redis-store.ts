@@ -7,6 +7,7 @@ import { withDeadline } from './deadline.js'
 import {
   addCountsScript,
   addToBucketsScript,
+  forgetMembersScript,
   publishRemovalScript,
   type ScriptedClient,
   swapManyScript,
@@ -60,6 +61,7 @@ export class RedisStore implements CacheStore {
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
   private nextClient = 0
+  private lookedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
   private readonly reported = new Set<string>()
 
@@ -142,11 +144,17 @@ export class RedisStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    const servers = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    const roles = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    // A master that became one may have left its connections open, though the address leads to another server now.
+    if (roles.some(({ isMaster }) => !isMaster)) {
+      this.lookWhereItLeads()
+      throw new ServerError('it is a replica')
+    }
+    const servers = roles.map(({ name }) => name)
     const [server = ''] = servers
     if (servers.every((other) => other === server)) return server
-    // An address led to another server between two of them. Connecting again, all get to where it leads now.
-    this.leaveServer()
+    // An address led to another server between two of them.
+    this.lookWhereItLeads()
     throw new ServerError('connections to it lead to different servers')
   }
 
@@ -205,25 +213,30 @@ export class RedisStore implements CacheStore {
         const [, published] = await Promise.all([remove(), publish()])
         return published
       })
-      await this.forgetSilent(await removal.waitFor(Number(number), this.awaited(members, watch)))
+      const leases = this.awaited(members.map(String), watch)
+      const silent = await removal.waitFor(Number(number), leftOf(leases))
+      await this.forgetSilent(silent.flatMap((id) => [id, leases.get(id)?.until ?? '']))
     } finally {
       removal.close()
     }
   }
 
-  /** Who may answer from what it kept, for how many milliseconds; this process applies its own removals by itself. */
-  private awaited(members: readonly (string | number)[], watch: RedisWatch | undefined): Map<string, number> {
-    const awaited = new Map<string, number>()
-    for (let index = 0; index < members.length; index += 2)
-      awaited.set(String(members[index]), Math.min(Number(members[index + 1]), maxLeaseMs))
-    if (watch) awaited.delete(watch.id)
-    return awaited
+  /** Who may answer from what it kept; this process applies its own removals by itself. */
+  private awaited(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
+    const leases = new Map<string, MemberLease>()
+    for (let index = 0; index < members.length; index += 3) {
+      const [id = '', leftMs, until = ''] = members.slice(index, index + 3)
+      leases.set(id, { leftMs: Math.min(Number(leftMs), maxLeaseMs), until })
+    }
+    if (watch) leases.delete(watch.id)
+    return leases
   }
 
-  /** Those that did not acknowledge in time are members no longer. */
-  private async forgetSilent(members: readonly string[]): Promise<void> {
-    if (members.length === 0) return
-    await this.run((client) => client.hdel(membersKey(this.options.channel), ...members)).catch(() => undefined)
+  /** Those that did not acknowledge in time are members no longer, unless they renewed their lease meanwhile. */
+  private async forgetSilent(idsAndLeases: readonly string[]): Promise<void> {
+    if (idsAndLeases.length === 0) return
+    const key = membersKey(this.options.channel)
+    await this.run((client) => client.forgetMembers(1, key, ...idsAndLeases)).catch(() => undefined)
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
@@ -262,6 +275,14 @@ export class RedisStore implements CacheStore {
     })
     // Of a cluster, a master that went or came: what it holds may lack the last removals.
     client.on('-node', () => this.tellLost())
+  }
+
+  /** Now and then: an address may lead to a replica for long. */
+  private lookWhereItLeads(): void {
+    const now = performance.now()
+    if (now - this.lookedAt < this.options.healthIntervalMs) return
+    this.lookedAt = now
+    this.leaveServer()
   }
 
   /** Another server is the master now. Connecting again, everybody asks for it. */
@@ -338,6 +359,7 @@ function createClient({ target, commandTimeoutMs }: RedisStoreOptions): Scripted
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
   client.defineCommand('addToBuckets', { lua: addToBucketsScript })
+  client.defineCommand('forgetMembers', { lua: forgetMembersScript })
   client.defineCommand('publishRemoval', { lua: publishRemovalScript })
   return client as ScriptedClient
 }
@@ -392,18 +414,38 @@ function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
   return [when.state, expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-/** The run ids of the masters that a client is connected to, with commas between them. Rejects where one is a replica, or does not say. */
-async function serverOf(client: ScriptedClient): Promise<string> {
-  const runIds = await Promise.all(mastersOf(client).map(runIdOf))
-  return runIds.sort().join()
+/** The servers that a client is connected to, with commas between them. Rejects where one does not say which it is. */
+async function serverOf(client: ScriptedClient): Promise<{ name: string; isMaster: boolean }> {
+  const nodes = await Promise.all(mastersOf(client).map(nodeOf))
+  return {
+    name: nodes
+      .map(({ name }) => name)
+      .sort()
+      .join(),
+    isMaster: nodes.every(({ isMaster }) => isMaster),
+  }
 }
 
-async function runIdOf(node: Redis): Promise<string> {
+/**
+ * A replica takes over what its master holds, and gets another replication id when it is promoted: what it held before, and was known to be
+ * right, is lost.
+ */
+async function nodeOf(node: Redis): Promise<{ name: string; isMaster: boolean }> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
   const runId = infoField(server, 'run_id')
   if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
-  if (infoField(replication, 'role') !== 'master') throw new ServerError('it is a replica')
-  return runId
+  const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
+  return { name, isMaster: infoField(replication, 'role') === 'master' }
+}
+
+interface MemberLease {
+  leftMs: number
+  /** By the server's clock, as it keeps it */
+  until: string
+}
+
+function leftOf(leases: ReadonlyMap<string, MemberLease>): Map<string, number> {
+  return new Map([...leases].map(([id, { leftMs }]) => [id, leftMs]))
 }
 
 function sum(numbers: readonly number[]): number {

@@ -20,8 +20,8 @@ export interface CacheStore {
   /** Keys at random, one may come twice: `count` of them at most, fewer where there are few. */
   sampleKeys(count: number): Promise<string[]>
   /**
-   * Which server this is, or servers, with commas between them: another one after every restart or failover. Rejects where the connections
-   * lead to different servers, and where it does not say which it is.
+   * Which server this is, or servers, with commas between them, as `<run id>/<replication id>`: another one after every restart or failover,
+   * and after it was a replica in between. Rejects where the connections lead to different servers, and where it does not say which it is.
    */
   identity(): Promise<string>
   /** Tells of every removal from now on; undefined where the store has no other clients. */
@@ -83,7 +83,7 @@ export interface Watcher {
 }
 
 export interface WatchedServer {
-  /** One of those that `identity` gives */
+  /** Of one of those that `identity` gives */
   runId: string
   /** What it holds under `markerKey`; undefined where that is not known */
   marker: string | null | undefined

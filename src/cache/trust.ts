@@ -64,7 +64,8 @@ export class Trust {
   isTrustedServer({ runId, marker }: WatchedServer): boolean {
     const { current } = this
     if (!this.isTrusted || !current) return false
-    return current.server.split(',').includes(runId) && (marker === undefined || marker === current.registration)
+    const isOne = current.server.split(',').some((name) => name.split('/')[0] === runId)
+    return isOne && (marker === undefined || marker === current.registration)
   }
 
   /** Whether this is another server, or holds something else, as a look says that was begun at `asOf`; what was seen before this one was trusted says nothing. */
@@ -179,7 +180,8 @@ export class Trust {
       if (stands && !this.hasLapsed()) this.confirmedAt = asOf
       else this.distrust()
     } catch {
-      this.sourceIsAway = true
+      // After a lapse it is not the source alone that was away: this process was stopped, and others did not wait for it.
+      if (!this.hasLapsed()) this.sourceIsAway = true
     }
   }
 

@@ -81,11 +81,10 @@ export class Relay {
     if (known.length === 0) return
     const { registration, epoch } = this.options.cache
     const isConfirmed = await this.deliver(known, epoch)
-    try {
-      await this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined))
-    } catch (error) {
-      this.report(error)
-    }
+    const until = performance.now() + this.options.maxWaitMs
+    const carry = async () => this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)
+    // A connection to the database that is lost just now is no reason to leave other stores behind.
+    while (!(await this.attempt(carry)) && performance.now() < until) await this.options.sleep(waitPauseMs)
   }
 
   /**
@@ -181,9 +180,19 @@ export class Relay {
     return rows
   }
 
-  private async waitForOthers(rows: readonly OutboxRow[]): Promise<void> {
-    const { database, inUseMs, maxWaitMs, sleep } = this.options
-    const until = performance.now() + maxWaitMs
+  /** Answers whether it succeeded. */
+  private async attempt(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work()
+      return true
+    } catch (error) {
+      this.report(error)
+      return false
+    }
+  }
+
+  private async waitForOthers(rows: readonly OutboxRow[], until: number): Promise<void> {
+    const { database, inUseMs, sleep } = this.options
     let owed = rows
     while (owed.length > 0) {
       owed = await owedOutboxRows(database, owed, inUseMs)

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bundle } from '../../simulator/bundle.js'
+import { load } from '../../simulator/load.js'
 import { MemoryStore } from '../../src/cache/memory-store.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
 import { createClock } from '../helpers/clock.js'
@@ -20,3 +22,8 @@ describeStoreContract(
   },
   { skip: noRedis },
 )
+
+describeStoreContract('the Redis of the simulator', async () => {
+  const { createStoreSubject } = load(await bundle())
+  return { ...createStoreSubject(redisOptions('redis://simulated')), stop: async () => {} }
+})

@@ -1,0 +1,35 @@
+import process from 'node:process'
+import { killMutants } from './kill-mutants.js'
+import { type Options, readOptions, usage } from './options.js'
+import { replay } from './replay.js'
+import { runSchedules, runSmallWorld } from './schedules.js'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  let options: Options
+  try {
+    options = readOptions(args)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return 1
+  }
+  if (options.help) {
+    console.log(usage)
+    return 0
+  }
+  const replayed = { ...options, ...(options.smallWorld && { profiles: 'small world' as const }) }
+  if (options.replay !== undefined) return (await replay(options.replay, replayed, console.log)) ? 1 : 0
+
+  let hasPassed = true
+  if (options.schedules > 0) {
+    const run = options.smallWorld ? runSmallWorld : runSchedules
+    const [first] = await run(options, console.log)
+    if (first) {
+      hasPassed = false
+      await replay(first.seed, replayed, console.log)
+    }
+  }
+  if (options.mutants) hasPassed = (await killMutants(options, console.log)) && hasPassed
+  return hasPassed ? 0 : 1
+}

@@ -1,0 +1,41 @@
+import type * as real from '../../src/database/cache-stores.js'
+import type { SimulatedDatabase } from './database.js'
+import type { PostgresServer } from './postgres-server.js'
+
+/** In the place of src/database/cache-stores.ts; the same contract is run against both. */
+
+export const findCacheStore: typeof real.findCacheStore = (database, name) => {
+  return run(database, (server) => {
+    const known = server.cacheStores.get(name)
+    return known ? { registration: known.registration, wasUsed: known.inUseAt !== null } : null
+  })
+}
+
+export const registerCacheStore: typeof real.registerCacheStore = (database, { name, namespaces }) => {
+  return run(database, (server) => (server.cacheStores.has(name) ? null : server.register(name, namespaces)))
+}
+
+export const reportCacheStoreInUse: typeof real.reportCacheStoreInUse = (database, registration) => {
+  return run(database, (server) => {
+    const known = [...server.cacheStores.values()].find((store) => store.registration === registration)
+    if (known) known.inUseAt = server.now
+    return known !== undefined
+  })
+}
+
+export const unregisterCacheStore: typeof real.unregisterCacheStore = (database, registration) => {
+  return run(database, (server) => {
+    for (const [name, store] of server.cacheStores) if (store.registration === registration) server.unregister(name)
+  })
+}
+
+export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (database, unusedMs) => {
+  return run(database, (server) => {
+    for (const [name, { inUseAt, registeredAt }] of server.cacheStores)
+      if (Math.max(inUseAt ?? 0, registeredAt) < server.now - unusedMs) server.unregister(name)
+  })
+}
+
+function run<T>(database: unknown, work: (server: PostgresServer) => T): Promise<T> {
+  return (database as SimulatedDatabase).run<T>((server, _, reply) => reply(work(server)))
+}

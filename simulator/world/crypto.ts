@@ -1,0 +1,9 @@
+import { simulatedRandom } from './globals.js'
+
+/** In the place of node:crypto */
+export { createHash } from 'node:crypto'
+
+export function randomUUID(): string {
+  const digits = Array.from({ length: 32 }, () => Math.floor(16 * simulatedRandom()).toString(16)).join('')
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}

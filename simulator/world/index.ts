@@ -1,0 +1,7 @@
+export { createOutboxSubject, createStoreSubject } from './contract.js'
+export { planOf } from './plan.js'
+export { runPlan } from './run.js'
+export { planAt, runTask, serve } from './serve.js'
+export { shrink } from './shrink.js'
+export { smallWorld } from './small-world.js'
+export { story } from './story.js'

@@ -1,0 +1,161 @@
+import type * as real from '../../src/database/outbox.js'
+import type { SimulatedDatabase, SimulatedTransaction } from './database.js'
+import type { PostgresServer, Session, StoredOutboxRow } from './postgres-server.js'
+import { simulation } from './simulation.js'
+import { parseSnapshot } from './snapshots.js'
+
+/** In the place of src/database/outbox.ts, statement by statement; the same contract is run against both. */
+
+export const ownOutboxRows: typeof real.ownOutboxRows = async (transaction) => {
+  const rows = await run(transaction, (server, session) =>
+    server
+      .outboxRows(session.transaction)
+      .filter((row) => row.transaction === session.transaction)
+      .map((row) => agedRow(row, server.now)),
+  )
+  return rows.map(withTime)
+}
+
+export const claimOutboxRows: typeof real.claimOutboxRows = async (database, { store, namespaces, after, limit, claimMs }) => {
+  const rows = await run(database, (server) => {
+    const isFree = ({ claim }: StoredOutboxRow) => claim?.by !== store || claim.until <= server.now
+    const claimed = server
+      .outboxRows(null)
+      .filter((row) => row.id > after && row.dueAt <= server.now && isOwed(row, store, namespaces) && isFree(row))
+      .sort((a, b) => b.id - a.id)
+      .slice(0, limit)
+    for (const row of claimed) row.claim = { by: store, until: server.now + claimMs }
+    return claimed.map((row) => agedRow(row, server.now))
+  })
+  return rows.map(withTime)
+}
+
+export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database, store, rows) => {
+  const gone = await deleteDelivered(database, store, rows)
+  const owed = rows.filter(({ id }) => !gone.has(id))
+  if (owed.length === 0) return []
+  await run(database, (server) => {
+    for (const row of find(server, owed)) {
+      if (row.deliveredTo.includes(store)) continue
+      row.deliveredTo = [...row.deliveredTo, store]
+      row.dueAt = Math.min(row.dueAt, server.now)
+    }
+  })
+  const goneSince = await deleteDelivered(database, store, owed)
+  await wakeOutboxListeners(database)
+  return owed.filter(({ id }) => !goneSince.has(id))
+}
+
+export const makeOutboxRowsDue: typeof real.makeOutboxRowsDue = async (database, rows) => {
+  await run(database, (server) => {
+    for (const row of find(server, rows)) row.dueAt = Math.min(row.dueAt, server.now)
+  })
+  await wakeOutboxListeners(database)
+}
+
+export const owedOutboxRows: typeof real.owedOutboxRows = async (database, rows, inUseMs) => {
+  const owed = await run(database, (server) => {
+    return new Set(
+      find(server, rows)
+        .filter((row) => isOwedInUse(server, row, inUseMs))
+        .map(({ id }) => id),
+    )
+  })
+  return rows.filter(({ id }) => owed.has(id))
+}
+
+export const deleteDeliveredOutboxRows: typeof real.deleteDeliveredOutboxRows = async (database, limit) => {
+  await run(database, (server) => {
+    const delivered = server
+      .outboxRows(null)
+      .filter((row) => row.dueAt <= server.now && server.owedStores(row.namespace, row.deliveredTo).length === 0)
+    server.deleteOutboxRows(new Set(delivered.slice(0, limit).map(({ id }) => id)))
+  })
+}
+
+export const readOutbox: typeof real.readOutbox = async (database, { store, namespaces, maxRows }) => {
+  const { changes, ...content } = await run(database, (server) => {
+    const owed = server.outboxRows(null).filter((row) => isOwed(row, store, namespaces))
+    const changes = new Map<string, Aged<real.OutboxChange>>()
+    for (const row of owed) {
+      const isWhole = owed.filter(({ namespace }) => namespace === row.namespace).length > maxRows
+      const { id: _, ...change } = agedRow(isWhole ? { ...row, entry: null, list: null } : row, server.now)
+      const name = JSON.stringify([change.namespace, change.entry, change.list])
+      changes.set(name, { ...change, ageMs: Math.max(change.ageMs, changes.get(name)?.ageMs ?? 0) })
+    }
+    const lastId = Math.max(0, ...owed.map(({ id }) => id))
+    return { changes: [...changes.values()], snapshot: owed.length > 0 ? server.snapshot() : '', lastId }
+  })
+  return { ...content, changes: changes.map(withTime) }
+}
+
+export const confirmOutboxRowsIn: typeof real.confirmOutboxRowsIn = (database, { store, namespaces, snapshot, limit }) => {
+  const { isVisible } = parseSnapshot(snapshot)
+  return run(database, (server) => {
+    const confirmed = server
+      .outboxRows(null)
+      .filter((row) => isOwed(row, store, namespaces) && isVisible(row.transaction.xid))
+      .slice(0, limit)
+    for (const row of confirmed) row.deliveredTo = [...row.deliveredTo, store]
+    const gone = confirmed.filter((row) => server.owedStores(row.namespace, row.deliveredTo).length === 0)
+    server.deleteOutboxRows(new Set(gone.map(({ id }) => id)))
+    return confirmed.length
+  })
+}
+
+export const oldestOutboxRow: typeof real.oldestOutboxRow = async (database, namespaces) => {
+  const row = await run(database, (server) => {
+    const oldest = server.outboxRows(null).find(({ namespace }) => namespaces.includes(namespace))
+    return oldest && agedRow(oldest, server.now)
+  })
+  return row && withTime(row).writtenAt
+}
+
+export const listenToOutbox: typeof real.listenToOutbox = async (database, wake) => {
+  const { unlisten } = await (database as unknown as SimulatedDatabase).listen('cache_outbox', wake, wake)
+  return { stop: unlisten }
+}
+
+/** Whether a store that was reported in use within the last `inUseMs` has not confirmed it */
+export function isOwedInUse(server: PostgresServer, { namespace, deliveredTo }: StoredOutboxRow, inUseMs: number): boolean {
+  return server.owedStores(namespace, deliveredTo).some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
+}
+
+async function deleteDelivered(database: unknown, store: string, rows: readonly real.OutboxRow[]): Promise<ReadonlySet<number>> {
+  return run(database, (server) => {
+    const delivered = find(server, rows).filter(
+      ({ namespace, deliveredTo }) => server.owedStores(namespace, [...deliveredTo, store]).length === 0,
+    )
+    const gone = new Set(delivered.map(({ id }) => id))
+    server.deleteOutboxRows(gone)
+    return gone
+  })
+}
+
+function wakeOutboxListeners(database: unknown): Promise<void> {
+  return run(database, (server) => server.notify('cache_outbox'))
+}
+
+function find(server: PostgresServer, rows: readonly real.OutboxRow[]): StoredOutboxRow[] {
+  const ids = new Set(rows.map(({ id }) => id))
+  return server.outboxRows(null).filter(({ id }) => ids.has(id))
+}
+
+function isOwed({ namespace, deliveredTo }: StoredOutboxRow, store: string, namespaces: readonly string[]): boolean {
+  return namespaces.includes(namespace) && !deliveredTo.includes(store)
+}
+
+type Aged<Change extends { writtenAt: number }> = Omit<Change, 'writtenAt'> & { ageMs: number }
+
+function agedRow({ id, namespace, entry, list, writtenAt }: StoredOutboxRow, now: number): Aged<real.OutboxRow> {
+  return { id, namespace, entry, list, ageMs: now - writtenAt }
+}
+
+function withTime<Row extends { ageMs: number }>({ ageMs, ...row }: Row): Omit<Row, 'ageMs'> & { writtenAt: number } {
+  return { ...row, writtenAt: simulation().now - ageMs }
+}
+
+function run<T>(queryable: unknown, work: (server: PostgresServer, session: Session) => T): Promise<T> {
+  const database = queryable as SimulatedTransaction | SimulatedDatabase
+  return database.run<T>((server, session, reply) => reply(work(server, session)))
+}

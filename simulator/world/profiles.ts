@@ -1,0 +1,17 @@
+/** Kinds of schedules: what breaks in them. A seed has one of them, in turn. */
+export const profileNames = [
+  ...([
+    'calm',
+    'connections',
+    'redis server',
+    'failover',
+    'split',
+    'processes',
+    'postgres',
+    'locked row',
+    'mixed',
+    'pairs',
+  ] as const),
+  ...(['two memories', 'two prefixes'] as const),
+] as const
+export type ProfileName = (typeof profileNames)[number]

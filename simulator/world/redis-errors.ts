@@ -1,0 +1,4 @@
+/** An error that the server answered with */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError'
+}

@@ -1,0 +1,9 @@
+import { simulation } from './simulation.js'
+
+/** In the place of node:timers/promises */
+export function setTimeout<T>(delayMs = 1, value?: T): Promise<T | undefined> {
+  const { current } = simulation()
+  return new Promise((resolve) => {
+    simulation().schedule(Math.max(1, delayMs), current, 'timer', () => resolve(value))
+  })
+}
