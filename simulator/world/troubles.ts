@@ -7,6 +7,11 @@ export function troublesOf({ faults, prefixes, backend }: Pick<Plan, 'faults' | 
   const cutOff = prefixes.map((_, process) =>
     faults.flatMap((fault) => (fault.kind === 'postgres unreachable' ? impairment(fault, process) : [])),
   )
+  // Then those that are whole deliver nothing either, or find out that they cannot; what is left is who goes on after it.
+  const serverAway = faults.filter(
+    ({ kind }) => kind === 'redis hung' || kind === 'redis restarted' || kind === 'redis read-only',
+  )
+  const ofServer = serverAway.map(({ at, forMs }) => ({ from: at, to: at + forMs + 1_000 }))
   // Where an address led two ways, each process may be the only one at its server.
   const isAlone = backend === 'memory' || faults.some(({ kind }) => kind === 'redis split' || kind === 'redis failed over')
   const others = prefixes.map((prefix, process) =>
@@ -14,7 +19,9 @@ export function troublesOf({ faults, prefixes, backend }: Pick<Plan, 'faults' | 
   )
   return {
     faults: faults.map(({ at, forMs }) => ({ from: at, to: at + forMs })),
-    undelivered: others.map((its, process) => [...its, impaired[process] ?? []].reduce(overlaps)),
+    undelivered: others.map((its, process) =>
+      [...its.map((intervals) => [...intervals, ...ofServer]), impaired[process] ?? []].reduce(overlaps),
+    ),
     excused: others.map((its, process) => [...its, cutOff[process] ?? []].reduce(overlaps)),
   }
 }
