@@ -130,6 +130,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (isSame) server',
     replace: "if (isSame || key !== '') server",
     profiles: ['connections', 'pairs'],
+    seed: 380,
   },
   {
     name: 'acknowledged-after-applied',
@@ -168,11 +169,11 @@ export const mutants: readonly Mutant[] = [
     seed: 1409,
   },
   {
-    name: 'confirmed-by-the-trusted-store',
+    name: 'confirmed-in-the-same-epoch',
     file: 'src/invalidation/relay.ts',
-    find: 'if (registration !== undefined && this.options.cache.registration === registration)',
-    replace: 'if (registration !== undefined)',
-    profiles: ['failover', 'split'],
+    find: '(await this.invalidate(changes)) && this.options.cache.epoch === epoch',
+    replace: '(await this.invalidate(changes)) && epoch >= 0',
+    profiles: ['failover', 'split', 'connections'],
   },
   {
     name: 'claims-passed-over-in-catch-up',
@@ -211,6 +212,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/redis-watch.ts',
     find: 'const isHeard = question.lastNumber <= number && number <= this.lastNumber',
     replace: 'const isHeard = true',
+    seed: 332,
   },
   {
     name: 'near-staleness',
@@ -238,14 +240,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/cache/cache.ts',
     find: '    this.near?.remove(keys)\n',
     replace: '',
-  },
-  {
-    name: 'second-forget-after-removal',
-    file: 'src/cache/cache.ts',
-    find: `    // Once more: what began during the removal may have seen either.
-    this.forget(keys)`,
-    replace: '',
-    profiles: ['calm'],
   },
   {
     name: 'removal-before-telling',
