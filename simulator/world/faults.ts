@@ -245,7 +245,7 @@ export const faultKinds: FaultKinds = {
       if (!servers) return undefined
       const [before, after] = servers
       if (old === 'dead') before.crash()
-      if (old === 'replica') before.replicate(after, () => world.replicaLag(), fullSyncMs)
+      if (old === 'replica') before.replicate(after, () => world.replicaLag(), fullSyncMs(leave))
       leaveServer(world, before, leave)
       return () => {
         world.failedOver()
@@ -274,7 +274,7 @@ export const faultKinds: FaultKinds = {
       return () => {
         world.failedOver()
         before.needsReplica = false
-        before.replicate(after, () => world.replicaLag(), fullSyncMs)
+        before.replicate(after, () => world.replicaLag(), fullSyncMs(leave))
         world.route(process, after)
         leaveServer(world, before, leave)
       }
@@ -346,7 +346,10 @@ function leaveServer(world: FaultTarget, server: RedisServer, which: Leave): voi
 }
 
 /** A server that becomes a replica loads what its master holds once that has saved it. */
-const fullSyncMs = 250
+function fullSyncMs(leave: Leave): number {
+  // Long enough for heartbeats to see, where connections stay open
+  return leave === 'all' ? 20 : 250
+}
 
 function times({ at, forMs }: Shape): Times {
   return { at, forMs }

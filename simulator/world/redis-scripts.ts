@@ -73,7 +73,6 @@ export const scripts = {
       server.removeFields(membersKey, [id])
     } else {
       server.setField(membersKey, id, Math.floor(server.now) + Number(leaseMs))
-      server.expire(membersKey, 60_000)
     }
     const number = textOf(server, numberKey)
     if (markerKey !== undefined && registration !== '' && server.get(markerKey) === null)

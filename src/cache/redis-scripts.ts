@@ -88,7 +88,8 @@ end`
 /**
  * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. A marker
  * that was evicted or flushed is put back: what it stood beside went with it, or is as right as before. The script always writes, which a
- * replica refuses: a master that became one is noticed. On a full server nobody becomes a member, or uses its near store.
+ * replica refuses: a master that became one is noticed. The list of members does not expire, since a full server with a volatile policy would
+ * evict it before all else. On a full server without a policy nobody becomes a member, or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
@@ -96,7 +97,6 @@ if ARGV[2] == '' then
   redis.call('HDEL', KEYS[2], ARGV[1])
 else
   redis.call('HSET', KEYS[2], ARGV[1], now + ARGV[2])
-  redis.call('PEXPIRE', KEYS[2], 60000)
 end
 local number = redis.pcall('GET', KEYS[1])
 if KEYS[3] and ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[3], 'NX') end
