@@ -21,7 +21,7 @@ export interface ChangeSource {
   unregister(registration: string): Promise<void>
 }
 
-export interface Registered {
+interface Registered {
   registration: string
   /** Whether it was ever reported in use; until then it may still hold what it held before it was registered. */
   wasUsed: boolean
