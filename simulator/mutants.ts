@@ -39,6 +39,7 @@ export const mutants: readonly Mutant[] = [
         this.trust.distrust()
       },`,
     replace: '      lost: () => this.forgetAll(),',
+    seed: 400,
   },
   {
     name: 'doubt-after-unconfirmed-removal',
@@ -152,6 +153,7 @@ export const mutants: readonly Mutant[] = [
     find: "const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`",
     replace: 'const name = runId',
     profiles: ['failover', 'split'],
+    seed: 462,
   },
   {
     name: 'stores-of-others-waited-for',
