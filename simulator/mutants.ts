@@ -132,6 +132,14 @@ export const mutants: readonly Mutant[] = [
     seed: 380,
   },
   {
+    name: 'replication-id',
+    file: 'src/cache/redis-store.ts',
+    find: "const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`",
+    replace: 'const name = runId',
+    profiles: ['failover', 'split'],
+    seed: 462,
+  },
+  {
     name: 'stores-of-others-waited-for',
     file: 'src/invalidation/relay.ts',
     find: 'this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)',

@@ -163,7 +163,7 @@ export class ApiProcess {
     return written
   }
 
-  /** Reads whatever it is told of, as a subscriber's answer does; when a stream ends, it subscribes again and reads all. */
+  /** Reads whatever it is told of, as a subscriber's answer does; when a stream ends, or a read fails, it subscribes again and reads all. */
   async subscribe(keys: readonly string[]): Promise<void> {
     const { judge } = this.world
     for (;;) {
@@ -180,11 +180,12 @@ export class ApiProcess {
   }
 
   private async readTold(key: string): Promise<void> {
-    const version = await this.cache
-      .getOrFetch<Row, EntryId>(this.namespaceOf(key), entryOf(key), (ids) => this.fetch(ids.map((id) => [id, key])))
-      .catch(() => undefined)
-    this.count(this.namespaceOf(key), 1)
-    if (version !== undefined) this.world.judge.told(this.process.name, key, version?.version ?? null)
+    const namespace = this.namespaceOf(key)
+    this.count(namespace, 1)
+    const row = await this.cache.getOrFetch<Row, EntryId>(namespace, entryOf(key), (ids) =>
+      this.fetch(ids.map((id) => [id, key])),
+    )
+    this.world.judge.told(this.process.name, key, row?.version ?? null)
   }
 
   private async fetch(wanted: readonly (readonly [EntryId, string])[]): Promise<Map<EntryId, Row>> {

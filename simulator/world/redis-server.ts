@@ -97,6 +97,7 @@ export class RedisServer implements Server {
   }
 
   start(data: ReadonlyMap<string, Held>): void {
+    if (this.isListening) return
     this.incarnation += 1
     this.runId = `${this.name}-${this.incarnation}`
     this.startedAt = this.options.simulation.now
@@ -147,7 +148,7 @@ export class RedisServer implements Server {
   evict(count: number): void {
     for (let left = count; left > 0 && this.data.size > 0; left -= 1) {
       // As policies that the documentation recommends: what is used ten times a second, or does not expire, stays.
-      const keys = [...this.data.keys()].filter((key) => !key.includes(':members'))
+      const keys = [...this.data.keys()].filter((key) => !/:members$|^\{[^}]*removals\}$/.test(key))
       if (keys.length === 0) return
       const key = this.options.random.pick(keys)
       this.data.delete(key)
