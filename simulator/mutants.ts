@@ -134,8 +134,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'replication-id',
     file: 'src/cache/redis-store.ts',
-    find: "const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`",
-    replace: 'const name = runId',
+    find: "infoField(replication, 'master_replid') ?? ''",
+    replace: "''",
     profiles: ['failover', 'split'],
     seed: 462,
   },
