@@ -366,7 +366,8 @@ function createClient({ target, commandTimeoutMs }: RedisStoreOptions): Scripted
 
 /** No timers of ioredis: they end what waits for an answer that already lies in the socket, when the process itself was stalled. */
 function endSilentConnections(client: Redis, commandTimeoutMs: number): void {
-  client.on('connect', () => endWhenSilent(client.stream, silentCommands * commandTimeoutMs))
+  // The handshake has been sent by then.
+  client.on('connect', () => endWhenSilent(client.stream, silentCommands * commandTimeoutMs, performance.now()))
 }
 
 function createUnscripted(target: RedisTarget, commandTimeoutMs: number): Redis | Cluster {

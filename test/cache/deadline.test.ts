@@ -69,11 +69,11 @@ describe('a deadline', () => {
 })
 
 describe('a connection that is ended when it is silent', () => {
-  async function open(silenceMs: number): Promise<Socket> {
+  async function open(silenceMs: number, askedAt?: number): Promise<Socket> {
     const { remotePort } = socket
     const watched = connect(remotePort as number, '127.0.0.1')
     await once(watched, 'connect')
-    endWhenSilent(watched, silenceMs)
+    endWhenSilent(watched, silenceMs, askedAt)
     return watched
   }
 
@@ -87,6 +87,12 @@ describe('a connection that is ended when it is silent', () => {
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(watched.destroyed).toBe(false)
     watched.destroy()
+  })
+
+  test('ends without an answer to what was sent before it was watched', async () => {
+    const watched = await open(300, performance.now())
+    const [error] = await once(watched, 'error')
+    expect(error).toMatchObject({ code: 'ETIMEDOUT' })
   })
 
   test('ends without an answer, with an error', async () => {
