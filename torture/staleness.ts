@@ -38,8 +38,8 @@ export class Staleness {
       this.note(ageMs, faults.length + stalls.length > 0, what)
       const promptMs = this.ledger.age(cell, seen, from, 'prompt mutation')
       const slowMs = this.ledger.age(cell, seen, from, 'slow mutation')
-      if (promptMs !== null) this.noteMutation(promptMs, what)
-      else if (slowMs !== null && faults.length + stalls.length === 0) this.noteMutation(slowMs, what)
+      if (promptMs !== null) this.noteMutation(promptMs, `${what}, answered promptly`)
+      else if (slowMs !== null && faults.length + stalls.length === 0) this.noteMutation(slowMs, `${what}, answered after it had waited`)
       else if (slowMs !== null) this.summary.olderThanSlowMutation += 1
     }
   }
