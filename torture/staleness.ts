@@ -39,7 +39,8 @@ export class Staleness {
       const promptMs = this.ledger.age(cell, seen, from, 'prompt mutation')
       const slowMs = this.ledger.age(cell, seen, from, 'slow mutation')
       if (promptMs !== null) this.noteMutation(promptMs, `${what}, answered promptly`)
-      else if (slowMs !== null && faults.length + stalls.length === 0) this.noteMutation(slowMs, `${what}, answered after it had waited`)
+      else if (slowMs !== null && faults.length + stalls.length === 0)
+        this.noteMutation(slowMs, `${what}, answered after it had waited`)
       else if (slowMs !== null) this.summary.olderThanSlowMutation += 1
     }
   }
