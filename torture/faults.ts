@@ -65,7 +65,7 @@ function weightsFor(store: Options['store']): Record<string, number> {
 
 /** A server that is a replica at the moment, or loads what its master has sent, lets nobody change its entries. */
 function ignoreRefusal(error: Error): void {
-  if (!/^(READONLY|LOADING|MASTERDOWN)/.test(error.message)) throw error
+  if (!/^(READONLY|EXECABORT|LOADING|MASTERDOWN)/.test(error.message)) throw error
 }
 
 const faultPatienceMs = 30_000
