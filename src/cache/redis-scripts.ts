@@ -68,7 +68,7 @@ ${serverNow}
 local answer = {tostring(number)}
 local members = redis.pcall('HGETALL', KEYS[2])
 for i = 1, members.err and 0 or #members, 2 do
-  local left = tonumber(members[i + 1]) - now
+  local left = (tonumber(members[i + 1]) or 0) - now
   if left > 0 then
     answer[#answer + 1] = members[i]
     answer[#answer + 1] = left
@@ -87,20 +87,24 @@ end`
 
 /**
  * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. A marker
- * that was evicted or flushed is put back: what it stood beside went with it, or is as right as before. The script always writes, which a
+ * that was evicted, flushed or overwritten by something that is no text is put back: what it stood beside went with it, or is as right as before. The script always writes, which a
  * replica refuses: a master that became one is noticed. The list of members does not expire, since a full server with a volatile policy would
  * evict it before all else. On a full server without a policy nobody becomes a member, or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
+if redis.call('TYPE', KEYS[2]).ok ~= 'hash' then redis.call('DEL', KEYS[2]) end
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[2], ARGV[1])
 else
   redis.call('HSET', KEYS[2], ARGV[1], now + ARGV[2])
 end
 local number = redis.pcall('GET', KEYS[1])
-if KEYS[3] and ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[3], 'NX') end
 local marker = KEYS[3] and redis.pcall('GET', KEYS[3])
+if KEYS[3] and ARGV[3] ~= '' and type(marker) ~= 'string' then
+  redis.call('SET', KEYS[3], ARGV[3])
+  marker = ARGV[3]
+end
 return {type(number) == 'string' and number or false, type(marker) == 'string' and marker or false}`
 
 /** What a bucket holds, and when, by the clock of the server; one that has run dry is forgotten. */

@@ -74,6 +74,23 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     recording.stop()
   })
 
+  test.each(['a list', 'fields that are no leases'])(
+    '%s in the place of the members, the marker or the last number heals',
+    async (what) => {
+      const cache = await createCache()
+      await cache.getOrFetch(things, 'a', fetchOf('A'))
+      await readUntilNear(cache, 'a')
+      for (const key of [...(await redis.client.keys('*:registration:*')), '{test:removals}:members', '{test:removals}']) {
+        await redis.client.del(key)
+        if (what === 'a list') await redis.client.rpush(key, 'not', 'ours')
+        else await redis.client.hset(key, 'not', 'ours')
+        await until(async () => (await cache.invalidate(things, { ids: ['b'] })) && cache.trusted)
+        await cache.getOrFetch(things, 'a', fetchOf('A'))
+        await readUntilNear(cache, 'a')
+      }
+    },
+  )
+
   test.each(['entry', 'namespace', 'list'])('an invalidation of the %s by another process reaches it', async (what) => {
     const [reader, writer] = [await createCache(), await createCache()]
     const id: ListEntryId = { list: 'l', parameters: { page: 1 } }
