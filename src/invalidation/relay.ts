@@ -42,6 +42,7 @@ export class Relay {
   private readonly names: readonly string[]
   private listener: { stop: () => Promise<void> } | undefined
   private timers: NodeJS.Timeout[] = []
+  private tidying: Promise<void> | undefined
   private draining: Promise<void> | undefined
   private wanted = false
   private lastReport = ''
@@ -60,7 +61,7 @@ export class Relay {
 
   async start(): Promise<void> {
     this.listener = await listenToOutbox(this.options.database, () => this.wake())
-    this.timers = [setInterval(() => this.wake(), this.options.intervalMs), setInterval(() => void this.tidy(), tidyMs)]
+    this.timers = [setInterval(() => this.wake(), this.options.intervalMs), setInterval(() => this.tidyOnce(), tidyMs)]
     for (const timer of this.timers) timer.unref()
   }
 
@@ -222,6 +223,13 @@ export class Relay {
 
   private reader(registration: string) {
     return { store: registration, namespaces: this.names }
+  }
+
+  /** One that waits for a lock is not joined by the next. */
+  private tidyOnce(): void {
+    this.tidying ??= this.tidy().finally(() => {
+      this.tidying = undefined
+    })
   }
 
   /** What no store in use is owed goes, and so do stores that nobody uses. */
