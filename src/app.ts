@@ -165,20 +165,15 @@ interface Starting {
 async function startStores({ config, logger, started, observers, tracing }: Starting) {
   const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
   await prepareDatabase(config, logger, databaseUrl)
-  const connection = connect({
+  const pool = {
     ...connectionOptions(config, databaseUrl),
     silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
     ...(observers.onStatement && { onStatement: observers.onStatement }),
-  })
+  }
+  const connection = connect(pool)
   started.push(() => connection.end({ timeout: 3 }))
-  const feed = connect({
-    ...connectionOptions(config, databaseUrl),
-    maxConnections: feedConnections,
-    // Rows that come back after a crash of the server are delivered once more.
-    mayLoseCommits: true,
-    silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
-    ...(observers.onStatement && { onStatement: observers.onStatement }),
-  })
+  // Rows that come back after a crash of the server are delivered once more.
+  const feed = connect({ ...pool, maxConnections: feedConnections, mayLoseCommits: true })
   started.push(() => feed.end({ timeout: 3 }))
 
   const { wrapStore = (its: CacheStore) => its } = observers

@@ -202,16 +202,16 @@ export class Relay {
 
   /** While one statement confirms, the rows of all mutations that end meanwhile wait for the next one. Gives those owed to other stores. */
   private async confirmWithOthers(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
-    const { confirmation = this.nextConfirmation(registration) } = this
-    // The store was registered anew since that was begun.
-    if (confirmation.registration !== registration) return this.nextConfirmation(registration, rows).owed
+    // The store may have been registered anew since the next one was begun.
+    const isOfStore = this.confirmation?.registration === registration
+    const confirmation = (isOfStore && this.confirmation) || this.nextConfirmation(registration)
     confirmation.rows.push(...rows)
     const owed = new Set((await confirmation.owed).map(({ id }) => id))
     return rows.filter(({ id }) => owed.has(id))
   }
 
-  private nextConfirmation(registration: string, first: readonly OutboxRow[] = []): Confirmation {
-    const rows = [...first]
+  private nextConfirmation(registration: string): Confirmation {
+    const rows: OutboxRow[] = []
     const owed = this.lastConfirmation.then(() => {
       if (this.confirmation?.rows === rows) this.confirmation = undefined
       return confirmOutboxRows(this.options.database, registration, rows)
