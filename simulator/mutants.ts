@@ -118,6 +118,13 @@ export const mutants: readonly Mutant[] = [
     seed: 375,
   },
   {
+    name: 'lost-members',
+    file: 'simulator/world/redis-scripts.ts',
+    find: "if (leaseMs === '' ||",
+    profiles: ['redis server', 'pairs'],
+    replace: "if (leaseMs !== '?' ||",
+  },
+  {
     name: 'acknowledged-after-applied',
     file: 'src/cache/redis-watch.ts',
     find: '    this.watcher.removed(keys)\n',

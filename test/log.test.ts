@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../tools/free-port.js'
 import { type Built, ready, runBuilt } from './helpers/built.js'
 import { startCollector } from './helpers/collector.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
-import { freePort, noRedis, startRedis, type TestRedis } from './helpers/redis.js'
+import { noRedis, startRedis, type TestRedis } from './helpers/redis.js'
 import { until } from './helpers/until.js'
 
 function linesOf({ output }: Built): Record<string, unknown>[] {

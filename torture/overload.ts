@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { freePort } from './free-port.js'
+import { freePort } from '../tools/free-port.js'
 import { wholeNumber } from './options.js'
 import { type Phase, runPhase } from './overload/phase.js'
 import { findings, overloadTable } from './overload/report.js'

@@ -5,7 +5,7 @@ import { connect, type Database } from '../src/database/connection.js'
 import { loadDemoDataOnce } from '../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
 import { migrate } from '../src/database/migrate.js'
-import { freePort } from './free-port.js'
+import { freePort } from '../tools/free-port.js'
 import { RedisServer } from './redis-server.js'
 
 export interface ScratchShop {

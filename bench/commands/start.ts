@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../../torture/free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import { Child } from '../harness/child.js'
 import { Client } from '../harness/client.js'
 import { buildProject, readStartScript, root } from '../harness/prepare.js'

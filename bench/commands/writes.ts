@@ -1,5 +1,5 @@
 import { Agent } from 'node:http'
-import { freePort } from '../../torture/free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import { post } from '../../torture/post.js'
 import { openScratchShop, type ScratchShop } from '../../torture/scratch-shop.js'
 import { ServedProcess } from '../../torture/served-process.js'

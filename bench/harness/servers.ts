@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { freePort } from '../../torture/free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import { Child } from './child.js'
 import { builtServers, readStartScript } from './prepare.js'
 import { type ServerName, serverNames } from './server-names.js'

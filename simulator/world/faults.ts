@@ -55,6 +55,8 @@ export type Fault = Times &
     | { kind: 'redis hung' }
     | { kind: 'redis restarted'; data: 'none' | 'as it was' | 'older'; olderByMs: number }
     | { kind: 'redis evicted'; count: number }
+    /** The list of those who keep values near themselves is lost, again and again. */
+    | { kind: 'members lost'; everyMs: number }
     | { kind: 'redis full' }
     /** It is a replica for a while, with the same connections. */
     | { kind: 'redis read-only' }
@@ -200,6 +202,14 @@ export const faultKinds: FaultKinds = {
     create: (random, shape) => ({ ...times(shape), kind: 'redis evicted', count: random.between(1, 6) }),
     begin(world, { count }) {
       world.redis.evict(count)
+      return undefined
+    },
+    settleMs: 0,
+  },
+  'members lost': {
+    create: (random, shape) => ({ ...times(shape), kind: 'members lost', everyMs: random.pick([20, 90, 400]) }),
+    begin(world, { everyMs, forMs }) {
+      for (let afterMs = 0; afterMs < forMs; afterMs += everyMs) world.after(afterMs, () => world.redis.loseMembers())
       return undefined
     },
     settleMs: 0,

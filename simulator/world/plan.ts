@@ -130,6 +130,7 @@ const ofConnections: FaultKind[] = [
 ]
 const ofServer: FaultKind[] = [
   ...(['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full', 'redis read-only'] as const),
+  'members lost',
 ]
 const ofProcesses: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
 const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable']
@@ -144,7 +145,7 @@ const faultsOf: Record<ProfileName, FaultKind[]> = {
   postgres: ofPostgres,
   'locked row': ['row locked'],
   mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'row locked', 'redis failed over'],
-  pairs: [...ofConnections, 'process stopped', 'redis hung'],
+  pairs: [...ofConnections, 'process stopped', 'redis hung', 'members lost'],
   'two memories': [...ofProcesses, ...ofPostgres],
   'two prefixes': [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
 }

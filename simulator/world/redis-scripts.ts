@@ -1,4 +1,5 @@
 import { leaseMark } from '../../src/cache/entry.js'
+import { lostMembers } from '../../src/cache/redis-scripts.js'
 import { ReplyError } from './redis-errors.js'
 
 /** What a script does with the server */
@@ -45,13 +46,15 @@ export const scripts = {
 
   publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): (string | number)[] {
     const [, numberKey, membersKey, channel, acknowledgeTo, keys] = its as [number, string, string, string, string, string]
+    const [leaseMs, isMember] = its.slice(6).map(String) as [string, string]
+    noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
     const number = nextNumber(server, numberKey)
     server.publish(channel, `${number}\n${acknowledgeTo}\n${keys}`)
     const now = Math.floor(server.now)
     const answer: (string | number)[] = [String(number)]
     for (const [member, until] of fieldsOf(server, membersKey)) {
       if (until > now) answer.push(member, until - now, String(until))
-      else server.removeFields(membersKey, [member])
+      else if (member !== lostMembers) server.removeFields(membersKey, [member])
     }
     return answer
   },
@@ -59,6 +62,7 @@ export const scripts = {
   forgetMembers(server: ScriptTarget, [, key, ...idsAndLeases]: readonly (string | number)[]): null {
     for (let index = 0; index < idsAndLeases.length; index += 2) {
       const member = String(idsAndLeases[index])
+      if (member === lostMembers) continue
       const isSame = String(fieldsOf(server, String(key)).get(member)) === idsAndLeases[index + 1]
       if (isSame) server.removeFields(String(key), [member])
     }
@@ -68,7 +72,8 @@ export const scripts = {
   heartbeat(server: ScriptTarget, its: readonly (string | number)[]): [number: string | null, marker: string | null] {
     const count = Number(its[0])
     const [numberKey, membersKey, markerKey] = its.slice(1, 1 + count) as [string, string, string?]
-    const [id, leaseMs, registration] = its.slice(1 + count).map(String) as [string, string, string]
+    const [id, leaseMs, registration, isMember] = its.slice(1 + count).map(String) as [string, string, string, string]
+    noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
     if (leaseMs === '') {
       server.removeFields(membersKey, [id])
     } else {
@@ -101,6 +106,22 @@ function isAllowed(state: string, expected: string, held: string | null): boolea
   if (state === 'unleased') return held === null || !held.startsWith(leaseMark)
   if (held === null) return state === 'vacant'
   return expected !== '' && held.startsWith(expected)
+}
+
+function noticeLostMembers(
+  server: ScriptTarget,
+  [numberKey, key]: readonly [string, string],
+  leaseMs: string,
+  isMember: string,
+): void {
+  if (!(server.get(key) instanceof Map)) server.remove([key])
+  if (leaseMs === '' || fieldsOf(server, key).has(lostMembers)) return
+  const isNew = isMember === '' && server.get(numberKey) === null
+  try {
+    server.setField(key, lostMembers, isNew ? 0 : Math.floor(server.now) + Number(leaseMs))
+  } catch (error) {
+    if (!(error instanceof ReplyError)) throw error
+  }
 }
 
 function nextNumber(server: ScriptTarget, key: string): number | '?' {

@@ -147,13 +147,16 @@ export class RedisServer implements Server {
 
   evict(count: number): void {
     for (let left = count; left > 0 && this.data.size > 0; left -= 1) {
-      // As policies that the documentation recommends: what is used ten times a second, or does not expire, stays.
-      const keys = [...this.data.keys()].filter((key) => !/:members$|^\{[^}]*removals\}$/.test(key))
+      const keys = [...this.data.keys()]
       if (keys.length === 0) return
       const key = this.options.random.pick(keys)
       this.data.delete(key)
       this.options.simulation.tell(this.name, () => `evicts ${key}`)
     }
+  }
+
+  loseMembers(): void {
+    for (const key of this.data.keys()) if (key.endsWith(':members')) this.data.delete(key)
   }
 
   get(key: string): RedisValue | null {

@@ -9,7 +9,7 @@ export type ScriptedClient = (Redis | Cluster) & {
     keyCount: 2,
     numberKey: string,
     membersKey: string,
-    ...texts: string[]
+    ...texts: (string | number)[]
   ): Promise<[string, ...(string | number)[]]>
   forgetMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
   heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
@@ -17,6 +17,21 @@ export type ScriptedClient = (Redis | Cluster) & {
 
 const serverNow = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+
+/** In the list of members, for those who were in one that was lost. It acknowledges nothing, and always stays. */
+export const lostMembers = '?'
+
+/**
+ * A list without the mark was lost: evicted, flushed or overwritten. Others may have been in it, and answer from what they keep until their
+ * leases have run out. Only where nothing was ever numbered, and the caller is no member, is the list new.
+ */
+const noticeLostMembers = `
+local function noticeLostMembers(number, list, lease, isMember)
+  if redis.call('TYPE', list).ok ~= 'hash' then redis.call('DEL', list) end
+  if lease == '' or redis.call('HEXISTS', list, '${lostMembers}') == 1 then return end
+  local isNew = isMember == '' and redis.call('EXISTS', number) == 0
+  redis.pcall('HSET', list, '${lostMembers}', isNew and 0 or now + lease)
+end`
 
 /** A key of another type under our name counts as nothing, and is overwritten. */
 export const swapManyScript = `
@@ -57,6 +72,9 @@ end`
  * have to acknowledge, each with the milliseconds that its lease goes on, and when it ends.
  */
 export const publishRemovalScript = `
+${serverNow}
+${noticeLostMembers}
+noticeLostMembers(KEYS[1], KEYS[2], ARGV[4], ARGV[5])
 local number = redis.pcall('INCR', KEYS[1])
 if type(number) == 'table' and not string.find(number.err, 'OOM') then
   redis.call('DEL', KEYS[1])
@@ -64,16 +82,15 @@ if type(number) == 'table' and not string.find(number.err, 'OOM') then
 end
 if type(number) == 'table' then number = '?' end
 redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2] .. '\\n' .. ARGV[3])
-${serverNow}
 local answer = {tostring(number)}
-local members = redis.pcall('HGETALL', KEYS[2])
-for i = 1, members.err and 0 or #members, 2 do
+local members = redis.call('HGETALL', KEYS[2])
+for i = 1, #members, 2 do
   local left = (tonumber(members[i + 1]) or 0) - now
   if left > 0 then
     answer[#answer + 1] = members[i]
     answer[#answer + 1] = left
     answer[#answer + 1] = members[i + 1]
-  else
+  elseif members[i] ~= '${lostMembers}' then
     redis.call('HDEL', KEYS[2], members[i])
   end
 end
@@ -82,7 +99,7 @@ return answer`
 /** Only while it is the lease that ran out: who renewed it meanwhile goes on answering from what it keeps. */
 export const forgetMembersScript = `
 for i = 1, #ARGV, 2 do
-  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+  if ARGV[i] ~= '${lostMembers}' and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
 end`
 
 /**
@@ -93,7 +110,8 @@ end`
  */
 export const heartbeatScript = `
 ${serverNow}
-if redis.call('TYPE', KEYS[2]).ok ~= 'hash' then redis.call('DEL', KEYS[2]) end
+${noticeLostMembers}
+noticeLostMembers(KEYS[1], KEYS[2], ARGV[2], ARGV[4])
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[2], ARGV[1])
 else

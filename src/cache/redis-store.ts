@@ -207,6 +207,7 @@ export class RedisStore implements CacheStore {
             2,
             ...[numberKey(channel), membersKey(channel)],
             ...[channel, `${acknowledgeSign}${watch?.acknowledgeChannel ?? ''}`, keys.join('\n')],
+            ...(watch?.membership ?? ['', '']),
           )
         // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
         if (this.backend === 'redis-cluster') return remove().then(publish)

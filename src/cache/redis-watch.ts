@@ -45,6 +45,12 @@ export class RedisWatch {
     void this.listenAgainAndAgain()
   }
 
+  /** How long members may answer from what they keep, in milliseconds ('' where nothing is kept), and '1' while this is surely one. */
+  get membership(): [leaseMs: number | '', isMember: '1' | ''] {
+    const { subscriber, watcher } = this
+    return [watcher.leaseMs ?? '', subscriber && watcher.now() < subscriber.leasedUntil ? '1' : '']
+  }
+
   /** Where members of this watch acknowledge; undefined while nothing would be heard there. */
   get acknowledgeChannel(): string | undefined {
     return this.subscriber && acknowledgeChannel(this.options.channel, this.id)
@@ -86,7 +92,7 @@ export class RedisWatch {
       if (this.stopped) return
       // A removal may have been missed by what is being read now.
       this.miss()
-      this.subscriber = { client, runId: runId ?? '' }
+      this.subscriber = { client, runId: runId ?? '', leasedUntil: Number.NEGATIVE_INFINITY }
       this.askForLastNumber()
       await ended
     } finally {
@@ -132,12 +138,11 @@ export class RedisWatch {
     if (!subscriber || this.question) return
     const question = { asOf: watcher.now(), lastNumber: this.lastNumber }
     this.question = question
+    const [leaseMs, isMember] = this.membership
     const keys = [numberKey(this.options.channel), membersKey(this.options.channel)]
     // On a cluster the marker may lie on another node.
     if (!this.source.isCluster) keys.push(watcher.markerKey)
-    this.inTime(
-      subscriber.client.heartbeat(keys.length, ...keys, this.id, watcher.leaseMs ?? '', watcher.registration ?? ''),
-    ).then(
+    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember)).then(
       ([number, marker]) => this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question),
       (error) => this.fail(error, question),
     )
@@ -156,6 +161,7 @@ export class RedisWatch {
       this.lastNumber = number
     }
     this.reopenMs = minReopenMs
+    this.subscriber.leasedUntil = question.asOf + (this.watcher.leaseMs ?? 0)
     this.watcher.upToDate(question.asOf, { runId: this.subscriber.runId, marker })
   }
 
@@ -206,6 +212,8 @@ interface Subscriber {
   client: SubscriberClient
   /** Of the server that it listens to */
   runId: string
+  /** Until when it is surely a member there */
+  leasedUntil: number
 }
 
 interface Question {

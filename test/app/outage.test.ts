@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../tools/free-port.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
-import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 const document = '{ order(id: "order_1") { id user { id } products { id } } }'

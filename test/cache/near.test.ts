@@ -6,6 +6,7 @@ import { NearStore } from '../../src/cache/near-store.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
 import { createTokenSource } from '../../src/cache/token.js'
 import { createClock } from '../helpers/clock.js'
+import { startProxy } from '../helpers/proxy.js'
 import { noRedis, redisOptions, startRedis, type TestRedis } from '../helpers/redis.js'
 import { recordRedis } from '../helpers/redis-recording.js'
 import { until } from '../helpers/until.js'
@@ -32,9 +33,9 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
   })
 
   /** What another process would have */
-  async function createCache({ commandTimeoutMs = 60_000, maxStalenessMs = 60_000 } = {}): Promise<Cache> {
+  async function createCache({ commandTimeoutMs = 60_000, maxStalenessMs = 60_000, url = redis.url } = {}): Promise<Cache> {
     const cache = new Cache({
-      store: new RedisStore({ ...redisOptions(redis.url), commandTimeoutMs }),
+      store: new RedisStore({ ...redisOptions(url), commandTimeoutMs }),
       prefix: 'near',
       version: 'v1',
       namespaces: [things, pages],
@@ -74,10 +75,26 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     recording.stop()
   })
 
+  test('where the list of members was lost, a removal waits until nobody can answer from what it kept', async () => {
+    const proxy = await startProxy(Number(new URL(redis.url).port))
+    const reader = await createCache({ maxStalenessMs: 1_000, url: `redis://127.0.0.1:${proxy.port}` })
+    const writer = await createCache({ maxStalenessMs: 1_000 })
+    await reader.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(writer, 'a')
+    await readUntilNear(reader, 'a')
+    // It does not hear of the removal.
+    proxy.freeze()
+    await redis.client.del('{test:removals}:members')
+    await writer.invalidate(things, { ids: ['a'] })
+    const near = reader.readNear(things, 'a')
+    await proxy.stop()
+    expect(near).toBeUndefined()
+  })
+
   test.each(['a list', 'fields that are no leases'])(
     '%s in the place of the members, the marker or the last number heals',
     async (what) => {
-      const cache = await createCache()
+      const cache = await createCache({ maxStalenessMs: 500 })
       await cache.getOrFetch(things, 'a', fetchOf('A'))
       await readUntilNear(cache, 'a')
       for (const key of [...(await redis.client.keys('*:registration:*')), '{test:removals}:members', '{test:removals}']) {

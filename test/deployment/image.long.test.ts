@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { validate } from 'dockerfile-utils'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { variableNames } from '../../src/config.js'
+import { freePort } from '../../tools/free-port.js'
 import { query } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { buildImage, type Image } from '../helpers/image.js'
-import { freePort } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 const dockerfile = await readFile('Dockerfile', 'utf8')

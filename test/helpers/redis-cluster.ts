@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
-import { freePort } from './redis.js'
+import { freePort } from '../../tools/free-port.js'
+import { orEnd } from './redis.js'
 import { until } from './until.js'
 
 /** A real cluster of three masters, each with a replica. */
@@ -54,18 +55,17 @@ export async function startCluster(): Promise<TestCluster> {
 }
 
 async function startNode(folder: string): Promise<Node> {
-  // The port of the cluster's own bus lies 10,000 above.
-  let port = await freePort()
-  while (port > 55_000) port = await freePort()
+  const port = await freePort()
   const options = {
     ...{ port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
-    ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 2000 },
+    // A node that is slow to shake hands is forgotten after this time. It is shorter once the cluster is formed.
+    ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 15_000 },
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   const server = spawn(inject('redisServer') ?? 'redis-server', words, { stdio: 'ignore' })
   const client = new Redis(port, { retryStrategy: () => 20, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
-  return { port, server, client, id: await client.cluster('MYID') }
+  return { port, server, client, id: await orEnd(server, client.cluster('MYID')) }
 }
 
 async function form(nodes: readonly Node[]): Promise<void> {
@@ -79,8 +79,8 @@ async function form(nodes: readonly Node[]): Promise<void> {
     }),
   )
   await Promise.all(nodes.map(({ client }, index) => client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)))
-  const first = nodes[0] as Node
-  for (const { port } of nodes.slice(1)) await first.client.call('CLUSTER', 'MEET', '127.0.0.1', port)
+  for (const [index, { client }] of nodes.entries())
+    await Promise.all(nodes.slice(0, index).map(({ port }) => client.call('CLUSTER', 'MEET', '127.0.0.1', port)))
   const everywhere = async (condition: (info: string) => boolean) =>
     (await Promise.all(nodes.map(({ client }) => client.cluster('INFO')))).every(condition)
   await until(() => everywhere((info) => info.includes(`cluster_known_nodes:${nodes.length}`)))
@@ -91,4 +91,5 @@ async function form(nodes: readonly Node[]): Promise<void> {
   await until(() => everywhere((info) => info.includes('cluster_state:ok')))
   const linked = async ({ client }: Node) => (await client.info('replication')).includes('master_link_status:up')
   await until(async () => (await Promise.all(replicas.map(linked))).every(Boolean))
+  await Promise.all(nodes.map(({ client }) => client.config('SET', 'cluster-node-timeout', 2_000)))
 }

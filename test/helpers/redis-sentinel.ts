@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import type { RedisTarget } from '../../src/cache/redis-store.js'
-import { freePort, startRedis, type TestRedis } from './redis.js'
+import { freePort } from '../../tools/free-port.js'
+import { startRedis, type TestRedis } from './redis.js'
 import { until } from './until.js'
 
 /** A real master and its replica, watched by three sentinels. The servers know a user shop, whose password is secret. */

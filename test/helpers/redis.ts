@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import type { RedisStoreOptions } from '../../src/cache/redis-store.js'
+import { freePort } from '../../tools/free-port.js'
 
 /** For describe.skipIf */
 export const noRedis = inject('redisServer') === null
@@ -35,7 +35,7 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
   const start = async () => {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder]
     server = spawn(inject('redisServer') ?? 'redis-server', [...settings, ...options], { stdio: 'ignore' })
-    await client.ping()
+    await orEnd(server, client.ping())
   }
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -67,11 +67,10 @@ export function redisOptions(url: string): RedisStoreOptions {
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
+/** Rejects when the server ends before the work is done: a client would wait for it for ever. */
+export function orEnd<T>(server: ChildProcess, work: Promise<T>): Promise<T> {
+  const ended = once(server, 'exit').then(([code]) => {
+    throw new Error(`redis-server ended with exit code ${code}`)
+  })
+  return Promise.race([work, ended])
 }

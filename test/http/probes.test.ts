@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { type HealthReport, oneAtATime } from '../../src/http/health.js'
+import { freePort } from '../../tools/free-port.js'
 import { startTestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
 import { ready as becomesReady, query, runBuilt } from '../helpers/built.js'
@@ -8,7 +9,7 @@ import { createDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
 import { readMetrics, sumOf } from '../helpers/prometheus.js'
-import { freePort, noRedis, startRedis } from '../helpers/redis.js'
+import { noRedis, startRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 async function probe(origin: string, path: string) {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../tools/free-port.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type CollectedSpan, startCollector, treeOf } from '../helpers/collector.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
-import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 
 type Collector = Awaited<ReturnType<typeof startCollector>>
 

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/database/connection.js'
 import { isRunning } from '../../src/database/embedded/live-process.js'
+import { freePort } from '../../tools/free-port.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { begun, productChanged, subscriber, type TestSubscription } from '../helpers/live.js'
-import { freePort, noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
+import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
 /** The processes that have begun to serve, in this order; the log names them. */

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect, type Database } from '../../src/database/connection.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
-import { freePort } from '../free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import { RedisServer } from '../redis-server.js'
 
 export interface Held {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readMetrics, type Samples, sumOf } from '../../test/helpers/prometheus.js'
-import { freePort } from '../free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import type { ScratchShop } from '../scratch-shop.js'
 import { ServedProcess } from '../served-process.js'
 import { startReaders } from './readers.js'

@@ -1,5 +1,5 @@
 import type { Database } from '../../src/database/connection.js'
-import { freePort } from '../free-port.js'
+import { freePort } from '../../tools/free-port.js'
 import { ServedProcess } from '../served-process.js'
 import { Clients, type Seen } from './clients.js'
 import { startReadyProxy } from './ready-proxy.js'
