@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Cache } from '../../src/cache/cache.js'
 import type { Namespace } from '../../src/cache/namespace.js'
@@ -6,6 +7,7 @@ import { RedisStore } from '../../src/cache/redis-store.js'
 import { createTokenSource } from '../../src/cache/token.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { startProxy } from '../helpers/proxy.js'
 import { noRedis, redisOptions, type TestRedis } from '../helpers/redis.js'
 import { startSentinels, type TestSentinels } from '../helpers/redis-sentinel.js'
 import { until } from '../helpers/until.js'
@@ -109,7 +111,46 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     expect(await sentinels.replica.client.get('ecommerce:v1:products')).not.toBe(generation)
     await until(async () => (await stockOf(other)) === written)
   })
+
+  test('a master that the sentinels lost, and a process that lost the sentinels, hide no write from anybody', async () => {
+    const proxies = await Promise.all(sentinels.target.urls.map((url) => startProxy(portOf(url))))
+    const asShop = (ports: readonly number[]) =>
+      ports.map((port, index) => `redis://${index === 0 ? 'shop:secret@' : ''}127.0.0.1:${port}`).join()
+    const stays = await startApp({ REDIS_SENTINEL_NODES: asShop(proxies.map(({ port }) => port)) })
+    const follows = await startApp({ REDIS_SENTINEL_NODES: asShop(sentinels.target.urls.map(portOf)) })
+    const stockOf = async (app: TestApp, id: number) =>
+      (await app.query(`{ product(id: "product_${id}") { stock } }`)).data.product.stock as number
+    await until(async () => (await isHealthy(stays)) && (await isHealthy(follows)))
+    for (let id = 1; id <= 20; id += 1) for (const app of [stays, follows]) await stockOf(app, id)
+
+    // Sentinels take a master that refuses their PING for dead. It goes on serving whoever is connected to it.
+    const admin = new Redis(`redis://shop:secret@127.0.0.1:${portOf(sentinels.master.url)}`)
+    await admin.call('ACL', 'SETUSER', 'default', '-@all')
+    for (const proxy of proxies) proxy.cut()
+    await until(() => sentinels.isMaster(sentinels.replica))
+    await until(() => isHealthy(follows))
+    await until(() => isWarm(stays))
+    expect(await admin.client('LIST')).toMatch(/cmd=mget user=shop /)
+
+    for (let id = 1; id <= 20; id += 1) {
+      const [writer, reader] = id % 2 === 0 ? [stays, follows] : [follows, stays]
+      const mutation = `mutation { updateProductStock(productId: "product_${id}", stock: ${1000 + id}) { product { stock } } }`
+      expect((await writer.query(mutation)).data.updateProductStock.product.stock).toBe(1000 + id)
+      expect(await stockOf(reader, id)).toBe(1000 + id)
+    }
+    await admin.call('ACL', 'SETUSER', 'default', '+@all')
+    for (const proxy of proxies) proxy.mend()
+    await until(async () => (await sentinels.master.client.info('replication')).includes('role:slave'))
+    await until(async () => (await isWarm(stays)) && (await isWarm(follows)))
+    for (let id = 1; id <= 20; id += 1) for (const app of [stays, follows]) expect(await stockOf(app, id)).toBe(1000 + id)
+    admin.disconnect()
+    await Promise.all(proxies.map((proxy) => proxy.stop()))
+  })
 })
+
+function portOf(url: string): number {
+  return Number(new URL(url).port)
+}
 
 const things: Namespace<string> = { name: 'things', version: 1, softTtlMs: 60_000, graceMs: 60_000, negativeTtlMs: 10_000 }
 
