@@ -439,7 +439,7 @@ function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
       // Its statement may have to wait for a connection, as long as another statement may take.
       maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + silenceMarginMs,
       maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
-      maxWaitMs: 1_000,
+      maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
     },
     createToken: createTokenSource(),
     now: Date.now,

@@ -54,7 +54,7 @@ describe('an engine whose fills land without a lease', () => {
     const story = world.story(again, violation)
     expect(story.at(-1)).toContain(`judge     ${kind}`)
     expect(story.join('\n')).toContain('commits')
-  }, 60_000)
+  })
 })
 
 describe('its options', () => {
