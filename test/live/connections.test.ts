@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { connect as dial } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { begun, openSocket, productChanged, subscriber, transports } from '../helpers/live.js'
@@ -79,6 +79,7 @@ describe('who may connect', () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => warnings.push(warning)
     process.on('warning', onWarning)
+    onTestFinished(() => void process.off('warning', onWarning))
     const body = JSON.stringify({ query: '{ product(id: "product_1") { id } }' })
     const { hostname, port } = new URL(app.origin)
     const socket = dial(Number(port), hostname)
@@ -95,7 +96,6 @@ describe('who may connect', () => {
     }
     expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(12)
     expect(warnings).toEqual([])
-    process.off('warning', onWarning)
     socket.destroy()
   })
 
