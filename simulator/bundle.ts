@@ -43,6 +43,13 @@ export async function bundle(mutant?: Mutant): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
+/** The text with the guard switched off. Throws where the guard is not there exactly once. */
+export function mutate(text: string, { name, file, find, replace }: Mutant): string {
+  const parts = text.split(find)
+  if (parts.length !== 2) throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file}, not once:\n${find}`)
+  return parts.join(replace)
+}
+
 function replacements(): Plugin {
   return {
     name: 'replacements',
@@ -57,19 +64,16 @@ function replacements(): Plugin {
   }
 }
 
-function mutation({ name, file, find, replace }: Mutant): Plugin {
+function mutation(mutant: Mutant): Plugin {
+  const { name, file } = mutant
   return {
     name: 'mutation',
     setup({ onLoad, onEnd }) {
       let isFound = false
       onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (relative(root, path) !== file) return undefined
-        const text = await readFile(path, 'utf8')
-        const parts = text.split(find)
-        if (parts.length !== 2)
-          throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file}, not once:\n${find}`)
         isFound = true
-        return { contents: parts.join(replace), loader: 'ts' }
+        return { contents: mutate(await readFile(path, 'utf8'), mutant), loader: 'ts' }
       })
       onEnd(() => {
         if (!isFound) throw new Error(`Mutant "${name}": ${file} is no part of the engine that is simulated`)

@@ -355,14 +355,27 @@ function firstAttempt(client: ScriptedClient): Promise<void> {
 function createClient({ target, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
   const client = createUnscripted(target, commandTimeoutMs)
   // Of a cluster, each node has a connection of its own.
-  if (client.isCluster) client.on('+node', (node: Redis) => endSilentConnections(node, commandTimeoutMs))
-  else endSilentConnections(client as Redis, commandTimeoutMs)
+  if (client.isCluster) client.on('+node', (node: Redis) => superviseConnection(node, commandTimeoutMs))
+  else superviseConnection(client as Redis, commandTimeoutMs)
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
   client.defineCommand('addToBuckets', { lua: addToBucketsScript })
   client.defineCommand('forgetMembers', { lua: forgetMembersScript })
   client.defineCommand('publishRemoval', { lua: publishRemovalScript })
   return client as ScriptedClient
+}
+
+function superviseConnection(client: Redis, commandTimeoutMs: number): void {
+  endSilentConnections(client, commandTimeoutMs)
+  reconnectOnce(client)
+}
+
+/** Each call of ioredis adds a listener and a timer until the socket has closed, and each of many commands may be answered with READONLY. */
+function reconnectOnce(client: Redis): void {
+  const disconnect = client.disconnect.bind(client)
+  client.disconnect = (reconnect) => {
+    if (!reconnect || !client.stream?.writableEnded) disconnect(reconnect)
+  }
 }
 
 /** No timers of ioredis: they end what waits for an answer that already lies in the socket, when the process itself was stalled. */

@@ -62,6 +62,7 @@ import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
 import { traceOperations } from './trace-operations.js'
+import { endUnusedConnections } from './unused-connections.js'
 import { WebSocketEndpoint } from './web-socket.js'
 import { noWishes, wishesOf } from './wishes.js'
 
@@ -228,6 +229,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       observer.answered({ request: raw, requestId: id, viewer, status: reply.statusCode, seconds })
     done()
   })
+  endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
   // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
   await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })

@@ -20,6 +20,8 @@ export class SlowReaders {
 
   watch(server: Server): void {
     server.on('connection', (socket) => {
+      // Another one for the same socket follows an upgrade that was ignored.
+      if (this.unsentSince.has(socket)) return
       this.unsentSince.set(socket, undefined)
       socket.once('close', () => this.unsentSince.delete(socket))
     })

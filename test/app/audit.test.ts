@@ -34,7 +34,7 @@ describe.skipIf(noRedis)('the audit', () => {
   function runAudit(): Promise<{ code: number; output: string }> {
     const env = { ...process.env, ...farDeadlines, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
     return new Promise((resolve) => {
-      execFile(process.execPath, ['--import', 'tsx', 'src/audit-command.ts'], { env }, (error, stdout, stderr) =>
+      execFile(process.execPath, ['dist/audit-command.js'], { env }, (error, stdout, stderr) =>
         resolve({ code: (error?.code as number | undefined) ?? 0, output: stdout + stderr }),
       )
     })

@@ -1,24 +1,31 @@
 import { createSecretKey } from 'node:crypto'
 import { exportSPKI, importJWK, SignJWT } from 'jose'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { makeKey, startKeyServer, type TestKey } from '../helpers/key-server.js'
 import { ask } from '../helpers/tokens.js'
 
 const claims = { role: 'customer', sub: 'user_1', iss: 'https://login.example/', aud: 'shop' }
 const document = '{ user(id: "user_1") { id } }'
 
+let database: TestDatabase
 let first: TestKey
 let keyServer: Awaited<ReturnType<typeof startKeyServer>>
 let app: TestApp
 let ahead: number
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(() => database.drop())
 beforeEach(async () => {
   ahead = 0
   const real = Date.now
   vi.spyOn(Date, 'now').mockImplementation(() => real() + ahead)
   first = await makeKey('first')
   keyServer = await startKeyServer(first)
-  app = await startTestApp({ env: { AUTH_JWKS_URL: keyServer.url, AUTH_ISSUER: claims.iss, AUTH_AUDIENCE: claims.aud } })
+  const env = { AUTH_JWKS_URL: keyServer.url, AUTH_ISSUER: claims.iss, AUTH_AUDIENCE: claims.aud }
+  app = await startTestApp({ database, env })
 })
 afterEach(async () => {
   vi.restoreAllMocks()

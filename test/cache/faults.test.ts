@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { Cache } from '../../src/cache/cache.js'
 import type { CounterName } from '../../src/cache/counters.js'
 import type { Namespace } from '../../src/cache/namespace.js'
@@ -127,6 +127,20 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     await until(() => cache.trusted)
     expect(await get('new')).toEqual({ name: 'new' })
     expect(await isKept()).toBe(true)
+  })
+
+  test('a master that became a replica: of many commands that it refuses at once, one ends the connection', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    onTestFinished(() => void process.off('warning', onWarning))
+    await redis.client.call('REPLICAOF', '127.0.0.1', '1')
+    const ids = Array.from({ length: 20 }, (_, index) => `thing ${index}`)
+    const confirmed = await Promise.all(ids.map((id) => cache.invalidate(things, { ids: [id] })))
+    expect(confirmed).toEqual(ids.map(() => false))
+    await redis.client.call('REPLICAOF', 'NO', 'ONE')
+    await until(() => cache.trusted)
+    expect(warnings).toEqual([])
   })
 
   test('a connection that broke for a moment: nothing is believed before what is owed was delivered', async () => {

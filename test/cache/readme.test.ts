@@ -9,5 +9,5 @@ const [, output = ''] = /It prints:\n\n```\n(.*?)```/s.exec(page) ?? []
 test('the example on the page of the cache engine runs, and prints what the page says', () => {
   const example = 'test/cache/processes/example.ts'
   expect(readFileSync(example, 'utf8').replaceAll("'../../../src/cache/", "'./")).toBe(code)
-  expect(execFileSync('npx', ['tsx', example], { encoding: 'utf8' })).toBe(output)
+  expect(execFileSync(process.execPath, ['--import', 'tsx', example], { encoding: 'utf8' })).toBe(output)
 })

@@ -13,7 +13,8 @@ export interface TestDatabase {
 /** A database with the migrations and the demo data, for this test alone. */
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await asAdministrator((admin) => admin.unsafe(`create database ${name} template ${templateName}`))
+  // The default writes every page to the WAL, which costs Postgres three times as much.
+  await asAdministrator((admin) => admin.unsafe(`create database ${name} template ${templateName} strategy file_copy`))
   const url = databaseUrl(name)
   const sql = connectTo(url)
   return {

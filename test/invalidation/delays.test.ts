@@ -32,44 +32,23 @@ describe('mutations that wait for a row, with every connection of the pool', () 
   })
 })
 
-describe('a backlog of 100,000 rows, as an outage or the version before leaves it', () => {
+describe('a long backlog', () => {
   const leaveBacklog = () => database.sql`
     insert into cache_outbox (namespace, entry, list)
     select case n % 3 when 0 then 'orders' when 1 then 'user-orders' else 'stats' end,
       case n % 3 when 0 then 'order_' || n end, case n % 3 when 1 then 'user_' || n % 100 when 2 then 'totals' end
-    from generate_series(1, 100000) n`
+    from generate_series(1, 10000) n`
 
   test('is read as what it makes wrong: each key once, a namespace for very many rows', async () => {
     await leaveBacklog()
     const { changes } = await readOutbox(database.sql, {
-      ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRows: 33_333 },
+      ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRows: 3_333 },
     })
     const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`).sort()
     // There is one row more for lists of users.
     expect(named.slice(-2)).toEqual(['stats totals', 'user-orders *'])
-    expect(named).toHaveLength(33_333 + 2)
+    expect(named).toHaveLength(3_333 + 2)
     expect(new Set(named).size).toBe(named.length)
-  })
-
-  test('delays neither a start nor what is committed behind it, and nothing of it is left', async () => {
-    await leaveBacklog()
-    const app = await startTestApp({ database })
-    expect(await owed()).toHaveLength(0)
-    const stock = async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock
-    await stock()
-    await leaveBacklog()
-    await database.sql`update products set stock = 4711 where id = 1`
-    await until(async () => (await stock()) === 4711)
-    await until(async () => (await owed()).length === 0)
-    await app.stop()
-  })
-
-  test('goes, too, where it was restored from a server with higher numbers of transactions', async () => {
-    await leaveBacklog()
-    await database.sql`update cache_outbox set transaction_id = '9000000000'`
-    const app = await startTestApp({ database })
-    expect(await owed()).toHaveLength(0)
-    await app.stop()
   })
 
   test('what is committed after it was read is not deleted with it', async () => {
@@ -82,7 +61,7 @@ describe('a backlog of 100,000 rows, as an outage or the version before leaves i
       const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxRows: 10 })
       await transaction`update products set stock = 1 where id = 2`
       await database.sql`update products set stock = 1 where id = 3`
-      await confirmOutboxRowsIn(database.sql, { store: '0', namespaces, snapshot, limit: 200_000 })
+      await confirmOutboxRowsIn(database.sql, { store: '0', namespaces, snapshot, limit: 20_000 })
     })
     expect((await owed()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
   })

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort } from '../../tools/free-port.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type CollectedSpan, startCollector, treeOf } from '../helpers/collector.js'
@@ -15,12 +15,16 @@ describe.skipIf(noRedis)('traces', () => {
   let database: TestDatabase
   let app: TestApp
   let running: boolean
+  beforeAll(async () => {
+    database = await createDatabase()
+  })
+  afterAll(() => database.drop())
   beforeEach(async () => {
-    ;[redis, collector, database] = await Promise.all([startRedis(), startCollector(), createDatabase()])
+    ;[redis, collector] = await Promise.all([startRedis(), startCollector()])
   })
   afterEach(async () => {
     await stop()
-    await Promise.all([redis.stop(), collector.stop(), database.drop()])
+    await Promise.all([redis.stop(), collector.stop()])
   })
 
   async function start(env: Record<string, string> = {}) {
