@@ -19,6 +19,7 @@ import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { ensureEventTriggers } from './database/event-triggers.js'
 import { migrate } from './database/migrate.js'
+import { sharesSessions } from './database/shared-sessions.js'
 import { watched } from './database/watched.js'
 import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
@@ -201,8 +202,9 @@ type Stores = Awaited<ReturnType<typeof startStores>>
 
 /** On a connection of its own: these statements may take as long as they need. */
 async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
-  const database = connect(connectionOptions(config, url))
+  const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
+    if (await sharesSessions(database)) throw new ConfigError([sharedSessions])
     await migrate(database)
     if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
@@ -549,6 +551,8 @@ const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000
 const ddlUnseen =
   'DDL on the tables of the shop does not invalidate what it changes, since the user of DATABASE_URL may not create event triggers: see docs/operations.md'
+const sharedSessions =
+  "DATABASE_URL leads to a pooler that shares sessions between connections, as PgBouncer does in transaction mode; locks, notifications and timeouts need sessions of their own: use its session mode, or the database's own address"
 /** For the relay and live changes: mutations that wait for a lock, with all connections of the pool, do not delay what others committed. */
 const feedConnections = 2
 /** So long a process may trust the cache without having told the database that it does: the bound for everything but the near store */

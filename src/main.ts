@@ -19,9 +19,16 @@ let patienceMs = 9_500
 let redact = createRedactor([])
 // First of all: a start that is interrupted has to end what it has begun.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
+// A log that nobody reads, or whose disk is full, is no reason to end.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+// What is in flight, and a database of its own, are to end in order all the same.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(redact(`${describe(error)}\n`))
+  stop(1)
+})
 // graphql-js forgets loads that fail beside a field that has failed already; that is no reason to end for everybody.
 process.on('unhandledRejection', (error) => process.stderr.write(redact(`Nobody waited for what failed: ${describe(error)}\n`)))
-const primary = findPrimary(stop)
+const primary = findPrimary(() => stop(0))
 try {
   const config = readConfig(readEnvironment())
   patienceMs += config.SHUTDOWN_DELAY_MS
@@ -53,13 +60,13 @@ function runApp(config: Config): Running {
 
 function onSignal(signal: NodeJS.Signals): void {
   if (!primary) process.stdout.write(`${signal}: finishing what is in flight\n`)
-  stop()
+  stop(0)
 }
 
-function stop(): void {
+function stop(code: number): void {
   setTimeout(() => fail(new Error('Not everything ended in time')), patienceMs).unref()
   const stopped = running?.stop() ?? Promise.resolve()
-  stopped.then(() => process.exit(0), fail)
+  stopped.then(() => process.exit(code), fail)
 }
 
 function fail(error: unknown): never {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { access, chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -34,9 +34,14 @@ test('the process starts a database of its own with the demo data, and finds it 
   first.child.kill('SIGTERM')
   expect(await first.exited).toBe(0)
 
-  const second = await ready(start({ DATA_DIR: folder }))
-  expect((await query(second, '{ stats { totalUsers } user(id: "user_1001") { name } }')).data).toEqual({
+  const second = start({ DATA_DIR: folder })
+  expect((await query(await ready(second), '{ stats { totalUsers } user(id: "user_1001") { name } }')).data).toEqual({
     stats: { totalUsers: 1001 },
     user: { name: 'Kept' },
   })
+  // Whoever read its log is gone: it ends in order all the same.
+  second.child.stdout?.destroy()
+  second.child.kill('SIGTERM')
+  expect(await second.exited).toBe(0)
+  await expect(access(join(folder, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
 })

@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../src/database/connection.js'
+import { freePort } from '../tools/free-port.js'
 import { type Built, query, ready, runBuilt } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
+import { lock, waitingStatements } from './helpers/locks.js'
 import { until } from './helpers/until.js'
 
 describe('the process', () => {
@@ -15,8 +19,8 @@ describe('the process', () => {
       await exited
     }
   })
-  const start = (env: Record<string, string>) => {
-    const its = runBuilt(env)
+  const start = (...how: Parameters<typeof runBuilt>) => {
+    const its = runBuilt(...how)
     started.push(its)
     return its
   }
@@ -61,6 +65,38 @@ describe('the process', () => {
       await expect(fetch(url)).rejects.toThrow()
       lock.release()
       await locker.end()
+    })
+
+    test('an error that nobody foresaw is said, what is in flight finishes, and it exits with 1', async () => {
+      const fault = "process.once('SIGUSR2',()=>{throw(new(Error)('unforeseen'))})"
+      const server = start({ DATABASE_URL: database.url, NODE_OPTIONS: `--import=data:text/javascript,${fault}` })
+      const url = await ready(server)
+      const release = await lock(database, 'select 1 from products where id = 2 for update')
+      const answer = query(url, 'mutation { updateProductStock(productId: "product_2", stock: 42) { product { stock } } }')
+      await until(async () => (await waitingStatements(database)).length > 0)
+      server.child.kill('SIGUSR2')
+      await until(() => server.output().includes('unforeseen'))
+      await release()
+      expect((await answer).data).toEqual({ updateProductStock: { product: { stock: 42 } } })
+      expect(await server.exited).toBe(1)
+    })
+
+    test.skipIf(!existsSync('/dev/full'))('it serves on where the disk of its log is full', async () => {
+      const log = await open('/dev/full', 'w')
+      const port = String(await freePort())
+      const server = start({ DATABASE_URL: database.url, PORT: port, LOG_REQUESTS: 'all' }, log.fd)
+      await log.close()
+      const url = `http://127.0.0.1:${port}/graphql`
+      const ask = () => query(url, '{ product(id: "product_3") { id } }')
+      await until(() =>
+        ask().then(
+          () => true,
+          () => false,
+        ),
+      )
+      expect((await ask()).data).toEqual({ product: { id: 'product_3' } })
+      server.child.kill('SIGTERM')
+      expect(await server.exited).toBe(0)
     })
 
     test('a port in use is said, and it exits with 1', async () => {

@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { readStartCommand } from './start-command.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -42,7 +43,7 @@ async function installNode(folder: string, version: string): Promise<NodeJS.Proc
 /** Asks the first query of the README, with a database of its own and away from a developer's .env. */
 async function serve(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   const settings = { PORT: '0', DATA_DIR: join(folder, 'data'), DATABASE_URL: '', REDIS_URL: '' }
-  const [command = '', ...words] = startScript().split(' ')
+  const [command, ...words] = readStartCommand(root)
   const args = words.map((word) => (word.startsWith('-') ? word : join(root, word)))
   const server = spawn(command, args, { cwd: folder, env: { ...env, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(server, 'exit')
@@ -66,10 +67,6 @@ async function askReadmesQuery(url: string): Promise<void> {
   const answer = await response.text()
   if (!isDeepStrictEqual(JSON.parse(answer), JSON.parse(expected))) throw new Error(`Not the answer of the README: ${answer}`)
   process.stdout.write(`answered: ${answer}`)
-}
-
-function startScript(): string {
-  return JSON.parse(read('package.json')).scripts.start
 }
 
 function read(file: string): string {

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { readStartCommand } from '../tools/start-command.js'
 
 const thisCheckout = fileURLToPath(new URL('..', import.meta.url))
 const startPatienceMs = 30_000
@@ -88,7 +88,6 @@ export async function isReady(port: number): Promise<boolean> {
 }
 
 function startArguments(root: string): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const [, ...args] = scripts.start.split(' ')
-  return args.map((arg: string) => (arg.startsWith('--') ? arg : join(root, arg)))
+  const [, ...args] = readStartCommand(root)
+  return args.map((arg) => (arg.startsWith('--') ? arg : join(root, arg)))
 }

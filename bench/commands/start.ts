@@ -25,8 +25,8 @@ export async function start({ quick }: Options, world: World): Promise<string> {
 }
 
 async function timeStart({ stops, print }: World, folder: string): Promise<number> {
-  const { env, flags, entry } = readStartScript()
-  const settings = { ...process.env, ...env, PORT: String(await freePort()), DATA_DIR: folder, DATABASE_URL: '', REDIS_URL: '' }
+  const { flags, entry } = readStartScript()
+  const settings = { ...process.env, PORT: String(await freePort()), DATA_DIR: folder, DATABASE_URL: '', REDIS_URL: '' }
   const startedAt = performance.now()
   const child = new Child({ name: 'the project', command: [process.execPath, ...flags, entry], env: settings, cwd: root })
   stops.push(() => child.stop())

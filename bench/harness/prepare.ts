@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { readStartCommand } from '../../tools/start-command.js'
 import { Child } from './child.js'
 import { onPath } from './on-path.js'
 import type { World } from './stops.js'
@@ -52,14 +53,9 @@ export async function buildServers(world: World): Promise<void> {
 }
 
 /** How the project's own start script calls node: always as its users do. */
-export function readStartScript(): { env: Record<string, string>; flags: string[]; entry: string } {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
-  const words = (scripts.start ?? '').split(/\s+/)
-  const node = words.indexOf('node')
-  const entry = words.findIndex((word, index) => index > node && !word.startsWith('-'))
-  if (node === -1 || entry === -1) throw new Error(`The start script is not "[NAME=value] node [flags] file": ${scripts.start}`)
-  const env = Object.fromEntries(words.slice(0, node).map((word) => word.split('=', 2) as [string, string]))
-  return { env, flags: words.slice(node + 1, entry), entry: join(root, words[entry] as string) }
+export function readStartScript(): { flags: string[]; entry: string } {
+  const [, ...words] = readStartCommand(root)
+  return { flags: words.slice(0, -1), entry: join(root, words.at(-1) as string) }
 }
 
 async function npm(world: World, args: readonly string[], patienceMs: number): Promise<void> {

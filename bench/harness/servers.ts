@@ -51,7 +51,7 @@ function planOurs(name: ServerName, { env }: ServerOptions) {
     CACHE_PREFIX: name,
     ...(name === 'ours-far' && { CACHE_NEAR_MB: '0' }),
   }
-  return { entry: start.entry, env: { ...start.env, ...settings, ...env } }
+  return { entry: start.entry, env: { ...settings, ...env } }
 }
 
 function planPeer(name: ServerName) {

@@ -1,5 +1,7 @@
 import postgres from 'postgres'
-import { dialAnswered } from './answered-socket.js'
+import { sessionSetup } from './session.js'
+import { SessionSocket } from './session-socket.js'
+import { readTlsPolicy } from './tls.js'
 import { surviveLostConnections } from './transactions.js'
 
 export type Database = postgres.Sql
@@ -22,22 +24,26 @@ export interface ConnectionOptions {
 
 /** A lazy pool: nothing connects before the first statement, and a lost connection is opened again by the next. */
 export function connect(options: ConnectionOptions): Database {
-  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, mayLoseCommits, onStatement } = options
+  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, mayLoseCommits = false, onStatement } = options
+  const tls = readTlsPolicy(url)
+  const setup = sessionSetup({ statementTimeoutMs, mayLoseCommits })
+  const createSocket = (address: Address) => {
+    const host = address.host[0] as string
+    const to = address.path ? { path: address.path } : { host, port: address.port[0] as number }
+    return new SessionSocket({ to, host, tls, setup, connectTimeoutMs, silenceMs })
+  }
   const database = postgres(url, {
     max: maxConnections,
-    // Of the driver, a plain timer. Connecting itself is bounded by dialAnswered; what is left for this one is a TLS handshake.
-    connect_timeout: ((silenceMs === undefined ? 1 : 2) * connectTimeoutMs) / 1000,
+    // The socket bounds connecting and makes TLS.
+    connect_timeout: 0,
+    ssl: false,
+    // Which the driver's types leave out
+    ...{ socket: createSocket },
     idle_timeout: 60,
     backoff: () => 0.05,
     onnotice: () => {},
-    connection: {
-      application_name: 'graphql-cached-shop',
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: idleInTransactionMs,
-      ...(mayLoseCommits && { synchronous_commit: 'off' }),
-    },
+    connection: { application_name: 'graphql-cached-shop' },
     types: { bigint: bigintAsNumber },
-    ...(silenceMs !== undefined && { socket: (its: Address) => dialAnswered(toAddress(its), connectTimeoutMs, silenceMs) }),
     ...(onStatement && { debug: (_connection: number, text: string) => onStatement(text) }),
   })
   surviveLostConnections(database)
@@ -51,13 +57,6 @@ interface Address {
   path: string | false
 }
 
-function toAddress({ host, port, path }: Address) {
-  return path ? { path } : { host: host[0] as string, port: port[0] as number }
-}
-
-/** A process that was frozen inside a transaction must not hold its locks for ever. */
-const idleInTransactionMs = 10_000
-
 /** Ids, counts and cents stay far below 2^53, so a bigint column is read as a plain number. */
 const bigintAsNumber = {
   to: 20,
@@ -68,7 +67,9 @@ const bigintAsNumber = {
 
 /** Whether this error says that the database is away, overloaded or too slow, rather than that the statement is wrong. */
 export function isOutage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && outageCodes.has(String(error.code))
+  if (!(error instanceof Error && 'code' in error)) return false
+  const code = String(error.code)
+  return outageCodes.has(code) || (code.length === sqlStateLength && outageClasses.has(code.slice(0, 2)))
 }
 
 /** Whether the server is there, but does not let us in: a wrong user, password or database. */
@@ -81,6 +82,10 @@ const refusalCodes = new Set(['28000', '28P01', '3D000'])
 const outageCodes = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT'],
   ...['CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED'],
-  // Too many connections, statement timeout, shutting down, crashed, starting up
-  ...['53300', '57014', '57P01', '57P02', '57P03'],
+  // Statement timeout, shutting down, crashed, starting up, idle for too long, a standby or a database that is read only for now
+  ...['57014', '57P01', '57P02', '57P03', '57P05', '25006'],
 ])
+
+/** Connection (a pooler reports all its own faults so), lack of resources (a full disk, too many connections), operating system */
+const outageClasses = new Set(['08', '53', '58'])
+const sqlStateLength = 5

@@ -7,6 +7,7 @@ import { validate } from 'dockerfile-utils'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { variableNames } from '../../src/config.js'
 import { freePort } from '../../tools/free-port.js'
+import { readStartCommand } from '../../tools/start-command.js'
 import { query } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { buildImage, type Image } from '../helpers/image.js'
@@ -63,8 +64,7 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
   })
 
   test('starts with the flags of npm start, in settings that exist, for production', async () => {
-    const { start } = JSON.parse(await readFile('package.json', 'utf8')).scripts
-    expect(image.command.join(' ')).toBe(start)
+    expect(image.command).toEqual(readStartCommand('.'))
     for (const name of Object.keys(image.env)) expect(variableNames).toContain(name)
     expect(image.env).toEqual({ NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '4000', DEMO_DATA: 'false' })
   })

@@ -13,11 +13,13 @@ export interface Built {
   exited: Promise<number | null>
 }
 
-export function runBuilt(env: Record<string, string>): Built {
+/** `stdout`: where its log goes, where that is not to be read */
+export function runBuilt(env: Record<string, string>, stdout: 'pipe' | number = 'pipe'): Built {
   const { PATH, HOME } = process.env
   const child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/main.js')], {
     // Away from a developer's .env
     cwd: tmpdir(),
+    stdio: ['ignore', stdout, 'pipe'],
     env: { PATH, HOME, PORT: '0', ...farDeadlines, ...env },
     // A process group of its own, as a terminal gives to what it runs
     detached: true,

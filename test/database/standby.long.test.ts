@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect, type Database } from '../../src/database/connection.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { startProxy, type TestProxy } from '../helpers/proxy.js'
+import { until } from '../helpers/until.js'
+
+let folder: string
+let primary: EmbeddedPostgres
+let standby: EmbeddedPostgres
+let proxy: TestProxy
+let sql: Database
+
+const portOf = ({ url }: EmbeddedPostgres) => Number(new URL(url).port)
+const start = (name: string) => startEmbeddedPostgres({ dataDirectory: join(folder, name), log: () => {} })
+const open = (url: string) => connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+
+/** A standby that follows the primary, made of a copy of it. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shop-standby-'))
+  await chmod(folder, 0o755)
+  await (await start('primary')).stop()
+  // Whoever owns it, still does.
+  execFileSync('cp', ['-a', join(folder, 'primary'), join(folder, 'standby')])
+  primary = await start('primary')
+  const data = join(folder, 'standby/postgres/data')
+  await writeFile(join(data, 'standby.signal'), '')
+  await writeFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${primary.url}'\n`)
+  standby = await start('standby')
+  proxy = await startProxy(portOf(primary))
+  sql = open(primary.url)
+})
+afterAll(async () => {
+  await sql.end()
+  await proxy.stop()
+  await standby.stop()
+  await primary.stop()
+  await rm(folder, { recursive: true })
+})
+
+test('an app whose address leads to a standby for a while says so, and works again as soon as it leads to the primary', async () => {
+  const url = Object.assign(new URL(primary.url), { port: proxy.port }).href
+  const app = await startTestApp({ database: { url, sql, drop: async () => {} } })
+  const setStock = (stock: number) =>
+    app.query(`mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { stock } } }`)
+  const isDone = async (stock: number) => (await setStock(stock)).data?.updateProductStock?.product.stock === stock
+  expect(await isDone(1)).toBe(true)
+
+  proxy.cut()
+  proxy.leadTo(portOf(standby))
+  proxy.mend()
+  await until(async () => (await setStock(2)).errors?.[0]?.extensions.code === 'SERVICE_UNAVAILABLE')
+  await until(async () => (await statusOf(app, '/readyz')) === 503)
+  // Not from there: it may be older than what was answered before.
+  expect((await app.query('{ product(id: "product_9") { id } }')).errors).toMatchObject([
+    { extensions: { code: 'SERVICE_UNAVAILABLE' } },
+  ])
+
+  proxy.leadTo(portOf(primary))
+  await until(() => isDone(3), 10_000)
+  await until(async () => (await statusOf(app, '/readyz')) === 200, 10_000)
+  await sql`update products set stock = 4 where id = 1`
+  await until(async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock === 4, 10_000)
+  await app.stop()
+})
+
+test('a start on a standby is refused, with the reason', async () => {
+  const starting = startTestApp({ database: { url: standby.url, sql, drop: async () => {} } })
+  await expect(starting).rejects.toThrow(/DATABASE_URL .*This server is a standby, not the primary/)
+})
+
+async function statusOf(app: TestApp, path: string): Promise<number> {
+  const response = await fetch(`${app.origin}${path}`)
+  await response.text()
+  return response.status
+}
