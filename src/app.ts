@@ -297,7 +297,7 @@ async function readTrustedDocuments(
 ): Promise<TrustedDocuments | null> {
   if (file === undefined) return null
   try {
-    return TrustedDocuments.of(await readFile(file, 'utf8'), schema)
+    return TrustedDocuments.of(new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file)), schema)
   } catch (error) {
     if (error instanceof ManifestError) throw new ConfigError([`TRUSTED_DOCUMENTS names ${file}, which ${error.message}`])
     if (!(error instanceof Error && 'code' in error)) throw error
