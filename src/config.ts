@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { misspeltNames } from './misspelt-names.js'
 
 const maxWorkers = 64
 const samplers = [
@@ -107,10 +108,25 @@ export const variableNames = Object.keys(variables)
 
 /** Throws ConfigError, which names every bad variable. An empty variable counts as not set. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
+  const unread = unreadSettings(set as Readonly<Record<string, string>>)
   const result = schema.safeParse(set)
-  if (result.success) return result.data
-  throw new ConfigError(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
+  if (result.success && unread.length === 0) return result.data
+  const issues = result.error?.issues ?? []
+  throw new ConfigError([...unread, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
+}
+
+/** What was meant to be a setting, and would have no effect, or another one. */
+function unreadSettings(set: Readonly<Record<string, string>>): string[] {
+  const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, meant]) => set[meant] === undefined)
+  // What a variable of the process holds has been decoded already.
+  const replaced = variableNames.filter((name) => set[name]?.includes('\ufffd'))
+  return [
+    ...misspelt.map(
+      ([name, meant]) => `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+    ),
+    ...replaced.map((name) => `${name} must be UTF-8`),
+  ]
 }
 
 export class ConfigError extends Error {

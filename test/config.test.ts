@@ -70,6 +70,43 @@ describe('the configuration', () => {
   })
 
   test.each([
+    ['AUTH_JWT_SECERT', 'AUTH_JWT_SECRET'],
+    ['AUTH_JWT_SECRETS', 'AUTH_JWT_SECRET'],
+    ['AUTH-JWT-SECRET', 'AUTH_JWT_SECRET'],
+    ['auth_jwt_secret', 'AUTH_JWT_SECRET'],
+    ['\ufeffAUTH_JWT_SECRET', 'AUTH_JWT_SECRET'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['REDISURL', 'REDIS_URL'],
+    ['RATELIMIT', 'RATE_LIMIT'],
+  ])('says that %s is %s, misspelt', (name, meant) => {
+    expect(faults({ [name]: 'hunter2', PORT: 'x' })).toEqual([
+      `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+      'PORT must be a whole number from 0 to 65535',
+    ])
+    // Set to nothing, or beside the right one, it is somebody else's.
+    expect(faults({ [name]: '' })).toEqual([])
+    expect(faults({ [name]: 'x', [meant]: '' })).toHaveLength(1)
+  })
+
+  test('takes what is like a setting, but not by mistake, for what others use', () => {
+    const others = {
+      DATABASE_URL_REPLICA: 'x',
+      DATABASE_URL_2: 'x',
+      REDIS_PORT: 'x',
+      HOSTNAME: 'x',
+      SORT: 'x',
+      OTEL_SERVICE_VERSION: 'x',
+    }
+    expect(readConfig(others)).toEqual(defaults)
+    expect(faults({ DATABASE_URI: 'x', DATABASE_URL: 'postgres://a/b' })).toEqual([])
+    for (const name of variableNames) expect(faults({ [`OTHER_${name}`]: 'x' })).toEqual([])
+  })
+
+  test('refuses a value whose bytes were no UTF-8: some of them are lost', () => {
+    expect(faults({ AUTH_JWT_SECRET: `${'x'.repeat(40)}\ufffd` })).toEqual(['AUTH_JWT_SECRET must be UTF-8'])
+  })
+
+  test.each([
     ['PORT', '0', 0],
     ['PORT', '65535', 65_535],
     ['PORT', '08080', 8080],
