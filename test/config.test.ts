@@ -139,6 +139,12 @@ describe('the configuration', () => {
     ['TRUSTED_PROXIES', '10', 10],
     ['INTROSPECTION', 'false', false],
     ['CORS_ORIGINS', 'https://a.example, https://b.example ,', ['https://a.example', 'https://b.example']],
+    ['CORS_ORIGINS', '*', '*'],
+    [
+      'CORS_ORIGINS',
+      'http://a.example:8080,capacitor://localhost,null',
+      ['http://a.example:8080', 'capacitor://localhost', 'null'],
+    ],
     ['LOG_LEVEL', 'silent', 'silent'],
     ['OTEL_TRACES_SAMPLER_ARG', '0.25', 0.25],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20a, x-b=c=d', { authorization: 'Bearer a', 'x-b': 'c=d' }],
@@ -186,6 +192,19 @@ describe('the configuration', () => {
     ['MAX_COST', '0', 'must be a whole number from 1 to 999999999'],
     ['TRUSTED_PROXIES', '11', 'must be a whole number from 0 to 10'],
     ['INTROSPECTION', 'maybe', 'must be true or false'],
+    ...[
+      ['https://shop.example/', 'https://shop.example/ never matches: write https://shop.example'],
+      ['https://a.example,https://Shop.example:443/x', 'https://Shop.example:443/x never matches: write https://shop.example'],
+      ['https://bücher.example', 'https://bücher.example never matches: write https://xn--bcher-kva.example'],
+      ['shop.example', 'shop.example never matches'],
+      ['localhost:3000', 'localhost:3000 never matches'],
+      ['https://*.shop.example', 'https://*.shop.example never matches'],
+      ['wss://shop.example', 'wss://shop.example never matches'],
+      ['https://shop.example,*', '* never matches'],
+    ].map(([text = '', fault]) => {
+      const message = `must be * alone, or origins as https://shop.example with commas between them; ${fault}`
+      return ['CORS_ORIGINS', text, message] as [string, string, string]
+    }),
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
     ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'must be a URL that begins with http:// or https://'],

@@ -49,6 +49,7 @@ import { type CostLimits, limitCost } from './limit-cost.js'
 import { limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
+import type { CorsOrigins } from './origin.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
@@ -82,7 +83,7 @@ export interface HttpServerOptions {
   errors: ErrorFigures
   subscriptions: SubscriptionFigures
   figures: FiguresRoutes
-  corsOrigins: readonly string[]
+  corsOrigins: CorsOrigins
   /** Of subscribers */
   maxConnections: number
   maxConnectionsPerAddress: number
@@ -232,7 +233,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   server.addHook('onClose', () => apollo.stop())
   // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
-  await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })
+  await server.register(cors, {
+    origin: corsOrigins === '*' ? '*' : [...corsOrigins],
+    maxAge: preflightSeconds,
+    strictPreflight: false,
+  })
   // Behind the headers of CORS: pages have to be able to read a refusal.
   shed(server, load, graphqlPath)
   authenticate(server, authenticator)
