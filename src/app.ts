@@ -13,6 +13,7 @@ import { RedisStore, type RedisTarget } from './cache/redis-store.js'
 import { sharedNotes } from './cache/shared-value.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
+import { startExpiringKeys } from './commands/idempotency-keys.js'
 import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
@@ -90,6 +91,8 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(() => dashboard.stop())
     if (!observers.withoutRelay) await relay.start()
     started.push(() => relay.stop())
+    const expiringKeys = startExpiringKeys(stores.feed, (message) => logger.warn(message))
+    started.push(() => expiringKeys.stop())
     if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
 
     const leaving = new AbortController()
@@ -296,7 +299,7 @@ async function readTrustedDocuments(
 ): Promise<TrustedDocuments | null> {
   if (file === undefined) return null
   try {
-    return TrustedDocuments.of(await readFile(file, 'utf8'), schema)
+    return TrustedDocuments.of(new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file)), schema)
   } catch (error) {
     if (error instanceof ManifestError) throw new ConfigError([`TRUSTED_DOCUMENTS names ${file}, which ${error.message}`])
     if (!(error instanceof Error && 'code' in error)) throw error

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { misspeltNames } from './misspelt-names.js'
 
 const maxWorkers = 64
 const samplers = [
@@ -63,15 +64,7 @@ const variables = {
   AUDIT_INTERVAL_MS: integer(0, 86_400_000).default(10_000),
   TRUSTED_DOCUMENTS: z.string().optional(),
   TRUSTED_DOCUMENTS_ONLY: z.stringbool('must be true or false').default(false),
-  CORS_ORIGINS: z
-    .string()
-    .default('https://studio.apollographql.com')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((origin) => origin.trim())
-        .filter(Boolean),
-    ),
+  CORS_ORIGINS: origins().default(['https://studio.apollographql.com']),
   LIVE_MAX_CONNECTIONS: integer(0, 1_000_000).default(10_000),
   LIVE_MAX_CONNECTIONS_PER_ADDRESS: integer(0, 1_000_000).default(1000),
   LIVE_HEARTBEAT_MS: integer(100, 600_000).default(15_000),
@@ -107,10 +100,25 @@ export const variableNames = Object.keys(variables)
 
 /** Throws ConfigError, which names every bad variable. An empty variable counts as not set. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
+  const unread = unreadSettings(set as Readonly<Record<string, string>>)
   const result = schema.safeParse(set)
-  if (result.success) return result.data
-  throw new ConfigError(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
+  if (result.success && unread.length === 0) return result.data
+  const issues = result.error?.issues ?? []
+  throw new ConfigError([...unread, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
+}
+
+/** What was meant to be a setting, and would have no effect, or another one. */
+function unreadSettings(set: Readonly<Record<string, string>>): string[] {
+  const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, meant]) => set[meant] === undefined)
+  // What a variable of the process holds has been decoded already.
+  const replaced = variableNames.filter((name) => set[name]?.includes('\ufffd'))
+  return [
+    ...misspelt.map(
+      ([name, meant]) => `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+    ),
+    ...replaced.map((name) => `${name} must be UTF-8`),
+  ]
 }
 
 export class ConfigError extends Error {
@@ -180,6 +188,35 @@ function url(...protocols: string[]) {
 
 function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))
+}
+
+/** As the header Origin has them: any other text would be compared with it for ever, and never match. */
+function origins() {
+  return z
+    .string()
+    .transform((list) =>
+      list
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    )
+    .superRefine((list, context) => {
+      const [fault] = list.length === 1 && list[0] === '*' ? [] : list.filter((text) => originIn(text) !== text)
+      if (fault === undefined) return
+      const origin = originIn(fault)
+      const hint = origin === null ? '' : `: write ${origin}`
+      const message = `must be * alone, or origins as https://shop.example with commas between them; ${fault} never matches${hint}`
+      context.addIssue({ code: 'custom', message })
+    })
+    .transform((list) => (list[0] === '*' ? ('*' as const) : list))
+}
+
+function originIn(text: string): string | null {
+  if (text === 'null') return text
+  if (!URL.canParse(text)) return null
+  const { protocol, host } = new URL(text)
+  const isOfPages = host !== '' && !host.includes('*') && protocol !== 'ws:' && protocol !== 'wss:'
+  return isOfPages ? `${protocol}//${host}` : null
 }
 
 function redisNodes() {

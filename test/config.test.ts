@@ -70,6 +70,43 @@ describe('the configuration', () => {
   })
 
   test.each([
+    ['AUTH_JWT_SECERT', 'AUTH_JWT_SECRET'],
+    ['AUTH_JWT_SECRETS', 'AUTH_JWT_SECRET'],
+    ['AUTH-JWT-SECRET', 'AUTH_JWT_SECRET'],
+    ['auth_jwt_secret', 'AUTH_JWT_SECRET'],
+    ['\ufeffAUTH_JWT_SECRET', 'AUTH_JWT_SECRET'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['REDISURL', 'REDIS_URL'],
+    ['RATELIMIT', 'RATE_LIMIT'],
+  ])('says that %s is %s, misspelt', (name, meant) => {
+    expect(faults({ [name]: 'hunter2', PORT: 'x' })).toEqual([
+      `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+      'PORT must be a whole number from 0 to 65535',
+    ])
+    // Set to nothing, or beside the right one, it is somebody else's.
+    expect(faults({ [name]: '' })).toEqual([])
+    expect(faults({ [name]: 'x', [meant]: '' })).toHaveLength(1)
+  })
+
+  test('takes what is like a setting, but not by mistake, for what others use', () => {
+    const others = {
+      DATABASE_URL_REPLICA: 'x',
+      DATABASE_URL_2: 'x',
+      REDIS_PORT: 'x',
+      HOSTNAME: 'x',
+      SORT: 'x',
+      OTEL_SERVICE_VERSION: 'x',
+    }
+    expect(readConfig(others)).toEqual(defaults)
+    expect(faults({ DATABASE_URI: 'x', DATABASE_URL: 'postgres://a/b' })).toEqual([])
+    for (const name of variableNames) expect(faults({ [`OTHER_${name}`]: 'x' })).toEqual([])
+  })
+
+  test('refuses a value whose bytes were no UTF-8: some of them are lost', () => {
+    expect(faults({ AUTH_JWT_SECRET: `${'x'.repeat(40)}\ufffd` })).toEqual(['AUTH_JWT_SECRET must be UTF-8'])
+  })
+
+  test.each([
     ['PORT', '0', 0],
     ['PORT', '65535', 65_535],
     ['PORT', '08080', 8080],
@@ -102,6 +139,12 @@ describe('the configuration', () => {
     ['TRUSTED_PROXIES', '10', 10],
     ['INTROSPECTION', 'false', false],
     ['CORS_ORIGINS', 'https://a.example, https://b.example ,', ['https://a.example', 'https://b.example']],
+    ['CORS_ORIGINS', '*', '*'],
+    [
+      'CORS_ORIGINS',
+      'http://a.example:8080,capacitor://localhost,null',
+      ['http://a.example:8080', 'capacitor://localhost', 'null'],
+    ],
     ['LOG_LEVEL', 'silent', 'silent'],
     ['OTEL_TRACES_SAMPLER_ARG', '0.25', 0.25],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20a, x-b=c=d', { authorization: 'Bearer a', 'x-b': 'c=d' }],
@@ -149,6 +192,19 @@ describe('the configuration', () => {
     ['MAX_COST', '0', 'must be a whole number from 1 to 999999999'],
     ['TRUSTED_PROXIES', '11', 'must be a whole number from 0 to 10'],
     ['INTROSPECTION', 'maybe', 'must be true or false'],
+    ...[
+      ['https://shop.example/', 'https://shop.example/ never matches: write https://shop.example'],
+      ['https://a.example,https://Shop.example:443/x', 'https://Shop.example:443/x never matches: write https://shop.example'],
+      ['https://bücher.example', 'https://bücher.example never matches: write https://xn--bcher-kva.example'],
+      ['shop.example', 'shop.example never matches'],
+      ['localhost:3000', 'localhost:3000 never matches'],
+      ['https://*.shop.example', 'https://*.shop.example never matches'],
+      ['wss://shop.example', 'wss://shop.example never matches'],
+      ['https://shop.example,*', '* never matches'],
+    ].map(([text = '', fault]) => {
+      const message = `must be * alone, or origins as https://shop.example with commas between them; ${fault}`
+      return ['CORS_ORIGINS', text, message] as [string, string, string]
+    }),
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
     ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'must be a URL that begins with http:// or https://'],

@@ -40,7 +40,12 @@ export class Keys {
   parse(key: string): KeyParts | null {
     if (!key.startsWith(`${this.root}:`)) return null
     const [namespace, part] = key.slice(this.root.length + 1).split(':')
-    return namespace === undefined || part === undefined ? null : { namespace, part: decodeURIComponent(part) }
+    if (namespace === undefined || part === undefined) return null
+    try {
+      return { namespace, part: decodeURIComponent(part) }
+    } catch {
+      return null
+    }
   }
 
   /** What all keys of this cache begin with */

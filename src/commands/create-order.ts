@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto'
 import type { TransactionSql } from 'postgres'
 import { idNumber, publicId } from '../model.js'
 import { type CommandContext, type Outcome, runCommand } from './command.js'
+import { claimKey, type IdempotencyKey, saveOrderOfKey } from './idempotency-keys.js'
 import { allValid, idempotencyKeySchema, productIdsSchema } from './input.js'
-import { Refusal, refuse, type UserError } from './user-error.js'
+import { Refusal, type UserError } from './user-error.js'
 
 export interface NewOrder {
   userId: string
   /** One for each unit */
   productIds: readonly string[]
-  /** The same key with the same order gives the order that the first call made. */
+  /** The customer's own: the same key with the same order gives the order that the first call made. */
   idempotencyKey: string | null
 }
 
@@ -26,30 +27,24 @@ export function createOrder(context: CommandContext, order: NewOrder): Promise<O
       [productIdsSchema, order.productIds, ['input', 'productIds']],
       [idempotencyKeySchema.nullable(), order.idempotencyKey, ['idempotencyKey']],
     ])
-    const { idempotencyKey } = order
-    if (idempotencyKey === null) return { id: await placeOrder(transaction, order), replayed: false }
-    const earlier = await claimKey(transaction, idempotencyKey, order)
-    if (earlier !== null) return { id: earlier, replayed: true }
+    const key = keyOf(order)
+    if (!key) return { id: await placeOrder(transaction, order), replayed: false }
+    const earlier = await claimKey(transaction, key)
+    if (earlier !== null) return { id: publicId('order', earlier), replayed: true }
     const id = await placeOrder(transaction, order)
-    await transaction`update idempotency_keys set order_id = ${idNumber('order', id)} where key = ${idempotencyKey}`
+    await saveOrderOfKey(transaction, key, idNumber('order', id))
     return { id, replayed: false }
   })
 }
 
-/** Gives the order that this key has made, or null when the key is new. A call under way with the same key is waited for. */
-async function claimKey(transaction: TransactionSql, key: string, { userId, productIds }: NewOrder): Promise<string | null> {
+/** null where there is none; nor where there can be no such customer, whose order is refused anyway. */
+function keyOf({ idempotencyKey: key, userId, productIds }: NewOrder): IdempotencyKey | null {
+  const user = idNumber('user', userId)
+  if (key === null || user === null) return null
   const inputHash = createHash('sha256')
     .update(JSON.stringify([userId, productIds]))
     .digest('hex')
-  const claimed = await transaction`
-    insert into idempotency_keys (key, input_hash) values (${key}, ${inputHash}) on conflict do nothing`
-  if (claimed.count === 1) return null
-  const [used] = await transaction<{ order_id: number; input_hash: string }[]>`
-    select order_id, input_hash from idempotency_keys where key = ${key}`
-  if (used?.input_hash !== inputHash) {
-    refuse('IDEMPOTENCY_KEY_REUSED', 'This idempotencyKey was used for another order', ['idempotencyKey'])
-  }
-  return publicId('order', used.order_id)
+  return { key, user, inputHash }
 }
 
 async function placeOrder(transaction: TransactionSql, { userId, productIds }: NewOrder): Promise<string> {

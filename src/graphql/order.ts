@@ -41,7 +41,7 @@ export class OrderResolver {
     @Arg('input', () => CreateOrderInput) input: CreateOrderInput,
     @Arg('idempotencyKey', () => String, {
       nullable: true,
-      description: 'The same key with the same input gives the order that the first request made, however often it is sent',
+      description: 'The same key with the same input gives the order that the first request made for this user, for 7 days',
     })
     idempotencyKey: string | null | undefined,
     @Ctx() { commands, loaders }: Context,

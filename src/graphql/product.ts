@@ -38,6 +38,7 @@ export class ProductResolver {
   ) {
     // Postgres cannot even be asked for it.
     if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
+    if (category?.isWellFormed() === false) throw badUserInput('category must be valid Unicode')
     return connection(args, {
       name: category == null ? 'products' : `products of ${category}`,
       list: category ?? null,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { LRUCache } from 'lru-cache'
 import type { Authenticator } from '../auth/authenticator.js'
@@ -209,8 +210,9 @@ function isJson(contentType: string | undefined): boolean {
   return contentType === 'application/json' || contentType === 'application/json; charset=utf-8'
 }
 
-/** A query whose text is there, or at hand; undefined for anything else that GraphQL over HTTP knows. Throws where it is no JSON. */
+/** A query whose text is there, or at hand; undefined for anything else, for others to read or refuse. Throws where it is no JSON. */
 function readQuery(body: Buffer, documents: Documents): QueryRequest | undefined {
+  if (!isUtf8(body)) return undefined
   const text = body.toString()
   // Names that Fastify refuses, in whatever spelling
   if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) return undefined

@@ -35,6 +35,7 @@ import { Compression } from './compression.js'
 import { Costs } from './costs.js'
 import { stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
+import { isEncodedUrl, parseJsonBodies } from './encoding.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
 import { addEventStream } from './event-stream.js'
@@ -48,6 +49,7 @@ import { type CostLimits, limitCost } from './limit-cost.js'
 import { limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
+import type { CorsOrigins } from './origin.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
@@ -82,7 +84,7 @@ export interface HttpServerOptions {
   errors: ErrorFigures
   subscriptions: SubscriptionFigures
   figures: FiguresRoutes
-  corsOrigins: readonly string[]
+  corsOrigins: CorsOrigins
   /** Of subscribers */
   maxConnections: number
   maxConnectionsPerAddress: number
@@ -197,6 +199,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   await apollo.start()
 
+  parseJsonBodies(server)
   server.setChildLoggerFactory((its) => its)
   server.addHook('onRequest', (request, reply, next) => {
     // Unless somebody says otherwise. The lane writes them in this order.
@@ -204,8 +207,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     reply.headers(securityHeaders)
     // HTTP/1.0 need not have one.
     if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
-    if (isHost(request.headers.host)) return next()
-    return reply.code(400).send(requestError('The Host header is missing or malformed', 'BAD_REQUEST', request.id))
+    const fault = faultOf(request.raw)
+    return fault === undefined ? next() : reply.code(400).send(requestError(fault, 'BAD_REQUEST', request.id))
   })
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
@@ -232,7 +235,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
   // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
-  await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })
+  await server.register(cors, {
+    origin: corsOrigins === '*' ? '*' : [...corsOrigins],
+    maxAge: preflightSeconds,
+    strictPreflight: false,
+  })
   // Behind the headers of CORS: pages have to be able to read a refusal.
   shed(server, load, graphqlPath)
   authenticate(server, authenticator)
@@ -274,6 +281,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     return reply.code(status).send(requestError(message, status === 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST', request.id))
   })
   return server
+}
+
+function faultOf({ headers: { host }, url = '' }: IncomingMessage): string | undefined {
+  if (!isHost(host)) return 'The Host header is missing or malformed'
+  return isEncodedUrl(url) ? undefined : 'Parameters must be percent-encoded UTF-8'
 }
 
 /** Over WebSocket and as server-sent events. */

@@ -34,6 +34,7 @@ import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { type CostLimits, invalidPoints, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
+import type { CorsOrigins } from './origin.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
@@ -70,7 +71,7 @@ export interface CarrierOptions {
   connections: LiveConnections
   /** Whose connections are counted together */
   addressOf: (request: IncomingMessage) => string
-  corsOrigins: readonly string[]
+  corsOrigins: CorsOrigins
   createSubscriber: CreateSubscriber
   /** How often it is looked whether a peer is still there */
   heartbeatMs: number

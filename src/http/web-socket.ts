@@ -106,10 +106,13 @@ export class WebSocketEndpoint {
         send: (data) => send(socket, data),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => {
-          socket.on('message', (data) => {
+          socket.on('message', (data, isBinary) => {
             // Who asks and does not read must not fill the memory with answers.
-            if (socket.bufferedAmount > maxUnsentBytes) socket.terminate()
-            else take(String(data)).catch(() => socket.close(CloseCode.BadRequest, 'Invalid message received'))
+            if (socket.bufferedAmount > maxUnsentBytes) return socket.terminate()
+            const refuse = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
+            // Of texts alone it is known that they are UTF-8.
+            if (isBinary) refuse()
+            else take(String(data)).catch(refuse)
           })
         },
       },

@@ -363,9 +363,21 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(productId)).toEqual([99])
       })
 
+      test("is its customer's own: others may use the same one, each for an order of theirs", async () => {
+        const [{ id: userId }, { id: otherId }] = [await addUser(), await addUser()]
+        const [a, b] = (await addProducts({}, {})) as [string, string]
+        const key = newKey()
+        const first = await order(userId, [a], key)
+        const second = await order(otherId, [b], key)
+        expect(second).toMatchObject({ order: { userId: otherId, productIds: [b] }, replayed: false, userErrors: [] })
+        await expectNoChange(async () => {
+          expect(await order(userId, [a], key)).toEqual({ ...first, replayed: true })
+          expect(await order(otherId, [b], key)).toEqual({ ...second, replayed: true })
+        })
+      })
+
       test('is refused for any other input under the same key', async () => {
         const { id: userId } = await addUser()
-        const { id: otherId } = await addUser()
         const [a, b] = (await addProducts({}, {})) as [string, string]
         const key = newKey()
         await order(userId, [a, b], key)
@@ -377,14 +389,11 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
           },
         ]
         await expectNoChange(async () => {
-          for (const [user, products] of [
-            [otherId, [a, b]],
-            [userId, [b, a]],
-            [userId, [a]],
-            [userId, [a, b, b]],
-            ['user_0', [a, b]],
-          ] as const) {
-            expect(await order(user, [...products], key)).toEqual({ order: null, replayed: false, userErrors })
+          for (const products of [[b, a], [a], [a, b, b]]) {
+            expect(await order(userId, products, key)).toEqual({ order: null, replayed: false, userErrors })
+          }
+          for (const unknown of ['user_0', 'user_987654321']) {
+            expect((await order(unknown, [a, b], key)).userErrors).toMatchObject([{ code: 'NOT_FOUND' }])
           }
         })
       })

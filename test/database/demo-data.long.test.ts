@@ -217,7 +217,7 @@ describe('loadDemoDataOnce', () => {
 
 describe('npm run seed', () => {
   function seed(args: string[], env: Record<string, string>) {
-    const command = ['--import', 'tsx', 'src/database/seed-command.ts', ...args]
+    const command = ['--import', 'tsx', 'src/seed-command.ts', ...args]
     const ended = promisify(execFile)(process.execPath, command, { cwd: project, env: { ...process.env, ...env } })
     const outcome = ended.then(
       (output) => ({ ...output, code: 0 }),

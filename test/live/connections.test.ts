@@ -6,6 +6,7 @@ import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { begun, openSocket, productChanged, subscriber, transports } from '../helpers/live.js'
 import { post } from '../helpers/post.js'
+import { send } from '../helpers/send.js'
 import { until } from '../helpers/until.js'
 
 let database: TestDatabase
@@ -51,6 +52,23 @@ describe('who may connect', () => {
     expect(socket.closed === undefined).toBe(isAllowed)
     socket.socket.close()
     expect(await statusWithOrigin(app, headers)).toBe(isAllowed ? 200 : 403)
+    const allowed = (await send(app.origin, { headers, body: { query: '{ __typename }' } })).headers[
+      'access-control-allow-origin'
+    ]
+    expect(allowed).toBe(isAllowed ? headers.origin : undefined)
+  })
+
+  test('every page where all may', async () => {
+    const open = await startTestApp({ database: app.database, env: { CORS_ORIGINS: '*' } })
+    for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+      const socket = await openSocket(open, { headers })
+      expect(socket.closed).toBeUndefined()
+      socket.socket.close()
+      expect(await statusWithOrigin(open, headers as Record<string, string>)).toBe(200)
+      const { headers: received } = await send(open.origin, { headers, body: { query: '{ __typename }' } })
+      expect(received['access-control-allow-origin']).toBe('*')
+    }
+    await open.stop()
   })
 
   test('a page of the server itself, and no image of a foreign page', async () => {

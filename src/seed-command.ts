@@ -1,11 +1,12 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
-import { readEnvironment } from '../environment.js'
-import { connect, type Database } from './connection.js'
-import { type DemoCounts, loadDemoData } from './demo-data.js'
-import { startEmbeddedPostgres } from './embedded-postgres.js'
-import { migrate } from './migrate.js'
+import { readConfig } from './config.js'
+import { connect, type Database } from './database/connection.js'
+import { type DemoCounts, loadDemoData } from './database/demo-data.js'
+import { startEmbeddedPostgres } from './database/embedded-postgres.js'
+import { migrate } from './database/migrate.js'
+import { readEnvironment } from './environment.js'
 
 const usage = `Usage: npm run seed -- --users N --products N --orders N
 Adds that many rows (whole numbers, at least one of the three) to DATABASE_URL, else to the Postgres in DATA_DIR (.data).`
@@ -85,9 +86,9 @@ function interruption(): Promise<never> {
 }
 
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
-  const { DATABASE_URL, DATA_DIR } = readEnvironment()
-  if (DATABASE_URL) return { url: DATABASE_URL, stop: async () => undefined }
-  return startEmbeddedPostgres({ dataDirectory: DATA_DIR || '.data', log: console.log })
+  const { DATABASE_URL, DATA_DIR } = readConfig(readEnvironment())
+  if (DATABASE_URL !== undefined) return { url: DATABASE_URL, stop: async () => undefined }
+  return startEmbeddedPostgres({ dataDirectory: DATA_DIR, log: console.log })
 }
 
 async function loadWithProgress(database: Database, counts: DemoCounts): Promise<void> {

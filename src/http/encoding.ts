@@ -1,0 +1,37 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+
+/** Parses bodies of JSON. What is not UTF-8 is refused: read all the same, its letters would be replaced, and stored so. */
+export function parseJsonBodies(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error')
+  server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const fault = faultOf(request.headers, body)
+    if (fault) done(fault)
+    else void parse(request, body.toString(), done)
+  })
+}
+
+function faultOf({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders, body: Buffer): Error | undefined {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type ?? '')?.[1]?.toLowerCase()
+  if (charset !== undefined && !charsets.has(charset)) return refusal(415, 'The body must be in UTF-8, and say so or nothing')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusal(415, 'The body must not be compressed')
+  return isUtf8(body) ? undefined : refusal(400, 'The body is not UTF-8')
+}
+
+function refusal(statusCode: number, message: string): Error {
+  return Object.assign(new Error(message), { statusCode })
+}
+
+const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
+
+/** Whether the parameters in it are percent-encoded UTF-8: of others, letters would be replaced. Node refuses what is not ASCII. */
+export function isEncodedUrl(url: string): boolean {
+  if (!url.includes('%')) return true
+  try {
+    decodeURIComponent(url)
+    return true
+  } catch {
+    return false
+  }
+}
