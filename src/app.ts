@@ -9,7 +9,9 @@ import { createTokenVerifier } from './auth/verify-token.js'
 import { Cache } from './cache/cache.js'
 import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
 import { MemoryStore } from './cache/memory-store.js'
-import { RedisStore, type RedisTarget } from './cache/redis-store.js'
+import { reasonOf } from './cache/reason.js'
+import type { RedisTarget } from './cache/redis-clients.js'
+import { RedisStore } from './cache/redis-store.js'
 import { sharedNotes } from './cache/shared-value.js'
 import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
@@ -57,6 +59,7 @@ import { StatementFigures } from './metrics/statement-figures.js'
 import { SubscriptionFigures } from './metrics/subscription-figures.js'
 import { idKind } from './model.js'
 import { RequestContext, type Shared } from './request-context.js'
+import { createRedactor, secretsOf } from './secrets.js'
 import type { Tracing } from './tracing/tracing.js'
 
 export interface App {
@@ -133,7 +136,7 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   try {
     const logger = pino({ level: 'silent' })
     const { database, cache } = await startStores({ config, logger, started, observers: {}, tracing: undefined })
-    if (!cache.trusted) throw new Error('The cache server cannot be reached, or what is owed to it cannot be delivered')
+    if (!cache.trusted) throw new Error(`The cache cannot be used: ${cache.distrustReason}`)
     return await audit(auditOptions(cache, database), entries)
   } finally {
     await started.stop()
@@ -349,6 +352,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     deliver: (changes) => relay.deliverOwn(changes),
   }
   const startedAt = Date.now()
+  const redact = createRedactor(secretsOf(config))
   return createHttpServer({
     schema,
     documents,
@@ -361,6 +365,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
         pingCache: () => pingTrusted(cache),
         cacheBackend: cache.backend,
         deadlineMs: healthDeadlineMs,
+        describe: (error) => redact(reasonOf(error)),
         startedAt,
         now: Date.now,
       }),
@@ -450,7 +455,7 @@ function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
     now: Date.now,
     sleep,
     random: Math.random,
-    log: (message) => logger.info(message),
+    log: (message) => logger.warn(message),
   })
 }
 
@@ -460,10 +465,10 @@ function createStore(config: Config, logger: Logger): CacheStore {
   return new RedisStore({
     target,
     connections: config.REDIS_CONNECTIONS,
-    channel: `${config.CACHE_PREFIX}:removals`,
+    channel: `${config.CACHE_PREFIX}:${cacheVersion}:removals`,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
     healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
-    log: (message) => logger.info(message),
+    log: (message, level) => logger[level](message),
   })
 }
 
@@ -504,7 +509,7 @@ function describeFault(error: unknown): Fault | null {
 /** A cache that is there but not believed yet does not answer either. */
 async function pingTrusted(cache: Cache): Promise<number> {
   const latencyMs = await cache.ping()
-  if (!cache.trusted) throw new Error('What is owed to the cache has not been delivered yet')
+  if (!cache.trusted) throw new Error(cache.distrustReason)
   return latencyMs
 }
 
@@ -548,7 +553,8 @@ class Started {
 const silenceMarginMs = 1_000
 /** Names of operations that the figures tell apart */
 const maxOperations = 50
-const cacheVersion = 'v1'
+/** Raised with the layout of the keys: processes with another one have entries, removals and a registration of their own. */
+const cacheVersion = 'v2'
 const countsIntervalMs = 1_000
 const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000

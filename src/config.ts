@@ -8,6 +8,7 @@ const samplers = [
   ...(['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const),
 ] as const
 const redisProtocols = ['redis:', 'rediss:']
+const databaseFault = 'must end with the number of a database, or with none'
 
 /** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
 const variables = {
@@ -33,10 +34,18 @@ const variables = {
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
   DATA_DIR: z.string().default('.data'),
   DEMO_DATA: z.stringbool('must be true or false').default(true),
-  REDIS_URL: url(...redisProtocols).optional(),
-  REDIS_CLUSTER_NODES: redisNodes().optional(),
+  REDIS_URL: url(...redisProtocols)
+    .refine((text) => database(text) !== null, databaseFault)
+    .optional(),
+  REDIS_CLUSTER_NODES: redisNodes()
+    .refine((urls) => urls.every((text) => database(text) === 0), 'must not name a database: a cluster has number 0 only')
+    .optional(),
   REDIS_SENTINEL_NODES: redisNodes()
-    .refine(([, ...others]) => !others.some(hasCredentials), 'must hold credentials in its first address only')
+    .refine(([first]) => database(first) !== null, databaseFault)
+    .refine(
+      ([, ...others]) => !others.some((text) => hasCredentials(text) || database(text) !== 0),
+      'must hold credentials and database number in its first address only',
+    )
     .optional(),
   REDIS_SENTINEL_MASTER: z.string().default('mymaster'),
   REDIS_CONNECTIONS: integer(1, 100).default(1),
@@ -223,15 +232,24 @@ function redisNodes() {
   return z
     .string()
     .transform((list) => list.split(',').map(toRedisUrl) as [string, ...string[]])
-    .refine((urls) => urls.every(isNode), 'must be host:port or redis:// addresses with commas between them')
+    .refine((urls) => urls.every(isNode), {
+      error: 'must be host:port or redis:// addresses with commas between them',
+      abort: true,
+    })
 }
 
 function isNode(text: string): boolean {
   return isUrl(text, redisProtocols) && new URL(text).hostname !== ''
 }
 
+/** 0 where it names none, null where what it names is no number. The client would use database 0 for both. */
+function database(text: string): number | null {
+  const { pathname, searchParams } = new URL(text)
+  const number = pathname.slice(1) || (searchParams.get('db') ?? '')
+  return /^\d{0,9}$/.test(number) ? Number(number) : null
+}
+
 function hasCredentials(text: string): boolean {
-  if (!URL.canParse(text)) return false
   const { username, password } = new URL(text)
   return username !== '' || password !== ''
 }

@@ -265,12 +265,15 @@ export class Redis extends EventEmitter {
   }
 }
 
-/** The engine's cluster is tried on real servers only. */
-export class Cluster {
+/** The engine's cluster, sentinels and sockets are tried on real servers only. */
+class NotSimulated {
   constructor() {
-    throw new Error('There is no simulated cluster')
+    throw new Error(`There is no simulated ${new.target.name}`)
   }
 }
+export class Cluster extends NotSimulated {}
+export class SentinelConnector extends NotSimulated {}
+export class AbstractConnector extends NotSimulated {}
 
 const closedMessage = 'Connection is closed.'
 const disconnectTimeoutMs = 2_000

@@ -69,6 +69,8 @@ export class Cache {
   private readonly random: () => number
   private readonly markerKey: string
   private watch: Watch | undefined
+  /** What the server said to the last invalidation, where it did not confirm it */
+  private unconfirmed: string | undefined
 
   constructor(options: CacheOptions) {
     const { store, now, sleep, random, createToken } = options
@@ -108,6 +110,12 @@ export class Cache {
   /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
   get trusted(): boolean {
     return this.trust.isTrusted
+  }
+
+  /** What keeps the store from being trusted; means nothing while it is. */
+  get distrustReason(): string {
+    const { unconfirmed, trust } = this
+    return unconfirmed === undefined || unconfirmed === trust.reason ? trust.reason : `${trust.reason} (${unconfirmed})`
   }
 
   /** Under which the source owes invalidations to the store; undefined while that is not trusted. */
@@ -351,6 +359,7 @@ export class Cache {
     const confirmed = await this.attempts.force(namespace, (store) => store.removeMany(keys).then(() => true))
     // Once more: what began during the removal may have seen either.
     this.forget(keys)
+    this.unconfirmed = confirmed ? undefined : this.attempts.refusal
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
     else this.trust.distrust()
     return confirmed ?? false

@@ -1,20 +1,13 @@
 import calculateSlot from 'cluster-key-slot'
-import { Cluster, Redis, ReplyError } from 'ioredis'
+import { type Cluster, type Redis, ReplyError } from 'ioredis'
 import { Acknowledgements } from './acknowledgements.js'
 import { Breaker } from './breaker.js'
 import { CombinedReads } from './combined-reads.js'
 import { withDeadline } from './deadline.js'
-import {
-  addCountsScript,
-  addToBucketsScript,
-  forgetMembersScript,
-  publishRemovalScript,
-  type ScriptedClient,
-  swapManyScript,
-} from './redis-scripts.js'
-import { type SentinelTarget, SentinelWatch, sentinelOptions } from './redis-sentinels.js'
-import { acknowledgeSign, infoField, membersKey, numberKey, RedisWatch } from './redis-watch.js'
-import { endWhenSilent } from './silence.js'
+import { connectTimeoutMs, createClient, type RedisTarget } from './redis-clients.js'
+import type { ScriptedClient } from './redis-scripts.js'
+import { SentinelWatch } from './redis-sentinels.js'
+import { acknowledgeSign, infoField, inOneSlot, membersKey, numberKey, RedisWatch } from './redis-watch.js'
 import {
   type Addition,
   type CacheStore,
@@ -26,15 +19,6 @@ import {
   type Watcher,
 } from './store.js'
 
-/**
- * Where the server is. Addresses are redis:// or rediss://; user, password and database number, where they are needed, stand in the
- * (first) one and are those of the server: a sentinel does not get to know them.
- */
-export type RedisTarget =
-  | { kind: 'server'; url: string }
-  | { kind: 'cluster'; urls: readonly [string, ...string[]] }
-  | ({ kind: 'sentinel' } & SentinelTarget)
-
 export interface RedisStoreOptions {
   target: RedisTarget
   connections: number
@@ -44,12 +28,16 @@ export interface RedisStoreOptions {
   commandTimeoutMs: number
   /** How often the server is asked whether it is there; after an outage it is used again within this time. */
   healthIntervalMs: number
-  log: (message: string) => void
+  log: (message: string, level: 'info' | 'warn') => void
 }
 
 /** The server answers, and cannot be used. */
 class ServerError extends Error {
   override readonly name = 'ServerError'
+}
+
+class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError'
 }
 
 /** Entries in a Redis (or Valkey) server or cluster. One that is away makes the methods reject at once, not wait. */
@@ -60,6 +48,8 @@ export class RedisStore implements CacheStore {
   private readonly watches = new Map<Watcher, RedisWatch>()
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
+  /** What ended the last connection, or keeps it from being made; undefined since one was ready */
+  private fault: Error | undefined
   private nextClient = 0
   private lookedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
@@ -67,7 +57,9 @@ export class RedisStore implements CacheStore {
 
   constructor(private readonly options: RedisStoreOptions) {
     this.backend = options.target.kind === 'cluster' ? 'redis-cluster' : 'redis'
-    this.clients = Array.from({ length: options.connections }, () => createClient(options))
+    this.clients = Array.from({ length: options.connections }, () => {
+      return createClient({ ...options, failed: (error) => this.noteFault(error) })
+    })
     for (const client of this.clients) this.observeConnection(client)
   }
 
@@ -145,6 +137,8 @@ export class RedisStore implements CacheStore {
 
   async identity(): Promise<string> {
     const roles = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    if (this.backend === 'redis' && roles.some(({ isClusterNode }) => isClusterNode))
+      throw new ServerError('it is a node of a Redis Cluster, and has to be configured as one')
     // A master that became one may have left its connections open, though the address leads to another server now.
     if (roles.some(({ isMaster }) => !isMaster)) {
       this.lookWhereItLeads()
@@ -159,11 +153,13 @@ export class RedisStore implements CacheStore {
   }
 
   async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
-    await this.run((client) => client.addCounts(2, `{${key}}`, `{${key}}:${batchId}`, ttlMs ?? '', ...[...counts].flat()))
+    await this.run((client) =>
+      client.addCounts(2, inOneSlot(key), `${inOneSlot(key)}:${batchId}`, ttlMs ?? '', ...[...counts].flat()),
+    )
   }
 
   async readCounts(key: string): Promise<ReadonlyMap<string, number>> {
-    const counts = await this.run((client) => client.hgetall(`{${key}}`))
+    const counts = await this.run((client) => client.hgetall(inOneSlot(key)))
     return new Map(Object.entries(counts).map(([name, count]) => [name, Number(count)]))
   }
 
@@ -264,18 +260,26 @@ export class RedisStore implements CacheStore {
   }
 
   private observeConnection(client: ScriptedClient): void {
-    for (const event of ['error', 'sentinelError'])
-      client.on(event, (error: NodeJS.ErrnoException) => this.report(`cache server: ${error.message || error.code}`))
+    for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.noteFault(error))
     client.on('close', () => {
       this.tellLost()
       this.report('cache server not connected')
     })
     client.on('ready', () => {
+      this.fault = undefined
       this.report(connected)
       void this.ping().catch(() => undefined)
     })
     // Of a cluster, a master that went or came: what it holds may lack the last removals.
     client.on('-node', () => this.tellLost())
+  }
+
+  /** What a server or a socket says is kept before what ioredis makes of it: that it is not connected. */
+  private noteFault(error: Error & { lastNodeError?: Error | null }): void {
+    const cause: NodeJS.ErrnoException = error.lastNodeError ?? error
+    const says = cause instanceof ReplyError || cause.code !== undefined
+    if (says || !this.fault) this.fault = cause
+    this.report(`cache server: ${cause.message || cause.code}`)
   }
 
   /** Now and then: an address may lead to a replica for long. */
@@ -305,7 +309,7 @@ export class RedisStore implements CacheStore {
     if (this.reported.has(message)) return
     if (message === connected || this.reported.has(connected)) this.reported.clear()
     this.reported.add(message)
-    this.options.log(message)
+    this.options.log(message, message === connected ? 'info' : 'warn')
   }
 
   private run<T>(command: (client: ScriptedClient) => Promise<T>): Promise<T> {
@@ -325,13 +329,14 @@ export class RedisStore implements CacheStore {
         throw error
       }
       this.breaker.failed()
-      throw new StoreUnavailableError('the cache server cannot be reached', { cause: error })
+      const cause = error instanceof NoAnswerError ? error : (this.fault ?? error)
+      throw new StoreUnavailableError('the cache server cannot be reached', { cause })
     }
   }
 
   private inTime<T>(work: Promise<T>): Promise<T> {
     const { commandTimeoutMs } = this.options
-    return withDeadline(work, commandTimeoutMs, () => new Error(`no answer within ${commandTimeoutMs} ms`))
+    return withDeadline(work, commandTimeoutMs, () => new NoAnswerError(`no answer within ${commandTimeoutMs} ms`))
   }
 
   private client(): ScriptedClient {
@@ -352,74 +357,6 @@ function firstAttempt(client: ScriptedClient): Promise<void> {
   })
 }
 
-function createClient({ target, commandTimeoutMs }: RedisStoreOptions): ScriptedClient {
-  const client = createUnscripted(target, commandTimeoutMs)
-  // Of a cluster, each node has a connection of its own.
-  if (client.isCluster) client.on('+node', (node: Redis) => superviseConnection(node, commandTimeoutMs))
-  else superviseConnection(client as Redis, commandTimeoutMs)
-  client.defineCommand('swapMany', { lua: swapManyScript })
-  client.defineCommand('addCounts', { lua: addCountsScript })
-  client.defineCommand('addToBuckets', { lua: addToBucketsScript })
-  client.defineCommand('forgetMembers', { lua: forgetMembersScript })
-  client.defineCommand('publishRemoval', { lua: publishRemovalScript })
-  return client as ScriptedClient
-}
-
-function superviseConnection(client: Redis, commandTimeoutMs: number): void {
-  endSilentConnections(client, commandTimeoutMs)
-  reconnectOnce(client)
-}
-
-/** Each call of ioredis adds a listener and a timer until the socket has closed, and each of many commands may be answered with READONLY. */
-function reconnectOnce(client: Redis): void {
-  const disconnect = client.disconnect.bind(client)
-  client.disconnect = (reconnect) => {
-    if (!reconnect || !client.stream?.writableEnded) disconnect(reconnect)
-  }
-}
-
-/** No timers of ioredis: they end what waits for an answer that already lies in the socket, when the process itself was stalled. */
-function endSilentConnections(client: Redis, commandTimeoutMs: number): void {
-  // The handshake has been sent by then.
-  client.on('connect', () => endWhenSilent(client.stream, silentCommands * commandTimeoutMs, performance.now()))
-}
-
-function createUnscripted(target: RedisTarget, commandTimeoutMs: number): Redis | Cluster {
-  const options = connectionOptions
-  if (target.kind === 'cluster') return createCluster(target.urls, options, commandTimeoutMs)
-  if (target.kind === 'server') return new Redis(target.url, options)
-  return new Redis(target.urls[0], { ...options, ...sentinelOptions(target, commandTimeoutMs) })
-}
-
-const connectTimeoutMs = 2_000
-
-const connectionOptions = {
-  lazyConnect: true,
-  // Without a connection a command fails at once; queued, it would hold up its request.
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  connectTimeout: connectTimeoutMs,
-  retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
-  // A master that became a replica answers so: connect again, to where the address leads now.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-}
-
-function createCluster(urls: readonly string[], redisOptions: object, commandTimeoutMs: number): Cluster {
-  const { protocol, username, password } = new URL(urls[0] as string)
-  const credentials = { username: decodeURIComponent(username), password: decodeURIComponent(password) }
-  return new Cluster([...urls], {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
-    slotsRefreshTimeout: 4 * commandTimeoutMs,
-    slotsRefreshInterval: 5_000,
-    retryDelayOnFailover: 50,
-    maxRedirections: 3,
-    redisOptions: { ...redisOptions, ...credentials, ...(protocol === 'rediss:' && { tls: {} }) },
-  })
-}
-
 function mastersOf(client: ScriptedClient): Redis[] {
   return client.isCluster ? (client as unknown as Cluster).nodes('master') : [client as unknown as Redis]
 }
@@ -430,7 +367,7 @@ function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
 }
 
 /** The servers that a client is connected to, with commas between them. Rejects where one does not say which it is. */
-async function serverOf(client: ScriptedClient): Promise<{ name: string; isMaster: boolean }> {
+async function serverOf(client: ScriptedClient): Promise<ServerRole> {
   const nodes = await Promise.all(mastersOf(client).map(nodeOf))
   return {
     name: nodes
@@ -438,6 +375,7 @@ async function serverOf(client: ScriptedClient): Promise<{ name: string; isMaste
       .sort()
       .join(),
     isMaster: nodes.every(({ isMaster }) => isMaster),
+    isClusterNode: nodes.some(({ isClusterNode }) => isClusterNode),
   }
 }
 
@@ -445,12 +383,22 @@ async function serverOf(client: ScriptedClient): Promise<{ name: string; isMaste
  * A replica takes over what its master holds, and gets another replication id when it is promoted: what it held before, and was known to be
  * right, is lost.
  */
-async function nodeOf(node: Redis): Promise<{ name: string; isMaster: boolean }> {
+async function nodeOf(node: Redis): Promise<ServerRole> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
   const runId = infoField(server, 'run_id')
   if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
   const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
-  return { name, isMaster: infoField(replication, 'role') === 'master' }
+  return {
+    name,
+    isMaster: infoField(replication, 'role') === 'master',
+    isClusterNode: infoField(server, 'redis_mode') === 'cluster',
+  }
+}
+
+interface ServerRole {
+  name: string
+  isMaster: boolean
+  isClusterNode: boolean
 }
 
 interface MemberLease {
@@ -470,6 +418,4 @@ function sum(numbers: readonly number[]): number {
 const removalBatch = 1_000
 /** The server's clock may have been set back since a member said how long it will be one. */
 const maxLeaseMs = 60_000
-/** A connection is given up when nothing was answered on it for as long as so many commands may take. */
-const silentCommands = 20
 const connected = 'cache server connected'

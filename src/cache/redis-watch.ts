@@ -4,6 +4,7 @@ import calculateSlot from 'cluster-key-slot'
 import { type Cluster, Redis, ReplyError } from 'ioredis'
 import { Acknowledgements } from './acknowledgements.js'
 import { withDeadline } from './deadline.js'
+import { endWithoutDatabase } from './redis-clients.js'
 import { heartbeatScript, type ScriptedClient } from './redis-scripts.js'
 import type { Watcher } from './store.js'
 
@@ -199,7 +200,11 @@ export class RedisWatch {
 
   private async createUnscripted(): Promise<Redis> {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
-    if (!this.source.isCluster) return (this.source as Redis).duplicate(options)
+    if (!this.source.isCluster) {
+      const client = (this.source as Redis).duplicate(options)
+      endWithoutDatabase(client)
+      return client
+    }
     const cluster = this.source as Cluster
     const [host, port] = await findMaster(cluster, calculateSlot(numberKey(this.options.channel)))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
@@ -224,12 +229,21 @@ interface Question {
 
 /** Where the number of the last removal stands */
 export function numberKey(channel: string): string {
-  return `{${channel}}`
+  return inOneSlot(channel)
 }
 
 /** A hash: until when each member may answer from what it keeps, by the server's clock, in milliseconds */
 export function membersKey(channel: string): string {
-  return `{${channel}}:members`
+  return `${inOneSlot(channel)}:members`
+}
+
+/**
+ * A cluster keeps all keys that begin so together. They still begin with what all keys of an application begin with, which may be all that
+ * its user has rights to.
+ */
+export function inOneSlot(key: string): string {
+  const start = key.indexOf(':') + 1
+  return `${key.slice(0, start)}{${key.slice(start)}}`
 }
 
 /** Of an INFO; null where the field is not there. */

@@ -1,5 +1,6 @@
 import { type ChangeSource, standalone } from './change-source.js'
 import { withDeadline } from './deadline.js'
+import { reasonOf } from './reason.js'
 import type { CacheStore, WatchedServer } from './store.js'
 
 export interface TrustOptions {
@@ -35,7 +36,9 @@ export class Trust {
   private reporting: Promise<void> | undefined
   private timer: NodeJS.Timeout | undefined
   private hasEnded = false
+  /** Of the last attempt; '' where it did not fail */
   private lastReason = ''
+  private readonly explained = new Set<string>()
 
   private source = standalone
 
@@ -53,6 +56,11 @@ export class Trust {
   /** Under which invalidations are owed to the store; undefined while it is distrusted. */
   get registration(): string | undefined {
     return this.isTrusted ? this.current?.registration : undefined
+  }
+
+  /** What keeps the store from being trusted */
+  get reason(): string {
+    return this.lastReason || 'what is owed to it is being delivered'
   }
 
   /** Another one after each doubt: as long as it stays the same, all that the store confirms comes from the same server. */
@@ -129,10 +137,12 @@ export class Trust {
       this.sourceIsAway = false
       this.doubtsSettled = doubts
       this.settledAt = this.options.now()
-      if (this.lastReason !== '') this.options.log('the cache is used again')
+      if (this.explained.size > 0) this.options.log('the cache is used again')
+      this.explained.clear()
       this.lastReason = ''
     } catch (error) {
-      if (!(error instanceof SupersededError)) this.explain(error)
+      this.lastReason = reasonOf(error)
+      if (!(error instanceof SupersededError)) this.explain()
     }
   }
 
@@ -185,19 +195,19 @@ export class Trust {
     }
   }
 
-  /** Once for each reason: attempts are many. */
-  private explain(error: unknown): void {
-    const reason = error instanceof Error ? describe(error) : String(error)
-    if (reason !== this.lastReason) this.options.log(`the cache is not used: ${reason}`)
-    this.lastReason = reason
+  /** Once for each reason, until the store is trusted again: attempts are many. */
+  private explain(): void {
+    if (this.explained.has(this.lastReason)) return
+    this.explained.add(this.lastReason)
+    this.options.log(`the cache is not used: ${this.lastReason}`)
   }
 }
 
-/** Another process has registered the store meanwhile: to be tried again. */
-class SupersededError extends Error {}
-
-function describe({ message, cause }: Error): string {
-  return cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message
+/** To be tried again. */
+class SupersededError extends Error {
+  constructor() {
+    super('another process has registered the cache meanwhile')
+  }
 }
 
 /** A source that takes longer counts as away: its reads would fail, too. */

@@ -8,7 +8,7 @@ export interface HealthReport {
   uptimeSeconds: number
 }
 
-export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down' }
+export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down'; reason: string }
 
 export interface HealthOptions {
   /** Resolve with the round trip in milliseconds. */
@@ -17,13 +17,15 @@ export interface HealthOptions {
   cacheBackend: string
   /** A component without an answer by then counts as down. */
   deadlineMs: number
+  /** What may be said of an error to everybody */
+  describe: (error: unknown) => string
   startedAt: number
   now: () => number
 }
 
 export async function checkHealth(options: HealthOptions): Promise<HealthReport> {
-  const { pingDatabase, pingCache, cacheBackend, deadlineMs, startedAt, now } = options
-  const [database, cache] = await Promise.all([probe(pingDatabase, deadlineMs), probe(pingCache, deadlineMs)])
+  const { pingDatabase, pingCache, cacheBackend, startedAt, now } = options
+  const [database, cache] = await Promise.all([probe(pingDatabase, options), probe(pingCache, options)])
   const status = database.state === 'down' ? 'unavailable' : cache.state === 'down' ? 'degraded' : 'healthy'
   return { status, database, cache: { backend: cacheBackend, ...cache }, uptimeSeconds: Math.floor((now() - startedAt) / 1000) }
 }
@@ -39,11 +41,13 @@ export function oneAtATime(check: () => Promise<HealthReport>): () => Promise<He
   }
 }
 
-async function probe(ping: () => Promise<number>, deadlineMs: number): Promise<ComponentHealth> {
+type Probing = Pick<HealthOptions, 'deadlineMs' | 'describe'>
+
+async function probe(ping: () => Promise<number>, { deadlineMs, describe }: Probing): Promise<ComponentHealth> {
   try {
-    const latencyMs = await withDeadline(ping(), deadlineMs, () => new Error('No answer in time'))
+    const latencyMs = await withDeadline(ping(), deadlineMs, () => new Error(`no answer within ${deadlineMs} ms`))
     return { state: 'up', latencyMs: Math.round(latencyMs * 100) / 100 }
-  } catch {
-    return { state: 'down' }
+  } catch (error) {
+    return { state: 'down', reason: describe(error) }
   }
 }

@@ -84,7 +84,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     await readUntilNear(reader, 'a')
     // It does not hear of the removal.
     proxy.freeze()
-    await redis.client.del('{test:removals}:members')
+    await redis.client.del('test:{removals}:members')
     await writer.invalidate(things, { ids: ['a'] })
     const near = reader.readNear(things, 'a')
     await proxy.stop()
@@ -97,7 +97,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
       const cache = await createCache({ maxStalenessMs: 500 })
       await cache.getOrFetch(things, 'a', fetchOf('A'))
       await readUntilNear(cache, 'a')
-      for (const key of [...(await redis.client.keys('*:registration:*')), '{test:removals}:members', '{test:removals}']) {
+      for (const key of [...(await redis.client.keys('*:registration:*')), 'test:{removals}:members', 'test:{removals}']) {
         await redis.client.del(key)
         if (what === 'a list') await redis.client.rpush(key, 'not', 'ours')
         else await redis.client.hset(key, 'not', 'ours')

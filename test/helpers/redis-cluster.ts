@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import { freePort } from '../../tools/free-port.js'
+import type { Certificate } from './certificates.js'
 import { orEnd } from './redis.js'
 import { until } from './until.js'
 
@@ -14,6 +15,8 @@ export interface TestCluster {
   urls: [string, ...string[]]
   /** Ends the master that serves this key's slot at once, as a crash would; its replica takes over in some seconds. */
   killMasterOf(key: string): Promise<void>
+  /** Ends all connections of clients; new ones get this certificate. */
+  replaceCertificate(certificate: Certificate): Promise<void>
   stop(): Promise<void>
 }
 
@@ -27,13 +30,15 @@ interface Node {
 const masterCount = 3
 const slotCount = 16_384
 
-export async function startCluster(): Promise<TestCluster> {
+/** With a certificate, it speaks nothing but TLS. `options` are those of redis-server. */
+export async function startCluster(certificate?: Certificate, options: object = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-cluster-'))
-  const nodes = await Promise.all(Array.from({ length: 2 * masterCount }, () => startNode(folder)))
+  const settings = { ...(certificate && tlsSettings(certificate)), ...options }
+  const nodes = await Promise.all(Array.from({ length: 2 * masterCount }, () => startNode(folder, settings, certificate)))
   await form(nodes)
   const first = nodes[0] as Node
   return {
-    urls: nodes.map(({ port }) => `redis://127.0.0.1:${port}`) as [string, ...string[]],
+    urls: nodes.map(({ port }) => `${certificate ? 'rediss' : 'redis'}://127.0.0.1:${port}`) as [string, ...string[]],
     async killMasterOf(key) {
       const slot = await first.client.cluster('KEYSLOT', key)
       const ranges = (await first.client.cluster('SLOTS')) as unknown as [number, number, [string, number]][]
@@ -42,6 +47,14 @@ export async function startCluster(): Promise<TestCluster> {
       const exited = once(master?.server as ChildProcess, 'exit')
       master?.server.kill('SIGKILL')
       await exited
+    },
+    async replaceCertificate(its) {
+      const settings = Object.entries(certificateSettings(its)).flat()
+      for (const { client } of nodes) {
+        await client.call('CONFIG', 'SET', ...settings)
+        await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      }
     },
     async stop() {
       for (const { client, server } of nodes) {
@@ -54,18 +67,36 @@ export async function startCluster(): Promise<TestCluster> {
   }
 }
 
-async function startNode(folder: string): Promise<Node> {
+async function startNode(folder: string, settings: object, certificate?: Certificate): Promise<Node> {
   const port = await freePort()
   const options = {
-    ...{ port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
+    ...(certificate ? { port: 0, 'tls-port': port } : { port }),
+    ...{ bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
     // A node that is slow to shake hands is forgotten after this time. It is shorter once the cluster is formed.
     ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 15_000 },
+    ...settings,
   }
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   const server = spawn(inject('redisServer') ?? 'redis-server', words, { stdio: 'ignore' })
-  const client = new Redis(port, { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  const tls = certificate && { tls: { rejectUnauthorized: false } }
+  const client = new Redis(port, { retryStrategy: () => 20, maxRetriesPerRequest: null, ...tls })
   client.on('error', () => undefined)
   return { port, server, client, id: await orEnd(server, client.cluster('MYID')) }
+}
+
+function tlsSettings(certificate: Certificate) {
+  const authority = { 'tls-ca-cert-file': certificate.authority }
+  return {
+    ...certificateSettings(certificate),
+    ...authority,
+    'tls-auth-clients': 'no',
+    'tls-cluster': 'yes',
+    'tls-replication': 'yes',
+  }
+}
+
+function certificateSettings({ certificate, key }: Certificate) {
+  return { 'tls-cert-file': certificate, 'tls-key-file': key }
 }
 
 async function form(nodes: readonly Node[]): Promise<void> {

@@ -44,8 +44,8 @@ const housekeeping = new Set(['echo', 'ping', 'info', 'hello', 'client', 'subscr
 function isHousekeepingKey(argument: string): boolean {
   return (
     argument.includes(':history:') ||
-    argument.endsWith(':counters}') ||
-    argument.endsWith(':removals}') ||
+    argument.endsWith('counters}') ||
+    argument.endsWith('removals}') ||
     argument.includes(':registration:')
   )
 }

@@ -66,7 +66,7 @@ const meaning = {
 }
 
 function component(health: ComponentHealth): string {
-  return health.state === 'up' ? `up, answers in ${health.latencyMs} ms` : 'down'
+  return health.state === 'up' ? `up, answers in ${health.latencyMs} ms` : `down: ${escapeHtml(health.reason)}`
 }
 
 function duration(seconds: number): string {

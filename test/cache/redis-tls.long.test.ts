@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect } from 'node:net'
+import { createSecureContext, createServer } from 'node:tls'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { HealthReport } from '../../src/http/health.js'
+import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { createAuthority, noOpenssl, type TestAuthority } from '../helpers/certificates.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { noRedis, startRedis } from '../helpers/redis.js'
+import { startCluster, type TestCluster } from '../helpers/redis-cluster.js'
+import { until } from '../helpers/until.js'
+
+describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
+  let authority: TestAuthority
+  let database: TestDatabase
+  let built: Built
+  let url: string
+  beforeAll(() => {
+    authority = createAuthority()
+  })
+  beforeEach(async () => {
+    database = await createDatabase()
+  })
+  afterEach(async () => {
+    built.child.kill('SIGKILL')
+    await built.exited
+    await database.drop()
+  })
+  afterAll(() => authority.remove())
+
+  async function run(env: Record<string, string>): Promise<void> {
+    const trusting = { NODE_EXTRA_CA_CERTS: authority.certificate, DATABASE_URL: database.url, DATABASE_POOL: '2' }
+    built = runBuilt({ ...trusting, REDIS_HEALTH_INTERVAL_MS: '100', AUDIT_INTERVAL_MS: '0', ...env })
+    url = await ready(built)
+  }
+  /** Fails when the process has ended. */
+  const health = async () => (await (await fetch(new URL('/health', url))).json()) as HealthReport
+  const isHealthy = async () => (await health()).status === 'healthy'
+  const reason = async () => {
+    const { cache } = await health()
+    return cache.state === 'down' ? cache.reason : ''
+  }
+
+  test('a cluster whose certificate is for a name, while its nodes go by their addresses', async () => {
+    const cluster = await startCluster(authority.issue(['DNS:localhost']))
+    await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
+    await until(isHealthy)
+    await cluster.stop()
+  })
+
+  test('a cluster whose nodes go by their names', async () => {
+    const names = { 'cluster-announce-hostname': 'localhost', 'cluster-preferred-endpoint-type': 'hostname' }
+    const cluster = await startCluster(authority.issue(['DNS:localhost']), names)
+    await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
+    await until(isHealthy)
+    await cluster.stop()
+  })
+
+  test('a cluster whose certificate expires, or is for another name: answers without it, the reason, and no end', async () => {
+    const right = authority.issue(['DNS:localhost'])
+    const cluster = await startCluster(right)
+    await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
+    await until(isHealthy)
+    for (const [wrong, says] of [
+      [authority.issue(['DNS:localhost'], { expired: true }), /certificate has expired/],
+      [authority.issue(['DNS:other.example']), /localhost.* is not in the cert's altnames: DNS:other.example/],
+    ] as const) {
+      await cluster.replaceCertificate(wrong)
+      await until(async () => says.test(await reason()))
+      expect((await query(url, '{ product(id: "product_1") { id } }')).data.product.id).toBe('product_1')
+      expect(built.output()).toMatch(new RegExp(`"level":40.*the cache is not used: .*${says.source}`))
+      await cluster.replaceCertificate(right)
+      await until(isHealthy)
+    }
+    await cluster.stop()
+  })
+
+  test('a server behind a front that routes by name', async () => {
+    const redis = await startRedis()
+    const { certificate, key } = authority.issue(['DNS:localhost'])
+    const context = createSecureContext({ cert: readFileSync(certificate), key: readFileSync(key) })
+    const front = createServer({
+      SNICallback: (name, done) => (name === 'localhost' ? done(null, context) : done(new Error(`No route to ${name}`))),
+    })
+    front.on('secureConnection', (socket) => {
+      const behind = connect(Number(new URL(redis.url).port), '127.0.0.1').on('error', () => socket.destroy())
+      socket
+        .on('error', () => behind.destroy())
+        .pipe(behind)
+        .pipe(socket)
+    })
+    await new Promise<void>((resolve) => void front.listen(0, resolve))
+    await run({ REDIS_URL: `rediss://localhost:${(front.address() as AddressInfo).port}` })
+    await until(isHealthy)
+    await redis.stop()
+    front.close()
+  })
+})
+
+function namedLocalhost({ urls }: TestCluster): string {
+  return urls.join().replaceAll('127.0.0.1', 'localhost')
+}
