@@ -2,6 +2,9 @@ import type { ParseOptions, ValidationRule } from 'graphql'
 import { noIntrospection } from './no-introspection.js'
 import { limitStructure } from './structure.js'
 
+/** Characters of a document, white space and comments included: it is kept as a whole. */
+export const maxSourceLength = 32_768
+
 /** A document with more takes longer to validate than most take to be answered. */
 export const parseOptions: ParseOptions = { maxTokens: 1_000 }
 

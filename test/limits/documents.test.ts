@@ -29,6 +29,7 @@ function fields(count: number): string {
 }
 
 const limits: [limit: string, maximum: number, document: (count: number) => string][] = [
+  ['characters', 32_768, (count) => '{ __typename } '.padEnd(count, '#\n')],
   ['depth', 20, deep],
   ['fields', 1_000, fields],
   ['rootFields', 20, (count) => `{ ${repeat(count, () => '__typename')} }`],
@@ -38,6 +39,7 @@ const limits: [limit: string, maximum: number, document: (count: number) => stri
 ]
 
 const rows: Record<string, string> = {
+  characters: 'characters of a document',
   depth: 'depth',
   fields: 'fields of an operation',
   rootFields: 'root fields',
