@@ -34,6 +34,7 @@ const limits: [limit: string, maximum: number, document: (count: number) => stri
   ['fields', 1_000, fields],
   ['rootFields', 20, (count) => `{ ${repeat(count, () => '__typename')} }`],
   ['aliases', 30, (count) => `{ stats { ${repeat(count, (index) => `a${index}: revenue`)} } }`],
+  ['characters of a name', 256, (count) => `{ ${'a'.repeat(count)}: __typename }`],
   ['directives', 50, (count) => `{ product(id: "product_1") { id ${repeat(count, () => 'name @include(if: true)')} } }`],
   ['Query.nodes(ids:)', 100, (count) => `{ nodes(ids: [${repeat(count, () => '"product_1"')}]) { id } }`],
 ]
@@ -45,6 +46,7 @@ const rows: Record<string, string> = {
   rootFields: 'root fields',
   aliases: 'aliases',
   directives: 'directives',
+  'characters of a name': 'characters of a name',
   'Query.nodes(ids:)': 'values of a list of arguments',
 }
 
