@@ -277,7 +277,7 @@ async function startLive(logger: Logger, started: Started, { feed, relay }: Stor
 
 function createFigures(config: Config, cache: Cache, backlogSeconds: () => number): Figures {
   return {
-    requests: new RequestFigures(maxOperations),
+    requests: new RequestFigures({ maxOperations, now: monotonic }),
     errors: new ErrorFigures(errorCodes),
     subscriptions: new SubscriptionFigures(),
     statements: new StatementFigures(config.DATABASE_POOL),

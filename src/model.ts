@@ -16,6 +16,9 @@ export interface Product {
   category: string
 }
 
+/** In characters: no longer name is written, nor asked for. */
+export const maxCategoryLength = 100
+
 export interface Order {
   id: string
   userId: string

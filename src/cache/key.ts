@@ -36,11 +36,11 @@ export class Keys {
     return what.ids.map((id) => this.entry(namespace, id))
   }
 
-  /** The name of the namespace, and the id or list, that this is a key of; null for keys of anything else. */
+  /** The name of the namespace, and the id or list, that this is a key of; null for keys of anything else, and of what was hashed. */
   parse(key: string): KeyParts | null {
     if (!key.startsWith(`${this.root}:`)) return null
     const [namespace, part] = key.slice(this.root.length + 1).split(':')
-    if (namespace === undefined || part === undefined) return null
+    if (namespace === undefined || part === undefined || part.startsWith(hashMark)) return null
     try {
       return { namespace, part: decodeURIComponent(part) }
     } catch {
@@ -76,19 +76,35 @@ export interface KeyParts {
 /** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
 function hashParameters(parameters: Parameters): string {
   const text = JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
+  if (text.length > maxPartLength) return hashText(text)
   const known = hashes.get(text)
   if (known !== undefined) return known
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const hash = hashText(text)
   hashes.set(text, hash)
   return hash
+}
+
+function hashText(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** Few are asked for again and again: the first page of whatever. */
 const hashes = new LRUCache<string, string>({ max: 1_000 })
 
-/** Keeps a list called "a:b" from being taken for entry "b" of list "a". */
+/** Keeps a list called "a:b" from being taken for entry "b" of list "a", and a key from being as long as whatever a client sent. */
 function escapeId(id: string): string {
-  return plainId.test(id) ? id : encodeURIComponent(id.toWellFormed())
+  if (id.length > maxPartLength) return hashId(id)
+  if (plainId.test(id)) return id
+  const escaped = encodeURIComponent(id.toWellFormed())
+  return escaped.length > maxPartLength ? hashId(id) : escaped
+}
+
+function hashId(id: string): string {
+  return hashMark + createHash('sha256').update(id).digest('hex')
 }
 
 const plainId = /^[\w.-]+$/
+/** Is in no escaped id. */
+const hashMark = '='
+/** Of an id in a key. 100 characters of any script fit, escaped. */
+const maxPartLength = 1_024

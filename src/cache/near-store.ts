@@ -24,7 +24,7 @@ export class NearEntry extends KeptEntry {
     held: EntryHeld,
     readonly place: Place | undefined,
   ) {
-    super(key, entryBytes(held, key), held)
+    super(key, entryBytes(held, key, place), held)
   }
 }
 
@@ -101,7 +101,7 @@ export class NearStore {
 
   putEntry(key: string, held: EntryHeld, mark: number, place?: Required<Place>): void {
     if (!this.usable || this.mark(key) !== mark) return
-    if (!this.known.admits(key, entryBytes(held, key))) return
+    if (!this.known.admits(key, entryBytes(held, key, place))) return
     const entry = new NearEntry(key, held, place)
     if (this.known.set(entry) && place) this.shelfOf(place.namespace).entries.set(place.id, entry)
   }
@@ -157,9 +157,9 @@ function bucketOf(key: string): number {
   return (hash >>> 0) % removalBuckets
 }
 
-/** Key, text and, once it was parsed, the value; measured on this shop's entries, rounded up. */
-function entryBytes({ json }: EntryHeld, key: string): number {
-  return 420 + 2 * key.length + 4 * json.length
+/** Key, text and, once it was parsed, the value; measured on this shop's entries, rounded up. An id may be longer than its key. */
+function entryBytes({ json }: EntryHeld, key: string, place: Place | undefined): number {
+  return 420 + 2 * Math.max(key.length, place?.id?.length ?? 0) + 4 * json.length
 }
 
 function generationBytes(text: string, key: string): number {

@@ -15,7 +15,7 @@ class RecentSlot extends KeptEntry implements Slot<string> {
     { id, key, generations, held }: FullSlot,
     private readonly text: string,
   ) {
-    super(key, bytesOf(key, text), held)
+    super(key, bytesOf(key, id, text), held)
     this.id = id
     this.generations = generations
   }
@@ -55,7 +55,7 @@ export class RecentSlots {
 
   /** Keeps it, where it can be read and there is room. */
   keep({ name, version }: Namespace<unknown>, slot: Slot<string>, text: string | null): void {
-    if (text === null || !isReadable(slot, version) || !this.recent.admits(slot.key, bytesOf(slot.key, text))) return
+    if (text === null || !isReadable(slot, version) || !this.recent.admits(slot.key, bytesOf(slot.key, slot.id, text))) return
     const recent = new RecentSlot(name, slot, text)
     if (!this.recent.set(recent)) return
     const shelf = this.shelves.get(name) ?? new Map<string, RecentSlot>()
@@ -68,7 +68,7 @@ function isReadable(slot: Slot<string>, version: number): slot is FullSlot {
   return held.state === 'entry' && held.header.generation === generation && held.header.version === version
 }
 
-/** Key, text, header and, once it was parsed, the value */
-function bytesOf(key: string, text: string): number {
-  return 400 + 2 * key.length + 4 * text.length
+/** Key, text, header and, once it was parsed, the value. An id may be longer than its key. */
+function bytesOf(key: string, id: string, text: string): number {
+  return 400 + 2 * Math.max(key.length, id.length) + 4 * text.length
 }

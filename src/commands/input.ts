@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { maxCategoryLength } from '../model.js'
 import { Refusal } from './user-error.js'
 
 /** Postgres keeps no NUL; other control characters only hide things. */
@@ -16,7 +17,7 @@ function text(maxLength: number) {
 
 export const emailSchema = z.email('must be an email address').max(254, 'must have at most 254 characters')
 export const nameSchema = text(200)
-export const categorySchema = text(100)
+export const categorySchema = text(maxCategoryLength)
 export const idempotencyKeySchema = text(255)
 export const stockSchema = z.int('must be a whole number').min(0, 'must not be negative')
 

@@ -1,3 +1,5 @@
+import { shortened } from '../shortened.js'
+
 /** An expected failure, for the person at the form. */
 export interface UserError {
   code: UserErrorCode
@@ -12,8 +14,11 @@ type UserErrorCode = 'INVALID' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'OUT_OF_STOCK'
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
-  constructor(readonly userErrors: readonly UserError[]) {
+  readonly userErrors: readonly UserError[]
+
+  constructor(userErrors: readonly UserError[]) {
     super(userErrors.map(({ message }) => message).join('; '))
+    this.userErrors = userErrors.map((its) => ({ ...its, message: shortened(its.message) }))
   }
 }
 

@@ -1,4 +1,5 @@
 import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
+import { maxCategoryLength } from '../model.js'
 import { Access, administrators, everyone } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
@@ -39,6 +40,8 @@ export class ProductResolver {
     // Postgres cannot even be asked for it.
     if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
     if (category?.isWellFormed() === false) throw badUserInput('category must be valid Unicode')
+    if (category != null && category.length > maxCategoryLength)
+      throw badUserInput(`category must have at most ${maxCategoryLength} characters`)
     return connection(args, {
       name: category == null ? 'products' : `products of ${category}`,
       list: category ?? null,

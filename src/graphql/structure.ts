@@ -38,6 +38,15 @@ export function limitStructure(limits: StructureLimits) {
   })
 }
 
+/** A rule of validation for the characters of names: of fields, aliases, operations, fragments, variables, arguments. */
+export function limitNames(maximum: number) {
+  return (context: ValidationContext): ASTVisitor => ({
+    Name({ value }) {
+      if (value.length > maximum) context.reportError(limitExceeded('characters of a name', value.length, maximum))
+    },
+  })
+}
+
 /** Each fragment is measured once, so fragments that double each other do not double the work. */
 class Meter {
   private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>

@@ -38,7 +38,7 @@ export class UpdateUserInput {
   @Field(() => ID)
   id!: string
 
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'For administrators only' })
   email?: string | null
 
   @Field(() => String, { nullable: true })

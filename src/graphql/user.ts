@@ -3,6 +3,7 @@ import type { User } from '../model.js'
 import { Access, administrators, oneself, signedIn } from './access.js'
 import { ConnectionArgs, connection } from './connection.js'
 import type { Context } from './context.js'
+import { forbidden } from './errors.js'
 import { loadById } from './node.js'
 import { OrderConnectionType } from './order-type.js'
 import { valueAndErrors } from './user-error.js'
@@ -54,7 +55,9 @@ export class UserResolver {
 
   @Access(oneself<{ input: UpdateUserInput }>(({ input }) => input.id))
   @Mutation(() => UserPayloadType)
-  async updateUser(@Arg('input', () => UpdateUserInput) input: UpdateUserInput, @Ctx() { commands, loaders }: Context) {
+  async updateUser(@Arg('input', () => UpdateUserInput) input: UpdateUserInput, @Ctx() { viewer, commands, loaders }: Context) {
+    // A refused address would tell any customer that somebody has it.
+    if (input.email != null && viewer.role !== 'admin') throw forbidden()
     const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
     return { user: () => value && loaders.users.load(value), userErrors }
   }

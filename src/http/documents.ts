@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql'
-import type { ErrorCode } from '../graphql/errors.js'
+import { maxSourceLength } from '../graphql/document-limits.js'
+import { type ErrorCode, limitExceeded } from '../graphql/errors.js'
 import type { PersistedQueries } from './persisted-queries.js'
 import type { TrustedDocuments } from './trusted-documents.js'
 
@@ -44,6 +45,8 @@ export class Documents {
   }
 
   resolve({ query, documentId, extensions }: DocumentRequest): Resolved {
+    if (typeof query === 'string' && query.length > maxSourceLength)
+      return { state: 'refused', error: limitExceeded('characters', query.length, maxSourceLength) }
     if (query != null) return this.isAllowed(query) ? { state: 'unchanged' } : refuse(notInSafelist)
     const { persistedQuery, ...others } = isRecord(extensions) ? extensions : {}
     if (isRecord(persistedQuery) && typeof persistedQuery.sha256Hash !== 'string') return refuse(notAHash)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { maxSourceLength } from '../graphql/document-limits.js'
 
 /** Where the processes keep what they share */
 export interface SharedTexts {
@@ -33,7 +34,7 @@ export class PersistedQueries {
     if (near !== undefined) return near
     const text = await this.shared.read(hash).catch(() => null)
     // Whoever can write to the store must not be able to put one document in the place of another.
-    if (text === null || sha256(text) !== hash) return undefined
+    if (text === null || text.length > maxSourceLength || sha256(text) !== hash) return undefined
     this.near.set(hash, text)
     return text
   }
@@ -41,7 +42,7 @@ export class PersistedQueries {
   /** Called by Apollo, when it has compared the hash with the text and found the document valid */
   async set(key: string, text: string): Promise<void> {
     const hash = hashOf(key)
-    if (hash === undefined || text.length > maxLength) return
+    if (hash === undefined || text.length > maxSourceLength) return
     this.near.set(hash, text)
     await this.shared.write(hash, text, ttlMs).catch(() => undefined)
   }
@@ -58,7 +59,6 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-const maxLength = 32_768
 const maxNearLength = 8 * 1024 * 1024
 const bytesPerText = 200
 const ttlMs = 24 * 60 * 60 * 1000

@@ -19,6 +19,7 @@ import type { Authenticator } from '../auth/authenticator.js'
 import type { Viewer } from '../auth/viewer.js'
 import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
+import { DocumentStore } from '../graphql/document-store.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
 import { Lane } from '../lane/lane.js'
 import type { Notes } from '../lane/pieces.js'
@@ -178,6 +179,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     validationOptions,
     validationRules: validationRules(tellsSchema),
     persistedQueries: documents.persistedQueries,
+    documentStore: new DocumentStore(maxDocumentBytes),
     includeStacktraceInErrorResponses: false,
     // The process decides when to stop, and drains first.
     stopOnTerminationSignals: false,
@@ -330,6 +332,8 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
 export const graphqlPath = '/graphql'
 /** 500 products with the longest names, in whatever script, fit. */
 const maxBodyBytes = 512 * 1024
+/** Of heap, for parsed documents: some 3,000 usual ones, 70 of the largest */
+const maxDocumentBytes = 32 * 1024 * 1024
 /** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'

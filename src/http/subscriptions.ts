@@ -18,6 +18,7 @@ import {
 } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
+import { dropTokens } from '../graphql/document-store.js'
 import {
   createErrorFormatter,
   type ErrorCode,
@@ -164,6 +165,7 @@ export class Subscriptions {
     let document: DocumentNode
     try {
       document = parse(query, parseOptions)
+      dropTokens(document)
     } catch (error) {
       return refused([coded(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
     }

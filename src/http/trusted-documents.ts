@@ -1,5 +1,6 @@
-import { type DocumentNode, type GraphQLSchema, Kind, parse, validate } from 'graphql'
+import { type DocumentNode, type GraphQLSchema, Kind, parse, specifiedRules, validate } from 'graphql'
 import { z } from 'zod'
+import { maxSourceLength, parseOptions, validationRules } from '../graphql/document-limits.js'
 
 /** A manifest that cannot be used; the message says where and why. */
 export class ManifestError extends Error {
@@ -72,13 +73,14 @@ function parseJson(manifest: string): unknown {
 }
 
 function faultOf({ id, text, name }: Entry, schema: GraphQLSchema): string | undefined {
+  if (text.length > maxSourceLength) return `${name ?? id}: has ${text.length} characters, and ${maxSourceLength} are allowed`
   let document: DocumentNode
   try {
-    document = parse(text)
+    document = parse(text, parseOptions)
   } catch (error) {
     return `${name ?? id}: ${error instanceof Error ? error.message : String(error)}`
   }
-  const [error] = validate(schema, document)
+  const [error] = validate(schema, document, [...specifiedRules, ...validationRules(true)])
   return error && `${name ?? nameOf(document) ?? id}: ${error.message}`
 }
 

@@ -145,7 +145,7 @@ describe('/metrics', () => {
 
   test('what clients invent as names does not grow it without a bound', async () => {
     const names = Array.from({ length: 60 }, (_, index) => `Invented${index}`)
-    for (const name of [...names, '__proto__', 'constructor', 'x'.repeat(2_000)]) await app.query(`query ${name} { __typename }`)
+    for (const name of [...names, '__proto__', 'constructor', 'x'.repeat(200)]) await app.query(`query ${name} { __typename }`)
     await becomes({}, 63)
     const operations = (await readMetrics(app.origin)).filter(({ name }) => name === 'graphql_request_duration_seconds_count')
     expect(operations).toHaveLength(51)

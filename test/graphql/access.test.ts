@@ -227,6 +227,23 @@ describe('with a secret', () => {
     expect(codes[0]).toEqual([null, 'Your token does not allow this', 'FORBIDDEN'])
   })
 
+  test('whether somebody has an address is told to administrators only', async () => {
+    const move =
+      'mutation Move($email: String) { updateUser(input: { id: "user_1", name: "Me", email: $email }) { user { name } userErrors { code } } }'
+    const taken = (await ask(app, tokens[3] ?? '', '{ user(id: "user_2") { email } }')).data?.user.email
+    for (const address of [taken, 'nobody@example.com']) {
+      const { data, errors } = await ask(app, tokens[1] ?? '', move, { email: address })
+      expect([data, errors?.[0]?.extensions.code]).toEqual([null, 'FORBIDDEN'])
+    }
+    expect((await ask(app, tokens[1] ?? '', move, { email: null })).data?.updateUser).toEqual({
+      user: { name: 'Me' },
+      userErrors: [],
+    })
+    expect((await ask(app, tokens[3] ?? '', move, { email: taken })).data?.updateUser.userErrors).toEqual([
+      { code: 'ALREADY_EXISTS' },
+    ])
+  })
+
   test("the key of somebody else's order leads to an order of one's own, and does not show that it was used", async () => {
     const buy = `mutation Buy($user: ID!) {
       createOrder(input: { userId: $user, productIds: ["product_1"] }, idempotencyKey: "guessed") { order { id } userErrors { code } }

@@ -176,3 +176,47 @@ describe('docs/errors.md', () => {
     }
   })
 })
+
+describe('an error does not repeat all of what was sent', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp()
+  })
+  afterAll(() => app.stop())
+
+  const long = 'x'.repeat(30_000)
+  const value = `${'a b '.repeat(50_000)}`
+  const withVariable = (query: string, variables: unknown) => post({ query, variables })
+  const sent: [string, Send][] = [
+    ['a field', post({ query: `{ ${long} }` })],
+    [
+      '20 fields',
+      post({
+        query: `{ ${Array.from({ length: 20 }, (_, index) => `${index ? 'y' : 'z'}${'x'.repeat(1_500)}${index}`).join(' ')} }`,
+      }),
+    ],
+    ['a fragment', post({ query: `{ ...${long} }` })],
+    ['a type', post({ query: `query($a: ${long}) { product(id: $a) { id } }` })],
+    ['an argument', post({ query: `{ product(${long}: 1) { id } }` })],
+    ['a literal', post({ query: `{ products(first: "${long}") { totalCount } }` })],
+    ['a syntax error', post({ query: `{ a(b: ${long}` })],
+    ['a variable', withVariable('query($a: Int) { products(first: $a) { totalCount } }', { a: value })],
+    [
+      'a list of variables',
+      withVariable('query($a: [ID!]!) { nodes(ids: $a) { id } }', { a: Array(90).fill({ b: long.slice(0, 5_000) }) }),
+    ],
+    ['a name of an operation', post({ query: '{ __typename }', operationName: long })],
+    [
+      'an id',
+      withVariable('mutation($a: ID!) { updateProductStock(productId: $a, stock: 1) { userErrors { message } } }', { a: value }),
+    ],
+    ['an address', by('GET', `/%ff${'x'.repeat(10_000)}`)],
+    ['a method', by('PUT', '/graphql', { ...json, 'content-type': `text/${'x'.repeat(10_000)}` }, '{}')],
+  ]
+  test.each(sent)('%s', async (_, send) => {
+    const { body } = await send(app)
+    expect(body).toContain('message')
+    for (const [, message = ''] of body.matchAll(/"message":"(.*?[^\\\\])"/g)) expect(message.length).toBeLessThan(500)
+    expect(body.length).toBeLessThan(40_000)
+  })
+})

@@ -123,8 +123,10 @@ describe.skipIf(noRedis)('a query persisted by its hash', () => {
     const long = newDocument()
     long.query += ` #${'x'.repeat(40_000)}`
     long.hash = hashOf(long.query)
-    expect((await register(long)).json.data).toBeDefined()
+    expect((await register(long)).json.errors[0].extensions).toMatchObject({ code: 'LIMIT_EXCEEDED', limit: 'characters' })
+    await redis.client.set(`ecommerce:apq:${long.hash}`, long.query)
     expect((await ask(long)).json).toMatchObject(notFound)
+    await redis.client.del(`ecommerce:apq:${long.hash}`)
     const invalid = { ...newDocument(), query: '{ nothing }', hash: hashOf('{ nothing }') }
     expect((await register(invalid)).status).toBe(400)
     expect((await ask(invalid)).json).toMatchObject(notFound)

@@ -202,6 +202,9 @@ describe('a manifest that is not right stops the start', () => {
       { ...apollo, operations: [{ id: 'x', name: 'Its', type: 'query', body: '{ nothing }' }] },
       'Its: Cannot query field',
     ],
+    ['a document too long', { a: '{ __typename } '.padEnd(32_769, '#\n') }, 'a: has 32769 characters, and 32768 are allowed'],
+    ['a document with too many tokens', { a: `{ ${'a '.repeat(1_000)} }` }, 'more that 1000 tokens'],
+    ['a document too wide', { a: `{ ${'__typename '.repeat(21)} }` }, 'The limit of rootFields is 20'],
     ['an id twice', { ...apollo, operations: [apollo.operations[0], apollo.operations[0]] }, 'is there twice'],
     ['many faults', Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`a${index}`, '{'])), 'and 4 more'],
   ])('%s', async (_, manifest, message) => {

@@ -29,20 +29,24 @@ function fields(count: number): string {
 }
 
 const limits: [limit: string, maximum: number, document: (count: number) => string][] = [
+  ['characters', 32_768, (count) => '{ __typename } '.padEnd(count, '#\n')],
   ['depth', 20, deep],
   ['fields', 1_000, fields],
   ['rootFields', 20, (count) => `{ ${repeat(count, () => '__typename')} }`],
   ['aliases', 30, (count) => `{ stats { ${repeat(count, (index) => `a${index}: revenue`)} } }`],
+  ['characters of a name', 256, (count) => `{ ${'a'.repeat(count)}: __typename }`],
   ['directives', 50, (count) => `{ product(id: "product_1") { id ${repeat(count, () => 'name @include(if: true)')} } }`],
   ['Query.nodes(ids:)', 100, (count) => `{ nodes(ids: [${repeat(count, () => '"product_1"')}]) { id } }`],
 ]
 
 const rows: Record<string, string> = {
+  characters: 'characters of a document',
   depth: 'depth',
   fields: 'fields of an operation',
   rootFields: 'root fields',
   aliases: 'aliases',
   directives: 'directives',
+  'characters of a name': 'characters of a name',
   'Query.nodes(ids:)': 'values of a list of arguments',
 }
 

@@ -28,6 +28,7 @@ describe('a subscription', () => {
       {},
       'LIMIT_EXCEEDED',
     ],
+    ['that is too long', 'subscription { orderCreated(userId: "user_1") { id } }'.padEnd(32_769, '#\n'), {}, 'LIMIT_EXCEEDED'],
     ['with too many tokens', `subscription { ${'a '.repeat(1_000)} }`, {}, 'LIMIT_EXCEEDED'],
     [
       'that costs too much',
