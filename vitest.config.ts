@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
 const longTests = 'test/**/*.long.test.ts'
+const notOurs = ['**/node_modules/**']
 
 const shared: TestProjectInlineConfiguration = {
   // Otherwise graphql is loaded twice, as CommonJS and as a module, and does not know its own types.
@@ -10,6 +12,17 @@ const shared: TestProjectInlineConfiguration = {
     // Far away: no test is about how fast the machine is.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+  },
+}
+
+/** The suite of Apollo Server is written for Jest, and comes with a copy of the server. */
+const peerSuite: NonNullable<TestProjectInlineConfiguration['plugins']>[number] = {
+  name: 'peer-suite',
+  enforce: 'pre',
+  resolveId(id, importer, options) {
+    if (!importer?.includes('/test/peers/')) return null
+    if (id === '@jest/globals') return fileURLToPath(new URL('test/peers/jest-globals.ts', import.meta.url))
+    return /^@apollo\/server($|\/)/.test(id) ? this.resolve(id, import.meta.filename, options) : null
   },
 }
 
@@ -23,11 +36,19 @@ export default defineConfig({
       {
         ...shared,
         // Files share a process: loading the application anew for each took a third of the time.
-        test: { ...shared.test, name: 'quick', include: ['test/**/*.test.ts'], exclude: [longTests], isolate: false },
+        test: { ...shared.test, name: 'quick', include: ['test/**/*.test.ts'], exclude: [...notOurs, longTests], isolate: false },
       },
       {
         ...shared,
-        test: { ...shared.test, name: 'long', include: [longTests], globalSetup: 'test/helpers/find-browser.ts' },
+        plugins: [peerSuite],
+        test: {
+          ...shared.test,
+          name: 'long',
+          include: [longTests],
+          exclude: notOurs,
+          globalSetup: 'test/helpers/find-browser.ts',
+          server: { deps: { inline: [/server-integration-testsuite/] } },
+        },
       },
     ],
   },

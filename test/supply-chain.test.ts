@@ -7,11 +7,17 @@ interface Locked {
   version?: string
   integrity?: string
   hasInstallScript?: boolean
+  dev?: boolean
+  optional?: boolean
+  devOptional?: boolean
+  peer?: boolean
 }
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'))
 const locked = Object.entries(lock.packages as Record<string, Locked>).filter(([path]) => path !== '')
+/** A production install without the embedded Postgres */
+const production = locked.filter(([, { dev, optional, devOptional }]) => !dev && !optional && !devOptional)
 const readme = readFileSync('README.md', 'utf8')
 
 /** Packages in the first column of the README's table */
@@ -38,6 +44,12 @@ test('the lock file has a hash for every package, and names no registry', () => 
     expect(resolved, path).toBeUndefined()
     if (!link) expect(integrity, path).toMatch(/^sha512-/)
   }
+})
+
+test('production installs few packages, none of them only because another asks for it as a peer', () => {
+  // What it is today: a package more is a change that somebody made.
+  expect(production.length).toBeLessThanOrEqual(204)
+  expect(production.filter(([, { peer }]) => peer)).toEqual([])
 })
 
 test('scripts of packages run, or not, because package.json says so', () => {

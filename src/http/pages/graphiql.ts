@@ -49,7 +49,7 @@ const body = `<main id="graphiql" data-options="${escapeHtml(JSON.stringify(opti
 
 /** Nine megabytes, so not before somebody wants them. */
 async function loadFiles(): Promise<ReadonlyMap<string, Asset>> {
-  const { js, css, editorWorkerService, jsonWorker, graphqlWorker } = await import('@graphql-yoga/render-graphiql/graphiql')
+  const { js, css, editorWorkerService, jsonWorker, graphqlWorker } = await import('./graphiql-files.js')
   return new Map([
     ['graphiql.css', createAsset(css, 'text/css; charset=utf-8')],
     ['graphiql.js', createAsset(js, javascript)],

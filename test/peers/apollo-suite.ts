@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { createDatabase } from '../helpers/database.js'
+import { installPackages } from '../helpers/packages.js'
+import { answers, createServer } from './apollo-adapter.js'
+import { deviations, titles } from './jest-globals.js'
+
+/** The integration suite of Apollo Server, all of which passes but what docs/conformance.md lists. */
+export async function runApolloSuite({ rehearsals, minCompiled }: { rehearsals: number; minCompiled: number }): Promise<void> {
+  const packages = await installPackages('test/peers')
+  vi.setConfig({ testTimeout: 30_000 })
+  const page = readFileSync('docs/conformance.md', 'utf8')
+  const [, section = ''] = /## Apollo Server's suite\n(.*?)(?:\n## |$)/s.exec(page) ?? []
+  for (const [, title = ''] of section.matchAll(/^\| `(.+?)` \|/gm)) deviations.add(title)
+
+  describe.skipIf(packages.state === 'unreachable')('the integration suite of Apollo Server', async () => {
+    const database = await createDatabase()
+    afterAll(() => database.drop())
+    const suite = '@apollo/server-integration-testsuite'
+    const { defineIntegrationTestSuite } = await import(suite)
+    defineIntegrationTestSuite((options: never, { context }: { context?: never } = {}) =>
+      createServer({ database, rehearsals }, options, context),
+    )
+
+    test('passes but for the deviations in docs/conformance.md, which names and counts them', () => {
+      for (const title of deviations)
+        expect(
+          titles.filter((its) => its === title),
+          title,
+        ).toHaveLength(1)
+      const [passed, of] = /(\d+) of its (\d+) tests pass/.exec(section)?.slice(1).map(Number) ?? []
+      expect({ passed, of }).toEqual({ passed: titles.length - deviations.size, of: titles.length })
+      const compiled = answers.all - answers.byApollo
+      expect(compiled).toBeGreaterThanOrEqual(minCompiled)
+    })
+  })
+}
