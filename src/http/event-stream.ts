@@ -6,11 +6,17 @@ import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { requestError } from './request-error.js'
+import { onResponseClosed } from './response-closed.js'
 import type { Answers, CarrierOptions, SubscriptionRequest } from './subscriptions.js'
+import type { UndividedConnections } from './undivided-connections.js'
+
+export interface EventStreamOptions extends CarrierOptions {
+  undivided: UndividedConnections
+}
 
 /** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
-export function addEventStream(server: FastifyInstance, options: CarrierOptions): void {
-  const { path, subscriptions, connections, addressOf, corsOrigins, createSubscriber, heartbeatMs } = options
+export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
+  const { path, subscriptions, connections, addressOf, corsOrigins, createSubscriber, heartbeatMs, shedder, undivided } = options
   const open = new Set<ServerResponse>()
   // Clients connect again, elsewhere or after the restart.
   server.addHook('preClose', async () => {
@@ -29,7 +35,7 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
       const admission = connections.admit(addressOf(request.raw))
       if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
-      reply.raw.once('close', admission.release)
+      onResponseClosed(reply.raw, admission.release)
 
       const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
       const subscribed = await subscriptions.subscribe(read, subscriber)
@@ -42,13 +48,13 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
       }
       const { answers } = subscribed
       const response = takeOver(reply)
+      shedder.leave(response)
       open.add(response)
-      response.once('close', () => {
+      onResponseClosed(response, () => {
         open.delete(response)
         void answers.return(undefined)
       })
-      // It may have closed while the subscription was made.
-      if (response.destroyed) return void (await answers.return(undefined))
+      undivided.take(response)
       await stream(response, answers, heartbeatMs)
       return undefined
     },
@@ -103,10 +109,13 @@ function takeOver(reply: FastifyReply): ServerResponse {
 
 /** Resolves when it has ended, from whichever side. */
 async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
+  const { socket } = response.req
+  const closed = new AbortController()
+  onResponseClosed(response, () => closed.abort())
   response.write(comment('open'))
   const beat = () => {
     // What was sent before the last one has not been taken yet.
-    if (response.writableNeedDrain) response.destroy()
+    if (response.writableNeedDrain) socket.destroy()
     else if (!response.writableEnded) response.write(comment(''))
   }
   // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
@@ -115,7 +124,8 @@ async function stream(response: ServerResponse, answers: Answers, heartbeatMs: n
     for await (const answer of answers) {
       // The stop of the server ends it, too; what is written after that is a fault of the whole process.
       if (response.writableEnded) break
-      if (!response.write(`event: next\ndata: ${JSON.stringify(answer)}\n\n`)) await drained(response)
+      if (!response.write(`event: next\ndata: ${JSON.stringify(answer)}\n\n`))
+        await once(response, 'drain', closed).catch(() => undefined)
     }
     if (!response.writableEnded) response.end('event: complete\ndata:\n\n')
   } catch (error) {
@@ -124,14 +134,6 @@ async function stream(response: ServerResponse, answers: Answers, heartbeatMs: n
   } finally {
     clearInterval(heartbeat)
   }
-}
-
-/** Never rejects: what closes has no need of an error. */
-async function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return
-  const done = new AbortController()
-  await Promise.race([once(response, 'drain', done), once(response, 'close', done)]).catch(() => undefined)
-  done.abort()
 }
 
 function comment(text: string): string {

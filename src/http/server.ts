@@ -56,12 +56,13 @@ import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
 import { letPagesWork, securityHeaders } from './security-headers.js'
-import { shed } from './shed.js'
+import { Shedder, shed } from './shed.js'
 import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
 import { traceOperations } from './trace-operations.js'
+import { UndividedConnections } from './undivided-connections.js'
 import { WebSocketEndpoint } from './web-socket.js'
 import { noWishes, wishesOf } from './wishes.js'
 
@@ -147,10 +148,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     lane: tracing?.operations.ofLane(lane) ?? lane,
     observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
+  const undivided = new UndividedConnections()
   const server = fastify({
     serverFactory: (ordinary) => {
       const listener = laneListener.inFrontOf(ordinary)
-      return createNodeServer(options, tracing?.requests.inFrontOf(listener) ?? listener)
+      return createNodeServer(options, undivided.inFrontOf(tracing?.requests.inFrontOf(listener) ?? listener))
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -232,7 +234,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
   await server.register(cors, { origin: [...corsOrigins], maxAge: preflightSeconds, strictPreflight: false })
   // Behind the headers of CORS: pages have to be able to read a refusal.
-  shed(server, load, graphqlPath)
+  const shedder = new Shedder(load, logger)
+  shed(server, shedder, [graphqlPath, streamPath])
   authenticate(server, authenticator)
   const handler = createGraphqlHandler({
     ...{ apollo, documents },
@@ -258,7 +261,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, costLimits, client, options)
+  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, undivided })
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -274,10 +277,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return server
 }
 
+interface SubscribingOptions extends HttpServerOptions {
+  costLimits: CostLimits
+  clientOf: ClientOf
+  shedder: Shedder
+  undivided: UndividedConnections
+}
+
 /** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, costLimits: CostLimits, clientOf: ClientOf, options: HttpServerOptions): void {
+function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const subscriptions = new Subscriptions({ ...options, costLimits, figures: options.subscriptions, now: Date.now })
+  const { clientOf, shedder, undivided } = options
+  const subscriptions = new Subscriptions({ ...options, figures: options.subscriptions, now: Date.now })
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
   const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
@@ -290,8 +301,8 @@ function addSubscriptions(server: FastifyInstance, costLimits: CostLimits, clien
     return { requestId, client, expiresAtMs, createContext: createContextNow }
   }
   const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs }
-  addEventStream(server, { ...shared, path: streamPath })
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
+  addEventStream(server, { ...shared, path: streamPath, undivided })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())

@@ -34,6 +34,7 @@ import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { type CostLimits, invalidPoints, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
+import type { Shedder } from './shed.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
@@ -72,6 +73,7 @@ export interface CarrierOptions {
   addressOf: (request: IncomingMessage) => string
   corsOrigins: readonly string[]
   createSubscriber: CreateSubscriber
+  shedder: Shedder
   /** How often it is looked whether a peer is still there */
   heartbeatMs: number
 }

@@ -1,0 +1,33 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+const waiting = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * Calls back once, when a response has been sent, or was cut off with its connection. A response that is queued behind another on its
+ * connection (pipelining) emits no 'close' itself when the connection ends.
+ */
+export function onResponseClosed(response: ServerResponse, callback: () => void): void {
+  const { socket } = response.req
+  if (socket.destroyed) {
+    callback()
+    return
+  }
+  const callbacks = waiting.get(socket) ?? watch(socket)
+  // The same function may be given for several responses.
+  const once = () => callback()
+  callbacks.add(once)
+  response.once('close', () => {
+    if (callbacks.delete(once)) callback()
+  })
+}
+
+function watch(socket: Socket): Set<() => void> {
+  const callbacks = new Set<() => void>()
+  waiting.set(socket, callbacks)
+  socket.once('close', () => {
+    for (const callback of callbacks) callback()
+    callbacks.clear()
+  })
+  return callbacks
+}
