@@ -370,6 +370,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     corsOrigins: config.CORS_ORIGINS,
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
+    maxWaitingEvents: liveMaxWaiting,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
     load,
     slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),

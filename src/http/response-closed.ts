@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 const waiting = new WeakMap<Socket, Set<() => void>>()
 
@@ -20,6 +21,15 @@ export function onResponseClosed(response: ServerResponse, callback: () => void)
   response.once('close', () => {
     if (callbacks.delete(once)) callback()
   })
+}
+
+/** Calls back when everything that was asked before on a connection has been answered; never, where it ends first. */
+export function whenAnswered(socket: Duplex, callback: () => void): void {
+  if (socket.destroyed) return
+  // Set by node while a response is being sent there.
+  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
+  if (response) response.once('close', () => whenAnswered(socket, callback))
+  else callback()
 }
 
 function watch(socket: Socket): Set<() => void> {

@@ -37,7 +37,7 @@ import { stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
-import { addEventStream } from './event-stream.js'
+import { addEventStream, type EventStreamOptions } from './event-stream.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
@@ -83,9 +83,11 @@ export interface HttpServerOptions {
   subscriptions: SubscriptionFigures
   figures: FiguresRoutes
   corsOrigins: readonly string[]
-  /** Of subscribers */
+  /** Of subscribers, and as many subscriptions */
   maxConnections: number
   maxConnectionsPerAddress: number
+  /** So many events wait for a slow subscriber; with more, its stream fails. */
+  maxWaitingEvents: number
   /** How often it is looked whether they are still there */
   heartbeatMs: number
   load: Load
@@ -252,16 +254,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
           }),
       ),
   })
+  const beforeReading = limits.budgets ? limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) : undefined
   server.route({
     url: graphqlPath,
-    ...(limits.budgets && { onRequest: limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) }),
+    ...(beforeReading && { onRequest: beforeReading }),
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: tracing?.operations.around(handler) ?? handler,
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, undivided })
+  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, undivided, beforeReading })
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -277,32 +280,33 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return server
 }
 
-interface SubscribingOptions extends HttpServerOptions {
+type SubscribingOptions = HttpServerOptions & {
   costLimits: CostLimits
   clientOf: ClientOf
   shedder: Shedder
-  undivided: UndividedConnections
-}
+} & Pick<EventStreamOptions, 'undivided' | 'beforeReading'>
 
 /** Over WebSocket and as server-sent events. */
 function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const { clientOf, shedder, undivided } = options
-  const subscriptions = new Subscriptions({ ...options, figures: options.subscriptions, now: Date.now })
+  const { clientOf, shedder, undivided, beforeReading } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
+  const subscriptions = new Subscriptions({ ...options, connections, figures: options.subscriptions, now: Date.now })
+  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
   const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
-    const { expiresAtMs, viewer } = await authenticator.authenticate(authorization)
+    const checkToken = () => authenticator.authenticate(authorization)
+    const { expiresAtMs, viewer } = await checkToken()
     const client = clientOf(request, viewer)
     const createContextNow = async () => {
-      const { viewer } = await authenticator.authenticate(authorization)
+      const { viewer } = await checkToken()
       return createContext({ id: requestId, viewer, wishes: noWishes, connection: stillThere, client })
     }
-    return { requestId, client, expiresAtMs, createContext: createContextNow }
+    const address = addressOf(request)
+    return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createContextNow }
   }
-  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
   const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
-  addEventStream(server, { ...shared, path: streamPath, undivided })
+  addEventStream(server, { ...shared, path: streamPath, undivided, beforeReading })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())

@@ -24,16 +24,20 @@ export class Shedder {
     private readonly logger: FastifyBaseLogger,
   ) {}
 
+  /** Whether another would be refused */
+  get isOverloaded(): boolean {
+    return this.load.isLate || this.load.isFull
+  }
+
   /** Whether there is room for another, which has to leave again. */
   enter(work: object): boolean {
-    const { load } = this
-    const isRefused = load.isLate || load.isFull
-    if (isRefused) this.report()
-    else {
-      load.enter()
-      this.inside.add(work)
+    if (this.isOverloaded) {
+      this.report()
+      return false
     }
-    return !isRefused
+    this.load.enter()
+    this.inside.add(work)
+    return true
   }
 
   /** Done once, however often it is called. */
