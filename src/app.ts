@@ -36,6 +36,7 @@ import { checkHealth, oneAtATime } from './http/health.js'
 import { Load } from './http/load.js'
 import { PersistedQueries } from './http/persisted-queries.js'
 import { requestId } from './http/request-id.js'
+import { onResponseClosed } from './http/response-closed.js'
 import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
@@ -150,7 +151,7 @@ async function startTracing(config: Config, started: Started): Promise<Tracing |
   const { Tracing: Loaded } = await import('./tracing/tracing.js')
   const logger = createLogger(config)
   const tracing = new Loaded({
-    ...{ endpoint, path: graphqlPath, requestIdOf: requestId },
+    ...{ endpoint, path: graphqlPath, requestIdOf: requestId, onResponseClosed },
     headers: config.OTEL_EXPORTER_OTLP_HEADERS ?? {},
     serviceName: config.OTEL_SERVICE_NAME,
     sampler: config.OTEL_TRACES_SAMPLER,
@@ -379,6 +380,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     corsOrigins: config.CORS_ORIGINS,
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
+    maxWaitingEvents: liveMaxWaiting,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
     load,
     slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),

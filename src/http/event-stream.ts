@@ -1,16 +1,36 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { challenge } from '../auth/challenge.js'
 import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { requestError } from './request-error.js'
-import type { Answers, CarrierOptions, SubscriptionRequest } from './subscriptions.js'
+import { onResponseClosed } from './response-closed.js'
+import type { Answer, Answers } from './subscriber.js'
+import type { CarrierOptions, SubscriptionRequest } from './subscriptions.js'
+import type { UndividedConnections } from './undivided-connections.js'
+
+export interface EventStreamOptions extends CarrierOptions {
+  undivided: UndividedConnections
+  /** Refuses clients that have used up their budget; undefined where there are none. */
+  beforeReading: onRequestAsyncHookHandler | undefined
+}
 
 /** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
-export function addEventStream(server: FastifyInstance, options: CarrierOptions): void {
-  const { path, subscriptions, connections, addressOf, corsOrigins, createSubscriber, heartbeatMs } = options
+export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
+  const {
+    path,
+    subscriptions,
+    connections,
+    addressOf,
+    corsOrigins,
+    createSubscriber,
+    heartbeatMs,
+    shedder,
+    undivided,
+    beforeReading,
+  } = options
   const open = new Set<ServerResponse>()
   // Clients connect again, elsewhere or after the restart.
   server.addHook('preClose', async () => {
@@ -19,6 +39,7 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
   server.route({
     url: path,
     method: ['GET', 'POST'],
+    ...(beforeReading && { onRequest: beforeReading }),
     handler: async (request, reply) => {
       const refuse = (status: number, code: ErrorCode, message: string) => {
         subscriptions.countErrors([code])
@@ -29,26 +50,32 @@ export function addEventStream(server: FastifyInstance, options: CarrierOptions)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
       const admission = connections.admit(addressOf(request.raw))
       if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
-      reply.raw.once('close', admission.release)
+      onResponseClosed(reply.raw, admission.release)
 
       const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
       const subscribed = await subscriptions.subscribe(read, subscriber)
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
+        // The protocol asks for that: EventSource gives no page the body of another status.
+        if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
+          const response = takeOver(reply)
+          shedder.leave(response)
+          return void response.end(`${next({ errors })}${complete}`)
+        }
         if (status === 401) reply.header('www-authenticate', challenge())
         if (status === 429) reply.header('retry-after', String(errors[0]?.extensions?.retryAfterSeconds))
         return reply.code(status).send({ errors })
       }
       const { answers } = subscribed
       const response = takeOver(reply)
+      shedder.leave(response)
       open.add(response)
-      response.once('close', () => {
+      onResponseClosed(response, () => {
         open.delete(response)
         void answers.return(undefined)
       })
-      // It may have closed while the subscription was made.
-      if (response.destroyed) return void (await answers.return(undefined))
+      undivided.take(response)
       await stream(response, answers, heartbeatMs)
       return undefined
     },
@@ -67,6 +94,7 @@ function readRequest({ method, query, body, headers }: FastifyRequest): Subscrip
   const variables = parse(given.variables)
   if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return 'variables must be an object'
   return {
+    bytes: JSON.stringify(given).length,
     query: given.query,
     documentId: given.documentId,
     extensions: parse(given.extensions),
@@ -103,10 +131,13 @@ function takeOver(reply: FastifyReply): ServerResponse {
 
 /** Resolves when it has ended, from whichever side. */
 async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
+  const { socket } = response.req
+  const closed = new AbortController()
+  onResponseClosed(response, () => closed.abort())
   response.write(comment('open'))
   const beat = () => {
     // What was sent before the last one has not been taken yet.
-    if (response.writableNeedDrain) response.destroy()
+    if (response.writableNeedDrain) socket.destroy()
     else if (!response.writableEnded) response.write(comment(''))
   }
   // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
@@ -115,9 +146,9 @@ async function stream(response: ServerResponse, answers: Answers, heartbeatMs: n
     for await (const answer of answers) {
       // The stop of the server ends it, too; what is written after that is a fault of the whole process.
       if (response.writableEnded) break
-      if (!response.write(`event: next\ndata: ${JSON.stringify(answer)}\n\n`)) await drained(response)
+      if (!response.write(next(answer))) await once(response, 'drain', closed).catch(() => undefined)
     }
-    if (!response.writableEnded) response.end('event: complete\ndata:\n\n')
+    if (!response.writableEnded) response.end(complete)
   } catch (error) {
     // Without a "complete", clients connect again.
     response.end(comment(error instanceof StreamEndedError ? error.message : 'Internal server error'))
@@ -126,17 +157,15 @@ async function stream(response: ServerResponse, answers: Answers, heartbeatMs: n
   }
 }
 
-/** Never rejects: what closes has no need of an error. */
-async function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return
-  const done = new AbortController()
-  await Promise.race([once(response, 'drain', done), once(response, 'close', done)]).catch(() => undefined)
-  done.abort()
-}
-
 function comment(text: string): string {
   return `: ${text}\n\n`
 }
+
+function next(answer: Answer): string {
+  return `event: next\ndata: ${JSON.stringify(answer)}\n\n`
+}
+
+const complete = 'event: complete\ndata:\n\n'
 
 function statusOf(code: unknown): number {
   return statuses[String(code)] ?? 400
@@ -146,6 +175,7 @@ const statuses: Partial<Record<string, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   RATE_LIMITED: 429,
+  TOO_MANY_SUBSCRIPTIONS: 429,
   INTERNAL_SERVER_ERROR: 500,
   SERVICE_UNAVAILABLE: 503,
   OVERLOADED: 503,

@@ -1,43 +1,52 @@
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
+import { AddressLimit } from './address-limit.js'
 import type { Refusal } from './request-error.js'
 
 type Admission = { state: 'admitted'; release: () => void } | ({ state: 'refused' } & Refusal)
 
-/** Counts the connections that are held open for subscribers, and admits so many. */
+/** Counts the connections that are held open for subscribers, and the subscriptions on them by what they take, and admits so many of each. */
 export class LiveConnections {
-  private readonly byAddress = new Map<string, number>()
+  private readonly connections: AddressLimit
+  private readonly places: AddressLimit
 
   constructor(
     private readonly limits: { max: number; maxPerAddress: number },
     private readonly figures: Pick<SubscriptionFigures, 'connections'>,
-  ) {}
+  ) {
+    this.connections = new AddressLimit(limits)
+    this.places = new AddressLimit(limits)
+  }
 
   admit(address: string): Admission {
-    const { max, maxPerAddress } = this.limits
-    if (this.figures.connections >= max)
-      return { state: 'refused', status: 503, code: 'OVERLOADED', message: 'Too many subscribers are connected, try again later' }
-    const ofAddress = this.byAddress.get(address) ?? 0
-    if (ofAddress >= maxPerAddress) {
-      const message = `${maxPerAddress} connections for subscriptions are open from your address, and no more are allowed`
+    const taken = this.connections.take(address, 1)
+    if (taken.state === 'full') return full
+    if (taken.state === 'address full') {
+      const message = `${this.limits.maxPerAddress} connections for subscriptions are open from your address, and no more are allowed`
       return { state: 'refused', status: 429, code: 'TOO_MANY_CONNECTIONS', message }
     }
     this.figures.connections += 1
-    this.byAddress.set(address, ofAddress + 1)
-    return { state: 'admitted', release: once(() => this.release(address)) }
+    const release = () => {
+      this.figures.connections -= 1
+      taken.release()
+    }
+    return { state: 'admitted', release }
   }
 
-  private release(address: string): void {
-    this.figures.connections -= 1
-    const left = (this.byAddress.get(address) ?? 1) - 1
-    if (left === 0) this.byAddress.delete(address)
-    else this.byAddress.set(address, left)
+  /** One subscription, which keeps that many bytes: a place, and more where it is large. So the limits bound what all of them keep. */
+  admitSubscription(address: string, bytes: number): Admission {
+    const taken = this.places.take(address, Math.ceil(bytes / bytesOfPlace))
+    if (taken.state === 'full') return full
+    if (taken.state === 'taken') return { state: 'admitted', release: taken.release }
+    const { maxPerAddress } = this.limits
+    const message = `Your address has as many subscriptions as it may: ${maxPerAddress}, or fewer where they are large`
+    return { state: 'refused', status: 429, code: 'TOO_MANY_SUBSCRIPTIONS', message }
   }
 }
 
-function once(work: () => void): () => void {
-  let isDone = false
-  return () => {
-    if (!isDone) work()
-    isDone = true
-  }
+const full = {
+  state: 'refused' as const,
+  status: 503,
+  code: 'OVERLOADED' as const,
+  message: 'Too many subscribers are connected, try again later',
 }
+const bytesOfPlace = 8_192

@@ -39,7 +39,7 @@ import type { Documents } from './documents.js'
 import { isEncodedUrl, parseJsonBodies } from './encoding.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
-import { addEventStream } from './event-stream.js'
+import { addEventStream, type EventStreamOptions } from './event-stream.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
@@ -59,12 +59,13 @@ import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
 import { letPagesWork, securityHeaders } from './security-headers.js'
-import { shed } from './shed.js'
+import { Shedder, shed } from './shed.js'
 import type { SlowReaders } from './slow-readers.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
 import { traceOperations } from './trace-operations.js'
+import { UndividedConnections } from './undivided-connections.js'
 import { endUnusedConnections } from './unused-connections.js'
 import { WebSocketEndpoint } from './web-socket.js'
 import { noWishes, wishesOf } from './wishes.js'
@@ -87,8 +88,11 @@ export interface HttpServerOptions {
   figures: FiguresRoutes
   corsOrigins: CorsOrigins
   /** Of subscribers */
+  /** Of subscribers, and as many subscriptions */
   maxConnections: number
   maxConnectionsPerAddress: number
+  /** So many events wait for a slow subscriber; with more, its stream fails. */
+  maxWaitingEvents: number
   /** How often it is looked whether they are still there */
   heartbeatMs: number
   load: Load
@@ -151,10 +155,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     lane: tracing?.operations.ofLane(lane) ?? lane,
     observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
+  const undivided = new UndividedConnections()
   const server = fastify({
     serverFactory: (ordinary) => {
       const listener = laneListener.inFrontOf(ordinary)
-      return createNodeServer(options, tracing?.requests.inFrontOf(listener) ?? listener)
+      return createNodeServer(options, undivided.inFrontOf(tracing?.requests.inFrontOf(listener) ?? listener))
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -243,7 +248,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     strictPreflight: false,
   })
   // Behind the headers of CORS: pages have to be able to read a refusal.
-  shed(server, load, graphqlPath)
+  const shedder = new Shedder(load, logger)
+  shed(server, shedder, [graphqlPath, streamPath])
   authenticate(server, authenticator)
   const handler = createGraphqlHandler({
     ...{ apollo, documents },
@@ -260,16 +266,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
           }),
       ),
   })
+  const beforeReading = limits.budgets ? limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) : undefined
   server.route({
     url: graphqlPath,
-    ...(limits.budgets && { onRequest: limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) }),
+    ...(beforeReading && { onRequest: beforeReading }),
     // Apollo tells the others that they are not allowed.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: tracing?.operations.around(handler) ?? handler,
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, costLimits, client, options)
+  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, undivided, beforeReading })
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -289,25 +296,33 @@ function faultOf({ headers: { host }, url = '' }: IncomingMessage): string | und
   if (!isHost(host)) return 'The Host header is missing or malformed'
   return isEncodedUrl(url) ? undefined : 'Parameters must be percent-encoded UTF-8'
 }
+type SubscribingOptions = HttpServerOptions & {
+  costLimits: CostLimits
+  clientOf: ClientOf
+  shedder: Shedder
+} & Pick<EventStreamOptions, 'undivided' | 'beforeReading'>
 
 /** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, costLimits: CostLimits, clientOf: ClientOf, options: HttpServerOptions): void {
+function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const subscriptions = new Subscriptions({ ...options, costLimits, figures: options.subscriptions, now: Date.now })
+  const { clientOf, shedder, undivided, beforeReading } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
+  const subscriptions = new Subscriptions({ ...options, connections, figures: options.subscriptions, now: Date.now })
+  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
   const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
-    const { expiresAtMs, viewer } = await authenticator.authenticate(authorization)
+    const checkToken = () => authenticator.authenticate(authorization)
+    const { expiresAtMs, viewer } = await checkToken()
     const client = clientOf(request, viewer)
     const createContextNow = async () => {
-      const { viewer } = await authenticator.authenticate(authorization)
+      const { viewer } = await checkToken()
       return createContext({ id: requestId, viewer, wishes: noWishes, connection: stillThere, client })
     }
-    return { requestId, client, expiresAtMs, createContext: createContextNow }
+    const address = addressOf(request)
+    return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createContextNow }
   }
-  const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs }
-  addEventStream(server, { ...shared, path: streamPath })
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
+  addEventStream(server, { ...shared, path: streamPath, undivided, beforeReading })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())

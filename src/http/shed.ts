@@ -1,49 +1,92 @@
-import type { FastifyInstance } from 'fastify'
-import { EndsOfAnswers } from './ends-of-answers.js'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
+import { onResponseClosed } from './response-closed.js'
 import { Turns } from './turns.js'
 
+/** Whether the one who asked is still there */
+interface Asker {
+  readonly destroyed: boolean
+}
+
 /**
- * Lets requests at that path begin a few at a time, and refuses them, in the shortest way, while there is more to do than can be done.
- * Everything else goes on.
+ * Lets whatever has to be parsed and executed begin a few at a time, and refuses it while there is more to do than can be done. One for all
+ * protocols of a process.
  */
-export function shed(server: FastifyInstance, load: Load, path: string): void {
-  let refused = 0
-  let reportedAt = Number.NEGATIVE_INFINITY
-  const report = () => {
-    refused += 1
-    if (performance.now() - reportedAt < reportEveryMs) return
-    server.log.warn({ refused }, 'overloaded: requests were refused since the last report')
-    refused = 0
-    reportedAt = performance.now()
+export class Shedder {
+  private readonly turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
+  private readonly inside = new WeakSet<object>()
+  private refused = 0
+  private reportedAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    private readonly load: Load,
+    private readonly logger: FastifyBaseLogger,
+  ) {}
+
+  /** Whether another would be refused */
+  get isOverloaded(): boolean {
+    return this.load.isLate || this.load.isFull
   }
-  const turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
-  const ends = new EndsOfAnswers()
-  server.addHook('onRequest', (request, reply, next) => {
-    if (request.routeOptions.url !== path) return next()
-    const refuse = () => {
-      report()
-      return reply
-        .code(503)
-        .header('retry-after', '1')
-        .send(requestError(message, 'OVERLOADED', request.id))
+
+  /** Whether there is room for another, which has to leave again. */
+  enter(work: object): boolean {
+    if (this.isOverloaded) {
+      this.report()
+      return false
     }
-    if (load.isLate || load.isFull) return refuse()
-    load.enter()
-    ends.callOnce(reply.raw, request.raw.socket, () => load.leave())
+    this.load.enter()
+    this.inside.add(work)
+    return true
+  }
+
+  /** Done once, however often it is called. */
+  leave(work: object): void {
+    if (this.inside.delete(work)) this.load.leave()
+  }
+
+  /** Calls back, at once or in a later turn, with whether there was time for it; never, where the one who asked has gone by then. */
+  wait(asker: Asker, callback: (begins: boolean) => void): void {
     const arrivedAt = performance.now()
-    turns.wait(() => {
-      if (request.raw.socket.destroyed) return false
-      const begins = !load.isTooLateFor(arrivedAt)
-      if (begins) next()
-      else refuse()
+    this.turns.wait(() => {
+      if (asker.destroyed) return false
+      const begins = !this.load.isTooLateFor(arrivedAt)
+      if (!begins) this.report()
+      callback(begins)
       return begins
     })
+  }
+
+  private report(): void {
+    this.refused += 1
+    if (performance.now() - this.reportedAt < reportEveryMs) return
+    this.logger.warn({ refused: this.refused }, 'overloaded: requests were refused since the last report')
+    this.refused = 0
+    this.reportedAt = performance.now()
+  }
+}
+
+/** Lets requests at these paths begin when there is time for them, and refuses the others in the shortest way. Everything else goes on. */
+export function shed(server: FastifyInstance, shedder: Shedder, paths: readonly string[]): void {
+  server.addHook('onRequest', (request, reply, next) => {
+    if (!paths.includes(String(request.routeOptions.url))) return next()
+    const refuse = () =>
+      reply
+        .code(503)
+        .header('retry-after', '1')
+        .send(requestError(overloaded, 'OVERLOADED', request.id))
+    if (!shedder.enter(reply.raw)) return refuse()
+    onResponseClosed(reply.raw, () => shedder.leave(reply.raw))
+    shedder.wait(request.raw.socket, (begins) => (begins ? next() : refuse()))
+  })
+  // An answer that waits for its reader needs memory (see SlowReaders), and nothing else.
+  server.addHook('onSend', (_, { raw }, payload, next) => {
+    shedder.leave(raw)
+    next(null, payload)
   })
 }
 
-const message = 'There is more to do than this server can do, try again in a moment'
+export const overloaded = 'There is more to do than this server can do, try again in a moment'
 const reportEveryMs = 10_000
 /** Two of the dearest documents */
 const longTurnMs = 20

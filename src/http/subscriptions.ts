@@ -1,34 +1,22 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import {
-  createSourceEventStream,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  execute,
   GraphQLError,
   type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
-  type OperationDefinitionNode,
   parse,
   specifiedRules,
   validate,
+  visit,
 } from 'graphql'
-import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { dropTokens } from '../graphql/document-store.js'
-import {
-  createErrorFormatter,
-  type ErrorCode,
-  type Fault,
-  GoneError,
-  isPublic,
-  rateLimited,
-  rootOf,
-  withCode,
-} from '../graphql/errors.js'
+import { createErrorFormatter, type ErrorCode, type Fault, isPublic, rateLimited, rootOf, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
@@ -36,6 +24,10 @@ import type { DocumentRequest, Documents } from './documents.js'
 import { type CostLimits, invalidPoints, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
 import type { CorsOrigins } from './origin.js'
+import { SharedSubscription } from './shared-subscription.js'
+import type { Shedder } from './shed.js'
+import type { Answer, Answers, Subscriber } from './subscriber.js'
+import { Turns } from './turns.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
@@ -45,24 +37,18 @@ export interface SubscriptionsOptions {
   figures: SubscriptionFigures
   errors: ErrorFigures
   tellsSchema: boolean
+  connections: LiveConnections
+  /** So many events wait for a slow reader; with more, its stream fails. */
+  maxWaitingEvents: number
   logger: FastifyBaseLogger
   now: () => number
 }
 
 export interface SubscriptionRequest extends DocumentRequest {
+  /** Its length as it came: it may be kept as long as the subscription */
+  bytes: number
   operationName: string | undefined
   variables: Record<string, unknown> | undefined
-}
-
-/** Who subscribes */
-export interface Subscriber {
-  requestId: string
-  /** Whose budget is charged for what it asks for; what it is told of is free. */
-  client: string
-  /** The stream ends then. */
-  expiresAtMs: number
-  /** For each event, since loaders remember what they loaded. Rejects where the token is not good any more. */
-  createContext: () => Promise<Context>
 }
 
 /** What every carrier of subscriptions needs. */
@@ -74,6 +60,7 @@ export interface CarrierOptions {
   addressOf: (request: IncomingMessage) => string
   corsOrigins: CorsOrigins
   createSubscriber: CreateSubscriber
+  shedder: Shedder
   /** How often it is looked whether a peer is still there */
   heartbeatMs: number
 }
@@ -85,19 +72,14 @@ export type CreateSubscriber = (
   authorization: string | undefined,
 ) => Promise<Subscriber>
 
-/** What goes over the wire */
-export interface Answer {
-  data?: ExecutionResult['data']
-  errors?: readonly GraphQLFormattedError[]
-}
-
-export type Answers = AsyncGenerator<Answer, undefined, undefined>
 export type Subscribed =
   | { state: 'streaming'; args: ExecutionArgs; answers: Answers }
   | { state: 'refused'; errors: readonly GraphQLError[] }
 
 /** Runs subscriptions, whatever they are carried by. */
 export class Subscriptions {
+  private readonly shared = new Map<string, SharedSubscription>()
+  private readonly turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
   private readonly formatError: ReturnType<typeof createErrorFormatter>
 
   constructor(private readonly options: SubscriptionsOptions) {
@@ -107,22 +89,20 @@ export class Subscriptions {
   async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
     try {
       await this.checkBudget(subscriber)
-      const read = this.readDocument(this.documentOf(request), request)
-      if (read.state === 'refused') {
+      const text = this.documentOf(request)
+      const key = keyOf(text, request, subscriber)
+      const known = this.shared.get(key)
+      const prepared = known ? { state: 'good' as const, options: known.options } : this.prepare(text, request, key)
+      if (prepared.state === 'refused') {
         this.options.costLimits.budgets?.charge(subscriber.client, invalidPoints)
-        return read
+        return prepared
       }
-      this.charge(read, request, subscriber)
-      const args = {
-        schema: this.options.schema,
-        document: read.document,
-        operationName: request.operationName,
-        variableValues: request.variables,
-      }
-      const source = await createSourceEventStream({ ...args, contextValue: await subscriber.createContext() })
-      if (!isIterable(source)) return refused(source.errors ?? [])
-      const run = async (rootValue: unknown) => execute({ ...args, rootValue, contextValue: await contextFor(subscriber) })
-      return { state: 'streaming', args, answers: this.answer(source[Symbol.asyncIterator](), run, subscriber) }
+      const { options } = prepared
+      take(this.options.costLimits.budgets, subscriber.client, options.cost)
+      const admission = this.options.connections.admitSubscription(subscriber.address, options.bytes)
+      if (admission.state === 'refused') throw withCode(admission.code, admission.message)
+      const shared = known ?? this.share(key, new SharedSubscription(options))
+      return await this.join(shared, subscriber, admission.release)
     } catch (error) {
       return refused([asGraphQLError(error)])
     }
@@ -139,6 +119,13 @@ export class Subscriptions {
     })
     this.countErrors(formatted.map(({ extensions }) => extensions.code))
     return formatted
+  }
+
+  /** Whether anything is left of the client's budget. A message costs a point, and what it asks for comes on top. */
+  chargeMessage(client: string): boolean {
+    const { budgets } = this.options.costLimits
+    budgets?.charge(client, messagePoints)
+    return budgets === null || budgets.remaining(client) > 0
   }
 
   /** Of what was refused before it came here, too */
@@ -193,107 +180,98 @@ export class Subscriptions {
     if (seconds > 0) throw rateLimited(seconds)
   }
 
-  private charge({ document, operation }: Good, { variables = {} }: SubscriptionRequest, { client }: Subscriber): void {
-    const { costs, budgets } = this.options.costLimits
-    const cost = costs.of(document, operation, variables)
-    costs.check(cost)
-    take(budgets, client, cost)
+  private prepare(text: string, request: SubscriptionRequest, key: string) {
+    const read = this.readDocument(text, request)
+    if (read.state === 'refused') return read
+    const { document, operation } = read
+    const { schema, costLimits, figures, maxWaitingEvents, describeFault } = this.options
+    const { operationName, variables = {} } = request
+    const cost = costLimits.costs.of(document, operation, variables)
+    costLimits.costs.check(cost)
+    const options = {
+      args: { schema, document, operationName, variableValues: variables },
+      bytes: request.bytes * bytesOfByte + nodesOf(document) * bytesOfNode,
+      cost,
+      turn: () => this.turn(),
+      isOutage: (error: Error) => describeFault(error) !== null,
+      format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer => ({
+        ...(data !== undefined && { data }),
+        ...(errors && { errors: this.format(errors, subscriber) }),
+      }),
+      onTold: ({ errors }: Answer) => {
+        figures.events[errors ? 'errors' : 'ok'] += 1
+      },
+      maxWaiting: maxWaitingEvents,
+      onEnd: () => this.shared.delete(key),
+    }
+    return { state: 'good' as const, options }
   }
 
-  /** No generator: one that waits for the next event could not be ended. */
-  private answer(
-    source: AsyncIterator<unknown>,
-    run: (event: unknown) => Promise<ExecutionResult>,
-    subscriber: Subscriber,
-  ): Answers {
-    let isEnded = false
-    let isExpired = false
-    const expire = () => {
-      isExpired = true
-      void source.return?.()
-    }
-    const expiry = this.at(subscriber.expiresAtMs, expire)
+  private share(key: string, shared: SharedSubscription): SharedSubscription {
+    this.shared.set(key, shared)
+    return shared
+  }
+
+  private async join(shared: SharedSubscription, subscriber: Subscriber, release: () => void): Promise<Subscribed> {
     const { figures } = this.options
-    figures.open += 1
-    const ended = () => {
-      if (!isEnded) figures.open -= 1
-      isEnded = true
+    const member = shared.join(subscriber, () => {
+      figures.open -= 1
       clearTimeout(expiry)
-      return { done: true as const, value: undefined }
+      release()
+    })
+    figures.open += 1
+    const expiry = this.at(subscriber.expiresAtMs, () => member.fail(new StreamEndedError('token expired')))
+    try {
+      const errors = await shared.started()
+      if (errors.length === 0) return { state: 'streaming', args: shared.options.args, answers: member }
+      await member.return()
+      return refused(errors)
+    } catch (error) {
+      await member.return()
+      throw error
     }
-    const end = async () => {
-      const its = ended()
-      await source.return?.()
-      return its
-    }
-    const nextAnswer = async (): Promise<IteratorResult<Answer, undefined>> => {
-      while (!isEnded) {
-        const event = await source.next()
-        if (isExpired) throw new StreamEndedError('token expired')
-        if (event.done) break
-        const result = await this.untilAnswered(
-          () => run(event.value),
-          () => isEnded,
-        )
-        if (result) return { done: false, value: this.toAnswer(result, subscriber) }
-      }
-      return ended()
-    }
-    const next = () =>
-      nextAnswer().catch((error) => {
-        ended()
-        throw error
+  }
+
+  private turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.turns.wait(() => {
+        resolve()
+        return true
       })
-    const answers = {
-      next,
-      return: end,
-      throw: end,
-      [Symbol.asyncIterator]: () => answers,
-      [Symbol.asyncDispose]: async () => void (await end()),
-    }
-    return answers
+    })
   }
 
   private at(timeMs: number, work: () => void): NodeJS.Timeout | undefined {
     if (timeMs === Number.POSITIVE_INFINITY) return undefined
     return setTimeout(work, Math.min(timeMs - this.options.now(), longestTimeoutMs)).unref()
   }
-
-  /** An outage delays an event and does not lose it. Gives nothing where there is nothing to tell any more. */
-  private async untilAnswered(run: () => Promise<ExecutionResult>, isEnded: () => boolean): Promise<ExecutionResult | undefined> {
-    while (!isEnded()) {
-      const result = await run()
-      const failure = result.data == null ? result.errors?.[0]?.originalError : undefined
-      if (failure instanceof GoneError) return undefined
-      if (!failure || !this.options.describeFault(failure)) return result
-      await sleep(retryMs)
-    }
-    return undefined
-  }
-
-  private toAnswer({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer {
-    this.options.figures.events[errors ? 'errors' : 'ok'] += 1
-    return { ...(data !== undefined && { data }), ...(errors && { errors: this.format(errors, subscriber) }) }
-  }
 }
 
-interface Good {
-  document: DocumentNode
-  operation: OperationDefinitionNode
+/** What equal subscriptions are known by, at a length that does not depend on theirs: what they ask for, and who sees it. */
+function keyOf(text: string, { operationName, variables }: SubscriptionRequest, { viewer }: Subscriber): string {
+  return createHash('sha256')
+    .update(JSON.stringify([text, operationName, variables, viewer]))
+    .digest('base64')
 }
 
-const retryMs = 500
+function nodesOf(document: DocumentNode): number {
+  let nodes = 0
+  visit(document, {
+    enter() {
+      nodes += 1
+    },
+  })
+  return nodes
+}
+
+/** What is kept for each byte of a request and each node of its document, measured: ids are topics, each with a set of its own. */
+const bytesOfByte = 20
+const bytesOfNode = 200
+/** Of events and their answers, in a turn of the event loop */
+const longTurnMs = 10
+const messagePoints = 1
 /** That timers know */
 const longestTimeoutMs = 2 ** 31 - 1
-
-/** Throws StreamEndedError where the token is not good any more. */
-async function contextFor(subscriber: Subscriber): Promise<Context> {
-  try {
-    return await subscriber.createContext()
-  } catch {
-    throw new StreamEndedError('token expired')
-  }
-}
 
 function refused(errors: readonly GraphQLError[]) {
   return { state: 'refused' as const, errors }
@@ -307,8 +285,4 @@ function coded(error: GraphQLError, code: ErrorCode): GraphQLError {
 function asGraphQLError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error
   return new GraphQLError('failed', { originalError: error instanceof Error ? error : new Error(String(error)) })
-}
-
-function isIterable(source: unknown): source is AsyncIterable<unknown> {
-  return typeof source === 'object' && source !== null && Symbol.asyncIterator in source
 }

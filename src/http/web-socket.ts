@@ -1,16 +1,20 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GraphQLError } from 'graphql'
-import { CloseCode, handleProtocols, makeServer } from 'graphql-ws'
+import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { InvalidTokenError } from '../auth/faults.js'
 import { unauthenticated, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
+import { stillThere } from './deadlines.js'
 import { isHost } from './host.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { type Refusal, refuseRaw } from './request-error.js'
 import { requestId } from './request-id.js'
-import type { Answers, CarrierOptions } from './subscriptions.js'
+import { whenAnswered } from './response-closed.js'
+import { overloaded } from './shed.js'
+import type { Answers } from './subscriber.js'
+import type { CarrierOptions, SubscriptionRequest } from './subscriptions.js'
 import { withoutUpgrade } from './without-upgrade.js'
 
 export interface WebSocketOptions extends CarrierOptions {
@@ -24,6 +28,10 @@ interface Extra {
   /** The one that was upgraded */
   request: IncomingMessage
   requestId: string
+  /** Whose budget is charged for messages */
+  client: string
+  /** That came although nothing was left of it */
+  messagesBeyondBudget: number
 }
 
 /** Subscriptions over WebSocket, in the protocol graphql-transport-ws. */
@@ -33,6 +41,8 @@ export class WebSocketEndpoint {
     handleProtocols,
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
+    // One message, ping or pong of each socket in a turn of the event loop, however many have arrived
+    allowSynchronousEvents: false,
   })
   private readonly protocol: ReturnType<typeof this.createProtocol>
   /** To the last ping */
@@ -51,8 +61,12 @@ export class WebSocketEndpoint {
 
   listenOn(server: Server): void {
     server.on('upgrade', (request, socket, head) => {
-      if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
-      else withoutUpgrade(server, request, socket, head)
+      socket.on('error', () => socket.destroy())
+      // What the client asked for before is answered first.
+      whenAnswered(socket, () => {
+        if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
+        else withoutUpgrade(server, request, socket, head)
+      })
     })
     // After a stall, answers to the last ping may lie in the sockets: an immediate runs after they were read.
     this.heartbeat = setInterval(() => setImmediate(() => this.beat()), this.options.heartbeatMs)
@@ -70,7 +84,6 @@ export class WebSocketEndpoint {
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy())
     const refusal = this.refusalOf(request)
     const admission = refusal ?? this.options.connections.admit(this.options.addressOf(request))
     const id = requestId(request.headers)
@@ -79,7 +92,10 @@ export class WebSocketEndpoint {
       refuseRaw(socket, admission, id)
     } else {
       socket.once('close', admission.release)
-      this.sockets.handleUpgrade(request, socket, head, (its) => this.serve({ socket: its, request, requestId: id }))
+      const client = this.options.addressOf(request)
+      this.sockets.handleUpgrade(request, socket, head, (its) =>
+        this.serve({ socket: its, request, requestId: id, client, messagesBeyondBudget: 0 }),
+      )
     }
   }
 
@@ -91,6 +107,7 @@ export class WebSocketEndpoint {
       return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket is at ${path}` }
     if (!isAllowedOrigin(headers, corsOrigins))
       return { state: 'refused', status: 403, code: 'FORBIDDEN', message: foreignOrigin }
+    if (this.options.shedder.isOverloaded) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
     if (this.closing)
       return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server stops, connect again' }
     return undefined
@@ -104,11 +121,12 @@ export class WebSocketEndpoint {
         protocol: socket.protocol,
         // Events of a slow reader wait for it.
         send: (data) => send(socket, data),
-        close: (code, reason) => socket.close(code, reason),
+        close: (code, reason) => close(socket, code, reason),
         onMessage: (take) => {
           socket.on('message', (data, isBinary) => {
             // Who asks and does not read must not fill the memory with answers.
             if (socket.bufferedAmount > maxUnsentBytes) return socket.terminate()
+            if (!this.isWithinBudget(extra)) return undefined
             const refuse = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
             // Of texts alone it is known that they are UTF-8.
             if (isBinary) refuse()
@@ -118,19 +136,32 @@ export class WebSocketEndpoint {
       },
       extra,
     )
-    socket.on('pong', () => this.answering.add(socket))
+    socket.on('ping', () => this.isWithinBudget(extra))
+    socket.on('pong', () => {
+      if (this.isWithinBudget(extra)) this.answering.add(socket)
+    })
     // A close follows.
     socket.on('error', () => undefined)
     socket.once('close', (code, reason) => void closed(code, String(reason)))
   }
 
+  /** Closes the socket of a client that goes on sending when its budget is used up. */
+  private isWithinBudget(extra: Extra): boolean {
+    if (this.options.subscriptions.chargeMessage(extra.client)) return true
+    extra.messagesBeyondBudget += 1
+    // Each of these few is told why.
+    if (extra.messagesBeyondBudget <= maxMessagesBeyondBudget) return true
+    close(extra.socket, tryAgainLater, 'Your messages have cost as much as they may for now')
+    return false
+  }
+
   private createProtocol() {
-    const { subscriptions, createSubscriber, maxSubscriptions, initTimeoutMs } = this.options
+    const { subscriptions, maxSubscriptions, initTimeoutMs } = this.options
     return makeServer<Record<string, unknown>, Extra>({
       connectionInitWaitTimeout: initTimeoutMs,
       onConnect: async ({ extra, connectionParams }) => {
         try {
-          await createSubscriber(extra.request, extra.requestId, authorizationIn(connectionParams))
+          extra.client = (await this.subscriberOf(extra, connectionParams)).client
           return true
         } catch (error) {
           // A bad token closes with 4403, which clients take for an answer.
@@ -138,27 +169,38 @@ export class WebSocketEndpoint {
           return false
         }
       },
-      onSubscribe: async (
-        { extra, subscriptions: open, connectionParams },
-        _id,
-        { query, operationName, variables, extensions },
-      ) => {
+      onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
         // This one is among them.
         if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
-        const request = { query, extensions, operationName: operationName ?? undefined, variables: variables ?? undefined }
-        const subscriber = await createSubscriber(extra.request, extra.requestId, authorizationIn(connectionParams)).catch(
-          () => null,
-        )
-        if (!subscriber) return [unauthenticated()]
-        const subscribed = await subscriptions.subscribe(request, subscriber)
-        if (subscribed.state === 'refused') return subscribed.errors
-        return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
+        return this.whenThereIsTime(payload, async () => {
+          const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
+          if (!subscriber) return [unauthenticated()]
+          const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
+          if (subscribed.state === 'refused') return subscribed.errors
+          return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
+        })
       },
       subscribe: ({ contextValue }) => contextValue as never,
       // They have been formatted.
       onNext: (_context, _id, _payload, _args, result) => result as never,
       onError: ({ extra }, _id, _payload, errors) => subscriptions.format(errors as readonly GraphQLError[], extra),
     })
+  }
+
+  private subscriberOf({ request, requestId }: Extra, connectionParams: ConnectionParams) {
+    return this.options.createSubscriber(request, requestId, authorizationIn(connectionParams) ?? request.headers.authorization)
+  }
+
+  private async whenThereIsTime<T>(payload: object, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+    const { shedder } = this.options
+    const refusal = withCode('OVERLOADED', overloaded)
+    if (!shedder.enter(payload)) return [refusal]
+    try {
+      const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
+      return begins ? await work() : [refusal]
+    } finally {
+      shedder.leave(payload)
+    }
   }
 
   /** A peer that did not answer the last ping is gone. */
@@ -181,12 +223,17 @@ function send(socket: WebSocket, data: string): Promise<void> {
 
 /** A stream that was ended from here ends the connection, with a code that makes clients connect again. */
 function endingWith(socket: WebSocket, answers: Answers): Answers {
-  const next = () =>
-    answers.next().catch((error) => {
-      socket.close(tryAgainLater, error instanceof StreamEndedError ? error.message : 'Internal server error')
-      return { done: true as const, value: undefined }
-    })
-  return { ...answers, next, [Symbol.asyncIterator]: () => ({ ...answers, next }) as Answers }
+  const its: Answers = {
+    next: () =>
+      answers.next().catch((error) => {
+        socket.close(tryAgainLater, error instanceof StreamEndedError ? error.message : 'Internal server error')
+        return { done: true as const, value: undefined }
+      }),
+    return: (value) => answers.return(value),
+    throw: (error) => answers.throw(error),
+    [Symbol.asyncIterator]: () => its,
+  }
+  return its
 }
 
 function tooMany(most: number): GraphQLError {
@@ -194,10 +241,31 @@ function tooMany(most: number): GraphQLError {
   return withCode('TOO_MANY_SUBSCRIPTIONS', message)
 }
 
-/** As in a header, which browsers cannot set for a WebSocket */
-function authorizationIn(payload: Readonly<Record<string, unknown>> | undefined): string | undefined {
-  const authorization = payload?.authorization ?? payload?.Authorization
-  return typeof authorization === 'string' ? authorization : undefined
+function requestOf(payload: SubscribePayload): SubscriptionRequest {
+  const { query, operationName, variables, extensions } = payload
+  return {
+    ...{ bytes: JSON.stringify(payload).length, query, extensions },
+    ...{ operationName: operationName ?? undefined, variables: variables ?? undefined },
+  }
+}
+
+type ConnectionParams = Readonly<Record<string, unknown>> | undefined
+
+/** As in a header, which browsers cannot set for a WebSocket. What is no string is a token that is not good, rather than none. */
+function authorizationIn(payload: ConnectionParams): string | undefined {
+  const authorization = payload?.authorization ?? payload?.Authorization ?? undefined
+  return authorization === undefined || typeof authorization === 'string' ? authorization : JSON.stringify(authorization)
+}
+
+/** The protocol has 123 bytes for the reason, and graphql-ws puts ids of clients into it. */
+function close(socket: WebSocket, code: number | undefined, reason = ''): void {
+  socket.close(
+    code,
+    Buffer.from(reason)
+      .subarray(0, maxReasonBytes)
+      .toString()
+      .replace(/\ufffd+$/, ''),
+  )
 }
 
 const goingAway = 1001
@@ -205,3 +273,5 @@ const tryAgainLater = 1013
 const closeTimeoutMs = 1_000
 const maxMessageBytes = 65_536
 const maxUnsentBytes = 1024 * 1024
+const maxReasonBytes = 123
+const maxMessagesBeyondBudget = 100

@@ -2,8 +2,8 @@ import { Stream, StreamEndedError } from './stream.js'
 
 /** Who waits for what in this process. A topic is a public id: of a product, for its changes; of a user, for new orders. */
 export class Hub {
-  private readonly byTopic = new Map<string, Set<Stream>>()
-  private readonly streams = new Set<Stream>()
+  private readonly byTopic = new Map<string, Set<Stream<string>>>()
+  private readonly streams = new Set<Stream<string>>()
 
   constructor(private readonly maxWaiting: number) {}
 
@@ -19,15 +19,18 @@ export class Hub {
     return [...this.byTopic.keys()].filter((topic) => topic.startsWith(prefix))
   }
 
-  open(topics: readonly string[]): Stream {
-    const stream: Stream = new Stream({ maxWaiting: this.maxWaiting, onEnd: () => this.remove(topics, stream) })
+  open(topics: readonly string[]): Stream<string> {
+    const stream: Stream<string> = new Stream({ maxWaiting: this.maxWaiting, onEnd: () => this.remove(topics, stream) })
     this.streams.add(stream)
     for (const topic of topics) this.byTopic.set(topic, (this.byTopic.get(topic) ?? new Set()).add(stream))
     return stream
   }
 
-  tell(topic: string, id: string): void {
-    for (const stream of this.byTopic.get(topic) ?? []) stream.push(id)
+  /** Gives the number of those who were told. */
+  tell(topic: string, id: string): number {
+    const streams = this.byTopic.get(topic)
+    for (const stream of streams ?? []) stream.push(id, id)
+    return streams?.size ?? 0
   }
 
   /** For when nobody knows what they should have been told */
@@ -40,7 +43,7 @@ export class Hub {
     for (const topic of this.topicsOf(prefix)) fail(this.byTopic.get(topic) ?? [])
   }
 
-  private remove(topics: readonly string[], stream: Stream): void {
+  private remove(topics: readonly string[], stream: Stream<string>): void {
     this.streams.delete(stream)
     for (const topic of topics) {
       const streams = this.byTopic.get(topic)
@@ -51,6 +54,6 @@ export class Hub {
 }
 
 /** Each takes itself out of its set. */
-function fail(streams: Iterable<Stream>): void {
+function fail(streams: Iterable<Stream<string>>): void {
   for (const stream of [...streams]) stream.fail(new StreamEndedError('changes missed'))
 }

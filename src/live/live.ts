@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../database/connection.js'
 import {
   currentPosition,
@@ -65,7 +66,7 @@ export class Live {
   }
 
   /** Ids that were told of, from now on. Rejects where the database does not answer. */
-  async subscribe(topics: readonly string[]): Promise<Stream> {
+  async subscribe(topics: readonly string[]): Promise<Stream<string>> {
     const stream = this.hub.open([...new Set(topics)])
     try {
       while (!this.position) await this.inTurn(() => this.read())
@@ -139,7 +140,7 @@ export class Live {
     await this.options.invalidate(
       heard.some(({ transaction }) => transaction === ofLarge) ? outdatedByAnything : outdatedBy(heard),
     )
-    for (const change of heard) this.tell(change)
+    for (const change of heard) await this.tell(change)
   }
 
   /** All of the transactions that somebody here waits for a part of: what is shown with it may have changed with it. */
@@ -154,14 +155,25 @@ export class Live {
     return numbers.some((number) => this.hub.has(publicId(topics, number)))
   }
 
-  private tell({ kind, ids, owners }: LiveChange): void {
+  private async tell({ kind, ids, owners }: LiveChange): Promise<void> {
     if (kind === 'product') {
       const changed = ids?.map((id) => publicId('product', id)) ?? this.hub.topicsOf('product_')
-      for (const id of changed) this.hub.tell(id, id)
+      await this.tellEach(changed.map((id) => [id, id]))
     } else if (ids === null) {
       this.hub.failTopics('user_')
     } else {
-      for (const [index, id] of ids.entries()) this.hub.tell(publicId('user', owners?.[index] as number), publicId('order', id))
+      await this.tellEach(ids.map((id, index) => [publicId('user', owners?.[index] as number), publicId('order', id)]))
+    }
+  }
+
+  /** Over several turns of the event loop, where many wait. */
+  private async tellEach(told: readonly [topic: string, id: string][]): Promise<void> {
+    let inThisTurn = 0
+    for (const [topic, id] of told) {
+      inThisTurn += this.hub.tell(topic, id)
+      if (inThisTurn < toldInATurn) continue
+      inThisTurn = 0
+      await nextTurn()
     }
   }
 
@@ -208,4 +220,6 @@ function partOf(changes: readonly LiveChange[], ofLarge: string | null): Part {
 
 const atStart: Progress = { until: null, after: null, ofLarge: null }
 const changesAtOnce = 200
+/** At a few million a second, that is a millisecond. */
+const toldInATurn = 2_000
 const tidyingsPerKept = 5

@@ -14,19 +14,29 @@ const reasons = {
 }
 
 /**
- * Ids on their way to one reader, each once until it is taken: what changes again while the reader is busy comes once more, with its
- * newest value. No generator: returning ends a `next` that waits, which those would sit out.
+ * Values on their way to one reader, each of them under an id, and each id once until it is taken: what changes again while the reader is
+ * busy comes once more, with its newest value. No generator: returning ends a `next` that waits, which those would sit out.
  */
-export class Stream implements AsyncIterableIterator<string> {
-  private readonly waiting = new Set<string>()
-  private taker: { resolve: (result: IteratorResult<string>) => void; reject: (error: Error) => void } | undefined
+export class Stream<Value> implements AsyncIterableIterator<Value> {
+  private readonly waiting = new Map<string, Value>()
+  private taker: { resolve: (result: IteratorResult<Value>) => void; reject: (error: Error) => void } | undefined
   private end: { error: Error | null } | undefined
 
   constructor(private readonly options: { maxWaiting: number; onEnd: () => void }) {}
 
-  push(id: string): void {
+  /** How many wait to be taken */
+  get waitingCount(): number {
+    return this.waiting.size
+  }
+
+  /** Whether the reader waits for the next one */
+  get isAwaited(): boolean {
+    return this.taker !== undefined
+  }
+
+  push(id: string, value: Value): void {
     if (this.end) return
-    this.waiting.add(id)
+    this.waiting.set(id, value)
     if (this.waiting.size > this.options.maxWaiting) {
       this.fail(new StreamEndedError('too slow'))
     } else {
@@ -40,7 +50,7 @@ export class Stream implements AsyncIterableIterator<string> {
     this.close({ error })
   }
 
-  next(): Promise<IteratorResult<string>> {
+  next(): Promise<IteratorResult<Value>> {
     if (this.end?.error) {
       const { error } = this.end
       this.end = { error: null }
@@ -53,7 +63,7 @@ export class Stream implements AsyncIterableIterator<string> {
     })
   }
 
-  async return(): Promise<IteratorResult<string>> {
+  async return(): Promise<IteratorResult<Value>> {
     this.close({ error: null })
     return done
   }
@@ -62,10 +72,10 @@ export class Stream implements AsyncIterableIterator<string> {
     return this
   }
 
-  private take(): IteratorResult<string> {
-    const [id] = this.waiting
-    this.waiting.delete(id as string)
-    return { done: false, value: id as string }
+  private take(): IteratorResult<Value> {
+    const [[id, value]] = this.waiting as Iterable<[string, Value]> as [[string, Value]]
+    this.waiting.delete(id)
+    return { done: false, value }
   }
 
   private close(end: { error: Error | null }): void {

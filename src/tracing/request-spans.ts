@@ -18,6 +18,8 @@ export interface RequestSpansOptions {
   /** Other requests have no span. */
   path: string
   requestIdOf: (headers: IncomingMessage['headers']) => string
+  /** Calls back when a response was sent, or cut off with its connection. */
+  onResponseClosed: (response: ServerResponse, callback: () => void) => void
 }
 
 /** A span for each GraphQL request that is sampled: the child of the caller's, where that sends a `traceparent`. */
@@ -28,14 +30,14 @@ export class RequestSpans {
   constructor(private readonly options: RequestSpansOptions) {}
 
   inFrontOf(listener: RequestListener): RequestListener {
-    const { contexts } = this.options
+    const { contexts, onResponseClosed } = this.options
     return (request, response) => {
       const caller = this.callerOf(request)
       const span = this.isTraced(request) ? this.start(request, caller) : undefined
       if (!span?.isRecording()) return listener(request, response)
       const context = trace.setSpan(caller, span)
       this.identify(request, span)
-      response.once('close', () => end(span, response))
+      onResponseClosed(response, () => end(span, response))
       // What the parser tells the request of happens outside of everything.
       contexts.bind(context, request)
       contexts.with(context, () => listener(request, response))

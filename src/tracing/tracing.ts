@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
@@ -25,6 +25,8 @@ export interface TracingOptions {
   samplerRatio: number
   path: string
   requestIdOf: (headers: IncomingMessage['headers']) => string
+  /** Calls back when a response was sent, or cut off with its connection. */
+  onResponseClosed: (response: ServerResponse, callback: () => void) => void
   log: (message: string) => void
 }
 

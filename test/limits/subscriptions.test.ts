@@ -10,11 +10,11 @@ beforeAll(async () => {
 })
 afterAll(() => app.stop())
 
-/** As server-sent events */
+/** By a request that does not accept server-sent events */
 async function subscribe(query: string, variables = {}) {
   const response = await fetch(`${app.origin}/graphql/stream`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables }),
   })
   return { status: response.status, ...((await response.json()) as { errors: { message: string; extensions: object }[] }) }

@@ -1,0 +1,43 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+const waiting = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * Calls back once, when a response has been sent, or was cut off with its connection. A response that is queued behind another on its
+ * connection (pipelining) emits no 'close' itself when the connection ends.
+ */
+export function onResponseClosed(response: ServerResponse, callback: () => void): void {
+  const { socket } = response.req
+  if (socket.destroyed) {
+    callback()
+    return
+  }
+  const callbacks = waiting.get(socket) ?? watch(socket)
+  // The same function may be given for several responses.
+  const once = () => callback()
+  callbacks.add(once)
+  response.once('close', () => {
+    if (callbacks.delete(once)) callback()
+  })
+}
+
+/** Calls back when everything that was asked before on a connection has been answered; never, where it ends first. */
+export function whenAnswered(socket: Duplex, callback: () => void): void {
+  if (socket.destroyed) return
+  // Set by node while a response is being sent there.
+  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
+  if (response) response.once('close', () => whenAnswered(socket, callback))
+  else callback()
+}
+
+function watch(socket: Socket): Set<() => void> {
+  const callbacks = new Set<() => void>()
+  waiting.set(socket, callbacks)
+  socket.once('close', () => {
+    for (const callback of callbacks) callback()
+    callbacks.clear()
+  })
+  return callbacks
+}

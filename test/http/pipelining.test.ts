@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { lock, waitingStatements } from '../helpers/locks.js'
+import { readMetrics, sumOf } from '../helpers/prometheus.js'
+import { connectRaw, postText } from '../helpers/raw-client.js'
+import { until } from '../helpers/until.js'
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp({ env: { MAX_IN_FLIGHT: '4', CACHE_NEAR_MB: '8' } })
+})
+afterAll(() => app.stop())
+
+const query = encodeURIComponent('subscription { productChanged(ids: ["product_1"]) { id } }')
+const stream = `GET /graphql/stream?query=${query} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/event-stream\r\n\r\n`
+
+async function subscriptions() {
+  const samples = await readMetrics(app.origin)
+  return {
+    connections: sumOf(samples, 'graphql_subscription_connections'),
+    open: sumOf(samples, 'graphql_subscriptions_open'),
+  }
+}
+
+describe('an event stream', () => {
+  test('leaves nothing behind when its connection is cut off, even where its answer waits behind another', async () => {
+    const release = await lock(app.database, 'lock table products in access exclusive mode')
+    const client = await connectRaw(app.origin)
+    client.socket.write(postText('{ product(id: "product_20") { id } }') + stream)
+    await until(async () => (await subscriptions()).open === 1)
+    expect((await subscriptions()).connections).toBe(1)
+    client.socket.destroy()
+    await until(async () => (await subscriptions()).connections === 0)
+    await release()
+    expect(await subscriptions()).toEqual({ connections: 0, open: 0 })
+  })
+
+  test.each([
+    ['another stream', stream],
+    ['a query', postText('{ product(id: "product_21") { id } }')],
+  ])('has its connection to itself: %s that was sent behind it ends it', async (_, behind) => {
+    const both = await connectRaw(app.origin)
+    both.socket.write(stream + behind)
+    await both.closed
+    const later = await connectRaw(app.origin)
+    later.socket.write(stream)
+    await until(() => later.received().includes(': open'))
+    later.socket.write(behind)
+    await later.closed
+    await until(async () => (await subscriptions()).connections === 0)
+    expect(await subscriptions()).toEqual({ connections: 0, open: 0 })
+  })
+
+  test('takes no place among the requests in flight', async () => {
+    const clients = await Promise.all(Array.from({ length: 6 }, () => connectRaw(app.origin)))
+    for (const { socket } of clients) socket.write(stream)
+    await until(() => clients.every(({ received }) => received().includes(': open')))
+    expect(await app.query('{ product(id: "product_22") { id } }')).toMatchObject({ data: { product: { id: 'product_22' } } })
+    for (const { socket } of clients) socket.destroy()
+  })
+})
+
+test('requests whose answers wait behind one that is not ready take no place among those in flight', async () => {
+  const release = await lock(app.database, 'lock table products in access exclusive mode')
+  const client = await connectRaw(app.origin)
+  client.socket.write(postText('{ product(id: "product_23") { id } }'))
+  await until(async () => (await waitingStatements(app.database)).length === 1)
+  for (let count = 1; count <= 3; count += 1) client.socket.write(postText(`{ a${count}: __typename }`))
+  // Answered at last, they leave.
+  await until(async () => (await app.query('{ b: __typename }')).data?.b === 'Query')
+  const many = await Promise.all(Array.from({ length: 3 }, (_, index) => app.query(`{ c${index}: __typename }`)))
+  expect(many.map(({ errors }) => errors)).toEqual([undefined, undefined, undefined])
+  await release()
+  await until(() => client.received().includes('a3'))
+  client.socket.destroy()
+})
