@@ -1,3 +1,3 @@
 import { compareRandomQueries } from './differential.js'
 
-compareRandomQueries(1_000)
+compareRandomQueries(500)
