@@ -38,8 +38,8 @@ export function listenToErrors(socket: Socket, failed: (error: Error) => void): 
  * names: one for any of the configured names is right there, too.
  */
 export function identityOf(host: string, urls: readonly string[]): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
-  if (isIP(host) === 0) return { servername: host }
-  const names = urls.map(hostOf).filter((name) => isIP(name) === 0)
+  if (isIP(host) === 0) return { servername: withoutRootDot(host) }
+  const names = urls.map((url) => withoutRootDot(hostOf(url))).filter((name) => isIP(name) === 0)
   const [servername] = names
   if (servername === undefined) return {}
   return {
@@ -58,6 +58,11 @@ export function usesTls([url = '']: readonly string[]): boolean {
 
 export function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, '')
+}
+
+/** DNS takes a name that ends with a dot as it is; no certificate has one, nor may SNI. */
+function withoutRootDot(name: string): string {
+  return name.replace(/\.$/, '')
 }
 
 /** How long a server may take to close a connection that was ended */

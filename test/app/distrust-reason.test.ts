@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HealthReport } from '../../src/http/health.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
@@ -5,7 +6,9 @@ import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
-const rights = ['on', '>secret', '~ecommerce:*', '&ecommerce:*', '+@all', '-@dangerous', '+info']
+const [, documented = ''] = /^ACL SETUSER shop (.*)$/m.exec(readFileSync('docs/operations.md', 'utf8')) ?? []
+const rights = documented.split(' ')
+const change = 'mutation { updateProductStock(productId: "product_1", stock: 7) { product { stock } } }'
 
 describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
   let redis: TestRedis
@@ -19,72 +22,87 @@ describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
     await database.drop()
   })
 
-  /** What /health comes to say, while queries are answered. */
-  async function reasonAt(url: string, change?: (app: TestApp) => Promise<unknown>): Promise<string> {
-    const app = await startTestApp({ redisUrl: url, database })
+  /** Waits until /health gives this reason, and shows that queries are answered meanwhile. */
+  async function isGiven(
+    reason: RegExp,
+    env: Record<string, string>,
+    change?: (app: TestApp) => Promise<unknown>,
+  ): Promise<void> {
+    const app = await startTestApp({ database, env })
     await change?.(app)
-    const read = async () => (await (await fetch(`${app.origin}/health`)).json()) as HealthReport
-    await until(async () => (await read()).status === 'degraded')
+    await until(async () => {
+      const { status, cache } = (await (await fetch(`${app.origin}/health`)).json()) as HealthReport
+      return status === 'degraded' && cache.state === 'down' && reason.test(cache.reason)
+    })
     expect((await app.query('{ product(id: "product_1") { id } }')).data).toEqual({ product: { id: 'product_1' } })
-    const { cache } = await read()
-    expect(await (await fetch(app.origin, { headers: { accept: 'text/html' } })).text()).toContain('down: ')
+    expect(await (await fetch(app.origin, { headers: { accept: 'text/html' } })).text()).toContain('<dd>down: ')
     await app.stop()
-    return cache.state === 'down' ? cache.reason : ''
   }
 
-  async function asUser(...its: string[]): Promise<string> {
+  async function asUser(...its: string[]): Promise<{ REDIS_URL: string }> {
     await redis.client.acl('SETUSER', 'shop', 'reset', ...its)
-    return redis.url.replace('redis://', 'redis://shop:secret@')
+    return { REDIS_URL: redis.url.replace('redis://', 'redis://shop:secret@') }
   }
 
   test('a database that the server does not have: database 0 is left alone, and the reason is given', async () => {
     await redis.client.flushall()
-    expect(await reasonAt(`${redis.url}/16`)).toMatch(/database 16 .*DB index is out of range/)
+    await isGiven(/database 16 .*DB index is out of range/, { REDIS_URL: `${redis.url}/16` })
     expect(await redis.client.dbsize()).toBe(0)
   })
 
   test('a user without INFO', async () => {
-    const url = await asUser(...rights.filter((right) => right !== '+info'))
-    expect(await reasonAt(url)).toMatch(/NOPERM.*'info'/)
+    const env = await asUser(...rights.filter((right) => right !== '+info'))
+    await isGiven(/NOPERM.*'info'/, env)
   })
 
   test('a user without the keys', async () => {
-    const url = await asUser(...rights.map((right) => right.replace('~ecommerce:*', '~other:*')))
-    expect(await reasonAt(url)).toMatch(/NOPERM.*key/)
+    const env = await asUser(...rights.map((right) => right.replace('~ecommerce:*', '~other:*')))
+    await isGiven(/NOPERM.*key/, env)
   })
 
   test('a user without the channel', async () => {
     await redis.client.flushall()
-    const url = await asUser(...rights.filter((right) => !right.startsWith('&')))
-    expect(await reasonAt(url)).toMatch(/can't publish to the channel/)
+    const env = await asUser(...rights.filter((right) => !right.startsWith('&')))
+    await isGiven(/can't publish to the channel/, env)
   })
 
   test('a user that loses the channel, as soon as something changes', async () => {
-    const url = await asUser(...rights)
-    const stock = 'mutation { updateProductStock(productId: "product_1", stock: 7) { product { stock } } }'
-    const reason = await reasonAt(url, async (app) => {
+    const env = await asUser(...rights)
+    await isGiven(/not confirmed .*can't publish to the channel/, { ...env, CACHE_NEAR_MAX_STALENESS_MS: '200' }, async (app) => {
       await until(async () => (await fetch(`${app.origin}/health`)).text().then((text) => text.includes('"healthy"')))
       await redis.client.acl('SETUSER', 'shop', 'resetchannels')
-      expect((await app.query(stock)).data.updateProductStock.product.stock).toBe(7)
+      expect((await app.query(change)).data.updateProductStock.product.stock).toBe(7)
     })
-    expect(reason).toMatch(/not confirmed .*can't publish to the channel/)
+  })
+
+  test('the user of the documentation is refused nothing', async () => {
+    await redis.client.call('ACL', 'LOG', 'RESET')
+    const env = await asUser(...rights)
+    const app = await startTestApp({ database, env: { ...env, CACHE_NEAR_MB: '8', RATE_LIMIT: '100000' } })
+    await until(async () => (await fetch(`${app.origin}/health`)).text().then((text) => text.includes('"healthy"')))
+    for (const document of [
+      '{ products { nodes { id } } order(id: "order_1") { user { name } } }',
+      '{ cacheInfo { backend } stats { totalUsers } }',
+      change,
+    ])
+      expect((await app.query(document)).errors).toBeUndefined()
+    // Counts are saved at the end.
+    await app.stop()
+    expect(await redis.client.call('ACL', 'LOG')).toEqual([])
   })
 
   test('a wrong password', async () => {
     await asUser(...rights)
-    expect(await reasonAt(redis.url.replace('redis://', 'redis://shop:mistaken@'))).toMatch(/WRONGPASS/)
+    await isGiven(/WRONGPASS/, { REDIS_URL: redis.url.replace('redis://', 'redis://shop:mistaken@') })
   })
 
   test('one node of a cluster', async () => {
     const node = await startRedis('--cluster-enabled', 'yes')
-    expect(await reasonAt(node.url)).toMatch(/node of a Redis Cluster/)
+    await isGiven(/node of a Redis Cluster/, { REDIS_URL: node.url })
     await node.stop()
   })
 
   test('a server without a cluster, configured as one', async () => {
-    const app = await startTestApp({ database, env: { REDIS_CLUSTER_NODES: redis.url } })
-    const { cache } = (await (await fetch(`${app.origin}/health`)).json()) as HealthReport
-    expect(cache).toMatchObject({ state: 'down', reason: expect.stringContaining('cluster support disabled') })
-    await app.stop()
+    await isGiven(/cluster support disabled/, { REDIS_CLUSTER_NODES: redis.url })
   })
 })

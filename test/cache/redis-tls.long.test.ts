@@ -1,8 +1,14 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createSecureContext, createServer } from 'node:tls'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { HealthReport } from '../../src/http/health.js'
+import { freePort } from '../../tools/free-port.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { createAuthority, noOpenssl, type TestAuthority } from '../helpers/certificates.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -73,6 +79,24 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
       await until(isHealthy)
     }
     await cluster.stop()
+  })
+
+  test('a sentinel that names the master by its address, with certificates for a name', async () => {
+    const { certificate, key } = authority.issue(['DNS:localhost'])
+    const settings = { 'tls-cert-file': certificate, 'tls-key-file': key, 'tls-ca-cert-file': authority.certificate }
+    const tls = Object.entries({ ...settings, 'tls-auth-clients': 'no', 'tls-replication': 'yes' })
+    const [serverPort, port, folder] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'shop-sentinel-'))]
+    const redis = await startRedis('--tls-port', String(serverPort), ...tls.flatMap(([name, value]) => [`--${name}`, value]))
+    const configuration = join(folder, 'sentinel.conf')
+    const lines = ['port 0', `tls-port ${port}`, `dir ${folder}`, ...tls.map((words) => words.join(' '))]
+    await writeFile(configuration, [...lines, `sentinel monitor mymaster 127.0.0.1 ${serverPort} 1`].join('\n'))
+    const sentinel = spawn(inject('redisServer') as string, [configuration, '--sentinel'], { stdio: 'ignore' })
+    await run({ REDIS_SENTINEL_NODES: `rediss://localhost:${port}` })
+    await until(isHealthy)
+    sentinel.kill('SIGKILL')
+    await once(sentinel, 'exit')
+    await redis.stop()
+    await rm(folder, { recursive: true, force: true })
   })
 
   test('a server behind a front that routes by name', async () => {

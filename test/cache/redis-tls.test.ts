@@ -65,6 +65,7 @@ describe.each(targets)('TLS to %s', (_, targetAt) => {
 
 test.each([
   ['a name is itself', 'cache.example', ['rediss://other.example'], { servername: 'cache.example' }],
+  ['a name with the dot of the root', 'cache.example.', [], { servername: 'cache.example' }],
   [
     'an address is what was configured',
     '10.0.0.1',

@@ -63,7 +63,7 @@ describe('the landing page', () => {
     await until(async () =>
       (await page()).includes('<strong>degraded</strong>: the cache is away, answers come from the database'),
     )
-    expect(await page()).toContain('<dt>Cache (redis)</dt><dd>down</dd>')
+    expect(await page()).toContain('<dt>Cache (redis)</dt><dd>down: the cache server cannot be reached')
     await other.stop()
     await redis.stop()
   })
