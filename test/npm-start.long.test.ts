@@ -16,7 +16,8 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-npm-'))
-  for (const part of ['package.json', 'tsconfig.json', 'tools', 'src', 'dist']) await cp(part, join(folder, part), { recursive: true })
+  for (const part of ['package.json', 'tsconfig.json', 'tools', 'src', 'dist'])
+    await cp(part, join(folder, part), { recursive: true })
 })
 afterEach(() => rm(folder, { recursive: true }))
 
