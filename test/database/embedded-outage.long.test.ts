@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { connect } from '../../src/database/connection.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { until } from '../helpers/until.js'
 
@@ -61,13 +62,23 @@ test.skipIf(!canMount)('a full disk is named in the log, and it works again when
     const { bavail, bsize } = await statfs(folder)
     const filler = join(folder, 'filler')
     await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined)
-    // Until what Postgres had reserved is used up
     const fill = 'mutation Fill($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { products { id } } }'
     const inputs = Array.from({ length: 100 }, () => ({ name: 'x'.repeat(90), price: 1, stock: 1, category: 'Books' }))
+    // Until what Postgres had reserved is used up
     await until(async () => {
       await ask(fill, { inputs })
-      return /No space left on device/.test(server.output())
+      return /could not extend file .*: No space left on device/.test(server.output())
     })
+
+    const [address] = /postgres:\/\/shop@\S+\/shop/.exec(server.output()) ?? []
+    const url = Object.assign(new URL(address as string), { password: await readFile(join(folder, 'postgres/password'), 'utf8') })
+    const sql = connect({ url: url.href, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+    // A log of changes that cannot be written to ends the server.
+    await until(async () => {
+      await sql`select pg_logical_emit_message(false, 'test', 'any'), pg_switch_wal()`.catch(() => undefined)
+      return /Postgres has ended.*No space left on device/.test(server.output())
+    })
+    await sql.end({ timeout: 0 }).catch(() => undefined)
     await rm(filler)
     await until(async () => (await ask(setStock(42))).data?.updateProductStock?.product.stock === 42)
     server.child.kill('SIGTERM')
