@@ -431,9 +431,11 @@ function isProduction({ NODE_ENV }: Config): boolean {
 }
 
 async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
-  const { url, stop } = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log: (message) => logger.info(message) })
-  started.push(stop)
-  return url
+  const log = (message: string) => logger.info(message)
+  const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log })
+  postgres.keepRunning((message) => logger.warn(message))
+  started.push(() => postgres.stop())
+  return postgres.url
 }
 
 function createCache(config: Config, logger: Logger, store: CacheStore): Cache {

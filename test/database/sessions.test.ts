@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
@@ -96,7 +96,10 @@ test('a front that accepts connections and ends them at once is told of at once'
   front.close()
 })
 
-describe('TLS', () => {
+const noOpenssl = spawnSync('openssl', ['version']).status !== 0
+if (noOpenssl) process.stdout.write('\nSKIPPED: TLS to Postgres, because there is no openssl to make a certificate.\n')
+
+describe.skipIf(noOpenssl)('TLS', () => {
   let folder: string
   let database: TestDatabase
   let front: Server

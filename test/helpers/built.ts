@@ -38,11 +38,11 @@ export async function ready({ output, child }: Built): Promise<string> {
 }
 
 /** On a connection of its own */
-export async function query(url: string, document: string) {
+export async function query(url: string, document: string, variables?: object) {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', connection: 'close' },
-    body: JSON.stringify({ query: document }),
+    body: JSON.stringify({ query: document, variables }),
   })
   // biome-ignore lint/suspicious/noExplicitAny: the shape follows from the document
   return (await response.json()) as { data: Record<string, any> }

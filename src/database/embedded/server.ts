@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,8 +30,8 @@ const settings = {
 }
 
 /** Starts a server process; whether it gets the cluster is its outcome. */
-export async function launchServer(place: Place): Promise<Launch> {
-  const port = await freePort()
+export async function launchServer(place: Place, wantedPort?: number): Promise<Launch> {
+  const port = wantedPort ?? (await freePort())
   const { child, logStart } = await spawnServer(place, port)
   return {
     pid: child.pid as number,
@@ -40,7 +40,7 @@ export async function launchServer(place: Place): Promise<Launch> {
       if (await becomesReady(place, child)) return { state: 'ready' }
       return {
         state: 'failed',
-        reason: `Postgres does not start. ${logFile(place)} ends with:\n${await lastLines(place, logStart)}`,
+        reason: `Postgres does not start. ${logFile(place)} ends with:\n${await readLogEnd(place, logStart)}`,
       }
     },
   }
@@ -99,10 +99,12 @@ async function becomesReady(place: Place, child: ChildProcess): Promise<boolean>
   return false
 }
 
-/** The last lines logged since the log had the given size. */
-async function lastLines(place: Place, logStart: number): Promise<string> {
+/** The last lines logged since the log had the given size. A disk that is full takes no lines: that is said here. */
+export async function readLogEnd(place: Place, logStart = 0): Promise<string> {
   const log = await readFile(logFile(place))
-  return log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-10).join('\n')
+  const lines = log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-10)
+  const { bavail } = await statfs(place.home)
+  return [...lines, ...(bavail === 0 ? ['No space left on device'] : [])].join('\n')
 }
 
 /** Postgres cannot choose a free port itself. Should another program be quicker on this one, the launch fails and is tried again. */
