@@ -17,7 +17,7 @@ import type { CacheStore } from './cache/store.js'
 import { createTokenSource } from './cache/token.js'
 import { startExpiringKeys } from './commands/idempotency-keys.js'
 import { type Config, ConfigError } from './config.js'
-import { connect, type Database, isOutage, isRefusal } from './database/connection.js'
+import { connect, type Database, isOutage } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { ensureEventTriggers } from './database/event-triggers.js'
@@ -121,7 +121,9 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
       },
     })
     started.push(() => closeServer(server))
-    const address = await server.listen({ port: config.PORT, host: config.HOST })
+    const address = await server.listen({ port: config.PORT, host: config.HOST }).catch((error) => {
+      throw new ConfigError([`HOST and PORT name an address that cannot be listened on: ${messageOf(error)}`])
+    })
     started.push(() => leave(leaving, config.SHUTDOWN_DELAY_MS))
     return { url: `${address}/graphql`, stop: () => started.stop() }
   } catch (error) {
@@ -211,14 +213,14 @@ type Stores = Awaited<ReturnType<typeof startStores>>
 async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
-    if (await sharesSessions(database)) throw new ConfigError([sharedSessions])
+    const isShared = await sharesSessions(database).catch((error) => {
+      if (config.DATABASE_URL === undefined) throw error
+      throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])
+    })
+    if (isShared) throw new ConfigError([sharedSessions])
     await migrate(database)
     if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
-  } catch (error) {
-    if (!isOutage(error) && !isRefusal(error)) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    throw new ConfigError([`DATABASE_URL names a database that cannot be reached: ${message}`])
   } finally {
     await database.end({ timeout: 3 })
   }
@@ -231,6 +233,10 @@ function connectionOptions(config: Config, url: string) {
     statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
     connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A few entries now and then; what is wrong is repaired, counted and logged, and now and then the share of what was right. */
@@ -249,7 +255,7 @@ function startAudits(config: Config, logger: Logger, started: Started, cache: Ca
           sums = { audits: sums.audits + 1, audited: sums.audited + audited, wrong: sums.wrong + wrong.length }
           if (sums.audits % auditsPerReport === 0) logger.info(sums, 'audited entries since the start, and how many were wrong')
         },
-        (error) => logger.warn(`audit: ${error instanceof Error ? error.message : String(error)}`),
+        (error) => logger.warn(`audit: ${messageOf(error)}`),
       )
       .finally(() => {
         busy = false
@@ -432,7 +438,10 @@ function isProduction({ NODE_ENV }: Config): boolean {
 
 async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
   const log = (message: string) => logger.info(message)
-  const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log })
+  const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log }).catch((error) => {
+    if (!('code' in error)) throw error
+    throw new ConfigError([`DATA_DIR names a folder that cannot be used: ${messageOf(error)}`])
+  })
   postgres.keepRunning((message) => logger.warn(message))
   started.push(() => postgres.stop())
   return postgres.url

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { databaseUrlFault, isDecodable, originsFault, redisUrlFault } from './config-urls.js'
 import { misspeltNames } from './misspelt-names.js'
 
 const maxWorkers = 64
@@ -25,16 +26,19 @@ const variables = {
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must have at least 32 bytes: openssl rand -base64 48 makes one')
     .optional(),
-  AUTH_JWKS_URL: url('https:', 'http:').optional(),
+  AUTH_JWKS_URL: url('https:', 'http:')
+    .refine((text) => !hasCredentials(text), { error: 'must hold no credentials: fetching it would fail', abort: true })
+    .optional(),
   AUTH_ISSUER: z.string().optional(),
   AUTH_AUDIENCE: z.string().optional(),
   AUTH_OPEN: z.stringbool('must be true or false').default(false),
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').superRefine(refuse(databaseUrlFault)).optional(),
   DATABASE_POOL: integer(1, 1000).default(10),
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
   DATA_DIR: z.string().default('.data'),
   DEMO_DATA: z.stringbool('must be true or false').default(true),
   REDIS_URL: url(...redisProtocols)
+    .superRefine(refuse(redisUrlFault))
     .refine((text) => database(text) !== null, databaseFault)
     .optional(),
   REDIS_CLUSTER_NODES: redisNodes()
@@ -176,12 +180,18 @@ function ratio() {
 function headers() {
   return z
     .string()
-    .refine((list) => list.split(',').every(isHeader), 'must be name=value pairs with commas between them')
+    .refine((list) => list.split(',').every(isHeader), {
+      error: 'must be name=value pairs with commas between them',
+      abort: true,
+    })
     .transform((list) => Object.fromEntries(list.split(',').map(toHeader)))
 }
 
 function isHeader(pair: string): boolean {
-  return /^\s*[\w.-]+\s*=(?:[^%\r\n]|%[\da-f]{2})*$/i.test(pair)
+  if (!/^\s*[\w.-]+\s*=/.test(pair) || !isDecodable(pair)) return false
+  const [, value] = toHeader(pair)
+  // What a header may hold
+  return /^[\t -~\u0080-\u00ff]*$/.test(value)
 }
 
 function toHeader(pair: string): [name: string, value: string] {
@@ -199,7 +209,6 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.some((protocol) => text.toLowerCase().startsWith(`${protocol}//`))
 }
 
-/** As the header Origin has them: any other text would be compared with it for ever, and never match. */
 function origins() {
   return z
     .string()
@@ -209,23 +218,16 @@ function origins() {
         .map((origin) => origin.trim())
         .filter(Boolean),
     )
-    .superRefine((list, context) => {
-      const [fault] = list.length === 1 && list[0] === '*' ? [] : list.filter((text) => originIn(text) !== text)
-      if (fault === undefined) return
-      const origin = originIn(fault)
-      const hint = origin === null ? '' : `: write ${origin}`
-      const message = `must be * alone, or origins as https://shop.example with commas between them; ${fault} never matches${hint}`
-      context.addIssue({ code: 'custom', message })
-    })
+    .superRefine(refuse(originsFault))
     .transform((list) => (list[0] === '*' ? ('*' as const) : list))
 }
 
-function originIn(text: string): string | null {
-  if (text === 'null') return text
-  if (!URL.canParse(text)) return null
-  const { protocol, host } = new URL(text)
-  const isOfPages = host !== '' && !host.includes('*') && protocol !== 'ws:' && protocol !== 'wss:'
-  return isOfPages ? `${protocol}//${host}` : null
+/** Makes a check of a function that says what is wrong. */
+function refuse<T>(faultOf: (value: T) => string | undefined) {
+  return (value: T, context: z.RefinementCtx<T>) => {
+    const message = faultOf(value)
+    if (message !== undefined) context.addIssue({ code: 'custom', message, continue: false })
+  }
 }
 
 function redisNodes() {
@@ -236,6 +238,7 @@ function redisNodes() {
       error: 'must be host:port or redis:// addresses with commas between them',
       abort: true,
     })
+    .superRefine(refuse((urls) => urls.map(redisUrlFault).find((fault) => fault !== undefined)))
 }
 
 function isNode(text: string): boolean {

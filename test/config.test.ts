@@ -44,6 +44,9 @@ const defaults = {
   OTEL_TRACES_SAMPLER_ARG: 1,
 }
 
+const notWhole = 'must have %, #, ?, / and @ in its user and password percent-encoded: %25, %23, %3F, %2F, %40'
+const redisParameters = 'must have no parameters but family and db'
+
 /** The faults that the error names */
 function faults(environment: Record<string, string>): readonly string[] {
   try {
@@ -125,6 +128,8 @@ describe('the configuration', () => {
     ['DEMO_DATA', 'true', true],
     ['DEMO_DATA', 'false', false],
     ['REDIS_URL', 'redis://localhost', undefined],
+    ['REDIS_URL', 'redis://a:p%25w%40@localhost/?family=6', undefined],
+    ['DATABASE_URL', 'postgres://a:p%25w%40@%2Frun%2Fpostgresql/shop?sslmode=disable&search_path=shop', undefined],
     ['REDIS_URL', 'rediss://user:secret@cache.example:6380/3', undefined],
     ['REDIS_CLUSTER_NODES', 'a:1, redis://b:2', ['redis://a:1', 'redis://b:2']],
     ['REDIS_SENTINEL_NODES', 'rediss://shop:secret@a:1/2,b', ['rediss://shop:secret@a:1/2', 'redis://b']],
@@ -179,6 +184,29 @@ describe('the configuration', () => {
     ['REDIS_URL', 'localhost', 'must be a URL that begins with redis:// or rediss://'],
     ['REDIS_URL', 'localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
     ['REDIS_URL', 'http://localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
+    ...['postgres://shop:p%w@a/shop', 'postgres://shop:%E4@a/shop', 'postgres://u:1#2@a/shop', 'postgres://u:1?2@a/shop'].map(
+      (text) => ['DATABASE_URL', text, notWhole] as [string, string, string],
+    ),
+    [
+      'DATABASE_URL',
+      'postgres://a/shop?sslmode=verify_full',
+      `must have one of disable, allow, prefer, require, verify-ca, verify-full as sslmode`,
+    ],
+    [
+      'DATABASE_URL',
+      'postgres://a/shop?target_session_attrs=rw',
+      'must have one of read-write, read-only, primary, standby, prefer-standby as target_session_attrs',
+    ],
+    ...['redis://:p%w@a', 'redis://:%E4@a', 'redis://u:1#2@a', 'redis://u:1/2@a/0'].map(
+      (text) => ['REDIS_URL', text, notWhole] as [string, string, string],
+    ),
+    ...['redis://a/0?ssl=true', 'redis://a?password=x'].map(
+      (text) => ['REDIS_URL', text, redisParameters] as [string, string, string],
+    ),
+    ['REDIS_CLUSTER_NODES', 'redis://:p%w@a:1,b:2', notWhole],
+    ['REDIS_CLUSTER_NODES', 'a:1?tls=true,b:2', redisParameters],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://:p%w@b', notWhole],
+    ['AUTH_JWKS_URL', 'https://a:b@login.example/jwks.json', 'must hold no credentials: fetching it would fail'],
     ['REDIS_CLUSTER_NODES', 'a:1,', 'must be host:port or redis:// addresses with commas between them'],
     ['REDIS_SENTINEL_NODES', 'http://a:1', 'must be host:port or redis:// addresses with commas between them'],
     ['REDIS_SENTINEL_NODES', 'a:port', 'must be host:port or redis:// addresses with commas between them'],
@@ -215,7 +243,9 @@ describe('the configuration', () => {
     ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'must be a URL that begins with http:// or https://'],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization', 'must be name=value pairs with commas between them'],
-    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=%2', 'must be name=value pairs with commas between them'],
+    ...['a=%2', 'a=%E4', 'a=%0A', 'a=€'].map((text) => {
+      return ['OTEL_EXPORTER_OTLP_HEADERS', text, 'must be name=value pairs with commas between them'] as [string, string, string]
+    }),
   ])('refuses %s=%s, by name', (name, text, message) => {
     const asymmetric = typeof message === 'string' ? `${name} ${message}` : message
     expect(faults({ [name]: text })).toEqual([asymmetric])
@@ -299,6 +329,9 @@ describe('the configuration', () => {
     ['AUTH_JWKS_URL', 'shop:hunter2@login.example'],
     ['REDIS_URL', 'shop:hunter2@cache.example'],
     ['REDIS_URL', 'redis://:hunter2@[cache.example'],
+    ['REDIS_URL', 'redis://:hunter2%@cache.example'],
+    ['REDIS_URL', 'redis://shop:1?hunter2@cache.example'],
+    ['DATABASE_URL', 'postgres://shop:1#hunter2@db.example/shop'],
     ['REDIS_SENTINEL_NODES', 'a:1,redis://:hunter2@b:1'],
   ])('does not repeat the password in a bad %s: %s', (name, text) => {
     expect.assertions(2)

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../src/database/connection.js'
 import { freePort } from '../tools/free-port.js'
@@ -37,6 +39,16 @@ describe('the process', () => {
     expect(await bad.exited).toBe(1)
     expect(bad.output()).toContain('127.0.0.1:9')
     expect(bad.output()).not.toContain('secret')
+  })
+
+  test('a folder that it may not use is named with its variable, and it exits with 1', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
+    const file = join(folder, 'file')
+    await writeFile(file, '')
+    const bad = start({ DATA_DIR: join(file, 'data') })
+    expect(await bad.exited).toBe(1)
+    expect(bad.output()).toMatch(/^Bad configuration:\n {2}DATA_DIR names a folder that cannot be used: \S.*\n$/)
+    await rm(folder, { recursive: true })
   })
 
   describe('on a database that is there', () => {
@@ -103,7 +115,17 @@ describe('the process', () => {
       const url = new URL(await ready(start({ DATABASE_URL: database.url })))
       const second = start({ DATABASE_URL: database.url, PORT: url.port })
       expect(await second.exited).toBe(1)
+      expect(second.output()).toMatch(/Bad configuration:\n {2}HOST and PORT name an address that cannot be listened on: .*\n$/)
       expect(second.output()).toContain(`${url.port}`)
     })
+
+    test.each(['channel_binding=require', 'sslmode=require'])(
+      'a URL that asks it for %s is named with its variable',
+      async (parameter) => {
+        const bad = start({ DATABASE_URL: `${database.url}?${parameter}` })
+        expect(await bad.exited).toBe(1)
+        expect(bad.output()).toMatch(/^Bad configuration:\n {2}DATABASE_URL names a database that cannot be used: .*\n$/)
+      },
+    )
   })
 })

@@ -116,7 +116,7 @@ export class ApiProcess {
     const namespace = this.namespaceOf(keys[0] as string)
     const readings = keys.map((key) => judge.beganReading(this.process.name, key))
     const missing = readings.filter((reading) => {
-      const value = this.cache.readNear<Row>(namespace, entryOf(reading.key))
+      const value = this.cache.readNear<Row>(namespace, entryOf(reading.key), new Set())
       if (value === undefined) return true
       this.count(namespace, 1)
       judge.endedReading(reading, value?.version ?? null, 'near')

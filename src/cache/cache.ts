@@ -250,17 +250,20 @@ export class Cache {
   }
 
   /**
-   * A value that this process holds, without a promise and counted as a hit; null where it is known not to exist, undefined where the
-   * store has to be asked. It is shared: nobody may change it.
+   * A value that this process holds, without a promise; null where it is known not to exist, undefined where the store has to be asked. It
+   * is shared: nobody may change it. An entry counts as a hit where it is not among `counted`, and is then.
    */
-  readNear<V>(namespace: Namespace<V>, id: EntryId): V | null | undefined {
+  readNear<V>(namespace: Namespace<V>, id: EntryId, counted: Set<unknown>): V | null | undefined {
     const entry = this.reader.findNear(namespace, id)
     if (entry?.value === undefined) return undefined
     const now = this.now()
     if (!entry.isSurelyFresh(now) && !this.isFresh(entry.held.header, now)) return undefined
-    const counts = this.counters.of(namespace.name)
-    countKept(counts, entry)
-    counts.nearHits += 1
+    const countedBefore = counted.size
+    if (counted.add(entry).size > countedBefore) {
+      const counts = this.counters.of(namespace.name)
+      countKept(counts, entry)
+      counts.nearHits += 1
+    }
     return entry.value as V | null
   }
 

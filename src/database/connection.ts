@@ -72,13 +72,6 @@ export function isOutage(error: unknown): boolean {
   return outageCodes.has(code) || (code.length === sqlStateLength && outageClasses.has(code.slice(0, 2)))
 }
 
-/** Whether the server is there, but does not let us in: a wrong user, password or database. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && refusalCodes.has(String(error.code))
-}
-
-const refusalCodes = new Set(['28000', '28P01', '3D000'])
-
 const outageCodes = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT'],
   ...['CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED'],

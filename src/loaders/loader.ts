@@ -8,8 +8,8 @@ export type Loadable<V> = V | Promise<V>
 export type Batch<Key, V> = (keys: readonly Key[], caller: Caller) => Promise<ArrayLike<Loadable<V>>>
 
 export interface LoaderOptions<Key, V> {
-  /** What this process holds, without asking anybody; undefined where that is nothing. */
-  near: (key: Key) => V | undefined
+  /** What this process holds, without asking anybody; undefined where that is nothing. `counted`: what it has counted for this loader */
+  near: (key: Key, counted: Set<unknown>) => V | undefined
   batch: Batch<Key, V>
   /** Who loads; asked for only where that takes a batch */
   caller: () => Caller
@@ -31,6 +31,8 @@ interface Loaded<V> {
 export class Loader<Key extends string | object, V> {
   private loads: DataLoader<Wanted<Key>, Given<V>> | undefined
   private loaded: Loaded<V>[] = []
+  /** A key counts once for a request, however many of its fields ask for it. */
+  private counted = new Set<unknown>()
 
   constructor(private readonly options: LoaderOptions<Key, V>) {}
 
@@ -56,11 +58,16 @@ export class Loader<Key extends string | object, V> {
   clearAll(): void {
     this.loads = undefined
     this.loaded = []
+    this.counted = new Set()
   }
 
   private atHand(key: Key): Loadable<V> | undefined {
-    const near = this.options.near(key)
-    if (near !== undefined || this.loaded.length === 0) return near
+    const loaded = this.findLoaded(key)
+    return loaded === undefined ? this.options.near(key, this.counted) : loaded
+  }
+
+  private findLoaded(key: Key): Loadable<V> | undefined {
+    if (this.loaded.length === 0) return undefined
     const text = this.textOf(key)
     for (const { positions, values } of this.loaded) {
       const position = positions.get(text)

@@ -32,7 +32,7 @@ export function createLoaderFactory(cache: CacheReader, fetchers: Fetchers) {
 
 function byId<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
   const batch = cachedBatch(cache, namespace, fetch)
-  const near = (id: string) => cache.readNear(namespace, id)
+  const near = (id: string, counted: Set<unknown>) => cache.readNear(namespace, id, counted)
   return (caller: () => Caller) => new Loader<string, V | null>({ near, batch, caller })
 }
 
@@ -43,7 +43,7 @@ function ofLists(
   fetch: Fetcher<ListKey, Page | number>,
 ) {
   const batch = cachedListBatch(cache, namespace, toEntryId, fetch)
-  const near = (key: ListKey) => cache.readNear(namespace, toEntryId(key)) ?? undefined
+  const near = (key: ListKey, counted: Set<unknown>) => cache.readNear(namespace, toEntryId(key), counted) ?? undefined
   return (caller: () => Caller) => new ListLoader({ near, batch, caller })
 }
 

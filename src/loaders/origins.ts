@@ -14,9 +14,10 @@ export class Origins {
 
   ofReads(cache: CacheReader): CacheReader {
     return {
-      readNear: (namespace, id) => {
-        const value = cache.readNear(namespace, id)
-        if (value !== undefined) this.of(namespace.name)[value === null ? 'negative' : 'near'] += 1
+      readNear: (namespace, id, counted) => {
+        const countedBefore = counted.size
+        const value = cache.readNear(namespace, id, counted)
+        if (counted.size > countedBefore) this.of(namespace.name)[value === null ? 'negative' : 'near'] += 1
         return value
       },
       getOrFetchMany: (namespace, ids, fetch, options) => {

@@ -9,7 +9,7 @@ type Origins = Map<Origin, number>
 /** A span for each batch that loaders read: how many keys, and where they were found. What this process holds has none: nobody waits. */
 export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
   return {
-    readNear: (namespace, id) => reader.readNear(namespace, id),
+    readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),
     getOrFetchMany(namespace, ids, fetch, options) {
       const attributes = { 'cache.namespace': namespace.name, 'cache.keys': ids.length }
       const span = tracer.start({ name: `read ${namespace.name}`, attributes })

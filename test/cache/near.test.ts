@@ -86,7 +86,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     proxy.freeze()
     await redis.client.del('test:{removals}:members')
     await writer.invalidate(things, { ids: ['a'] })
-    const near = reader.readNear(things, 'a')
+    const near = reader.readNear(things, 'a', new Set())
     await proxy.stop()
     expect(near).toBeUndefined()
   })

@@ -46,7 +46,7 @@ describe.skipIf(noRedis)('a Redis user with few rights', () => {
     await get()
     await until(async () => {
       await get()
-      return cache.readNear(things, 'a') === 'A'
+      return cache.readNear(things, 'a', new Set()) === 'A'
     })
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
     expect((await cache.info()).keys).toBeGreaterThan(0)
@@ -74,7 +74,7 @@ describe.skipIf(noRedis)('a Redis user with few rights', () => {
     await until(() => cache.trusted)
     await get()
     expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: 'A' })
-    expect(cache.readNear(things, 'a')).toBeUndefined()
+    expect(cache.readNear(things, 'a', new Set())).toBeUndefined()
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
     expect(await cache.read(things, 'a')).toEqual({ state: 'miss' })
   })
