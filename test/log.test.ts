@@ -55,7 +55,7 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ way }) => way)).toEqual(['ordinary', 'ordinary', 'lane', 'lane', 'lane', 'lane'])
     expect(requestLines(built).map((its) => its.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
     for (const line of requestLines(built))
-      expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 1 })
+      expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 3 })
     expect(requestLines(built)[3]?.durationMs).toBeGreaterThan(0)
     await collector.stop()
   })

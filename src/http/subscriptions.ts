@@ -32,8 +32,9 @@ import {
 import { StreamEndedError } from '../live/stream.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
+import { pointsOfDocument, refusedPoints } from './costs.js'
 import type { DocumentRequest, Documents } from './documents.js'
-import { type CostLimits, invalidPoints, take } from './limit-cost.js'
+import { type CostLimits, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
 
 export interface SubscriptionsOptions {
@@ -106,11 +107,8 @@ export class Subscriptions {
   async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
     try {
       await this.checkBudget(subscriber)
-      const read = this.readDocument(this.documentOf(request), request)
-      if (read.state === 'refused') {
-        this.options.costLimits.budgets?.charge(subscriber.client, invalidPoints)
-        return read
-      }
+      const read = this.readDocument(this.documentOf(request), request, subscriber)
+      if (read.state === 'refused') return read
       this.charge(read, request, subscriber)
       const args = {
         schema: this.options.schema,
@@ -145,6 +143,11 @@ export class Subscriptions {
     this.options.errors.count(codes)
   }
 
+  /** Where the carrier is no request of HTTP, which is charged as all of them are */
+  chargeRefusal({ client }: Subscriber): void {
+    this.options.costLimits.budgets?.charge(client, refusedPoints)
+  }
+
   private log(error: GraphQLError, requestId: string): void {
     const fault = this.options.describeFault(rootOf(error))
     if (fault) this.options.logger.warn({ requestId, path: error.path }, error.message)
@@ -160,7 +163,7 @@ export class Subscriptions {
     throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
   }
 
-  private readDocument(query: string, { operationName }: SubscriptionRequest) {
+  private readDocument(query: string, { operationName }: SubscriptionRequest, { client }: Subscriber) {
     let document: DocumentNode
     try {
       document = parse(query, parseOptions)
@@ -170,6 +173,7 @@ export class Subscriptions {
     }
     const { schema, tellsSchema } = this.options
     const rules = [...specifiedRules, ...validationRules(tellsSchema)]
+    this.options.costLimits.budgets?.charge(client, pointsOfDocument(document))
     const errors = validate(schema, document, rules, validationOptions)
     if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
     const operation = getOperationAST(document, operationName)

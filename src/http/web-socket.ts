@@ -148,7 +148,10 @@ export class WebSocketEndpoint {
         )
         if (!subscriber) return [unauthenticated()]
         const subscribed = await subscriptions.subscribe(request, subscriber)
-        if (subscribed.state === 'refused') return subscribed.errors
+        if (subscribed.state === 'refused') {
+          subscriptions.chargeRefusal(subscriber)
+          return subscribed.errors
+        }
         return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
       },
       subscribe: ({ contextValue }) => contextValue as never,
