@@ -79,6 +79,23 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ cost }) => cost)).toEqual([expect.any(Number), undefined, undefined])
   })
 
+  test('however many there are, not without a bound: the next line tells how many were left out', async () => {
+    const url = await start()
+    const bad = () => post(url, 'not json', { authorization: 'Bearer bad' })
+    const startedAt = performance.now()
+    let sent = 0
+    await until(async () => {
+      await Promise.all(Array.from({ length: 50 }, bad))
+      sent += 50
+      return requestLines(built).some(({ omitted }) => omitted !== undefined)
+    })
+    const lines = requestLines(built)
+    expect(lines.length).toBeLessThanOrEqual(101 + ((performance.now() - startedAt) / 1_000) * 10)
+    const told = lines.reduce((sum, { omitted }) => sum + 1 + Number(omitted ?? 0), 0)
+    expect(told).toBeGreaterThan(lines.length)
+    expect(told).toBeLessThanOrEqual(sent)
+  })
+
   test('and those that are slow, as a warning', async () => {
     const url = await start({ LOG_SLOW_REQUEST_MS: '50' })
     const startedAt = performance.now()
