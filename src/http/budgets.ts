@@ -31,8 +31,8 @@ interface Budget {
  * used more than a twentieth of its budget that they do not know of: that is how far, for each process, a client can go beyond it.
  */
 export class Budgets {
-  /** As it was told last: a counter never goes down, where the lane gives back what the ordinary way will charge. */
-  private toldCharged = 0
+  /** As reported last: a counter never goes down, and what is charged may be given back. */
+  private reportedPoints = 0
   private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
   private readonly forgivenPerMs: number
@@ -73,8 +73,8 @@ export class Budgets {
 
   /** Points that all clients were charged since the process began */
   get charged(): number {
-    this.toldCharged = Math.max(this.toldCharged, this.chargedPoints)
-    return this.toldCharged
+    this.reportedPoints = Math.max(this.reportedPoints, this.chargedPoints)
+    return this.reportedPoints
   }
 
   remaining(client: string): number {
