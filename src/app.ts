@@ -109,7 +109,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     started.push(async () => load.stop())
     const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
-    const budgets = createBudgets(config, stores.store)
+    const { budgets } = stores
     const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
     started.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
@@ -189,7 +189,11 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   const { wrapStore = (its: CacheStore) => its } = observers
   const store = wrapStore(createStore(config, logger))
   const cache = createCache(config, logger, tracing?.ofStore(store) ?? store)
-  const figures = createFigures(config, cache, () => relay.backlogSeconds)
+  const budgets = createBudgets(config, store)
+  const figures = createFigures(config, cache, {
+    backlogSeconds: () => relay.backlogSeconds,
+    points: () => budgets?.charged ?? 0,
+  })
   const counted = watched(connection, figures.statements)
   const database = tracing ? watched(counted, tracing.statements) : counted
   const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
@@ -204,7 +208,7 @@ async function startStores({ config, logger, started, observers, tracing }: Star
   started.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   started.push(async () => clearInterval(countsTimer))
-  return { database, feed, store, cache, relay, figures, tracing }
+  return { database, feed, store, cache, relay, figures, budgets, tracing }
 }
 
 type Stores = Awaited<ReturnType<typeof startStores>>
@@ -282,14 +286,14 @@ async function startLive(logger: Logger, started: Started, { feed, relay }: Stor
   return live
 }
 
-function createFigures(config: Config, cache: Cache, backlogSeconds: () => number): Figures {
+function createFigures(config: Config, cache: Cache, others: Pick<Figures, 'backlogSeconds' | 'points'>): Figures {
   return {
     requests: new RequestFigures({ maxOperations, now: monotonic }),
     errors: new ErrorFigures(errorCodes),
     subscriptions: new SubscriptionFigures(),
     statements: new StatementFigures(config.DATABASE_POOL),
     invalidationLag: new Distribution(lagBounds),
-    backlogSeconds,
+    ...others,
     namespaces: namespaces.map(({ name }) => name),
     cache,
     maxFetches: config.CACHE_MAX_FETCHES,

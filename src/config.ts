@@ -70,7 +70,7 @@ const variables = {
   MAX_CONNECTIONS: integer(1, 1_000_000).default(10_000),
   MAX_IN_FLIGHT: integer(1, 1_000_000).default(1_000),
   MAX_EVENT_LOOP_DELAY_MS: integer(1, 60_000).default(500),
-  MAX_COST: integer(1, 999_999_999).default(5000),
+  MAX_COST: integer(1, 999_999_999).default(250),
   RATE_LIMIT: integer(0, 999_999_999).optional(),
   TRUSTED_PROXIES: integer(0, 10).default(0),
   INTROSPECTION: z.stringbool('must be true or false').optional(),

@@ -1,10 +1,29 @@
-import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino'
+import { type DestinationStream, destination, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino'
 import type { Config } from './config.js'
+import { LogLimit } from './log-limit.js'
 import { createRedactor, secretsOf } from './secrets.js'
 
 /** Lines of JSON on the standard output, without secrets. `fieldsOf` gives what every line gets besides. */
 export function createLogger(config: Config, fieldsOf?: () => object): Logger {
-  const options = { level: config.LOG_LEVEL, serializers: { err: serializeError }, ...(fieldsOf && { mixin: fieldsOf }) }
+  const limit = new LogLimit(() => performance.now())
+  const isLimited = (message: string, level: number) =>
+    level >= leastLimitedLevel && !(config.LOG_REQUESTS === 'all' && requestMessages.has(message))
+  const options: LoggerOptions = {
+    level: config.LOG_LEVEL,
+    serializers: { err: serializeError },
+    hooks: {
+      logMethod(args, method, level) {
+        const message = args.find((its) => typeof its === 'string') ?? ''
+        const omitted = isLimited(message, level) ? limit.admit(message) : 0
+        if (omitted === undefined) return
+        const [first, ...others] = args as [object | string, ...unknown[]]
+        if (omitted === 0) method.apply(this, args)
+        else if (typeof first === 'string') method.apply(this, [{ omitted }, first, ...others] as never)
+        else method.apply(this, [{ ...first, omitted }, ...others] as never)
+      },
+    },
+    ...(fieldsOf && { mixin: fieldsOf }),
+  }
   const stream = destination({ dest: 1, sync: true, maxLength: maxUnwrittenBytes })
   // Lines that a full disk does not take are kept for when it does.
   stream.on('error', () => undefined)
@@ -23,3 +42,7 @@ function serializeError(error: Error) {
 
 /** What comes on top of that is lost. */
 const maxUnwrittenBytes = 1024 * 1024
+/** Info: what is below is for whoever asked for it. */
+const leastLimitedLevel = 30
+/** One for each request, where that is what is wanted */
+const requestMessages = new Set(['request', 'slow request'])

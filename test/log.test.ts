@@ -55,7 +55,7 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ way }) => way)).toEqual(['ordinary', 'ordinary', 'lane', 'lane', 'lane', 'lane'])
     expect(requestLines(built).map((its) => its.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
     for (const line of requestLines(built))
-      expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 1 })
+      expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 3 })
     expect(requestLines(built)[3]?.durationMs).toBeGreaterThan(0)
     await collector.stop()
   })
@@ -77,6 +77,23 @@ describe('lines for requests', () => {
     ])
     expect(requestLines(built)[0]?.operation).toBe('Long'.repeat(16))
     expect(requestLines(built).map(({ cost }) => cost)).toEqual([expect.any(Number), undefined, undefined])
+  })
+
+  test('however many there are, not without a bound: the next line tells how many were left out', async () => {
+    const url = await start()
+    const bad = () => post(url, 'not json', { authorization: 'Bearer bad' })
+    const startedAt = performance.now()
+    let sent = 0
+    await until(async () => {
+      await Promise.all(Array.from({ length: 50 }, bad))
+      sent += 50
+      return requestLines(built).some(({ omitted }) => omitted !== undefined)
+    })
+    const lines = requestLines(built)
+    expect(lines.length).toBeLessThanOrEqual(101 + ((performance.now() - startedAt) / 1_000) * 10)
+    const told = lines.reduce((sum, { omitted }) => sum + 1 + Number(omitted ?? 0), 0)
+    expect(told).toBeGreaterThan(lines.length)
+    expect(told).toBeLessThanOrEqual(sent)
   })
 
   test('and those that are slow, as a warning', async () => {

@@ -9,6 +9,7 @@ export interface Results {
   invalidation?: Section<InvalidationRow[]>
   memory?: Section<Memory>
   start?: Section<Start>
+  cost?: Section<CostRow[]>
 }
 
 export interface Section<Content> {
@@ -74,4 +75,13 @@ export interface Start {
   firstMs: number
   laterMs: number[]
   command: string
+}
+
+export interface CostRow {
+  shape: string
+  requests: number
+  /** That a request was charged on average */
+  points: number
+  /** Of the server's process, a request */
+  cpuMs: number
 }

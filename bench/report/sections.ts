@@ -1,5 +1,5 @@
 import { queries } from '../harness/queries.js'
-import type { ColdRow, InvalidationRow, Memory, Start } from './results.js'
+import type { ColdRow, CostRow, InvalidationRow, Memory, Start } from './results.js'
 import { quantile } from './statistics.js'
 import { milliseconds, number, percent, table } from './table.js'
 
@@ -64,6 +64,24 @@ export function startSection({ firstMs, laterMs, command }: Start): string {
   return `From the spawn of \`${command}\` to the first answered query, with its embedded Postgres and without Redis: **${milliseconds(
     quantile(sorted, 0.5) * 1000,
   )}** (median of ${sorted.length}: ${all}). The very first, which makes the database and its demo data: ${milliseconds(firstMs * 1000)}.`
+}
+
+export function costSection(rows: readonly CostRow[]): string {
+  const msPerPoint = ({ points, cpuMs }: CostRow) => cpuMs / points
+  const reference = rows[0] as CostRow
+  const cells = rows.map((row) => [
+    row.shape,
+    number(row.points),
+    milliseconds(row.cpuMs * 1_000),
+    milliseconds(msPerPoint(row) * 1_000),
+    number(msPerPoint(row) / msPerPoint(reference)),
+  ])
+  const all = rows.map(msPerPoint).sort((a, b) => a - b)
+  return [
+    `Points that a request is charged and CPU of the server's process, near store on, 4 requests at a time. The ratio is that of CPU a point to that of
+"${reference.shape}" in the same run. From ${milliseconds((all[0] as number) * 1_000)} to ${milliseconds((all.at(-1) as number) * 1_000)} a point.`,
+    table(['request', 'points', 'CPU', 'CPU a point', 'ratio'], cells),
+  ].join('\n\n')
 }
 
 function perMillion(bytes: number): string {

@@ -65,14 +65,14 @@ const maxWarmUp = 100_000
 @Resolver()
 export class CacheAdminResolver {
   @Access(administrators)
-  @Priced({ weight: 10 })
+  @Priced({ weight: 1 })
   @Query(() => CacheInfoType)
   cacheInfo(@Ctx() { cacheAdmin }: Context) {
     return cacheAdmin.info()
   }
 
   @Access(administrators)
-  @Priced({ weight: 1000 })
+  @Priced({ weight: 100 })
   @Mutation(() => WarmUpCachePayloadType, {
     description: 'Fills the cache ahead of traffic; all namespaces that can be warmed, unless named',
   })

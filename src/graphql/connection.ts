@@ -66,7 +66,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     @Field(() => PageInfoType)
     pageInfo!: PageInfoType
 
-    @Priced({ weight: 1 })
+    @Priced({ weight: 2 })
     @Field(() => Int, { description: 'Of the whole list. Computed only where it is asked for' })
     totalCount!: number
   }

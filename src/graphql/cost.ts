@@ -10,6 +10,7 @@ import {
   getNullableType,
   isAbstractType,
   isCompositeType,
+  isInterfaceType,
   isListType,
   isObjectType,
   Kind,
@@ -32,7 +33,7 @@ interface ItemLimit {
 }
 
 export interface Estimate {
-  /** In points: about one for each object of the answer, see docs/security.md */
+  /** In points, beyond what every request costs: see docs/security.md */
   cost: Term
   itemLimits: readonly ItemLimit[]
 }
@@ -45,7 +46,7 @@ export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, o
   const fragments = definitions.filter((its): its is FragmentDefinitionNode => its.kind === Kind.FRAGMENT_DEFINITION)
   const estimator = new Estimator(schema, operation, new Map(fragments.map((its) => [its.name.value, its])))
   const cost = estimator.ofOperation()
-  return { cost: estimator.isTooLarge ? Number.MAX_SAFE_INTEGER : atLeast(1, cost), itemLimits: estimator.itemLimits }
+  return { cost: estimator.isTooLarge ? Number.MAX_SAFE_INTEGER : cost, itemLimits: estimator.itemLimits }
 }
 
 class Estimator {
@@ -53,6 +54,8 @@ class Estimator {
   private readonly collecting: Collecting
   private readonly defaults: Defaults
   private looks = 0
+  /** Of the answer: each is loaded at once, however many objects it has. */
+  private levels = 0
 
   constructor(
     private readonly schema: GraphQLSchema,
@@ -71,7 +74,9 @@ class Estimator {
     const { operation, selectionSet } = this.operation
     const type = this.schema.getRootType(operation)
     if (!type) return 0
-    return this.ofObject(type, [selectionSet], undefined, operation === OperationTypeNode.MUTATION ? mutationWeight : 0)
+    const each = operation === OperationTypeNode.MUTATION ? mutationWeight : 0
+    const ofFields = this.ofObject(type, [selectionSet], undefined, each)
+    return plus([ofFields, levelWeight * this.levels])
   }
 
   /** `size` is that of the lists which the fields hold, where the field that leads here has one. */
@@ -89,12 +94,17 @@ class Estimator {
     const items = this.itemsOf(parent, field, nodes[0])
     const type = getNamedType(field.type)
     const isList = isListType(getNullableType(field.type))
-    const own = plus([weight, isList ? 0 : (items ?? 0)])
+    const own = plus([weight, isList ? 0 : times(objectWeight, items ?? 0)])
     if (!isCompositeType(type)) return own
-    const given = items ?? this.pageOf(field, nodes[0])
+    const page = this.pageOf(field, nodes[0])
+    if (page !== undefined || hasId(type)) this.levels += 1
+    const given = items ?? page
     const size = isList ? (given ?? listSize ?? inherited ?? defaultListSize) : 1
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
-    return plus([own, times(size, plus([priceOf(type).weight ?? 1, this.ofValue(type, sets, isList ? undefined : given)]))])
+    return plus([
+      own,
+      times(size, plus([priceOf(type).weight ?? objectWeight, this.ofValue(type, sets, isList ? undefined : given)])),
+    ])
   }
 
   /** Of an abstract type, the dearest that it may be */
@@ -130,6 +140,10 @@ class Estimator {
   }
 }
 
+function hasId(type: GraphQLNamedType): boolean {
+  return (isObjectType(type) || isInterfaceType(type)) && 'id' in type.getFields()
+}
+
 function argumentOf({ arguments: given }: FieldNode, name: string): ValueNode | undefined {
   return given?.find((its) => its.name.value === name)?.value
 }
@@ -148,10 +162,13 @@ function pageSizeOf(first: unknown, last: unknown): number {
     : defaultPageSize
 }
 
+/** Of a field that leads to objects with ids, or to a page: a read of the cache and maybe a statement, for all of them together */
+const levelWeight = 1
+const objectWeight = 0.05
 /** Of each field of a mutation: a transaction, and what it invalidates */
 const mutationWeight = 10
 /** Of the schema as a whole, however much of it is asked for */
-const introspectionWeight = 100
+const introspectionWeight = 8
 const defaultListSize = 10
 const defaultMaxItems = 100
 const maxLooks = 10_000

@@ -2,7 +2,7 @@ import { Extensions } from 'type-graphql'
 
 /** What the general rule (see cost.ts and docs/security.md) does not say of a field or a type. */
 export interface Price {
-  /** Of a type: for each value (1 unless told). Of a field: beyond that of its type (0 unless told) */
+  /** In points. Of a type: for each value (0.05 unless told). Of a field: beyond that of its type (0 unless told) */
   weight?: number
   /** Of a field: how many values its list is taken to have, where neither a page size nor a list of arguments says so */
   listSize?: number

@@ -70,6 +70,7 @@ export class ProductResolver {
   }
 
   @Access(administrators)
+  @Priced({ weight: 5 })
   @Mutation(() => DeleteCategoryPayloadType, {
     description: 'Deletes every product of the category; their entries and every list they stood in leave the cache',
   })

@@ -117,7 +117,7 @@ class StatsType {
 export class StatsResolver {
   /** The fields are methods: the totals are loaded, and the counters read, only where they are asked for, and once. */
   @Access(everyone)
-  @Priced({ weight: 10 })
+  @Priced({ weight: 1 })
   @Query(() => StatsType)
   stats(@Ctx() { loaders, cacheAdmin }: Context) {
     let counts: ReturnType<typeof cacheAdmin.counts> | undefined

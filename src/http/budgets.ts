@@ -31,6 +31,9 @@ interface Budget {
  * used more than a twentieth of its budget that they do not know of: that is how far, for each process, a client can go beyond it.
  */
 export class Budgets {
+  /** As reported last: a counter never goes down, and what is charged may be given back. */
+  private reportedPoints = 0
+  private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
   private readonly forgivenPerMs: number
   private readonly maxUntold: number
@@ -60,11 +63,18 @@ export class Budgets {
   /** Whatever is left. Less than nothing gives back. */
   charge(client: string, points: number): void {
     const budget = this.budgetOf(client)
+    this.chargedPoints += points
     budget.used += points
     if (!this.options.share) return
     budget.untold += points
     this.toTell.add(budget)
     if (!this.isAlone && budget.untold >= this.maxUntold / 2) void this.tell()
+  }
+
+  /** Points that all clients were charged since the process began */
+  get charged(): number {
+    this.reportedPoints = Math.max(this.reportedPoints, this.chargedPoints)
+    return this.reportedPoints
   }
 
   remaining(client: string): number {

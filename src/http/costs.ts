@@ -1,5 +1,6 @@
 import { type DocumentNode, type GraphQLSchema, getOperationAST, type OperationDefinitionNode } from 'graphql'
 import { type Estimate, estimate } from '../graphql/cost.js'
+import { countNodes } from '../graphql/document-store.js'
 import { costLimitExceeded, limitExceeded } from '../graphql/errors.js'
 import { evaluate, type Variables } from '../graphql/terms.js'
 
@@ -20,7 +21,7 @@ export class Costs {
       const count = evaluate(items, variables)
       if (count > maximum) throw limitExceeded(name, count, maximum)
     }
-    return evaluate(cost, variables)
+    return toPoints(evaluate(cost, variables))
   }
 
   /** Throws where that is more than one request may cost. */
@@ -32,7 +33,7 @@ export class Costs {
   ofOnly(document: DocumentNode): (variables: Variables) => number {
     const operation = getOperationAST(document)
     const cost = operation ? this.estimate(document, operation).cost : 0
-    return (variables) => evaluate(cost, variables)
+    return (variables) => toPoints(evaluate(cost, variables))
   }
 
   private estimate(document: DocumentNode, operation: OperationDefinitionNode): Estimate {
@@ -43,3 +44,31 @@ export class Costs {
     return its
   }
 }
+
+function toPoints(load: number): number {
+  // Tenths add up to a little more or less than they should.
+  return requestPoints + Math.ceil(load - 1e-6)
+}
+
+/** Of reading a request, in points beside what its operation costs: JSON takes time, whatever becomes of it. */
+export function pointsOfBytes(bytes: number): number {
+  return Math.floor(bytes / bytesPerPoint)
+}
+
+/** Of parsing and validating a document that is not kept */
+export function pointsOfDocument(document: DocumentNode): number {
+  return Math.floor(countNodes(document) / nodesPerPoint)
+}
+
+/** Of keeping a persisted query for all processes */
+export function pointsOfRegistration(source: string): number {
+  return Math.ceil(source.length / registeredCharactersPerPoint)
+}
+
+/** What a request costs beyond its operation that is refused, whatever is wrong with it */
+export const refusedPoints = 5
+/** Of every request that is answered */
+const requestPoints = 1
+const bytesPerPoint = 6_144
+const nodesPerPoint = 20
+const registeredCharactersPerPoint = 512

@@ -8,6 +8,7 @@ import type { Lane, LaneAnswer, QueryRequest } from '../lane/lane.js'
 import { type Answer, AnswersOfTurn } from './answers-of-turn.js'
 import type { Asking } from './asking.js'
 import { type Compression, compressedFromBytes } from './compression.js'
+import { pointsOfBytes } from './costs.js'
 import { inHaste } from './deadlines.js'
 import type { DocumentRequest, Documents } from './documents.js'
 import { isPlainHost } from './host.js'
@@ -141,7 +142,7 @@ export class LaneListener {
   private run(query: QueryRequest, taken: Taken): LaneAnswer | undefined {
     return this.options.lane.run(
       query,
-      (cost) => this.admits(taken, cost),
+      (cost) => this.admits(taken, cost + pointsOfBytes(taken.body.length)),
       () => this.contextOf(taken),
     )
   }

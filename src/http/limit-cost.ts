@@ -2,7 +2,7 @@ import { type ApolloServerPlugin, HeaderMap } from '@apollo/server'
 import type { Context } from '../graphql/context.js'
 import { rateLimited } from '../graphql/errors.js'
 import type { Budgets } from './budgets.js'
-import type { Costs } from './costs.js'
+import { type Costs, pointsOfDocument, pointsOfRegistration } from './costs.js'
 import { costHeader } from './wishes.js'
 
 export interface CostLimits {
@@ -25,17 +25,22 @@ export function limitCost(
   observe: (context: Context, points: number) => void,
 ): ApolloServerPlugin<Context> {
   return {
-    async requestDidStart({ request, contextValue }) {
+    async requestDidStart({ request, contextValue, metrics }) {
       const { client } = contextValue
       const wish = request.http?.headers.get(costHeader)
       const isDryRun = wish === 'dry-run'
       let requested: number | undefined
       return {
-        async didResolveOperation({ document, operation, request: { variables = {} } }) {
+        // Of documents that are not kept only. Whether or not they are valid.
+        async validationDidStart({ document }) {
+          budgets?.charge(client, pointsOfDocument(document))
+        },
+        async didResolveOperation({ source, document, operation, request: { variables = {} } }) {
           if (!operation) return
           requested = costs.of(document, operation, variables)
+          if (metrics.persistedQueryRegister) budgets?.charge(client, pointsOfRegistration(source))
           observe(contextValue, requested)
-          if (isDryRun) return take(budgets, client, leastPoints)
+          if (isDryRun) return take(budgets, client, unexecutedPoints)
           costs.check(requested)
           take(budgets, client, requested)
         },
@@ -43,9 +48,8 @@ export function limitCost(
           if (!isDryRun) return null
           return { http: { headers: new HeaderMap() }, body: { kind: 'single', singleResult: { data: null } } }
         },
-        async willSendResponse({ response: { body } }) {
-          // Neither is a document free that turned out to be none.
-          if (requested === undefined) budgets?.charge(client, invalidPoints)
+        async willSendResponse({ response: { body, http } }) {
+          if (requested === undefined && (http.status ?? 200) < 400) budgets?.charge(client, unexecutedPoints)
           if (wish === undefined || requested === undefined || body.kind !== 'single') return
           const cost = {
             requested,
@@ -59,6 +63,5 @@ export function limitCost(
   }
 }
 
-const leastPoints = 1
-/** What a document costs that was refused before its cost was known */
-export const invalidPoints = 10
+/** Of what is not executed, and not refused with a status either */
+const unexecutedPoints = 2

@@ -12,6 +12,7 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
@@ -47,7 +48,7 @@ import { registerHealth } from './health-routes.js'
 import { isHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
 import { type CostLimits, limitCost } from './limit-cost.js'
-import { limitRate } from './limit-rate.js'
+import { chargeReading, limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
 import type { CorsOrigins } from './origin.js'
@@ -250,6 +251,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // Behind the headers of CORS: pages have to be able to read a refusal.
   const shedder = new Shedder(load, logger)
   shed(server, shedder, [graphqlPath, streamPath])
+  const { budgets, trustedProxies } = limits
+  if (budgets) {
+    // A token takes time before anybody knows whose it is: an address that sends many bad ones has to wait, without one it need not.
+    const payerOfTokens = ({ raw }: FastifyRequest) => `tokens:${networkOf(raw, trustedProxies)}`
+    server.addHook(
+      'onRequest',
+      limitRate(budgets, (request) => (authenticator.recall(request.headers.authorization) ? undefined : payerOfTokens(request))),
+    )
+    const payerOf = (request: FastifyRequest) => (request.viewer ? client(request.raw, request.viewer) : payerOfTokens(request))
+    chargeReading(server, budgets, { paths: [graphqlPath, streamPath], clientOf: payerOf })
+  }
   authenticate(server, authenticator)
   const handler = createGraphqlHandler({
     ...{ apollo, documents },
@@ -266,7 +278,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
           }),
       ),
   })
-  const beforeReading = limits.budgets ? limitRate(limits.budgets, ({ raw, viewer }) => client(raw, viewer)) : undefined
+  const beforeReading = budgets ? limitRate(budgets, ({ raw, viewer }) => client(raw, viewer)) : undefined
   server.route({
     url: graphqlPath,
     ...(beforeReading && { onRequest: beforeReading }),

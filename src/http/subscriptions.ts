@@ -12,16 +12,16 @@ import {
   parse,
   specifiedRules,
   validate,
-  visit,
 } from 'graphql'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
-import { dropTokens } from '../graphql/document-store.js'
+import { countNodes, dropTokens } from '../graphql/document-store.js'
 import { createErrorFormatter, type ErrorCode, type Fault, isPublic, rateLimited, rootOf, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'
+import { pointsOfDocument, refusedPoints } from './costs.js'
 import type { DocumentRequest, Documents } from './documents.js'
-import { type CostLimits, invalidPoints, take } from './limit-cost.js'
+import { type CostLimits, take } from './limit-cost.js'
 import type { LiveConnections } from './live-connections.js'
 import type { CorsOrigins } from './origin.js'
 import { SharedSubscription } from './shared-subscription.js'
@@ -92,11 +92,8 @@ export class Subscriptions {
       const text = this.documentOf(request)
       const key = keyOf(text, request, subscriber)
       const known = this.shared.get(key)
-      const prepared = known ? { state: 'good' as const, options: known.options } : this.prepare(text, request, key)
-      if (prepared.state === 'refused') {
-        this.options.costLimits.budgets?.charge(subscriber.client, invalidPoints)
-        return prepared
-      }
+      const prepared = known ? { state: 'good' as const, options: known.options } : this.prepare(text, request, key, subscriber)
+      if (prepared.state === 'refused') return prepared
       const { options } = prepared
       take(this.options.costLimits.budgets, subscriber.client, options.cost)
       const admission = this.options.connections.admitSubscription(subscriber.address, options.bytes)
@@ -133,6 +130,11 @@ export class Subscriptions {
     this.options.errors.count(codes)
   }
 
+  /** Where the carrier is no request of HTTP, which is charged as all of them are */
+  chargeRefusal({ client }: Subscriber): void {
+    this.options.costLimits.budgets?.charge(client, refusedPoints)
+  }
+
   private log(error: GraphQLError, requestId: string): void {
     const fault = this.options.describeFault(rootOf(error))
     if (fault) this.options.logger.warn({ requestId, path: error.path }, error.message)
@@ -148,7 +150,7 @@ export class Subscriptions {
     throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
   }
 
-  private readDocument(query: string, { operationName }: SubscriptionRequest) {
+  private readDocument(query: string, { operationName }: SubscriptionRequest, { client }: Subscriber) {
     let document: DocumentNode
     try {
       document = parse(query, parseOptions)
@@ -158,6 +160,7 @@ export class Subscriptions {
     }
     const { schema, tellsSchema } = this.options
     const rules = [...specifiedRules, ...validationRules(tellsSchema)]
+    this.options.costLimits.budgets?.charge(client, pointsOfDocument(document))
     const errors = validate(schema, document, rules, validationOptions)
     if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
     const operation = getOperationAST(document, operationName)
@@ -180,8 +183,8 @@ export class Subscriptions {
     if (seconds > 0) throw rateLimited(seconds)
   }
 
-  private prepare(text: string, request: SubscriptionRequest, key: string) {
-    const read = this.readDocument(text, request)
+  private prepare(text: string, request: SubscriptionRequest, key: string, subscriber: Subscriber) {
+    const read = this.readDocument(text, request, subscriber)
     if (read.state === 'refused') return read
     const { document, operation } = read
     const { schema, costLimits, figures, maxWaitingEvents, describeFault } = this.options
@@ -190,7 +193,7 @@ export class Subscriptions {
     costLimits.costs.check(cost)
     const options = {
       args: { schema, document, operationName, variableValues: variables },
-      bytes: request.bytes * bytesOfByte + nodesOf(document) * bytesOfNode,
+      bytes: request.bytes * bytesOfByte + countNodes(document) * bytesOfNode,
       cost,
       turn: () => this.turn(),
       isOutage: (error: Error) => describeFault(error) !== null,
@@ -252,16 +255,6 @@ function keyOf(text: string, { operationName, variables }: SubscriptionRequest, 
   return createHash('sha256')
     .update(JSON.stringify([text, operationName, variables, viewer]))
     .digest('base64')
-}
-
-function nodesOf(document: DocumentNode): number {
-  let nodes = 0
-  visit(document, {
-    enter() {
-      nodes += 1
-    },
-  })
-  return nodes
 }
 
 /** What is kept for each byte of a request and each node of its document, measured: ids are topics, each with a set of its own. */

@@ -176,7 +176,10 @@ export class WebSocketEndpoint {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
-          if (subscribed.state === 'refused') return subscribed.errors
+          if (subscribed.state === 'refused') {
+            subscriptions.chargeRefusal(subscriber)
+            return subscribed.errors
+          }
           return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
         })
       },

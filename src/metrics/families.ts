@@ -23,7 +23,7 @@ export function families(figures: Figures): Family[] {
   return [...requestFamilies(figures), ...subscriptionFamilies(figures), ...cacheFamilies(figures), ...databaseFamilies(figures)]
 }
 
-function requestFamilies({ requests, errors }: Figures): Family[] {
+function requestFamilies({ requests, errors, points }: Figures): Family[] {
   const operations = () => [...requests.byOperation()]
   return [
     counter('graphql_requests_total', 'GraphQL requests that were answered', () =>
@@ -37,6 +37,9 @@ function requestFamilies({ requests, errors }: Figures): Family[] {
     counter('graphql_errors_total', 'Answers with an error of that code, those to subscribers included', () =>
       [...errors.byCode()].map(([code, value]) => ({ labels: { code }, value })),
     ),
+    counter('graphql_cost_points_total', 'Points that the budgets of clients were charged; 0 where they have none', () => [
+      { labels: {}, value: points() },
+    ]),
   ]
 }
 

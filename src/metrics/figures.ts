@@ -9,6 +9,8 @@ import type { SubscriptionFigures } from './subscription-figures.js'
 export interface Figures {
   requests: RequestFigures
   errors: ErrorFigures
+  /** Points that clients were charged; 0 where they have no budgets */
+  points: () => number
   subscriptions: SubscriptionFigures
   statements: StatementFigures
   invalidationLag: Distribution

@@ -6,7 +6,7 @@ import { post } from '../helpers/post.js'
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startTestApp({ env: { MAX_COST: '100', CACHE_NEAR_MB: '8' } })
+  app = await startTestApp({ env: { MAX_COST: '8', CACHE_NEAR_MB: '8' } })
 })
 afterAll(() => app.stop())
 
@@ -30,59 +30,59 @@ const order = '{ id user { name } products { name } }'
 const page = 'query($first: Int, $last: Int = 3) { products(first: $first, last: $last) { nodes { id } } }'
 const prices: [cost: number, query: string, variables?: Record<string, unknown>][] = [
   [1, '{ __typename }'],
-  [1, '{ product(id: "product_1") { name price } }'],
-  [2, '{ a: product(id: "product_1") { name } b: product(id: "product_2") { name } }'],
-  [1, '{ product(id: "product_1") { name } product(id: "product_1") { price } }'],
-  [7, `{ order(id: "order_1") ${order} }`],
-  // A page and 20 products, unless told; what is counted, and what says where the page ends
-  [21, '{ products { nodes { id } } }'],
-  [21, '{ products { edges { cursor node { id } } pageInfo { endCursor } } }'],
-  [2, '{ products { totalCount } }'],
-  [41, '{ products { nodes { id } edges { node { name } } } }'],
-  [6, '{ products(first: 5) { nodes { id } } }'],
-  [8, '{ products(last: 7) { nodes { id } } }'],
-  [1, '{ products(first: 0) { nodes { id } } }'],
-  [101, '{ products(first: 100000) { nodes { id } } }'],
-  [1, '{ products(first: -5) { nodes { id } } }'],
-  [2 + 5 * 7, `{ user(id: "user_1") { orders(first: 5) { nodes ${order} } } }`],
-  [1 + 4 * (2 + 3 * 2), '{ users(first: 4) { nodes { orders(first: 3) { nodes { user { id } } } } } }'],
-  [6, page, { first: 5 }],
+  [3, '{ product(id: "product_1") { name price } }'],
+  [4, '{ a: product(id: "product_1") { name } b: product(id: "product_2") { name } }'],
+  [3, '{ product(id: "product_1") { name } product(id: "product_1") { price } }'],
+  [5, `{ order(id: "order_1") ${order} }`],
+  // Two levels, a page and 20 products, unless told; what is counted, and what says where the page ends
+  [5, '{ products { nodes { id } } }'],
+  [5, '{ products { edges { cursor node { id } } pageInfo { endCursor } } }'],
+  [5, '{ products { totalCount } }'],
+  [7, '{ products { nodes { id } edges { node { name } } } }'],
+  [4, '{ products(first: 5) { nodes { id } } }'],
+  [4, '{ products(last: 7) { nodes { id } } }'],
+  [4, '{ products(first: 0) { nodes { id } } }'],
+  [9, '{ products(first: 100000) { nodes { id } } }'],
+  [4, '{ products(first: -5) { nodes { id } } }'],
+  [8, `{ user(id: "user_1") { orders(first: 5) { nodes ${order} } } }`],
+  [8, '{ users(first: 4) { nodes { orders(first: 3) { nodes { user { id } } } } } }'],
+  [4, page, { first: 5 }],
   [4, page],
   [4, page, { first: null }],
-  [21, page, { first: null, last: null }],
-  [101, page, { first: 1e9 }],
+  [5, page, { first: null, last: null }],
+  [9, page, { first: 1e9 }],
   [3, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['user_1', 'product_1', 'order_1'] }],
-  [1, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: 'user_1' }],
-  [2, 'query($id: ID!) { nodes(ids: [$id, "product_1"]) { id } }', { id: 'user_1' }],
+  [3, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: 'user_1' }],
+  [3, 'query($id: ID!) { nodes(ids: [$id, "product_1"]) { id } }', { id: 'user_1' }],
   // The dearest type that it may be
-  [7, `{ node(id: "order_1") { id ... on User { name } ... on Order ${order} } }`],
-  [7, `{ node(id: "order_1") { ...Any } } fragment Any on Node { id ... on Order ${order} }`],
+  [5, `{ node(id: "order_1") { id ... on User { name } ... on Order ${order} } }`],
+  [5, `{ node(id: "order_1") { ...Any } } fragment Any on Node { id ... on Order ${order} }`],
   // What may be left out counts.
   [
-    7,
+    5,
     `query($is: Boolean = false) { order(id: "order_1") { id user @include(if: $is) { name } products @skip(if: $is) { name } } }`,
   ],
-  [11 + 6, '{ stats { revenue caches { namespace } } }'],
-  [100, '{ __schema { queryType { name } } }'],
-  [12, 'mutation { updateProductStock(productId: "product_1", stock: 1) { product { id } userErrors { code } } }'],
+  [3, '{ stats { revenue caches { namespace } } }'],
+  [9, '{ __schema { queryType { name } } }'],
+  [13, 'mutation { updateProductStock(productId: "product_1", stock: 1) { product { id } userErrors { code } } }'],
   [
-    18,
+    15,
     `mutation($id: ID!) { createOrder(input: { userId: $id, productIds: ["product_1"] }) { order ${order} } }`,
     { id: 'user_1' },
   ],
   [
-    10 + 3 + 1 + 3,
+    13,
     'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { products { id } userErrors { code } } }',
     { inputs: Array(3).fill({ name: 'A', price: 1, stock: 1, category: 'A' }) },
   ],
-  [1_011, 'mutation { warmUpCache { warmed { namespace } } }'],
+  [112, 'mutation { warmUpCache { warmed { namespace } } }'],
 ]
 
 describe('a dry run', () => {
   test.each(prices)('costs %i: %s %j', async (requested, query, variables) => {
     const { extensions, ...answer } = await report('dry-run', query, variables)
     expect(answer).toEqual({ status: 200, cacheControl: 'no-store', data: null })
-    expect(extensions).toEqual({ cost: { requested, maximum: 100 } })
+    expect(extensions).toEqual({ cost: { requested, maximum: 8 } })
   })
 
   test('reads and changes nothing', async () => {
@@ -105,7 +105,7 @@ describe('the cost', () => {
     const { extensions, data, cacheControl } = await report('1', '{ product(id: "product_1") { id } }')
     expect({ extensions, data, cacheControl }).toEqual({
       data: { product: { id: 'product_1' } },
-      extensions: { cost: { requested: 1, maximum: 100 } },
+      extensions: { cost: { requested: 3, maximum: 8 } },
       cacheControl: 'no-store',
     })
   })
@@ -124,8 +124,8 @@ describe('the cost', () => {
     const answered = { status: 200, nodes: 99 }
     const refused = {
       status: 400,
-      message: 'This could cost 101 points, and 100 are allowed: ask for smaller pages, or for less',
-      extensions: { code: 'COST_LIMIT_EXCEEDED', cost: { requested: 101, maximum: 100 }, requestId: expect.any(String) },
+      message: 'This could cost 9 points, and 8 are allowed: ask for smaller pages, or for less',
+      extensions: { code: 'COST_LIMIT_EXCEEDED', cost: { requested: 9, maximum: 8 }, requestId: expect.any(String) },
     }
     expect(await ask(100)).toEqual(refused)
     expect(await ask(99)).toEqual(answered)
@@ -161,6 +161,6 @@ describe('docs/security.md', () => {
     const [, body = ''] = /-d '(.*?)'/.exec(docs) ?? []
     const [, shown = ''] = /```json\n(.*?)\n```/s.exec(docs) ?? []
     const { data, extensions } = await report('dry-run', JSON.parse(body).query)
-    expect({ data, extensions: { cost: { ...extensions?.cost, maximum: 5000 } } }).toEqual(JSON.parse(shown))
+    expect({ data, extensions: { cost: { ...extensions?.cost, maximum: 250 } } }).toEqual(JSON.parse(shown))
   })
 })

@@ -67,7 +67,7 @@ describe('in production', () => {
       body: JSON.stringify({ query: '{ product(id: "product_1") { name } }' }),
     })
     const { extensions } = (await response.json()) as { extensions: { cost: { remaining: number } } }
-    expect(extensions.cost).toMatchObject({ requested: 1, maximum: 5000 })
+    expect(extensions.cost).toMatchObject({ requested: 3, maximum: 250 })
     // The tests before this one asked too, and all of that need not be forgiven yet.
     expect(extensions.cost.remaining).toBeGreaterThan(59_000)
     // What one request costs is forgiven within a millisecond.

@@ -6,7 +6,7 @@ import { until } from '../helpers/until.js'
 
 let app: TestApp
 beforeAll(async () => {
-  app = await startTestApp({ env: { NODE_ENV: 'production', AUTH_OPEN: 'true', MAX_COST: '20' } })
+  app = await startTestApp({ env: { NODE_ENV: 'production', AUTH_OPEN: 'true', MAX_COST: '5' } })
 })
 afterAll(() => app.stop())
 
