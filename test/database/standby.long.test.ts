@@ -14,14 +14,21 @@ let primary: EmbeddedPostgres
 let standby: EmbeddedPostgres
 let proxy: TestProxy
 let sql: Database
+/** Of what was started, also where the rest could not be */
+const stops: (() => Promise<unknown>)[] = []
 
 const portOf = ({ url }: EmbeddedPostgres) => Number(new URL(url).port)
-const start = (name: string) => startEmbeddedPostgres({ dataDirectory: join(folder, name), log: () => {} })
+const start = async (name: string) => {
+  const postgres = await startEmbeddedPostgres({ dataDirectory: join(folder, name), log: () => {} })
+  stops.push(() => postgres.stop())
+  return postgres
+}
 const open = (url: string) => connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
 
 /** A standby that follows the primary, made of a copy of it. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-standby-'))
+  stops.push(() => rm(folder, { recursive: true }))
   await chmod(folder, 0o755)
   await (await start('primary')).stop()
   // Whoever owns it, still does.
@@ -32,14 +39,12 @@ beforeAll(async () => {
   await writeFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${primary.url}'\n`)
   standby = await start('standby')
   proxy = await startProxy(portOf(primary))
+  stops.push(() => proxy.stop())
   sql = open(primary.url)
+  stops.push(() => sql.end())
 })
 afterAll(async () => {
-  await sql.end()
-  await proxy.stop()
-  await standby.stop()
-  await primary.stop()
-  await rm(folder, { recursive: true })
+  for (const stop of stops.reverse()) await stop()
 })
 
 test('an app whose address leads to a standby for a while says so, and works again as soon as it leads to the primary', async () => {
