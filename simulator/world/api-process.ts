@@ -1,4 +1,5 @@
 import { Cache } from '../../src/cache/cache.js'
+import { CountedEntries } from '../../src/cache/counted-entries.js'
 import { MemoryStore } from '../../src/cache/memory-store.js'
 import type { EntryId, Namespace } from '../../src/cache/namespace.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
@@ -116,7 +117,7 @@ export class ApiProcess {
     const namespace = this.namespaceOf(keys[0] as string)
     const readings = keys.map((key) => judge.beganReading(this.process.name, key))
     const missing = readings.filter((reading) => {
-      const value = this.cache.readNear<Row>(namespace, entryOf(reading.key), new Set())
+      const value = this.cache.readNear<Row>(namespace, entryOf(reading.key), new CountedEntries())
       if (value === undefined) return true
       this.count(namespace, 1)
       judge.endedReading(reading, value?.version ?? null, 'near')

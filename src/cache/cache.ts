@@ -1,6 +1,7 @@
 import { Attempts } from './attempts.js'
 import type { Caller } from './caller.js'
 import { type ChangeSource, standalone } from './change-source.js'
+import type { CountedEntries } from './counted-entries.js'
 import { Counters, type Counts } from './counters.js'
 import { Entries, type Lease } from './entries.js'
 import type { EntryHeader } from './entry.js'
@@ -253,13 +254,12 @@ export class Cache {
    * A value that this process holds, without a promise; null where it is known not to exist, undefined where the store has to be asked. It
    * is shared: nobody may change it. An entry counts as a hit where it is not among `counted`, and is then.
    */
-  readNear<V>(namespace: Namespace<V>, id: EntryId, counted: Set<unknown>): V | null | undefined {
+  readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.reader.findNear(namespace, id)
     if (entry?.value === undefined) return undefined
     const now = this.now()
     if (!entry.isSurelyFresh(now) && !this.isFresh(entry.held.header, now)) return undefined
-    const countedBefore = counted.size
-    if (counted.add(entry).size > countedBefore) {
+    if (counted.add(entry)) {
       const counts = this.counters.of(namespace.name)
       countKept(counts, entry)
       counts.nearHits += 1

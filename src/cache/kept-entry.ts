@@ -5,6 +5,8 @@ import { surelyFreshUntil } from './freshness.js'
 /** An entry that this process keeps, with what a hit needs at hand: every object that it had to go through would be one more wait for memory. */
 export class KeptEntry extends Kept {
   readonly generation: string
+  /** See CountedEntries */
+  countedBy = 0
   private readonly surelyFreshUntil: number
   private parsed: unknown
 

@@ -8,8 +8,8 @@ export type Loadable<V> = V | Promise<V>
 export type Batch<Key, V> = (keys: readonly Key[], caller: Caller) => Promise<ArrayLike<Loadable<V>>>
 
 export interface LoaderOptions<Key, V> {
-  /** What this process holds, without asking anybody; undefined where that is nothing. `counted`: what it has counted for this loader */
-  near: (key: Key, counted: Set<unknown>) => V | undefined
+  /** What this process holds, without asking anybody; undefined where that is nothing. */
+  near: (key: Key) => V | undefined
   batch: Batch<Key, V>
   /** Who loads; asked for only where that takes a batch */
   caller: () => Caller
@@ -31,8 +31,6 @@ interface Loaded<V> {
 export class Loader<Key extends string | object, V> {
   private loads: DataLoader<Wanted<Key>, Given<V>> | undefined
   private loaded: Loaded<V>[] = []
-  /** A key counts once for a request, however many of its fields ask for it. */
-  private counted = new Set<unknown>()
 
   constructor(private readonly options: LoaderOptions<Key, V>) {}
 
@@ -58,12 +56,11 @@ export class Loader<Key extends string | object, V> {
   clearAll(): void {
     this.loads = undefined
     this.loaded = []
-    this.counted = new Set()
   }
 
   private atHand(key: Key): Loadable<V> | undefined {
     const loaded = this.findLoaded(key)
-    return loaded === undefined ? this.options.near(key, this.counted) : loaded
+    return loaded === undefined ? this.options.near(key) : loaded
   }
 
   private findLoaded(key: Key): Loadable<V> | undefined {

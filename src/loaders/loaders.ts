@@ -1,4 +1,5 @@
 import type { Caller } from '../cache/caller.js'
+import { CountedEntries } from '../cache/counted-entries.js'
 import type { EntryId, Namespace } from '../cache/namespace.js'
 import type { Page } from '../model.js'
 import type { CacheReader } from './cache-reader.js'
@@ -32,8 +33,10 @@ export function createLoaderFactory(cache: CacheReader, fetchers: Fetchers) {
 
 function byId<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>) {
   const batch = cachedBatch(cache, namespace, fetch)
-  const near = (id: string, counted: Set<unknown>) => cache.readNear(namespace, id, counted)
-  return (caller: () => Caller) => new Loader<string, V | null>({ near, batch, caller })
+  return ({ caller, counted }: Request) => {
+    const near = (id: string) => cache.readNear(namespace, id, counted)
+    return new Loader<string, V | null>({ near, batch, caller })
+  }
 }
 
 function ofLists(
@@ -43,16 +46,24 @@ function ofLists(
   fetch: Fetcher<ListKey, Page | number>,
 ) {
   const batch = cachedListBatch(cache, namespace, toEntryId, fetch)
-  const near = (key: ListKey, counted: Set<unknown>) => cache.readNear(namespace, toEntryId(key), counted) ?? undefined
-  return (caller: () => Caller) => new ListLoader({ near, batch, caller })
+  return ({ caller, counted }: Request) => {
+    const near = (key: ListKey) => cache.readNear(namespace, toEntryId(key), counted) ?? undefined
+    return new ListLoader({ near, batch, caller })
+  }
 }
 
 function uncachedLists(fetch: Fetcher<ListKey, Page | number>) {
   const batch = uncachedBatch(fetch)
-  return (caller: () => Caller) => new ListLoader({ near: () => undefined, batch, caller })
+  return ({ caller }: Request) => new ListLoader({ near: () => undefined, batch, caller })
 }
 
-type Maker = (caller: () => Caller) => { clearAll: () => void }
+interface Request {
+  caller: () => Caller
+  /** A key counts once for a request, however many of its fields ask for it. */
+  counted: CountedEntries
+}
+
+type Maker = (request: Request) => { clearAll: () => void }
 type Makers = Record<string, Maker>
 type Made<M extends Makers> = { readonly [Name in keyof M]: ReturnType<M[Name]> }
 
@@ -60,16 +71,18 @@ type Made<M extends Makers> = { readonly [Name in keyof M]: ReturnType<M[Name]> 
 function lazily<M extends Makers>(makers: M) {
   class Lazy {
     private readonly made: Record<string, { clearAll: () => void }> = {}
+    readonly counted = new CountedEntries()
 
-    constructor(private readonly caller: () => Caller) {}
+    constructor(readonly caller: () => Caller) {}
 
     /** After a write, so that the same request reads it. */
     forget(): void {
+      this.counted.clear()
       for (const loader of Object.values(this.made)) loader.clearAll()
     }
 
     find(name: string, make: Maker) {
-      this.made[name] ??= make(this.caller)
+      this.made[name] ??= make(this)
       return this.made[name]
     }
   }

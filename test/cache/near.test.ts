@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Cache } from '../../src/cache/cache.js'
+import { CountedEntries } from '../../src/cache/counted-entries.js'
 import type { EntryHeld } from '../../src/cache/entry.js'
 import type { ListEntryId, Namespace } from '../../src/cache/namespace.js'
 import { NearStore } from '../../src/cache/near-store.js'
@@ -86,7 +87,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     proxy.freeze()
     await redis.client.del('test:{removals}:members')
     await writer.invalidate(things, { ids: ['a'] })
-    const near = reader.readNear(things, 'a', new Set())
+    const near = reader.readNear(things, 'a', new CountedEntries())
     await proxy.stop()
     expect(near).toBeUndefined()
   })

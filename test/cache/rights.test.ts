@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Cache } from '../../src/cache/cache.js'
+import { CountedEntries } from '../../src/cache/counted-entries.js'
 import type { Namespace } from '../../src/cache/namespace.js'
 import { RedisStore } from '../../src/cache/redis-store.js'
 import { createTokenSource } from '../../src/cache/token.js'
@@ -46,7 +47,7 @@ describe.skipIf(noRedis)('a Redis user with few rights', () => {
     await get()
     await until(async () => {
       await get()
-      return cache.readNear(things, 'a', new Set()) === 'A'
+      return cache.readNear(things, 'a', new CountedEntries()) === 'A'
     })
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
     expect((await cache.info()).keys).toBeGreaterThan(0)
@@ -74,7 +75,7 @@ describe.skipIf(noRedis)('a Redis user with few rights', () => {
     await until(() => cache.trusted)
     await get()
     expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: 'A' })
-    expect(cache.readNear(things, 'a', new Set())).toBeUndefined()
+    expect(cache.readNear(things, 'a', new CountedEntries())).toBeUndefined()
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
     expect(await cache.read(things, 'a')).toEqual({ state: 'miss' })
   })
