@@ -7,7 +7,7 @@ import { InvalidTokenError } from '../auth/faults.js'
 import { unauthenticated, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { stillThere } from './deadlines.js'
-import { isHost } from './host.js'
+import { type Hosts, isHost, strangeHost } from './host.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { type Refusal, refuseRaw } from './request-error.js'
 import { requestId } from './request-id.js'
@@ -19,6 +19,7 @@ import { withoutUpgrade } from './without-upgrade.js'
 
 export interface WebSocketOptions extends CarrierOptions {
   maxSubscriptions: number
+  hosts: Hosts
   /** How long a client may take to introduce itself */
   initTimeoutMs: number
 }
@@ -100,14 +101,15 @@ export class WebSocketEndpoint {
   }
 
   private refusalOf({ url, headers }: IncomingMessage): ({ state: 'refused' } & Refusal) | undefined {
-    const { path, corsOrigins } = this.options
+    const { path, corsOrigins, hosts } = this.options
     if (!isHost(headers.host))
       return { state: 'refused', status: 400, code: 'BAD_REQUEST', message: 'The Host header is malformed' }
+    if (!hosts.allows(headers.host)) return { state: 'refused', status: 403, code: 'FORBIDDEN', message: strangeHost }
     if (url?.split('?')[0] !== path)
       return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket is at ${path}` }
     if (!isAllowedOrigin(headers, corsOrigins))
       return { state: 'refused', status: 403, code: 'FORBIDDEN', message: foreignOrigin }
-    if (this.options.shedder.isOverloaded) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
+    if (this.options.shedder.isLate) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
     if (this.closing)
       return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server stops, connect again' }
     return undefined
