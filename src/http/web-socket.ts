@@ -171,7 +171,7 @@ export class WebSocketEndpoint {
       onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
         // This one is among them.
         if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
-        return this.whenThereIsTime(payload, async () => {
+        return this.whenThereIsTime(async () => {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
@@ -190,16 +190,11 @@ export class WebSocketEndpoint {
     return this.options.createSubscriber(request, requestId, authorizationIn(connectionParams) ?? request.headers.authorization)
   }
 
-  private async whenThereIsTime<T>(payload: object, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+  /** In a turn of the event loop that has time for it. After a restart many come at once, and clients do not ask again by themselves. */
+  private async whenThereIsTime<T>(work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { shedder } = this.options
-    const refusal = withCode('OVERLOADED', overloaded)
-    if (!shedder.enter(payload)) return [refusal]
-    try {
-      const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
-      return begins ? await work() : [refusal]
-    } finally {
-      shedder.leave(payload)
-    }
+    const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
+    return begins ? work() : [withCode('OVERLOADED', overloaded)]
   }
 
   /** A peer that did not answer the last ping is gone. */
