@@ -33,6 +33,7 @@ import { ClientGoneError, DeadlineExceededError, Deadlines } from './http/deadli
 import { Documents } from './http/documents.js'
 import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth, oneAtATime } from './http/health.js'
+import { Hosts } from './http/host.js'
 import { Load } from './http/load.js'
 import { PersistedQueries } from './http/persisted-queries.js'
 import { requestId } from './http/request-id.js'
@@ -370,6 +371,7 @@ function createServer(served: Served): Promise<FastifyInstance> {
     createContext: (asking) => new RequestContext(shared, asking),
     notes: sharedNotes,
     authenticator: createAuthenticator(config, logger),
+    hosts: new Hosts(isOpen(config), config.CORS_ORIGINS),
     checkHealth: oneAtATime(() =>
       checkHealth({
         pingDatabase: () => timed(() => database`select 1`),
@@ -416,6 +418,10 @@ function createAuthenticator(config: Config, logger: Logger): Authenticator {
   const isUserId = (text: string) => idKind(text) === 'user'
   const verify = createTokenVerifier({ keys, issuer, audience, isUserId, now: Date.now })
   return new TokenAuthenticator({ verify, maxRemembered: 10_000, rememberMs: 60_000, now: Date.now })
+}
+
+function isOpen({ AUTH_JWT_SECRET, AUTH_JWKS_URL }: Config): boolean {
+  return AUTH_JWT_SECRET === undefined && AUTH_JWKS_URL === undefined
 }
 
 function tokenKeys({ AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url }: Config, logger: Logger) {

@@ -6,6 +6,8 @@ export interface HealthRoutesOptions {
   leaving: AbortSignal
 }
 
+export const probePaths = ['/livez', '/readyz', '/health']
+
 type Readiness = { state: 'ready' } | { state: 'leaving' } | { state: 'database-away' }
 
 /**

@@ -11,7 +11,7 @@ import { type Compression, compressedFromBytes } from './compression.js'
 import { pointsOfBytes } from './costs.js'
 import { inHaste } from './deadlines.js'
 import type { DocumentRequest, Documents } from './documents.js'
-import { isPlainHost } from './host.js'
+import { type Hosts, isPlainHost } from './host.js'
 import type { CostLimits } from './limit-cost.js'
 import type { Load } from './load.js'
 import { requestId } from './request-id.js'
@@ -24,6 +24,7 @@ export interface LaneListenerOptions {
   createContext: (asking: Asking) => Context
   authenticator: Authenticator
   load: Load
+  hosts: Hosts
   clientOf: (request: IncomingMessage, viewer: Viewer) => string
   costLimits: CostLimits
   path: string
@@ -122,7 +123,8 @@ export class LaneListener {
       Number(headers['content-length']) <= maxBodyBytes &&
       headers['content-encoding'] === undefined &&
       !hasWishes(headers) &&
-      isPlainHost(headers.host)
+      isPlainHost(headers.host) &&
+      this.options.hosts.allows(headers.host)
     )
   }
 

@@ -68,12 +68,17 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
 
 /** Answers a header Expect that is not 100-continue: node would do so without a body. */
 export function expectationRefuser(errors: ErrorFigures) {
+  return requestRefuser(errors, { status: 417, code: 'BAD_REQUEST', message: 'Expect can only be 100-continue' })
+}
+
+/** Refuses a request before anything is made of it, and ends its connection. */
+export function requestRefuser(errors: ErrorFigures, { status, code, message }: Refusal) {
   return ({ headers }: IncomingMessage, response: ServerResponse): void => {
     const id = requestId(headers)
-    const body = JSON.stringify(requestError('Expect can only be 100-continue', 'BAD_REQUEST', id))
+    const body = JSON.stringify(requestError(message, code, id))
     const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
-    errors.count(['BAD_REQUEST'])
-    response.writeHead(417, { ...securityHeaders, ...head, 'x-request-id': id, connection: 'close' }).end(body)
+    errors.count([code])
+    response.writeHead(status, { ...securityHeaders, ...head, 'x-request-id': id, connection: 'close' }).end(body)
   }
 }
 

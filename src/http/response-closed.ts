@@ -26,10 +26,15 @@ export function onResponseClosed(response: ServerResponse, callback: () => void)
 /** Calls back when everything that was asked before on a connection has been answered; never, where it ends first. */
 export function whenAnswered(socket: Duplex, callback: () => void): void {
   if (socket.destroyed) return
-  // Set by node while a response is being sent there.
-  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
+  const response = responseOn(socket)
   if (response) response.once('close', () => whenAnswered(socket, callback))
   else callback()
+}
+
+/** The one that a connection is for now; undefined where it waits for a request. */
+export function responseOn(socket: Duplex): ServerResponse | undefined {
+  // By node, which has no better name for it.
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
 function watch(socket: Socket): Set<() => void> {

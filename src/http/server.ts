@@ -44,18 +44,19 @@ import { addEventStream, type EventStreamOptions } from './event-stream.js'
 import { type FiguresRoutes, registerFigures } from './figures-routes.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import type { HealthReport } from './health.js'
-import { registerHealth } from './health-routes.js'
-import { isHost } from './host.js'
+import { probePaths, registerHealth } from './health-routes.js'
+import { type Hosts, isHost, strangeHost } from './host.js'
 import { LaneListener } from './lane-listener.js'
 import { type CostLimits, limitCost } from './limit-cost.js'
 import { chargeReading, limitRate } from './limit-rate.js'
 import { LiveConnections } from './live-connections.js'
 import type { Load } from './load.js'
+import { OpenConnections } from './open-connections.js'
 import type { CorsOrigins } from './origin.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
 import { reportOrigins } from './report-origins.js'
-import { connectionRefuser, expectationRefuser, requestError, withRequestId } from './request-error.js'
+import { connectionRefuser, expectationRefuser, requestError, requestRefuser, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
 import { RequestLog, type RequestLogOptions } from './request-log.js'
 import { RequestObserver } from './request-observer.js'
@@ -78,6 +79,7 @@ export interface HttpServerOptions {
   /** On the values that requests share */
   notes: Notes
   authenticator: Authenticator
+  hosts: Hosts
   checkHealth: () => Promise<HealthReport>
   /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
   leaving: AbortSignal
@@ -152,7 +154,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
   const observer = new RequestObserver(requests, errors, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
   const laneListener = new LaneListener({
-    ...{ documents, compression, createContext, authenticator, load, path: graphqlPath, leaving, clientOf: client, costLimits },
+    ...{
+      documents,
+      compression,
+      createContext,
+      authenticator,
+      load,
+      hosts: options.hosts,
+      path: graphqlPath,
+      leaving,
+      clientOf: client,
+      costLimits,
+    },
     lane: tracing?.operations.ofLane(lane) ?? lane,
     observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
@@ -216,7 +229,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // HTTP/1.0 need not have one.
     if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
     const fault = faultOf(request.raw)
-    return fault === undefined ? next() : reply.code(400).send(requestError(fault, 'BAD_REQUEST', request.id))
+    if (fault !== undefined) return reply.code(400).send(requestError(fault, 'BAD_REQUEST', request.id))
+    if (options.hosts.allows(request.headers.host as string)) return next()
+    return reply.code(403).send(requestError(strangeHost, 'FORBIDDEN', request.id))
   })
   server.addHook('preParsing', (request, _, payload, next) => {
     const taken = laneListener.takenOf(request.raw)
@@ -335,7 +350,7 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
   }
   const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
   addEventStream(server, { ...shared, path: streamPath, undivided, beforeReading })
-  const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs })
+  const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs, hosts: options.hosts })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())
 }
@@ -349,9 +364,18 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
     connectionsCheckingInterval: Math.min(receiveTimeoutMs / 2, 1_000),
   }
   // What node would refuse without a word is refused by us.
-  const server = createServer({ ...timeouts, requireHostHeader: false }, listener)
+  const connections = new OpenConnections({
+    max: maxOpenConnections,
+    probePaths,
+    refuse: requestRefuser(errors, {
+      status: 503,
+      code: 'OVERLOADED',
+      message: 'Too many clients are connected, try again later',
+    }),
+  })
+  const server = createServer({ ...timeouts, requireHostHeader: false }, connections.inFrontOf(listener))
   server.on('checkExpectation', expectationRefuser(errors))
-  server.maxConnections = maxOpenConnections
+  connections.watch(server)
   slowReaders.watch(server)
   return server
 }

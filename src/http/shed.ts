@@ -24,14 +24,14 @@ export class Shedder {
     private readonly logger: FastifyBaseLogger,
   ) {}
 
-  /** Whether another would be refused */
-  get isOverloaded(): boolean {
-    return this.load.isLate || this.load.isFull
+  /** Whether this turn of the event loop has no time even for what is done at once */
+  get isLate(): boolean {
+    return this.load.isLate
   }
 
   /** Whether there is room for another, which has to leave again. */
   enter(work: object): boolean {
-    if (this.isOverloaded) {
+    if (this.load.isLate || this.load.isFull) {
       this.report()
       return false
     }

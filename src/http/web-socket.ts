@@ -7,7 +7,7 @@ import { InvalidTokenError } from '../auth/faults.js'
 import { unauthenticated, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { stillThere } from './deadlines.js'
-import { isHost } from './host.js'
+import { type Hosts, isHost, strangeHost } from './host.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { type Refusal, refuseRaw } from './request-error.js'
 import { requestId } from './request-id.js'
@@ -19,6 +19,7 @@ import { withoutUpgrade } from './without-upgrade.js'
 
 export interface WebSocketOptions extends CarrierOptions {
   maxSubscriptions: number
+  hosts: Hosts
   /** How long a client may take to introduce itself */
   initTimeoutMs: number
 }
@@ -100,14 +101,15 @@ export class WebSocketEndpoint {
   }
 
   private refusalOf({ url, headers }: IncomingMessage): ({ state: 'refused' } & Refusal) | undefined {
-    const { path, corsOrigins } = this.options
+    const { path, corsOrigins, hosts } = this.options
     if (!isHost(headers.host))
       return { state: 'refused', status: 400, code: 'BAD_REQUEST', message: 'The Host header is malformed' }
+    if (!hosts.allows(headers.host)) return { state: 'refused', status: 403, code: 'FORBIDDEN', message: strangeHost }
     if (url?.split('?')[0] !== path)
       return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket is at ${path}` }
     if (!isAllowedOrigin(headers, corsOrigins))
       return { state: 'refused', status: 403, code: 'FORBIDDEN', message: foreignOrigin }
-    if (this.options.shedder.isOverloaded) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
+    if (this.options.shedder.isLate) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
     if (this.closing)
       return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server stops, connect again' }
     return undefined
@@ -172,7 +174,7 @@ export class WebSocketEndpoint {
       onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
         // This one is among them.
         if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
-        return this.whenThereIsTime(payload, async () => {
+        return this.whenThereIsTime(async () => {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
@@ -194,16 +196,11 @@ export class WebSocketEndpoint {
     return this.options.createSubscriber(request, requestId, authorizationIn(connectionParams) ?? request.headers.authorization)
   }
 
-  private async whenThereIsTime<T>(payload: object, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+  /** In a turn of the event loop that has time for it. After a restart many come at once, and clients do not ask again by themselves. */
+  private async whenThereIsTime<T>(work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { shedder } = this.options
-    const refusal = withCode('OVERLOADED', overloaded)
-    if (!shedder.enter(payload)) return [refusal]
-    try {
-      const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
-      return begins ? await work() : [refusal]
-    } finally {
-      shedder.leave(payload)
-    }
+    const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
+    return begins ? work() : [withCode('OVERLOADED', overloaded)]
   }
 
   /** A peer that did not answer the last ping is gone. */

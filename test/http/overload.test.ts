@@ -68,6 +68,12 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     })
     expect(await (await askHot('product_1')).json()).toEqual({ data: { product: { id: 'product_1' } } })
     expect((await askHot('product_13')).status).toBe(503)
+    const stream = encodeURIComponent('subscription { productChanged(ids: ["product_1"]) { id } }')
+    const subscribed = await fetch(`${app.origin}/graphql/stream?query=${stream}`)
+    expect([subscribed.status, await subscribed.json()]).toMatchObject([
+      503,
+      { errors: [{ extensions: { code: 'OVERLOADED' } }] },
+    ])
     expect((await fetch(`${app.origin}/health`)).status).toBe(200)
     expect((await fetch(app.origin)).status).toBe(200)
 

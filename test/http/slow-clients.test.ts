@@ -108,15 +108,6 @@ test.each([
   expect(client.received()).toMatch(/^HTTP\/1\.1 400 /)
 })
 
-test('connections above the most are closed, and others go on', async () => {
-  const first = await connect()
-  const many = await Promise.all(Array.from({ length: 60 }, connect))
-  await until(() => many.some(({ socket }) => socket.destroyed))
-  first.socket.write(postText(hot))
-  await until(() => first.received().includes('"data"'))
-  for (const { socket } of many) socket.destroy()
-})
-
 /** Those of the server to these ports, as the kernel counts them */
 async function connectionsFrom(ports: readonly number[]): Promise<number> {
   const hex = (port: number | string) => Number(port).toString(16).toUpperCase().padStart(4, '0')

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { mintToken } from '../../src/auth/mint-token.js'
 import { createSchema } from '../../src/graphql/schema.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { socketUrl } from '../helpers/live.js'
+import { openSocket, socketUrl } from '../helpers/live.js'
 import { adminToken, customerToken, secret } from '../helpers/tokens.js'
 import { until } from '../helpers/until.js'
 
@@ -100,6 +100,35 @@ describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over 
     expect(await settle(its)).toBe('open')
     await until(() => its.isOver)
     expect(its.outcome).toBe(transport === 'WebSocket' ? 'closed with 1013' : 'ended without complete')
+  })
+})
+
+describe('a token that is not good is never taken for none', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
+  })
+  afterAll(() => app.stop())
+
+  async function closeCode(headers: Record<string, string>, payload?: unknown): Promise<number | undefined> {
+    const its = await openSocket(app, { headers, introduce: false })
+    its.send({ type: 'connection_init', payload })
+    await until(() => its.closed !== undefined || its.messages.length > 0)
+    its.socket.terminate()
+    return its.closed?.code
+  }
+
+  test.each([5, ['Bearer x'], {}, true, '', 'Bearer x'])('%j as connection parameter', async (authorization) => {
+    expect(await closeCode({}, { authorization })).toBe(4403)
+  })
+
+  test('in the header of the upgrade, unless the connection parameters have another', async () => {
+    const authorization = `Bearer ${await adminToken()}`
+    expect(await closeCode({ authorization: 'Bearer x' })).toBe(4403)
+    expect(await closeCode({ authorization: 'Bearer x' }, { authorization: null })).toBe(4403)
+    expect(await closeCode({ authorization })).toBeUndefined()
+    expect(await closeCode({}, { authorization })).toBeUndefined()
+    expect(await closeCode({}, { authorization: null })).toBeUndefined()
   })
 })
 

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { begun, openSocket, productChanged, subscriber, transports } from '../helpers/live.js'
+import { lock, waitingStatements } from '../helpers/locks.js'
 import { post } from '../helpers/post.js'
+import { connectRaw, postText } from '../helpers/raw-client.js'
 import { send } from '../helpers/send.js'
 import { until } from '../helpers/until.js'
 
@@ -117,6 +119,38 @@ describe('who may connect', () => {
     socket.destroy()
   })
 
+  test.each([
+    [
+      40,
+      'offers HTTP/2',
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n',
+      '"__typename":"Query"',
+    ],
+    [
+      41,
+      'asks for a WebSocket',
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n',
+      'HTTP/1.1 101',
+    ],
+  ])(
+    'behind a request for product %i that is not answered yet, one that %s is answered after it',
+    async (id, _, headers, expected) => {
+      const release = await lock(app.database, 'lock table products in access exclusive mode')
+      const { socket, received } = await connectRaw(app.origin)
+      const query = encodeURIComponent('{ __typename }')
+      socket.write(postText(`{ product(id: "product_${id}") { id } }`))
+      await until(async () => (await waitingStatements(app.database)).length === 1)
+      socket.write(`GET /graphql?query=${query} HTTP/1.1\r\nHost: 127.0.0.1\r\nApollo-Require-Preflight: 1\r\n${headers}\r\n`)
+      // What comes later on another connection is read later.
+      expect((await app.query('{ __typename }')).data).toEqual({ __typename: 'Query' })
+      expect(received()).toBe('')
+      await release()
+      await until(() => received().includes(expected))
+      expect(received().indexOf(`"product_${id}"`)).toBeLessThan(received().indexOf(expected))
+      socket.destroy()
+    },
+  )
+
   test('a socket to somewhere else, or that speaks another protocol, is refused', async () => {
     const elsewhere = await openSocket({ ...app, origin: `${app.origin}/elsewhere` })
     expect(elsewhere.closed).toBeDefined()
@@ -124,6 +158,14 @@ describe('who may connect', () => {
     socket.socket.send('{')
     await until(() => socket.closed !== undefined)
     expect(socket.closed?.code).toBe(4400)
+  })
+
+  test('a subscription with the id of another, of whatever length, closes the socket with the code for that', async () => {
+    const its = await openSocket(app)
+    const payload = { query: 'subscription { productChanged(ids: ["product_1"]) { id } }' }
+    for (let times = 0; times < 2; times += 1) its.send({ id: 'ü'.repeat(200), type: 'subscribe', payload })
+    await until(() => its.closed !== undefined)
+    expect(its.closed).toEqual({ code: 4409, reason: expect.stringMatching(/^Subscriber for ü+$/) })
   })
 })
 

@@ -118,3 +118,42 @@ describe('subscriptions of one address', () => {
     }
   })
 })
+
+describe('a socket that sends as fast as it can', () => {
+  test.each(['message', 'frame'] as const)('does not keep others waiting for its pings: each a %s', async (kind) => {
+    const app = await startTestApp()
+    const [fast, other] = [await openSocket(app), await openSocket(app)]
+    let pongs = 0
+    fast.socket.on('pong', () => {
+      pongs += 1
+    })
+    const answered = () => (kind === 'frame' ? pongs : fast.messages.length - 1)
+    for (let count = 0; count < 1_000; count += 1) kind === 'frame' ? fast.socket.ping() : fast.send({ type: 'ping' })
+    const answeredBefore = new Promise<number>((resolve) => other.socket.once('message', () => resolve(answered())))
+    other.send({ type: 'ping' })
+    expect(await answeredBefore).toBeLessThan(1_000)
+    await until(() => answered() === 1_000)
+    for (const { socket } of [fast, other]) socket.terminate()
+    await app.stop()
+  })
+
+  test('pays for it, and is closed when it goes on with nothing left', async () => {
+    const app = await startTestApp({ env: { RATE_LIMIT: '300', TRUSTED_PROXIES: '1' } })
+    const { socket, send, ...its } = await openSocket(app, { headers: { 'x-forwarded-for': '192.0.2.1' } })
+    const other = await openSocket(app, { headers: { 'x-forwarded-for': '192.0.2.2' } })
+    const closed = new Promise<number>((resolve) => socket.once('close', resolve))
+    const timer = setInterval(() => {
+      for (let count = 0; count < 50 && socket.readyState === socket.OPEN; count += 1) send({ type: 'ping' })
+    }, 1)
+    expect(await closed).toBe(1013)
+    clearInterval(timer)
+    expect(its.messages.length).toBeGreaterThan(300)
+    expect(other.closed).toBeUndefined()
+    const body = '{"query": "{ no JSON'
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.1' }
+    const refused = await fetch(`${app.origin}/graphql/stream`, { method: 'POST', headers, body })
+    expect([refused.status, await refused.json()]).toMatchObject([429, { errors: [{ extensions: { code: 'RATE_LIMITED' } }] }])
+    other.socket.terminate()
+    await app.stop()
+  })
+})

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { openSocket, orderCreated, productChanged } from '../helpers/live.js'
+import { openSocket, orderCreated, productChanged, subscriber } from '../helpers/live.js'
 import { secret } from '../helpers/tokens.js'
 import { until } from '../helpers/until.js'
 
@@ -50,5 +50,18 @@ test('who sends no token where it takes one is asked for it, and told nothing of
   expect([status, challenge]).toEqual([401, 'Bearer realm="graphql"'])
   expect(body).toEqual({ errors: [expect.objectContaining({ extensions })] })
   expect(await refusal(app, orderCreated, mine)).toEqual([expect.objectContaining({ extensions })])
+  await app.stop()
+})
+
+test('a client of server-sent events is told what is wrong with its subscription', async () => {
+  const app = await startTestApp()
+  const client = subscriber(app, 'server-sent events')
+  const refused = client.subscribe('subscription { productChanged(ids: ["product_1"]) { nothing } }')
+  await until(() => refused.end.state !== 'open')
+  expect(refused.end).toEqual({ state: 'completed' })
+  expect(refused.results).toMatchObject([
+    { errors: [{ message: expect.stringContaining('nothing'), extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] },
+  ])
+  client.close()
   await app.stop()
 })

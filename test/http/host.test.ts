@@ -1,0 +1,53 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { openSocket } from '../helpers/live.js'
+import { secret } from '../helpers/tokens.js'
+
+/** As a page of that name sends it, wherever the name leads */
+function ask(app: TestApp, host: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { host, origin: `http://${host}`, 'content-type': 'application/json' }
+    request(`${app.origin}/graphql`, { method: 'POST', headers, agent: false }, async (response) => {
+      resolve({ status: response.statusCode, body: (await response.setEncoding('utf8').toArray()).join('') })
+    })
+      .on('error', reject)
+      .end('{"query":"{ product(id: \\"product_1\\") { id } }"}')
+  })
+}
+
+describe('a server that is open to everybody', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { CORS_ORIGINS: 'https://shop.example, *', CACHE_NEAR_MB: '8' } })
+    // So that the lane knows the document, and the headers of every origin below
+    for (let times = 0; times < 3; times += 1) await ask(app, 'localhost:4000')
+  })
+  afterAll(() => app.stop())
+
+  test.each(['evil.example', 'evil.example:4000', 'evil.example.', 'localhost.evil.example', '127.0.0.1.evil.example', 'a.co'])(
+    'does not answer to the name %s, which somebody else can point at it',
+    async (host) => {
+      for (let times = 0; times < 3; times += 1) {
+        const { status, body } = await ask(app, host)
+        expect(status).toBe(403)
+        expect(JSON.parse(body)).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] })
+      }
+      const socket = await openSocket(app, { headers: { host, origin: `http://${host}` } })
+      expect(socket.closed).toBeDefined()
+    },
+  )
+
+  test.each([
+    ...['127.0.0.1:4000', '[::1]:4000', '10.1.2.3', 'localhost', 'shop.localhost', 'api:4000', 'printer.local'],
+    ...['shop.default.svc.cluster.local', 'shop.internal', 'LOCALHOST.:1', 'shop.example', 'shop.example:8080'],
+  ])('answers to %s', async (host) => {
+    expect(await ask(app, host)).toMatchObject({ status: 200, body: expect.stringContaining('product_1') })
+  })
+})
+
+test('a server that asks for tokens answers to any name', async () => {
+  const app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
+  expect((await ask(app, 'shop.example.com')).status).toBe(200)
+  await app.stop()
+})

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../helpers/app.js'
+import { openSocket } from '../helpers/live.js'
+import { lock, waitingStatements } from '../helpers/locks.js'
+import { connectRaw, postText, type RawClient } from '../helpers/raw-client.js'
+import { until } from '../helpers/until.js'
+
+const most = 10
+let app: TestApp
+let clients: RawClient[] = []
+const connect = async () => {
+  const client = await connectRaw(app.origin)
+  clients.push(client)
+  return client
+}
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`
+const isClosed = ({ socket }: RawClient) => socket.destroyed
+
+async function answerTo(text: string): Promise<string> {
+  const client = await connect()
+  client.socket.write(text)
+  await until(() => client.received().includes('\r\n\r\n') || isClosed(client))
+  return client.received()
+}
+
+beforeAll(async () => {
+  app = await startTestApp({ env: { MAX_CONNECTIONS: String(most) } })
+})
+afterAll(() => app.stop())
+
+async function closeAll() {
+  for (const { socket } of clients) socket.destroy()
+  await Promise.all(clients.map(({ closed }) => closed))
+  clients = []
+}
+
+describe('when as many connections are open as may be', () => {
+  test('one that waits for its client is closed for a new one, the oldest first, and not one that waits for the server', async () => {
+    const release = await lock(app.database, 'lock table products in access exclusive mode')
+    const busy = await connect()
+    busy.socket.write(postText('{ product(id: "product_30") { id } }'))
+    await until(async () => (await waitingStatements(app.database)).length === 1)
+    const subscriber = await openSocket(app)
+    const idle: RawClient[] = []
+    for (let count = 2; count < most; count += 1) {
+      const client = await connect()
+      // Half of a request is not more than none.
+      client.socket.write(count % 2 === 0 ? get('/livez') : 'GET /livez HTTP/1.1\r\n')
+      if (count % 2 === 0) await until(() => client.received().includes('alive'))
+      idle.push(client)
+    }
+    for (let count = 0; count < idle.length; count += 1) {
+      expect(await answerTo(postText('{ __typename }'))).toMatch(/^HTTP\/1\.1 200 /)
+      await until(() => idle.filter(isClosed).length === count + 1)
+      expect(idle.findLastIndex(isClosed)).toBe(count)
+    }
+    expect([isClosed(busy), subscriber.closed]).toEqual([false, undefined])
+    await release()
+    await until(() => busy.received().includes('"product_30"'))
+    subscriber.socket.terminate()
+    await closeAll()
+  })
+
+  test('and none of them can be closed, probes are answered, however many others come, and these are refused', async () => {
+    const subscribers = await Promise.all(Array.from({ length: most }, () => openSocket(app)))
+    expect(await answerTo(postText('{ __typename }'))).toMatch(
+      /^HTTP\/1\.1 503 [\s\S]*connection: close[\s\S]*"code":"OVERLOADED"/,
+    )
+    for (let count = 0; count < 100; count += 1) await connect()
+    for (const path of ['/livez', '/readyz', '/health'])
+      expect(await answerTo(get(path))).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+    for (const { socket } of subscribers) socket.terminate()
+    await closeAll()
+    await until(async () => (await answerTo(postText('{ __typename }'))).startsWith('HTTP/1.1 200 '))
+    await closeAll()
+  })
+})
