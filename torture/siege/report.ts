@@ -47,7 +47,7 @@ export function findings(spans: readonly Span[]): string[] {
       'MB',
     ),
     ...exceeds('Redis, growth', redisGrowth, limits.redisGrowthMb, 'MB'),
-    ...exceeds('log, lines a second', lines, limits.logLinesPerSecond, ''),
+    ...exceeds('log', lines, limits.logLinesPerSecond, 'lines a second'),
     ...after.failures.entries.map(([cause, count]) => `afterwards, ${count} times ${cause}`),
   ]
 }
