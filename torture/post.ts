@@ -9,9 +9,9 @@ interface Reply {
 const patienceMs = 10_000
 
 /** Sends a GraphQL request once. Rejects where there is no answer, and says on which kind of connection. */
-export function post(agent: Agent, port: number, body: string): Promise<Reply> {
+export function post(agent: Agent, port: number, body: string, others: Readonly<Record<string, string>> = {}): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...others }
     const options = { host: '127.0.0.1', port, method: 'POST', path: '/graphql', agent, headers, timeout: patienceMs }
     const sent = request(options, (response) => {
       response

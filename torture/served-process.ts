@@ -10,11 +10,15 @@ import { readStartCommand } from '../tools/start-command.js'
 const thisCheckout = fileURLToPath(new URL('..', import.meta.url))
 const startPatienceMs = 30_000
 const pollMs = 20
+/** The last of what was printed: the rest of a long run is not worth the memory. */
+const keptCharacters = 200_000
 
 /** The built product on a port of its own, with the flags of `npm start`. */
 export class ServedProcess {
   private child: ChildProcess | undefined
   private output = ''
+  /** That it printed */
+  lines = 0
 
   constructor(
     readonly port: number,
@@ -57,13 +61,18 @@ export class ServedProcess {
       cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (this.output += chunk))
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => this.keep(text))
     this.child = child
     const until = performance.now() + startPatienceMs
     while (!(await isReady(this.port))) {
       if (!this.isRunning || performance.now() > until) throw new Error(`It does not get ready. Its output:\n${this.output}`)
       await sleep(pollMs)
     }
+  }
+
+  private keep(text: string): void {
+    this.lines += text.split('\n').length - 1
+    this.output = (this.output + text).slice(-keptCharacters)
   }
 
   /** As a service manager does it. Rejects when it does not end in order. */
