@@ -488,7 +488,7 @@ function createStore(config: Config, logger: Logger): CacheStore {
   return new RedisStore({
     target,
     connections: config.REDIS_CONNECTIONS,
-    channel: `${config.CACHE_PREFIX}:${cacheVersion}:removals`,
+    channel: `${config.CACHE_PREFIX}:removals`,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
     healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
     log: (message, level) => logger[level](message),
@@ -576,8 +576,7 @@ class Started {
 const silenceMarginMs = 1_000
 /** Names of operations that the figures tell apart */
 const maxOperations = 50
-/** Raised with the layout of the keys: processes with another one have entries, removals and a registration of their own. */
-const cacheVersion = 'v2'
+const cacheVersion = 'v1'
 const countsIntervalMs = 1_000
 const budgetsIntervalMs = 1_000
 const productionRateLimit = 60_000

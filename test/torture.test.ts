@@ -139,7 +139,7 @@ test.skipIf(noRedis)(
 
     await changeProductsUnseen(app.database, "update products set name = 'Renamed in secret' where id = 1")
     expect((await compare()).differences).toMatchObject([
-      { key: 'ecommerce:v2:products:product_1', expected: { name: 'Renamed in secret' } },
+      { key: 'ecommerce:v1:products:product_1', expected: { name: 'Renamed in secret' } },
     ])
   },
 )

@@ -17,9 +17,9 @@ export async function compareEntries(
   pages: readonly ListPage[],
   prefix = 'ecommerce',
 ): Promise<{ compared: number; differences: Difference[] }> {
-  const keys = new Keys(prefix, 'v2')
+  const keys = new Keys(prefix, 'v1')
   const known = knownEntries(keys, rows, pages)
-  const found = await scanKeys(client, `${prefix}:v2:*`)
+  const found = await scanKeys(client, `${prefix}:v1:*`)
   const texts = await readTexts(client, found)
   const live = [...texts].flatMap(([key, text]) => {
     const held = decodeHeld(text)
@@ -73,7 +73,7 @@ function rowThatIsGone(namespace: Namespace<unknown>): { expected: null } | unde
   return namespace === USERS || namespace === PRODUCTS || namespace === ORDERS ? { expected: null } : undefined
 }
 
-/** Keys look like ecommerce:v2:<namespace>:<id>, or :<list>:<part of it>. */
+/** Keys look like ecommerce:v1:<namespace>:<id>, or :<list>:<part of it>. */
 function namespaceOf(key: string): Namespace<unknown> {
   const name = key.split(':')[2]
   return [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS].find((namespace) => namespace.name === name) ?? STATS

@@ -227,7 +227,10 @@ interface Question {
   lastNumber: number
 }
 
-/** Where the number of the last removal stands */
+/**
+ * Where the number of the last removal stands. Processes of the version before, whose number stood elsewhere, hear the same channel: each
+ * side finds that numbers are missing, and clears what it keeps near.
+ */
 export function numberKey(channel: string): string {
   return inOneSlot(channel)
 }

@@ -48,7 +48,7 @@ describe.skipIf(noRedis)('the audit', () => {
   test('in the background finds what is wrong, counts and repairs it', async () => {
     const name = async () => (await app.query('{ product(id: "product_500") { category } }')).data.product.category
     const right = await name()
-    await falsify('ecommerce:v2:products:product_500', `"category":"${right}"`, '"category":"Wrong"')
+    await falsify('ecommerce:v1:products:product_500', `"category":"${right}"`, '"category":"Wrong"')
     expect(await name()).toBe('Wrong')
     await until(async () => (await name()) === right)
     expect((await sums()).wrong).toBe(1)

@@ -41,7 +41,7 @@ async function app(redisUrl?: string, env: Record<string, string> = {}): Promise
   return started
 }
 
-const keyOfProduct = 'ecommerce:v2:products:product_1'
+const keyOfProduct = 'ecommerce:v1:products:product_1'
 const portOf = ({ url }: TestRedis) => Number(new URL(url).port)
 const stockOf = async ({ query }: TestApp, id = 1) =>
   (await query(`{ product(id: "product_${id}") { stock } }`)).data.product.stock

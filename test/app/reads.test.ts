@@ -37,7 +37,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
       names: commands.map(([name]) => name),
       mgets: commands
         .filter(([name]) => name === 'mget')
-        .map(([, ...keys]) => keys.map((key) => key.replace('ecommerce:v2:', ''))),
+        .map(([, ...keys]) => keys.map((key) => key.replace('ecommerce:v1:', ''))),
     }
   }
 
@@ -146,14 +146,14 @@ describe.skipIf(noRedis)('what a query costs', () => {
   test('entries expire after soft TTL and grace, within the jitter of a tenth', async () => {
     await cost(orderQuery, { id: 'order_1' })
     const minutes = 60_000
-    const ttl = await redis.client.pttl('ecommerce:v2:orders:order_1')
+    const ttl = await redis.client.pttl('ecommerce:v1:orders:order_1')
     expect(ttl).toBeGreaterThan(0.9 * 5 * minutes + 10 * minutes - 5_000)
     expect(ttl).toBeLessThanOrEqual(1.1 * 5 * minutes + 10 * minutes)
   })
 
   test('lists are stored as ids', async () => {
     await cost('{ products(category: "Books", first: 2) { nodes { id name } } }')
-    const keys = await redis.client.keys('ecommerce:v2:product-lists:category*:*')
+    const keys = await redis.client.keys('ecommerce:v1:product-lists:category*:*')
     expect(keys).toHaveLength(1)
     const entry = await redis.client.get(keys[0] as string)
     expect(entry).toMatch(/\|\{"ids":\["product_\d+","product_\d+"\],"hasPrevious":false,"hasNext":true\}$/)
@@ -172,7 +172,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
     await recording.take()
     await app.query('mutation { flushCache(namespace: USERS) { namespace } }')
     const commands = await recording.take()
-    expect(commands[0]).toEqual(['unlink', 'ecommerce:v2:users'])
+    expect(commands[0]).toEqual(['unlink', 'ecommerce:v1:users'])
     expect(commands).toHaveLength(1)
     app.takeStatements()
     expect((await cost('{ user(id: "user_1") { id } }')).statements).toHaveLength(1)

@@ -69,7 +69,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await app.query('{ user(id: "user_1") { id } }')
     const { page } = await open()
     const flush = page.getByRole('button', { name: 'Flush users' })
-    const held = async () => (await redis.client.keys('*:v2:users')).length
+    const held = async () => (await redis.client.keys('*:v1:users')).length
     expect(await held()).toBe(1)
 
     await flush.click()

@@ -46,7 +46,7 @@ describe.skipIf(noRedis)('the API on a cluster of three masters and three replic
       while (running) if ((await app.query(document)).errors) failed += 1
     }
     const readers = [reader(), reader()]
-    await cluster.killMasterOf('ecommerce:v2:products')
+    await cluster.killMasterOf('ecommerce:v1:products')
     const stock = 'mutation ($stock: Int!) { updateProductStock(productId: "product_1", stock: $stock) { product { stock } } }'
     expect((await app.query(stock, { stock: 1234 })).data.updateProductStock.product.stock).toBe(1234)
     await until(async () => (await status()) === 'healthy')

@@ -52,7 +52,7 @@ export const nastyTexts = [
     '*',
     '?',
     '[a-z]*',
-    'ecommerce:v2:products:product_1',
+    'ecommerce:v1:products:product_1',
     '\\r\\nDEL a\\r\\n',
     'e\\u0301',
     '\u202e',
