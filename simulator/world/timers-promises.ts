@@ -7,3 +7,10 @@ export function setTimeout<T>(delayMs = 1, value?: T): Promise<T | undefined> {
     simulation().schedule(Math.max(1, delayMs), current, 'timer', () => resolve(value))
   })
 }
+
+export function setImmediate(): Promise<void> {
+  const { current } = simulation()
+  return new Promise((resolve) => {
+    simulation().schedule(0, current, 'immediate', () => resolve())
+  })
+}

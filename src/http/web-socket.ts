@@ -62,7 +62,8 @@ export class WebSocketEndpoint {
 
   listenOn(server: Server): void {
     server.on('upgrade', (request, socket, head) => {
-      socket.on('error', () => socket.destroy())
+      // Once, however many upgrades it offers.
+      socket.off('error', destroyIt).on('error', destroyIt)
       // What the client asked for before is answered first.
       whenAnswered(socket, () => {
         if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
@@ -266,6 +267,10 @@ function close(socket: WebSocket, code: number | undefined, reason = ''): void {
       .toString()
       .replace(/\ufffd+$/, ''),
   )
+}
+
+function destroyIt(this: Duplex): void {
+  this.destroy()
 }
 
 const goingAway = 1001

@@ -325,7 +325,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       }
     })
 
-    test.each(['', 'books', 'Books ', '\ud83d', '%', 'x'.repeat(100)])(
+    test.each(['', 'books', 'Books ', '%', 'x'.repeat(100)])(
       'a category that no product has, %j, is an empty list',
       async (category) => {
         const { data, errors } = await app.query(
