@@ -255,7 +255,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-hits-counted',
     file: 'src/cache/cache.ts',
-    find: '    countKept(counts, entry)\n    counts.nearHits',
-    replace: '    counts.nearHits',
+    find: '      countKept(counts, entry)\n      counts.nearHits',
+    replace: '      counts.nearHits',
   },
 ]
