@@ -96,6 +96,7 @@ describe('the configuration', () => {
       DATABASE_URL_REPLICA: 'x',
       DATABASE_URL_2: 'x',
       REDIS_PORT: 'x',
+      DATABASE_PORT: 'tcp://10.0.0.1:5432',
       HOSTNAME: 'x',
       SORT: 'x',
       OTEL_SERVICE_VERSION: 'x',
