@@ -38,7 +38,7 @@ test.each(['SIGKILL', 'SIGQUIT'] as const)(
     const ask = await start()
     const first = await postgresPid()
     process.kill(first, signal)
-    await until(async () => (await ask(setStock(41))).data?.updateProductStock?.product.stock === 41)
+    await until(async () => (await ask(setStock(41))).data?.updateProductStock?.product?.stock === 41)
     expect(await postgresPid()).not.toBe(first)
     expect(server.output()).toMatch(/"level":40.*Postgres has ended, and is started again/)
 
@@ -80,7 +80,7 @@ test.skipIf(!canMount)('a full disk is named in the log, and it works again when
     })
     await sql.end({ timeout: 0 }).catch(() => undefined)
     await rm(filler)
-    await until(async () => (await ask(setStock(42))).data?.updateProductStock?.product.stock === 42)
+    await until(async () => (await ask(setStock(42))).data?.updateProductStock?.product?.stock === 42)
     server.child.kill('SIGTERM')
     expect(await server.exited).toBe(0)
   } finally {
