@@ -105,7 +105,7 @@ export class SessionSocket extends EventEmitter {
   private open(stream: Socket): void {
     const { silenceMs } = this.options
     if (silenceMs !== undefined) endWhenSilent(stream, silenceMs)
-    stream.on('data', (chunk) => this.receive(chunk))
+    stream.on('data', (chunk) => this.receive(chunk as Buffer))
     const unsent = this.unsent ?? []
     this.unsent = null
     for (const data of unsent) stream.write(data)
