@@ -143,10 +143,14 @@ export class RedisWatch {
     const keys = [numberKey(this.options.channel), membersKey(this.options.channel)]
     // On a cluster the marker may lie on another node.
     if (!this.source.isCluster) keys.push(watcher.markerKey)
-    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember)).then(
-      ([number, marker]) => this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question),
-      (error) => this.fail(error, question),
-    )
+    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember))
+      .then((answer) => {
+        // What answers another command shows that answers have got out of step: nothing on this connection means anything any more.
+        if (!Array.isArray(answer)) throw new Error('the cache server answers something else')
+        const [number, marker] = answer
+        this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question)
+      })
+      .catch((error) => this.fail(error, question))
   }
 
   /**

@@ -57,6 +57,11 @@ describe('the news of removals', () => {
     expect(await hear(answer(9))).toEqual(['complete at 1'])
   })
 
+  test('an answer that is that of another command ends the connection, and listening begins anew', async () => {
+    expect(await hear(':1\r\n')).toEqual(['missed', 'missed'])
+    expect(await hear(answer(7))).toEqual(['missed', 'complete at 1'])
+  })
+
   test.each<[string, string[], string[], number]>([
     ['a removal that did not come', [answer(8)], ['missed', 'complete at 1'], 8],
     ['a gap before the answer', [removal(9), answer(9)], ['missed', 'key 9'], 9],
