@@ -50,7 +50,8 @@ class RedisProxy {
     for (const { client, target, listens } of this.connections) {
       if (only === 'listening' && !listens) continue
       target.unpipe().pause()
-      setTimeout(() => target.pipe(client), forMs)
+      // Held twice, it would otherwise lead there twice, and every byte arrive twice.
+      setTimeout(() => target.unpipe().pipe(client), forMs)
     }
   }
 
