@@ -45,6 +45,8 @@ describe('a process that is stopped again and again, as by a CPU limit', () => {
     const served = new ServedProcess(await freePort(), {
       ...farDeadlines,
       ...{ DATABASE_URL: database.url, DATABASE_TIMEOUT_MS: '2000', MAX_EVENT_LOOP_DELAY_MS: '60000' },
+      // So that each has used all statements after some answers
+      DATABASE_POOL: '2',
     })
     onTestFinished(async () => {
       await served.stop()
