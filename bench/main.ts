@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import process from 'node:process'
+import { runCommand } from '../tools/run-command.js'
 import { cold } from './commands/cold.js'
 import { compare, estimateSeconds } from './commands/compare.js'
 import { cost } from './commands/cost.js'
@@ -29,20 +30,9 @@ const commands: Record<CommandName, Command> = {
 /** What installing may take beyond the estimate, which a slow machine may need three times */
 const installSeconds = 600
 const startedAt = Date.now()
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: bench })
 // Connections that were kept alive would keep the process.
 process.exit()
-
-async function main(args: string[]): Promise<number> {
-  let options: Options
-  try {
-    options = readOptions(args)
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
-  return bench(options)
-}
 
 async function bench(options: Options): Promise<number> {
   const { run, seconds } = commands[options.command]

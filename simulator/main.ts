@@ -1,23 +1,13 @@
 import process from 'node:process'
+import { runCommand } from '../tools/run-command.js'
 import { killMutants } from './kill-mutants.js'
 import { type Options, readOptions, usage } from './options.js'
 import { replay } from './replay.js'
 import { runSchedules, runSmallWorld } from './schedules.js'
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: simulate })
 
-async function main(args: string[]): Promise<number> {
-  let options: Options
-  try {
-    options = readOptions(args)
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
-  if (options.help) {
-    console.log(usage)
-    return 0
-  }
+async function simulate(options: Options): Promise<number> {
   const replayed = { ...options, ...(options.smallWorld && { profiles: 'small world' as const }) }
   if (options.replay !== undefined) return (await replay(options.replay, replayed, console.log)) ? 1 : 0
 

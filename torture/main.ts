@@ -1,5 +1,6 @@
 import 'reflect-metadata'
 import process from 'node:process'
+import { runCommand } from '../tools/run-command.js'
 import { type Options, readOptions, usage } from './options.js'
 import { hasPassed, table } from './report.js'
 import { run } from './run.js'
@@ -9,22 +10,15 @@ import { reachVerdict } from './verdict.js'
 const extraMs = 120_000
 const startedAt = Date.now()
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({
+  usage,
+  readOptions: () => readOptions(process.argv.slice(2), startedAt % 1_000_000),
+  run: judgeTorture,
+})
 // Connections that were kept alive would keep the process.
 process.exit()
 
-async function main(args: string[]): Promise<number> {
-  let options: Options
-  try {
-    options = readOptions(args, startedAt % 1_000_000)
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
-  if (options.help) {
-    console.log(usage)
-    return 0
-  }
+async function judgeTorture(options: Options): Promise<number> {
   const { seed, protection, store, seconds, processes } = options
   console.log(`seed ${seed}, protection ${protection}, store ${store}, ${seconds} s, ${processes} processes`)
   const limitMs = seconds * 1_000 + extraMs

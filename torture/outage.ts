@@ -1,5 +1,6 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { runCommand } from '../tools/run-command.js'
 import { wholeNumber } from './options.js'
 import { type Phase, runOutage } from './outage/outage.js'
 import { findings, outageTable } from './outage/report.js'
@@ -11,20 +12,9 @@ import { reachVerdict } from './verdict.js'
 const usage = `Usage: npm run outage -- [--near] [--seconds 5] [--stalls 20]
 Stops the process for 400 ms in each second, --stalls times; then kills Redis for --seconds. --near: with the near store.`
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: judgeOutage })
 
-async function main(args: string[]): Promise<number> {
-  let options: ReturnType<typeof readOptions>
-  try {
-    options = readOptions(args)
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
-  if (options.help) {
-    console.log(usage)
-    return 0
-  }
+async function judgeOutage(options: ReturnType<typeof readOptions>): Promise<number> {
   return reachVerdict<Phase[]>({
     async run(stops) {
       const shop = await openScratchShop()

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { freePort } from '../tools/free-port.js'
+import { runCommand } from '../tools/run-command.js'
 import { wholeNumber } from './options.js'
 import { openScratchShop } from './scratch-shop.js'
 import { ServedProcess } from './served-process.js'
@@ -26,16 +27,9 @@ const recoverySeconds = 3
 const longestStrikeSeconds = 10
 const secret = 'a secret of the siege, of more than 32 bytes'
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: judgeSiege })
 
-async function main(args: string[]): Promise<number> {
-  let options: ReturnType<typeof readOptions>
-  try {
-    options = readOptions(args)
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
+async function judgeSiege(options: ReturnType<typeof readOptions>): Promise<number> {
   console.log(`--seed ${options.seed}`)
   return reachVerdict({
     run: (stops) => siege(options, stops),
