@@ -218,17 +218,21 @@ type Stores = Awaited<ReturnType<typeof startStores>>
 async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
-    const isShared = await sharesSessions(database).catch((error) => {
-      if (config.DATABASE_URL === undefined) throw error
-      throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])
-    })
-    if (isShared) throw new ConfigError([sharedSessions])
+    if (config.DATABASE_URL !== undefined) await refuseSharedSessions(database)
     await migrate(database)
     if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } finally {
     await database.end({ timeout: 3 })
   }
+}
+
+/** Also the first use of the URL: what is wrong with it shows here. */
+async function refuseSharedSessions(database: Database): Promise<void> {
+  const isShared = await sharesSessions(database).catch((error) => {
+    throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])
+  })
+  if (isShared) throw new ConfigError([sharedSessions])
 }
 
 function connectionOptions(config: Config, url: string) {

@@ -1,3 +1,5 @@
+import { isDecodable } from './percent-encoding.js'
+
 /** What is wrong with the URL of a Postgres, which it does not repeat; other parameters are settings of Postgres, which refuses what it does not know. */
 export function databaseUrlFault(text: string): string | undefined {
   if (!isWhole(text)) return notWhole
@@ -27,16 +29,6 @@ function isWhole(text: string): boolean {
 }
 
 const notWhole = 'must have %, #, ?, / and @ in its user and password percent-encoded: %25, %23, %3F, %2F, %40'
-
-/** From percent-encoded UTF-8 */
-export function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** What is wrong with a list of origins. As anything but what browsers send in the header Origin, one would never match. */
 export function originsFault(list: readonly string[]): string | undefined {

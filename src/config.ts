@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { databaseUrlFault, isDecodable, originsFault, redisUrlFault } from './config-urls.js'
+import { databaseUrlFault, originsFault, redisUrlFault } from './config-urls.js'
 import { misspeltNames } from './misspelt-names.js'
+import { isDecodable } from './percent-encoding.js'
 
 const maxWorkers = 64
 const samplers = [

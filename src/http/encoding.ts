@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { isDecodable } from '../percent-encoding.js'
 
 /** Parses bodies of JSON. What is not UTF-8 is refused: read all the same, its letters would be replaced, and stored so. */
 export function parseJsonBodies(server: FastifyInstance): void {
@@ -27,11 +28,5 @@ const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
 
 /** Whether the parameters in it are percent-encoded UTF-8: of others, letters would be replaced. Node refuses what is not ASCII. */
 export function isEncodedUrl(url: string): boolean {
-  if (!url.includes('%')) return true
-  try {
-    decodeURIComponent(url)
-    return true
-  } catch {
-    return false
-  }
+  return !url.includes('%') || isDecodable(url)
 }

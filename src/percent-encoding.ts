@@ -1,0 +1,9 @@
+/** Whether it is percent-encoded UTF-8 */
+export function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
