@@ -29,8 +29,8 @@ const peerSuite: NonNullable<TestProjectInlineConfiguration['plugins']>[number] 
 export default defineConfig({
   test: {
     globalSetup: 'test/helpers/global-setup.ts',
-    // Most of a test is waiting for servers, so two cores are worth three files at a time.
-    maxWorkers: 3,
+    // Half of a test is waiting for servers, so two cores are worth four files at a time.
+    maxWorkers: 4,
     reporters: ['default', ['json', { outputFile: 'test-report.json' }]],
     projects: [
       {
