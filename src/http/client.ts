@@ -10,7 +10,7 @@ export function clientOf(request: IncomingMessage, viewer: Viewer, trustedProxie
 /** Where a request came from, as far as it can be believed */
 export function networkOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const forwarded = trustedProxies > 0 ? forwardedFor(headers['x-forwarded-for'], trustedProxies) : undefined
-  return withoutHost(forwarded ?? socket.remoteAddress ?? 'unknown')
+  return networkOfAddress(forwarded ?? socket.remoteAddress)
 }
 
 /** Where the first of the trusted proxies was asked from: each adds what it saw on the right, and the rest is anybody's. */
@@ -25,7 +25,7 @@ function withoutPort(address: string): string {
 }
 
 /** Of IPv6 the first 64 bits: that is the least that a customer gets. */
-function withoutHost(address: string): string {
+export function networkOfAddress(address = 'unknown'): string {
   if (!address.includes(':')) return address
   const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []
   return mapped ?? `${firstGroups(address).join(':')}::/64`

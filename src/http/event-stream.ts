@@ -5,14 +5,14 @@ import { challenge } from '../auth/challenge.js'
 import type { ErrorCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
+import type { PipelinedRequests } from './pipelined-requests.js'
 import { requestError } from './request-error.js'
 import { onResponseClosed } from './response-closed.js'
 import type { Answer, Answers } from './subscriber.js'
 import type { CarrierOptions, SubscriptionRequest } from './subscriptions.js'
-import type { UndividedConnections } from './undivided-connections.js'
 
 export interface EventStreamOptions extends CarrierOptions {
-  undivided: UndividedConnections
+  pipelined: PipelinedRequests
   /** Refuses clients that have used up their budget; undefined where there are none. */
   beforeReading: onRequestAsyncHookHandler | undefined
 }
@@ -28,7 +28,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
     createSubscriber,
     heartbeatMs,
     shedder,
-    undivided,
+    pipelined,
     beforeReading,
   } = options
   const open = new Set<ServerResponse>()
@@ -75,7 +75,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         open.delete(response)
         void answers.return(undefined)
       })
-      undivided.take(response)
+      pipelined.stream(response)
       await stream(response, answers, heartbeatMs)
       return undefined
     },

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { networkOfAddress } from './client.js'
 import { responseOn } from './response-closed.js'
 
 export interface OpenConnectionsOptions {
@@ -10,14 +11,17 @@ export interface OpenConnectionsOptions {
 }
 
 /**
- * Bounds the connections that are open at once. When all are taken, one that waits for its client is closed for a new one. Where there is
- * none, new ones are refused whatever they ask, except for probes: an orchestrator must not take a process that is full for a dead one.
+ * Bounds the connections that are open at once. When all are taken, one that waits for its client is closed for a new one: of the network
+ * that has the most. Where there is none, new ones are refused whatever they ask, except for probes: an orchestrator must not take a process
+ * that is full for a dead one.
  */
 export class OpenConnections {
-  /** The one that was looked at longest ago comes first. */
-  private readonly open = new Set<Socket>()
+  /** By network; the one that was looked at longest ago comes first. */
+  private readonly open = new Map<string, Set<Socket>>()
+  private openCount = 0
   /** Beyond the most */
   private readonly reserved = new Set<Socket>()
+  private readonly networks = new WeakMap<Socket, string>()
   private readonly upgraded = new WeakSet<Socket>()
 
   constructor(private readonly options: OpenConnectionsOptions) {}
@@ -43,26 +47,58 @@ export class OpenConnections {
   private add(socket: Socket): void {
     // What was no upgrade is read once more, as a new connection.
     this.upgraded.delete(socket)
-    if (this.open.has(socket) || this.reserved.has(socket)) return
+    if (this.networks.has(socket)) return
+    this.networks.set(socket, networkOfAddress(socket.remoteAddress))
     socket.once('close', () => this.remove(socket))
-    if (this.open.size >= this.options.max) this.closeOneThatWaits()
-    if (this.open.size < this.options.max) this.open.add(socket)
+    if (this.openCount >= this.options.max) this.closeOneThatWaits()
+    if (this.openCount < this.options.max) this.admit(socket)
     else this.reserve(socket)
   }
 
+  private admit(socket: Socket): void {
+    const network = this.networks.get(socket) as string
+    const sockets = this.open.get(network) ?? new Set()
+    this.open.set(network, sockets.add(socket))
+    this.openCount += 1
+  }
+
+  /** Whether it was one of them */
+  private dismiss(socket: Socket): boolean {
+    const network = this.networks.get(socket) as string
+    const sockets = this.open.get(network)
+    if (!sockets?.delete(socket)) return false
+    if (sockets.size === 0) this.open.delete(network)
+    this.openCount -= 1
+    return true
+  }
+
   private closeOneThatWaits(): void {
-    let looks = 0
-    for (const socket of this.open) {
-      if (this.waitsForClient(socket)) {
-        this.open.delete(socket)
-        socket.destroy()
-        return
-      }
-      this.open.delete(socket)
-      this.open.add(socket)
-      looks += 1
-      if (looks === maxLooks) return
+    const looks = { left: maxLooks }
+    for (const sockets of this.largestFirst()) {
+      const waiting = this.findWaiting(sockets, looks)
+      if (!waiting) continue
+      this.dismiss(waiting)
+      waiting.destroy()
+      return
     }
+  }
+
+  private *largestFirst(): Iterable<Set<Socket>> {
+    let largest = new Set<Socket>()
+    for (const sockets of this.open.values()) if (sockets.size > largest.size) largest = sockets
+    yield largest
+    for (const sockets of this.open.values()) if (sockets !== largest) yield sockets
+  }
+
+  private findWaiting(sockets: Set<Socket>, looks: { left: number }): Socket | undefined {
+    // A copy: what was looked at goes to the end.
+    for (const socket of [...sockets].slice(0, looks.left)) {
+      if (this.waitsForClient(socket)) return socket
+      sockets.delete(socket)
+      sockets.add(socket)
+      looks.left -= 1
+    }
+    return undefined
   }
 
   /** For a request, or for the rest of one */
@@ -79,11 +115,11 @@ export class OpenConnections {
 
   private remove(socket: Socket): void {
     this.reserved.delete(socket)
-    if (!this.open.delete(socket)) return
+    if (!this.dismiss(socket)) return
     const [next] = this.reserved
     if (!next) return
     this.reserved.delete(next)
-    this.open.add(next)
+    this.admit(next)
   }
 }
 

@@ -37,7 +37,7 @@ import { Compression } from './compression.js'
 import { Costs } from './costs.js'
 import { stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
-import { isEncodedUrl, parseJsonBodies } from './encoding.js'
+import { isEncodedUrl, parseJsonBodies, readJsonBodies } from './encoding.js'
 import { logErrors } from './error-log.js'
 import { tagAnswer } from './etag.js'
 import { addEventStream, type EventStreamOptions } from './event-stream.js'
@@ -55,6 +55,7 @@ import { OpenConnections } from './open-connections.js'
 import type { CorsOrigins } from './origin.js'
 import { sandboxPage } from './pages/sandbox.js'
 import { registerPages } from './pages.js'
+import { PipelinedRequests } from './pipelined-requests.js'
 import { reportOrigins } from './report-origins.js'
 import { connectionRefuser, expectationRefuser, requestError, requestRefuser, withRequestId } from './request-error.js'
 import { requestId } from './request-id.js'
@@ -67,7 +68,6 @@ import { type CreateSubscriber, Subscriptions } from './subscriptions.js'
 import { sendSubscriptionsElsewhere } from './subscriptions-elsewhere.js'
 import { teachLane } from './teach-lane.js'
 import { traceOperations } from './trace-operations.js'
-import { UndividedConnections } from './undivided-connections.js'
 import { endUnusedConnections } from './unused-connections.js'
 import { WebSocketEndpoint } from './web-socket.js'
 import { noWishes, wishesOf } from './wishes.js'
@@ -169,11 +169,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     lane: tracing?.operations.ofLane(lane) ?? lane,
     observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
   })
-  const undivided = new UndividedConnections()
+  const pipelined = new PipelinedRequests()
   const server = fastify({
     serverFactory: (ordinary) => {
       const listener = laneListener.inFrontOf(ordinary)
-      return createNodeServer(options, undivided.inFrontOf(tracing?.requests.inFrontOf(listener) ?? listener))
+      return createNodeServer(options, pipelined.inFrontOf(tracing?.requests.inFrontOf(listener) ?? listener))
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -220,7 +220,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   await apollo.start()
 
-  parseJsonBodies(server)
+  readJsonBodies(server)
   server.setChildLoggerFactory((its) => its)
   server.addHook('onRequest', (request, reply, next) => {
     // Unless somebody says otherwise. The lane writes them in this order.
@@ -265,8 +265,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   // Behind the headers of CORS: pages have to be able to read a refusal.
   const shedder = new Shedder(load, logger)
-  shed(server, shedder, [graphqlPath, streamPath])
   const { budgets, trustedProxies } = limits
+  shed(server, shedder, {
+    paths: [graphqlPath, streamPath],
+    clientOf: ({ raw, viewer }) => clientOf(raw, viewer, trustedProxies),
+  })
+  parseJsonBodies(server)
   if (budgets) {
     // A token takes time before anybody knows whose it is: an address that sends many bad ones has to wait, without one it need not.
     const payerOfTokens = ({ raw }: FastifyRequest) => `tokens:${networkOf(raw, trustedProxies)}`
@@ -303,7 +307,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, undivided, beforeReading })
+  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, pipelined, beforeReading })
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -327,12 +331,12 @@ type SubscribingOptions = HttpServerOptions & {
   costLimits: CostLimits
   clientOf: ClientOf
   shedder: Shedder
-} & Pick<EventStreamOptions, 'undivided' | 'beforeReading'>
+} & Pick<EventStreamOptions, 'pipelined' | 'beforeReading'>
 
 /** Over WebSocket and as server-sent events. */
 function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const { clientOf, shedder, undivided, beforeReading } = options
+  const { clientOf, shedder, pipelined, beforeReading } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
   const subscriptions = new Subscriptions({ ...options, connections, figures: options.subscriptions, now: Date.now })
@@ -349,7 +353,7 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
     return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createContextNow }
   }
   const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
-  addEventStream(server, { ...shared, path: streamPath, undivided, beforeReading })
+  addEventStream(server, { ...shared, path: streamPath, pipelined, beforeReading })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs, hosts: options.hosts })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())

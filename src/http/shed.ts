@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
 import { onResponseClosed } from './response-closed.js'
@@ -45,10 +45,13 @@ export class Shedder {
     if (this.inside.delete(work)) this.load.leave()
   }
 
-  /** Calls back, at once or in a later turn, with whether there was time for it; never, where the one who asked has gone by then. */
-  wait(asker: Asker, callback: (begins: boolean) => void): void {
+  /**
+   * Calls back, at once or in a later turn, with whether there was time for it; never, where the one who asked has gone by then. The
+   * requests of one client take turns with those of others.
+   */
+  wait(client: string, asker: Asker, callback: (begins: boolean) => void): void {
     const arrivedAt = performance.now()
-    this.turns.wait(() => {
+    this.turns.wait(client, () => {
       if (asker.destroyed) return false
       const begins = !this.load.isTooLateFor(arrivedAt)
       if (!begins) this.report()
@@ -66,24 +69,39 @@ export class Shedder {
   }
 }
 
-/** Lets requests at these paths begin when there is time for them, and refuses the others in the shortest way. Everything else goes on. */
-export function shed(server: FastifyInstance, shedder: Shedder, paths: readonly string[]): void {
+export interface ShedOptions {
+  paths: readonly string[]
+  clientOf: (request: FastifyRequest) => string
+}
+
+/**
+ * Lets requests at these paths begin when there is time for them, and refuses the others in the shortest way. Everything else goes on. A
+ * request waits when it has been read: what follows, from its JSON to the first thing that it loads, is then done in its turn.
+ */
+export function shed(server: FastifyInstance, shedder: Shedder, { paths, clientOf }: ShedOptions): void {
+  const isConcerned = ({ routeOptions }: FastifyRequest) => paths.includes(String(routeOptions.url))
   server.addHook('onRequest', (request, reply, next) => {
-    if (!paths.includes(String(request.routeOptions.url))) return next()
-    const refuse = () =>
-      reply
-        .code(503)
-        .header('retry-after', '1')
-        .send(requestError(overloaded, 'OVERLOADED', request.id))
-    if (!shedder.enter(reply.raw)) return refuse()
+    if (!isConcerned(request)) return next()
+    if (!shedder.enter(reply.raw)) return refuse(request, reply)
     onResponseClosed(reply.raw, () => shedder.leave(reply.raw))
-    shedder.wait(request.raw.socket, (begins) => (begins ? next() : refuse()))
+    next()
+  })
+  server.addHook('preValidation', (request, reply, next) => {
+    if (!isConcerned(request)) return next()
+    shedder.wait(clientOf(request), request.raw.socket, (begins) => (begins ? next() : refuse(request, reply)))
   })
   // An answer that waits for its reader needs memory (see SlowReaders), and nothing else.
   server.addHook('onSend', (_, { raw }, payload, next) => {
     shedder.leave(raw)
     next(null, payload)
   })
+}
+
+function refuse({ id }: FastifyRequest, reply: FastifyReply): void {
+  reply
+    .code(503)
+    .header('retry-after', '1')
+    .send(requestError(overloaded, 'OVERLOADED', id))
 }
 
 export const overloaded = 'There is more to do than this server can do, try again in a moment'

@@ -195,7 +195,7 @@ export class Subscriptions {
       args: { schema, document, operationName, variableValues: variables },
       bytes: request.bytes * bytesOfByte + countNodes(document) * bytesOfNode,
       cost,
-      turn: () => this.turn(),
+      turn: () => this.turn(subscriber.client),
       isOutage: (error: Error) => describeFault(error) !== null,
       format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer => ({
         ...(data !== undefined && { data }),
@@ -235,9 +235,9 @@ export class Subscriptions {
     }
   }
 
-  private turn(): Promise<void> {
+  private turn(client: string): Promise<void> {
     return new Promise((resolve) => {
-      this.turns.wait(() => {
+      this.turns.wait(client, () => {
         resolve()
         return true
       })

@@ -9,11 +9,13 @@ export interface TurnsOptions {
 type Begin = () => boolean
 
 /**
- * Lets requests begin in the order of their arrival, so many in one turn of the event loop that turns stay short. Node takes one new
- * connection a turn: were all that have arrived answered in one, neither new clients nor probes would be heard for as long as that takes.
+ * Lets requests begin so many in one turn of the event loop that turns stay short: those of a client in the order of their arrival, and the
+ * clients one after another, so that nobody waits for all that somebody else has asked for. Node takes one new connection a turn: were all
+ * requests that have arrived answered in one, neither new clients nor probes would be heard for as long as that takes.
  */
 export class Turns {
-  private waiting: Begin[] = []
+  /** By client. The one whose turn it is comes first. */
+  private readonly waiting = new Map<string, Begin[]>()
   /** How many may begin in a turn */
   private width = startWidth
   private begun = 0
@@ -22,10 +24,16 @@ export class Turns {
   constructor(private readonly options: TurnsOptions) {}
 
   /** Calls back at once where that may begin in this turn, else in a later one. */
-  wait(begin: Begin): void {
+  wait(client: string, begin: Begin): void {
     this.noticeTurn()
-    if (this.waiting.length > 0 || this.begun >= this.width) this.waiting.push(begin)
+    if (this.waiting.size > 0 || this.begun >= this.width) this.enqueue(client, begin)
     else if (begin()) this.begun += 1
+  }
+
+  private enqueue(client: string, begin: Begin): void {
+    const queue = this.waiting.get(client)
+    if (queue) queue.push(begin)
+    else this.waiting.set(client, [begin])
   }
 
   private noticeTurn(): void {
@@ -40,11 +48,23 @@ export class Turns {
     else if (tookMs < this.options.longMs / 2 && this.begun >= this.width) this.width = Math.min(maxWidth, this.width + 1)
     this.begun = 0
     this.turnBeganAt = undefined
-    if (this.waiting.length === 0) return
+    if (this.waiting.size === 0) return
     this.noticeTurn()
-    let next = 0
-    while (next < this.waiting.length && this.begun < this.width) if (this.waiting[next++]?.()) this.begun += 1
-    this.waiting.splice(0, next)
+    while (this.begun < this.width) {
+      const begin = this.dequeue()
+      if (!begin) return
+      if (begin()) this.begun += 1
+    }
+  }
+
+  private dequeue(): Begin | undefined {
+    for (const [client, queue] of this.waiting) {
+      this.waiting.delete(client)
+      const begin = queue.shift()
+      if (queue.length > 0) this.waiting.set(client, queue)
+      return begin
+    }
+    return undefined
   }
 }
 

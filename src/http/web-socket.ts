@@ -175,7 +175,7 @@ export class WebSocketEndpoint {
       onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
         // This one is among them.
         if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
-        return this.whenThereIsTime(async () => {
+        return this.whenThereIsTime(extra, async () => {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
@@ -198,9 +198,9 @@ export class WebSocketEndpoint {
   }
 
   /** In a turn of the event loop that has time for it. After a restart many come at once, and clients do not ask again by themselves. */
-  private async whenThereIsTime<T>(work: () => Promise<T>): Promise<T | [GraphQLError]> {
+  private async whenThereIsTime<T>({ client }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { shedder } = this.options
-    const begins = await new Promise((resolve) => shedder.wait(stillThere, resolve))
+    const begins = await new Promise((resolve) => shedder.wait(client, stillThere, resolve))
     return begins ? work() : [withCode('OVERLOADED', overloaded)]
   }
 

@@ -9,8 +9,8 @@ export interface RawClient {
   closed: Promise<unknown>
 }
 
-export async function connectRaw(origin: string): Promise<RawClient> {
-  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+export async function connectRaw(origin: string, localAddress = '127.0.0.1'): Promise<RawClient> {
+  const socket = connect({ port: Number(new URL(origin).port), host: '127.0.0.1', localAddress })
   let text = ''
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')

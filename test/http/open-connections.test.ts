@@ -61,6 +61,16 @@ describe('when as many connections are open as may be', () => {
     await closeAll()
   })
 
+  test('one of the network that has the most is closed, however old those of others are', async () => {
+    const honest = await connectRaw(app.origin, '127.0.0.3')
+    clients.push(honest)
+    for (let count = 0; count < 3 * most; count += 1) await connect()
+    expect(isClosed(honest)).toBe(false)
+    honest.socket.write(get('/livez'))
+    await until(() => honest.received().includes('alive'))
+    await closeAll()
+  })
+
   test('and none of them can be closed, probes are answered, however many others come, and these are refused', async () => {
     const subscribers = await Promise.all(Array.from({ length: most }, () => openSocket(app)))
     expect(await answerTo(postText('{ __typename }'))).toMatch(

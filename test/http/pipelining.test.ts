@@ -23,15 +23,13 @@ async function subscriptions() {
 }
 
 describe('an event stream', () => {
-  test('leaves nothing behind when its connection is cut off, even where its answer waits behind another', async () => {
-    const release = await lock(app.database, 'lock table products in access exclusive mode')
+  test('leaves nothing behind when its connection is cut off', async () => {
     const client = await connectRaw(app.origin)
     client.socket.write(postText('{ product(id: "product_20") { id } }') + stream)
     await until(async () => (await subscriptions()).open === 1)
     expect((await subscriptions()).connections).toBe(1)
     client.socket.destroy()
     await until(async () => (await subscriptions()).connections === 0)
-    await release()
     expect(await subscriptions()).toEqual({ connections: 0, open: 0 })
   })
 
@@ -60,17 +58,31 @@ describe('an event stream', () => {
   })
 })
 
-test('requests whose answers wait behind one that is not ready take no place among those in flight', async () => {
-  const release = await lock(app.database, 'lock table products in access exclusive mode')
-  const client = await connectRaw(app.origin)
-  client.socket.write(postText('{ product(id: "product_23") { id } }'))
-  await until(async () => (await waitingStatements(app.database)).length === 1)
-  for (let count = 1; count <= 3; count += 1) client.socket.write(postText(`{ a${count}: __typename }`))
-  // Answered at last, they leave.
-  await until(async () => (await app.query('{ b: __typename }')).data?.b === 'Query')
-  const many = await Promise.all(Array.from({ length: 3 }, (_, index) => app.query(`{ c${index}: __typename }`)))
-  expect(many.map(({ errors }) => errors)).toEqual([undefined, undefined, undefined])
-  await release()
-  await until(() => client.received().includes('a3'))
-  client.socket.destroy()
+describe('requests on one connection', () => {
+  test('begin one after another, and are answered in their order', async () => {
+    const release = await lock(app.database, 'lock table products in access exclusive mode')
+    const client = await connectRaw(app.origin)
+    for (const id of [23, 24, 25, 26, 27]) client.socket.write(postText(`{ product(id: "product_${id}") { id } }`))
+    await until(async () => (await waitingStatements(app.database)).length === 1)
+    // Others have the places that it does not take.
+    expect(await app.query('{ __typename }')).toMatchObject({ data: { __typename: 'Query' } })
+    expect(await waitingStatements(app.database)).toHaveLength(1)
+    await release()
+    await until(() => client.received().includes('product_27'))
+    expect(client.received().match(/product_\d+/g)).toEqual([23, 24, 25, 26, 27].map((id) => `product_${id}`))
+    client.socket.destroy()
+  })
+
+  test('end it where more than 16 wait', async () => {
+    const release = await lock(app.database, 'lock table products in access exclusive mode')
+    const client = await connectRaw(app.origin)
+    const first = postText('{ product(id: "product_28") { id } }')
+    client.socket.write(first + postText('{ __typename }').repeat(16))
+    await until(async () => (await waitingStatements(app.database)).length === 1)
+    expect(client.socket.destroyed).toBe(false)
+    client.socket.write(postText('{ __typename }'))
+    await client.closed
+    await release()
+    expect(client.received()).toBe('')
+  })
 })

@@ -7,8 +7,8 @@ function createTurns(takesMs: number) {
   let now = 0
   const turns = new Turns({ longMs: 20, now: () => now })
   const begun: string[][] = [[]]
-  const wait = (name: string, isRefused = false) =>
-    turns.wait(() => {
+  const wait = (name: string, { client = 'one', isRefused = false } = {}) =>
+    turns.wait(client, () => {
       if (isRefused) return false
       begun.at(-1)?.push(name)
       now += takesMs
@@ -50,10 +50,18 @@ describe('requests', () => {
   test('that are refused take nobody the place', async () => {
     const { wait, nextTurn, begun } = createTurns(10)
     for (const name of names(16)) wait(name)
-    for (const name of names(50)) wait(name, true)
+    for (const name of names(50)) wait(name, { isRefused: true })
     wait('last')
     await nextTurn()
     expect(begun.at(-1)).toEqual(['last'])
+  })
+
+  test('of one client wait for those of others no longer than for one of each', async () => {
+    const { wait, nextTurn, begun } = createTurns(10)
+    for (const name of names(100)) wait(name)
+    for (const client of ['a', 'b']) for (const name of ['1', '2']) wait(client + name, { client })
+    await nextTurn()
+    expect(begun.at(-1)).toEqual(['16', 'a1', 'b1', '17', 'a2', 'b2', '18', '19'])
   })
 
   test('do not overtake one that waits', async () => {
