@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
@@ -14,7 +15,7 @@ interface Asker {
  * protocols of a process.
  */
 export class Shedder {
-  private readonly turns = new Turns({ longMs: longTurnMs, now: () => performance.now() })
+  private readonly turns = new Turns({ longMs: longTurnMs, holdMs, now: () => performance.now() })
   private readonly inside = new WeakSet<object>()
   private refused = 0
   private reportedAt = Number.NEGATIVE_INFINITY
@@ -23,6 +24,11 @@ export class Shedder {
     private readonly load: Load,
     private readonly logger: FastifyBaseLogger,
   ) {}
+
+  /** So that new connections are taken soon */
+  watch(server: Server): void {
+    server.on('connection', () => this.turns.connected())
+  }
 
   /** Whether this turn of the event loop has no time even for what is done at once */
   get isLate(): boolean {
@@ -79,6 +85,7 @@ export interface ShedOptions {
  * request waits when it has been read: what follows, from its JSON to the first thing that it loads, is then done in its turn.
  */
 export function shed(server: FastifyInstance, shedder: Shedder, { paths, clientOf }: ShedOptions): void {
+  shedder.watch(server.server as Server)
   const isConcerned = ({ routeOptions }: FastifyRequest) => paths.includes(String(routeOptions.url))
   server.addHook('onRequest', (request, reply, next) => {
     if (!isConcerned(request)) return next()
@@ -106,5 +113,7 @@ function refuse({ id }: FastifyRequest, reply: FastifyReply): void {
 
 export const overloaded = 'There is more to do than this server can do, try again in a moment'
 const reportEveryMs = 10_000
-/** Two of the dearest documents */
-const longTurnMs = 20
+/** One of the dearest documents */
+const longTurnMs = 10
+/** Some hundreds of connections are taken in that time. */
+const holdMs = 100

@@ -1,6 +1,8 @@
 export interface TurnsOptions {
   /** Above that, fewer begin in a turn; well below it, more, where as many began as might. */
   longMs: number
+  /** While new connections come, requests are held back for so long, and then begin one a turn. */
+  holdMs: number
   /** Monotonic, in milliseconds */
   now: () => number
 }
@@ -10,8 +12,8 @@ type Begin = () => boolean
 
 /**
  * Lets requests begin so many in one turn of the event loop that turns stay short: those of a client in the order of their arrival, and the
- * clients one after another, so that nobody waits for all that somebody else has asked for. Node takes one new connection a turn: were all
- * requests that have arrived answered in one, neither new clients nor probes would be heard for as long as that takes.
+ * clients one after another, so that nobody waits for all that somebody else has asked for. Node takes one new connection a turn: while
+ * hundreds come, turns have to be shorter still, or new clients and probes would wait for all of them.
  */
 export class Turns {
   /** By client. The one whose turn it is comes first. */
@@ -20,13 +22,22 @@ export class Turns {
   private width = startWidth
   private begun = 0
   private turnBeganAt: number | undefined
+  /** In this turn */
+  private hasConnected = false
+  private heldSince: number | undefined
 
   constructor(private readonly options: TurnsOptions) {}
+
+  /** To be told of each new connection */
+  connected(): void {
+    this.hasConnected = true
+    this.noticeTurn()
+  }
 
   /** Calls back at once where that may begin in this turn, else in a later one. */
   wait(client: string, begin: Begin): void {
     this.noticeTurn()
-    if (this.waiting.size > 0 || this.begun >= this.width) this.enqueue(client, begin)
+    if (this.hasConnected || this.waiting.size > 0 || this.begun >= this.width) this.enqueue(client, begin)
     else if (begin()) this.begun += 1
   }
 
@@ -46,15 +57,27 @@ export class Turns {
     const tookMs = this.options.now() - (this.turnBeganAt as number)
     if (tookMs > this.options.longMs) this.width = Math.max(1, Math.floor(this.width / 2))
     else if (tookMs < this.options.longMs / 2 && this.begun >= this.width) this.width = Math.min(maxWidth, this.width + 1)
+    const room = this.roomOfNextTurn()
     this.begun = 0
     this.turnBeganAt = undefined
     if (this.waiting.size === 0) return
     this.noticeTurn()
-    while (this.begun < this.width) {
+    while (this.begun < room) {
       const begin = this.dequeue()
       if (!begin) return
       if (begin()) this.begun += 1
     }
+  }
+
+  private roomOfNextTurn(): number {
+    if (!this.hasConnected) {
+      this.heldSince = undefined
+      return this.width
+    }
+    this.hasConnected = false
+    const now = this.options.now()
+    this.heldSince ??= now
+    return now - this.heldSince < this.options.holdMs ? 0 : 1
   }
 
   private dequeue(): Begin | undefined {

@@ -5,7 +5,7 @@ import { Turns } from '../../src/http/turns.js'
 /** Requests that each take so long once they have begun, and when they began: one list for each turn */
 function createTurns(takesMs: number) {
   let now = 0
-  const turns = new Turns({ longMs: 20, now: () => now })
+  const turns = new Turns({ longMs: 20, holdMs: 100, now: () => now })
   const begun: string[][] = [[]]
   const wait = (name: string, { client = 'one', isRefused = false } = {}) =>
     turns.wait(client, () => {
@@ -18,7 +18,11 @@ function createTurns(takesMs: number) {
     begun.push([])
     await turn()
   }
-  return { wait, nextTurn, begun, lengths: () => begun.map(({ length }) => length) }
+  const connect = () => turns.connected()
+  const pass = (ms: number) => {
+    now += ms
+  }
+  return { connect, pass, wait, nextTurn, begun, lengths: () => begun.map(({ length }) => length) }
 }
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
@@ -62,6 +66,25 @@ describe('requests', () => {
     for (const client of ['a', 'b']) for (const name of ['1', '2']) wait(client + name, { client })
     await nextTurn()
     expect(begun.at(-1)).toEqual(['16', 'a1', 'b1', '17', 'a2', 'b2', '18', '19'])
+  })
+
+  test('wait while new connections come, and then begin one a turn until no more do', async () => {
+    const { connect, pass, wait, nextTurn, begun } = createTurns(1)
+    connect()
+    for (const name of names(20)) wait(name)
+    await nextTurn()
+    pass(99)
+    connect()
+    await nextTurn()
+    expect(begun.flat()).toEqual([])
+    pass(1)
+    connect()
+    await nextTurn()
+    connect()
+    await nextTurn()
+    expect(begun.slice(-2)).toEqual([['0'], ['1']])
+    await nextTurn()
+    expect(begun.at(-1)).toEqual(names(18).slice(2))
   })
 
   test('do not overtake one that waits', async () => {
