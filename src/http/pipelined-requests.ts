@@ -1,4 +1,4 @@
-import type { RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { onResponseClosed } from './response-closed.js'
 
@@ -8,39 +8,50 @@ import { onResponseClosed } from './response-closed.js'
  * wait, or one that waits behind a stream, is ended.
  */
 export class PipelinedRequests {
-  private readonly waiting = new WeakMap<Socket, number>()
+  private readonly waiting = new WeakMap<Socket, Set<IncomingMessage>>()
   private readonly streaming = new WeakSet<Socket>()
 
   inFrontOf(listener: RequestListener): RequestListener {
     return (request, response) => {
-      const { socket } = request
       // Node gives a response its connection when the one before it has been sent.
-      if (response.socket !== null) return listener(request, response)
-      if (this.streaming.has(socket) || this.waitingOn(socket) === maxWaiting) return void socket.destroy()
-      this.add(socket, 1)
-      response.once('socket', () => {
-        this.add(socket, -1)
-        if (!socket.destroyed) listener(request, response)
-      })
+      if (response.socket !== null) listener(request, response)
+      else this.wait(request, response, listener)
     }
   }
 
   /** For a response that does not end soon. Ends the connection where another request waits behind it already. */
   stream(response: ServerResponse): void {
     const { socket } = response.req
-    if (this.waitingOn(socket) > 0) return void socket.destroy()
     this.streaming.add(socket)
     onResponseClosed(response, () => this.streaming.delete(socket))
+    if (this.waitingOn(socket).size > 0) this.end(socket)
   }
 
-  private waitingOn(socket: Socket): number {
-    return this.waiting.get(socket) ?? 0
+  private wait(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
+    const { socket } = request
+    const waiting = this.waitingOn(socket)
+    waiting.add(request)
+    response.once('socket', () => {
+      waiting.delete(request)
+      if (!socket.destroyed) listener(request, response)
+    })
+    if (this.streaming.has(socket) || waiting.size > maxWaiting) this.end(socket)
   }
 
-  private add(socket: Socket, count: number): void {
-    this.waiting.set(socket, this.waitingOn(socket) + count)
+  private waitingOn(socket: Socket): Set<IncomingMessage> {
+    const known = this.waiting.get(socket)
+    if (known) return known
+    const waiting = new Set<IncomingMessage>()
+    this.waiting.set(socket, waiting)
+    return waiting
+  }
+
+  private end(socket: Socket): void {
+    // First, and without an error: with its connection, each would be ended with a stack trace of its own, which takes most of the time.
+    for (const request of this.waitingOn(socket)) request.destroy()
+    socket.destroy()
   }
 }
 
 /** Each keeps some kilobytes. */
-const maxWaiting = 16
+const maxWaiting = 8

@@ -15,7 +15,7 @@ interface Asker {
  * protocols of a process.
  */
 export class Shedder {
-  private readonly turns = new Turns({ longMs: longTurnMs, holdMs, now: () => performance.now() })
+  private readonly turns = new Turns({ longMs: longTurnMs, holdMs, maxWaiting, now: () => performance.now() })
   private readonly inside = new WeakSet<object>()
   private refused = 0
   private reportedAt = Number.NEGATIVE_INFINITY
@@ -57,13 +57,16 @@ export class Shedder {
    */
   wait(client: string, asker: Asker, callback: (begins: boolean) => void): void {
     const arrivedAt = performance.now()
-    this.turns.wait(client, () => {
+    const isWaiting = this.turns.wait(client, () => {
       if (asker.destroyed) return false
       const begins = !this.load.isTooLateFor(arrivedAt)
       if (!begins) this.report()
       callback(begins)
       return begins
     })
+    if (isWaiting) return
+    this.report()
+    callback(false)
   }
 
   private report(): void {
@@ -117,3 +120,5 @@ const reportEveryMs = 10_000
 const longTurnMs = 10
 /** Some hundreds of connections are taken in that time. */
 const holdMs = 100
+/** Of one client: each keeps some kilobytes. */
+const maxWaiting = 1_000

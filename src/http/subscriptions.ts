@@ -79,7 +79,12 @@ export type Subscribed =
 /** Runs subscriptions, whatever they are carried by. */
 export class Subscriptions {
   private readonly shared = new Map<string, SharedSubscription>()
-  private readonly turns = new Turns({ longMs: longTurnMs, holdMs: 0, now: () => performance.now() })
+  private readonly turns = new Turns({
+    longMs: longTurnMs,
+    holdMs: 0,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    now: () => performance.now(),
+  })
   private readonly formatError: ReturnType<typeof createErrorFormatter>
 
   constructor(private readonly options: SubscriptionsOptions) {

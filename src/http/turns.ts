@@ -3,11 +3,13 @@ export interface TurnsOptions {
   longMs: number
   /** While new connections come, requests are held back for so long, and then begin one a turn. */
   holdMs: number
+  /** Of one client */
+  maxWaiting: number
   /** Monotonic, in milliseconds */
   now: () => number
 }
 
-/** Whether there was something to do. */
+/** Whether there was something to do: whoever is refused, or gone, takes little time. */
 type Begin = () => boolean
 
 /**
@@ -17,7 +19,7 @@ type Begin = () => boolean
  */
 export class Turns {
   /** By client. The one whose turn it is comes first. */
-  private readonly waiting = new Map<string, Begin[]>()
+  private readonly waiting = new Map<string, Set<Begin>>()
   /** How many may begin in a turn */
   private width = startWidth
   private begun = 0
@@ -34,17 +36,19 @@ export class Turns {
     this.noticeTurn()
   }
 
-  /** Calls back at once where that may begin in this turn, else in a later one. */
-  wait(client: string, begin: Begin): void {
+  /** Calls back at once where that may begin in this turn, else in a later one. Answers false, and does not, where too many wait. */
+  wait(client: string, begin: Begin): boolean {
     this.noticeTurn()
-    if (this.hasConnected || this.waiting.size > 0 || this.begun >= this.width) this.enqueue(client, begin)
-    else if (begin()) this.begun += 1
+    if (this.hasConnected || this.waiting.size > 0 || this.begun >= this.width) return this.enqueue(client, begin)
+    this.begin(begin)
+    return true
   }
 
-  private enqueue(client: string, begin: Begin): void {
-    const queue = this.waiting.get(client)
-    if (queue) queue.push(begin)
-    else this.waiting.set(client, [begin])
+  private enqueue(client: string, begin: Begin): boolean {
+    const queue = this.waiting.get(client) ?? new Set()
+    if (queue.size === this.options.maxWaiting) return false
+    this.waiting.set(client, queue.add(begin))
+    return true
   }
 
   private noticeTurn(): void {
@@ -65,7 +69,7 @@ export class Turns {
     while (this.begun < room) {
       const begin = this.dequeue()
       if (!begin) return
-      if (begin()) this.begun += 1
+      this.begin(begin)
     }
   }
 
@@ -80,11 +84,16 @@ export class Turns {
     return now - this.heldSince < this.options.holdMs ? 0 : 1
   }
 
+  private begin(begin: Begin): void {
+    this.begun += begin() ? 1 : refusalShare
+  }
+
   private dequeue(): Begin | undefined {
     for (const [client, queue] of this.waiting) {
+      const [begin] = queue as Iterable<Begin> as [Begin]
+      queue.delete(begin)
       this.waiting.delete(client)
-      const begin = queue.shift()
-      if (queue.length > 0) this.waiting.set(client, queue)
+      if (queue.size > 0) this.waiting.set(client, queue)
       return begin
     }
     return undefined
@@ -93,3 +102,5 @@ export class Turns {
 
 const startWidth = 16
 const maxWidth = 256
+/** Of what it takes to begin one */
+const refusalShare = 1 / 8

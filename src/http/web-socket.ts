@@ -6,7 +6,6 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { InvalidTokenError } from '../auth/faults.js'
 import { unauthenticated, withCode } from '../graphql/errors.js'
 import { StreamEndedError } from '../live/stream.js'
-import { stillThere } from './deadlines.js'
 import { type Hosts, isHost, strangeHost } from './host.js'
 import { foreignOrigin, isAllowedOrigin } from './origin.js'
 import { type Refusal, refuseRaw } from './request-error.js'
@@ -198,9 +197,14 @@ export class WebSocketEndpoint {
   }
 
   /** In a turn of the event loop that has time for it. After a restart many come at once, and clients do not ask again by themselves. */
-  private async whenThereIsTime<T>({ client }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+  private async whenThereIsTime<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { shedder } = this.options
-    const begins = await new Promise((resolve) => shedder.wait(client, stillThere, resolve))
+    const asker = {
+      get destroyed() {
+        return socket.readyState !== socket.OPEN
+      },
+    }
+    const begins = await new Promise((resolve) => shedder.wait(client, asker, resolve))
     return begins ? work() : [withCode('OVERLOADED', overloaded)]
   }
 

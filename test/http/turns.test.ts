@@ -5,7 +5,7 @@ import { Turns } from '../../src/http/turns.js'
 /** Requests that each take so long once they have begun, and when they began: one list for each turn */
 function createTurns(takesMs: number) {
   let now = 0
-  const turns = new Turns({ longMs: 20, holdMs: 100, now: () => now })
+  const turns = new Turns({ longMs: 20, holdMs: 100, maxWaiting: 1_000, now: () => now })
   const begun: string[][] = [[]]
   const wait = (name: string, { client = 'one', isRefused = false } = {}) =>
     turns.wait(client, () => {
@@ -51,10 +51,10 @@ describe('requests', () => {
     expect(lengths().slice(0, 4)).toEqual([16, 17, 18, 19])
   })
 
-  test('that are refused take nobody the place', async () => {
+  test('that are refused take little of a turn', async () => {
     const { wait, nextTurn, begun } = createTurns(10)
     for (const name of names(16)) wait(name)
-    for (const name of names(50)) wait(name, { isRefused: true })
+    for (const name of names(56)) wait(name, { isRefused: true })
     wait('last')
     await nextTurn()
     expect(begun.at(-1)).toEqual(['last'])
@@ -84,7 +84,16 @@ describe('requests', () => {
     await nextTurn()
     expect(begun.slice(-2)).toEqual([['0'], ['1']])
     await nextTurn()
-    expect(begun.at(-1)).toEqual(names(18).slice(2))
+    expect(begun.at(-1)).toEqual(names(10).slice(2))
+  })
+
+  test('of which a client has very many waiting are refused', async () => {
+    const { wait, nextTurn, begun } = createTurns(0)
+    const taken = names(1_100).filter((name) => wait(name))
+    expect(taken).toEqual(names(1_016))
+    expect(wait('of another', { client: 'other' })).toBe(true)
+    while (begun.flat().length < 1_017) await nextTurn()
+    expect(wait('later')).toBe(true)
   })
 
   test('do not overtake one that waits', async () => {
