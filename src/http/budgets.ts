@@ -81,6 +81,11 @@ export class Budgets {
     return Math.floor(this.options.pointsPerMinute - this.budgetOf(client).used)
   }
 
+  /** Whether a client has gone on asking while it was refused. */
+  isFarBeyond(client: string): boolean {
+    return this.remaining(client) < -this.options.pointsPerMinute / 10
+  }
+
   /** How long, in whole seconds, until there is something left; 0 where there is */
   secondsToWait(client: string): number {
     const remaining = this.remaining(client)

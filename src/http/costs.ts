@@ -67,6 +67,8 @@ export function pointsOfRegistration(source: string): number {
 
 /** What a request costs beyond its operation that is refused, whatever is wrong with it */
 export const refusedPoints = 5
+/** The same, where nothing is left of the budget: nothing is read of it */
+export const limitedPoints = 1
 /** Of every request that is answered */
 const requestPoints = 1
 const bytesPerPoint = 6_144

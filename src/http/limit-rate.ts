@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { rateLimited } from '../graphql/errors.js'
 import type { Budgets } from './budgets.js'
-import { pointsOfBytes, refusedPoints } from './costs.js'
+import { limitedPoints, pointsOfBytes, refusedPoints } from './costs.js'
 import { requestError } from './request-error.js'
 import { RequestSizes } from './request-size.js'
 
@@ -13,6 +13,8 @@ export function limitRate(budgets: Budgets, clientOf: (request: FastifyRequest) 
     await budgets.know(client)
     const seconds = budgets.secondsToWait(client)
     if (seconds === 0) return
+    budgets.charge(client, limitedPoints)
+    if (budgets.isFarBeyond(client)) reply.header('connection', 'close')
     const { errors } = requestError(rateLimited(seconds).message, 'RATE_LIMITED', request.id)
     return reply
       .code(429)

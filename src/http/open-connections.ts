@@ -5,6 +5,8 @@ import { responseOn } from './response-closed.js'
 
 export interface OpenConnectionsOptions {
   max: number
+  /** Connections from there are closed when they come, without a word. */
+  isBarred: (network: string) => boolean
   /** Answered on whatever connection they come */
   probePaths: readonly string[]
   refuse: (request: IncomingMessage, response: ServerResponse) => void
@@ -13,7 +15,7 @@ export interface OpenConnectionsOptions {
 /**
  * Bounds the connections that are open at once. When all are taken, one that waits for its client is closed for a new one: of the network
  * that has the most. Where there is none, new ones are refused whatever they ask, except for probes: an orchestrator must not take a process
- * that is full for a dead one.
+ * that is full for a dead one. What comes from networks that are barred is closed before node prepares anything for it.
  */
 export class OpenConnections {
   /** By network; the one that was looked at longest ago comes first. */
@@ -29,7 +31,13 @@ export class OpenConnections {
   watch(server: Server): void {
     // One more may be accepted before the one that it replaces has been closed.
     server.maxConnections = this.options.max + 2 * reserve
-    server.on('connection', (socket) => this.add(socket))
+    const listeners = server.listeners('connection') as ((socket: Socket) => void)[]
+    server.removeAllListeners('connection')
+    server.on('connection', (socket) => {
+      if (this.isBarred(socket)) return void socket.destroy()
+      this.add(socket)
+      for (const listener of listeners) listener.call(server, socket)
+    })
     server.on('upgrade', (_, socket) => this.upgraded.add(socket as Socket))
   }
 
@@ -42,6 +50,10 @@ export class OpenConnections {
       }
       listener(request, response)
     }
+  }
+
+  private isBarred(socket: Socket): boolean {
+    return !this.networks.has(socket) && this.options.isBarred(networkOfAddress(socket.remoteAddress))
   }
 
   private add(socket: Socket): void {

@@ -273,7 +273,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   parseJsonBodies(server)
   if (budgets) {
     // A token takes time before anybody knows whose it is: an address that sends many bad ones has to wait, without one it need not.
-    const payerOfTokens = ({ raw }: FastifyRequest) => `tokens:${networkOf(raw, trustedProxies)}`
+    const payerOfTokens = ({ raw }: FastifyRequest) => tokensOf(networkOf(raw, trustedProxies))
     server.addHook(
       'onRequest',
       limitRate(budgets, (request) => (authenticator.recall(request.headers.authorization) ? undefined : payerOfTokens(request))),
@@ -323,6 +323,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return server
 }
 
+/** Who pays for tokens that are not good */
+function tokensOf(network: string): string {
+  return `tokens:${network}`
+}
+
 function faultOf({ headers: { host }, url = '' }: IncomingMessage): string | undefined {
   if (!isHost(host)) return 'The Host header is missing or malformed'
   return isEncodedUrl(url) ? undefined : 'Parameters must be percent-encoded UTF-8'
@@ -361,6 +366,8 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
 
 function createNodeServer(options: HttpServerOptions, listener: RequestListener): Server {
   const { receiveTimeoutMs, maxOpenConnections, slowReaders, errors } = options
+  const { budgets, trustedProxies } = options.limits
+  const isFarBeyond = (network: string) => [network, tokensOf(network)].some((client) => budgets?.isFarBeyond(client))
   const timeouts = {
     keepAliveTimeout: keepAliveMs,
     headersTimeout: receiveTimeoutMs,
@@ -370,6 +377,8 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
   // What node would refuse without a word is refused by us.
   const connections = new OpenConnections({
     max: maxOpenConnections,
+    // Behind proxies, connections are theirs.
+    isBarred: (network) => trustedProxies === 0 && isFarBeyond(network),
     probePaths,
     refuse: requestRefuser(errors, {
       status: 503,

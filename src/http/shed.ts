@@ -15,7 +15,7 @@ interface Asker {
  * protocols of a process.
  */
 export class Shedder {
-  private readonly turns = new Turns({ longMs: longTurnMs, holdMs, maxWaiting, now: () => performance.now() })
+  private readonly turns = new Turns({ longMs: longTurnMs, maxWaiting, now: () => performance.now() })
   private readonly inside = new WeakSet<object>()
   private refused = 0
   private reportedAt = Number.NEGATIVE_INFINITY
@@ -118,7 +118,5 @@ export const overloaded = 'There is more to do than this server can do, try agai
 const reportEveryMs = 10_000
 /** One of the dearest documents */
 const longTurnMs = 10
-/** Some hundreds of connections are taken in that time. */
-const holdMs = 100
 /** Of one client: each keeps some kilobytes. */
 const maxWaiting = 1_000

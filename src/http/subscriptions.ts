@@ -81,7 +81,6 @@ export class Subscriptions {
   private readonly shared = new Map<string, SharedSubscription>()
   private readonly turns = new Turns({
     longMs: longTurnMs,
-    holdMs: 0,
     maxWaiting: Number.POSITIVE_INFINITY,
     now: () => performance.now(),
   })

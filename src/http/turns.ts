@@ -1,8 +1,6 @@
 export interface TurnsOptions {
   /** Above that, fewer begin in a turn; well below it, more, where as many began as might. */
   longMs: number
-  /** While new connections come, requests are held back for so long, and then begin one a turn. */
-  holdMs: number
   /** Of one client */
   maxWaiting: number
   /** Monotonic, in milliseconds */
@@ -26,7 +24,8 @@ export class Turns {
   private turnBeganAt: number | undefined
   /** In this turn */
   private hasConnected = false
-  private heldSince: number | undefined
+  /** While connections come, no request begins before. */
+  private heldUntil = 0
 
   constructor(private readonly options: TurnsOptions) {}
 
@@ -61,7 +60,7 @@ export class Turns {
     const tookMs = this.options.now() - (this.turnBeganAt as number)
     if (tookMs > this.options.longMs) this.width = Math.max(1, Math.floor(this.width / 2))
     else if (tookMs < this.options.longMs / 2 && this.begun >= this.width) this.width = Math.min(maxWidth, this.width + 1)
-    const room = this.roomOfNextTurn()
+    const room = this.roomOfNextTurn(tookMs)
     this.begun = 0
     this.turnBeganAt = undefined
     if (this.waiting.size === 0) return
@@ -73,15 +72,12 @@ export class Turns {
     }
   }
 
-  private roomOfNextTurn(): number {
-    if (!this.hasConnected) {
-      this.heldSince = undefined
-      return this.width
-    }
-    this.hasConnected = false
+  private roomOfNextTurn(tookMs: number): number {
     const now = this.options.now()
-    this.heldSince ??= now
-    return now - this.heldSince < this.options.holdMs ? 0 : 1
+    if (this.begun > 0) this.heldUntil = now + connectingShare * tookMs
+    if (!this.hasConnected) return this.width
+    this.hasConnected = false
+    return now < this.heldUntil ? 0 : 1
   }
 
   private begin(begin: Begin): void {
@@ -104,3 +100,5 @@ const startWidth = 16
 const maxWidth = 256
 /** Of what it takes to begin one */
 const refusalShare = 1 / 8
+/** While new connections come, so much time is theirs for each that requests take. */
+const connectingShare = 2
