@@ -34,7 +34,7 @@ test.each<[string, Partial<Span>, string]>([
   ['memory', { residentMb: [300, 1_025, 1_025] }, 'memory, most: 1025 MB, above 1024 MB'],
   ['growth', { residentMb: [300, 350, 451] }, 'memory, growth from the second third to the last: 101 MB, above 100 MB'],
   ['Redis', { redisMb: [2, 35] }, 'Redis, growth: 33 MB, above 32 MB'],
-  ['the log', { logLines: 201 }, 'log: 201 lines, above 200 lines'],
+  ['the log', { logLines: 1_001 }, 'log: 1001 lines, above 1000 lines'],
 ])('it has failed for %s', (_, seen, finding) => {
   expect(judge(seen)).toEqual([finding])
 })

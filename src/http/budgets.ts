@@ -81,9 +81,9 @@ export class Budgets {
     return Math.floor(this.options.pointsPerMinute - this.budgetOf(client).used)
   }
 
-  /** Whether a client has gone on asking while it was refused. */
+  /** Whether a client has gone on asking while it was refused, unless what is beyond its budget may be one request. */
   isFarBeyond(client: string): boolean {
-    return this.remaining(client) < -this.options.pointsPerMinute / 10
+    return this.remaining(client) < -Math.max(minOverdraft, this.options.pointsPerMinute / 10)
   }
 
   /** How long, in whole seconds, until there is something left; 0 where there is */
@@ -143,3 +143,6 @@ export class Budgets {
     return budget
   }
 }
+
+/** Of the dearest request that may be, and of reading it */
+const minOverdraft = 500

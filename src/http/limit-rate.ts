@@ -13,8 +13,8 @@ export function limitRate(budgets: Budgets, clientOf: (request: FastifyRequest) 
     await budgets.know(client)
     const seconds = budgets.secondsToWait(client)
     if (seconds === 0) return
-    budgets.charge(client, limitedPoints)
     if (budgets.isFarBeyond(client)) reply.header('connection', 'close')
+    else budgets.charge(client, limitedPoints)
     const { errors } = requestError(rateLimited(seconds).message, 'RATE_LIMITED', request.id)
     return reply
       .code(429)

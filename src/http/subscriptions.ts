@@ -261,7 +261,7 @@ function keyOf(text: string, { operationName, variables }: SubscriptionRequest, 
     .digest('base64')
 }
 
-/** What is kept for each byte of a request and each node of its document, measured: ids are topics, each with a set of its own. */
+/** About what is kept for each byte of a request and each node of its document, from above: ids are topics, each with a set of its own. */
 const bytesOfByte = 20
 const bytesOfNode = 200
 /** Of events and their answers, in a turn of the event loop */

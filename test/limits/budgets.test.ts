@@ -51,6 +51,17 @@ describe('the budget of a client, in a process by itself', () => {
     expect(budgets.take('a', 1)).toBe(true)
   })
 
+  test('is far beyond when the client goes on asking, and so only until a part is forgiven', () => {
+    const budgets = createBudgets()
+    budgets.charge('a', 1_100)
+    expect(budgets.isFarBeyond('a')).toBe(false)
+    budgets.charge('a', 1)
+    expect([budgets.isFarBeyond('a'), budgets.isFarBeyond('b')]).toEqual([true, false])
+    clock.advance(100)
+    expect(budgets.isFarBeyond('a')).toBe(false)
+    expect(budgets.take('a', 1)).toBe(false)
+  })
+
   test('is nobody else’s', () => {
     const budgets = createBudgets()
     budgets.take('a', 600)

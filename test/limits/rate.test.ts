@@ -5,6 +5,7 @@ import { ApolloServer } from '@apollo/server'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { readMetrics, sumOf } from '../helpers/prometheus.js'
+import { connectRaw, postText } from '../helpers/raw-client.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { customerToken, secret } from '../helpers/tokens.js'
 import { until } from '../helpers/until.js'
@@ -229,6 +230,20 @@ describe('without a proxy that is trusted', () => {
   test('X-Forwarded-For means nothing', async () => {
     await askUntilRefused(app, page, { 'x-forwarded-for': '192.0.2.1' })
     expect((await ask(app, cheap, { 'x-forwarded-for': '192.0.2.2' })).status).toBe(429)
+  })
+
+  test('an address that goes on asking while it is refused is closed when it comes, and no other', async () => {
+    const answerTo = async (address: string) => {
+      const client = await connectRaw(app.origin, address)
+      client.socket.write(postText(cheap, { connection: 'close' }))
+      await client.closed
+      return client.received().slice(0, 'HTTP/1.1 200'.length)
+    }
+    const answers: string[] = []
+    while (answers.at(-1) !== '') answers.push(await answerTo('127.0.0.4'))
+    expect(answers.filter((answer) => answer === 'HTTP/1.1 429').length).toBeGreaterThan(400)
+    expect(await answerTo('127.0.0.4')).toBe('')
+    expect(await answerTo('127.0.0.5')).toBe('HTTP/1.1 200')
   })
 })
 

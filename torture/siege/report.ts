@@ -12,8 +12,8 @@ const limits = {
   residentGrowthMb: 100,
   redisGrowthMb: 32,
   /** What the log is limited to, and what it may say at once */
-  logLinesPerSecond: 10,
-  logLinesAtOnce: 100,
+  logLinesPerSecond: 50,
+  logLinesAtOnce: 500,
 }
 
 /** What was not as it should be, in words */
