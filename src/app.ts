@@ -35,7 +35,7 @@ import type { FiguresRoutes } from './http/figures-routes.js'
 import { checkHealth, oneAtATime } from './http/health.js'
 import { Hosts } from './http/host.js'
 import { Load } from './http/load.js'
-import { PersistedQueries } from './http/persisted-queries.js'
+import { PersistedQueries, type SharedTexts } from './http/persisted-queries.js'
 import { requestId } from './http/request-id.js'
 import { onResponseClosed } from './http/response-closed.js'
 import { createHttpServer, graphqlPath } from './http/server.js'
@@ -328,12 +328,13 @@ async function readTrustedDocuments(
 
 function createDocuments(config: Config, trusted: TrustedDocuments | null, store: CacheStore): Documents {
   const keyOf = (hash: string) => `${config.CACHE_PREFIX}:apq:${hash}`
-  const persisted = new PersistedQueries({
+  const shared: SharedTexts = {
     read: async (hash) => (await store.readMany([keyOf(hash)]))[0] ?? null,
     async write(hash, value, ttlMs) {
       await store.swapMany([{ key: keyOf(hash), when: { state: 'unleased' }, value, ttlMs }])
     },
-  })
+  }
+  const persisted = new PersistedQueries({ shared, now: monotonic })
   return new Documents({ persisted, trusted, onlyTrusted: config.TRUSTED_DOCUMENTS_ONLY })
 }
 

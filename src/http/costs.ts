@@ -73,4 +73,4 @@ export const limitedPoints = 1
 const requestPoints = 1
 const bytesPerPoint = 6_144
 const nodesPerPoint = 20
-const registeredCharactersPerPoint = 512
+const registeredCharactersPerPoint = 64

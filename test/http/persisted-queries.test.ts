@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { get, send } from '../helpers/send.js'
+import { until } from '../helpers/until.js'
 
+const hourMs = 3_600_000
 const hashOf = (query: string) => createHash('sha256').update(query).digest('hex')
 const byHash = (sha256Hash: unknown, version = 1) => ({ extensions: { persistedQuery: { version, sha256Hash } } })
 const notFound = {
@@ -54,7 +56,25 @@ describe.skipIf(noRedis)('a query persisted by its hash', () => {
     for (const app of [first, second]) expect((await ask(its, app)).text).toBe(registered.text)
     const key = `ecommerce:apq:${its.hash}`
     expect(await redis.client.get(key)).toBe(its.query)
-    expect(await redis.client.ttl(key)).toBeGreaterThan(86_000)
+    expect(await redis.client.pttl(key)).toBeGreaterThan(hourMs - 60_000)
+  })
+
+  test('is known as long as it is asked for within an hour, and no longer', async () => {
+    const its = newDocument()
+    const key = `ecommerce:apq:${its.hash}`
+    const { now } = performance
+    let ahead = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead)
+    await register(its)
+    await redis.client.pexpire(key, hourMs / 2)
+    // Asked for soon after, it is not written again.
+    await ask(its)
+    expect(await redis.client.pttl(key)).toBeLessThanOrEqual(hourMs / 2)
+    ahead = hourMs / 2
+    await ask(its)
+    await until(async () => (await redis.client.pttl(key)) > hourMs / 2)
+    await redis.client.del(key)
+    expect((await ask(its, second)).json).toMatchObject(notFound)
   })
 
   test('is asked by GET as well', async () => {

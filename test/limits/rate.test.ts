@@ -188,8 +188,8 @@ describe('a budget is charged', () => {
     ['broken JSON of 4 times 6,144 bytes', 4 + 5, `{"query":"${'x'.repeat(24_600)}`],
     ['a persisted query that is not there', 2, JSON.stringify({ extensions: persisted(padded) })],
     [
-      'one that is registered, of 10 times 512 characters',
-      1 + 10,
+      'one that is registered, of 80 times 64 characters',
+      1 + 80,
       JSON.stringify({ query: padded, extensions: persisted(padded) }),
     ],
     ['one that is there', 1, JSON.stringify({ extensions: persisted(padded) })],
