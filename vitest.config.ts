@@ -1,12 +1,19 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
-const longTests = 'test/**/*.long.test.ts'
+const tests = ['test', 'packages/*/test'].map((folder) => `${folder}/**/*.test.ts`)
+const longTests = ['test', 'packages/*/test'].map((folder) => `${folder}/**/*.long.test.ts`)
+const engine = fileURLToPath(new URL('packages/cached-resolvers/src', import.meta.url))
 const notOurs = ['**/node_modules/**']
 
 const shared: TestProjectInlineConfiguration = {
   // Otherwise graphql is loaded twice, as CommonJS and as a module, and does not know its own types.
-  resolve: { alias: { graphql: 'graphql/index.js' } },
+  resolve: {
+    alias: [
+      { find: /^graphql$/, replacement: 'graphql/index.js' },
+      { find: /^cached-resolvers(\/[a-z-]+)?$/, replacement: `${engine}$1/index.ts` },
+    ],
+  },
   test: {
     setupFiles: 'test/helpers/setup.ts',
     // Far away: no test is about how fast the machine is.
@@ -36,7 +43,7 @@ export default defineConfig({
       {
         ...shared,
         // Files share a process: loading the application anew for each took a third of the time.
-        test: { ...shared.test, name: 'quick', include: ['test/**/*.test.ts'], exclude: [...notOurs, longTests], isolate: false },
+        test: { ...shared.test, name: 'quick', include: tests, exclude: [...notOurs, ...longTests], isolate: false },
       },
       {
         ...shared,
@@ -44,7 +51,7 @@ export default defineConfig({
         test: {
           ...shared.test,
           name: 'long',
-          include: [longTests],
+          include: longTests,
           exclude: notOurs,
           globalSetup: 'test/helpers/find-browser.ts',
           server: { deps: { inline: [/server-integration-testsuite/] } },

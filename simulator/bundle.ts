@@ -12,8 +12,8 @@ const replaced: readonly [what: RegExp, by: string][] = [
   [/^ioredis$/, 'ioredis.ts'],
   [/^node:timers\/promises$/, 'timers-promises.ts'],
   [/^node:crypto$/, 'crypto.ts'],
-  [/^(\.\.\/)?(database\/|\.\/)outbox\.js$/, 'outbox.ts'],
-  [/^(\.\.\/)?database\/cache-stores\.js$/, 'cache-stores.ts'],
+  [/^\.\/outbox\.js$/, 'outbox.ts'],
+  [/^\.\/cache-stores\.js$/, 'cache-stores.ts'],
   [/^(\.\.\/)?database\/live-changes\.js$/, 'live-changes.ts'],
 ]
 

@@ -1,20 +1,25 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  Cache,
+  type CacheReader,
+  type CacheStore,
+  createTokenSource,
+  FetchTimeoutError,
+  MemoryStore,
+  OverloadedError,
+  pastCache,
+  reasonOf,
+  sharedNotes,
+} from 'cached-resolvers'
+import { createChangeSource, Relay } from 'cached-resolvers/postgres'
+import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import { type Logger, pino } from 'pino'
 import { type Authenticator, openToEverybody, TokenAuthenticator } from './auth/authenticator.js'
 import { RemoteKeys } from './auth/remote-keys.js'
 import { createTokenVerifier } from './auth/verify-token.js'
-import { Cache } from './cache/cache.js'
-import { FetchTimeoutError, OverloadedError } from './cache/gate.js'
-import { MemoryStore } from './cache/memory-store.js'
-import { reasonOf } from './cache/reason.js'
-import type { RedisTarget } from './cache/redis-clients.js'
-import { RedisStore } from './cache/redis-store.js'
-import { sharedNotes } from './cache/shared-value.js'
-import type { CacheStore } from './cache/store.js'
-import { createTokenSource } from './cache/token.js'
 import { startExpiringKeys } from './commands/idempotency-keys.js'
 import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage } from './database/connection.js'
@@ -41,12 +46,9 @@ import { onResponseClosed } from './http/response-closed.js'
 import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
-import { createChangeSource } from './invalidation/change-source.js'
-import { Relay } from './invalidation/relay.js'
 import { Live } from './live/live.js'
 import { type AuditReport, audit } from './loaders/audit.js'
 import { createCacheAdmin } from './loaders/cache-admin.js'
-import { type CacheReader, pastCache } from './loaders/cache-reader.js'
 import { createLoaderFactory } from './loaders/loaders.js'
 import { namespaces } from './loaders/namespaces.js'
 import { createLogger } from './log.js'

@@ -38,28 +38,6 @@ export interface Totals {
   asOf: string
 }
 
-export interface ListQuery {
-  /** The user whose orders, the category whose products, or null for all of a kind */
-  list: string | null
-}
-
-/** What part of a list is asked for. The newest stands first; a position is the number in an id. */
-export interface PageQuery extends ListQuery {
-  /** Only what stands behind this position */
-  after: number | null
-  /** Only what stands in front of this position */
-  before: number | null
-  size: number
-  /** Counted from the beginning of the range, or from its end */
-  from: 'start' | 'end'
-}
-
-export interface Page {
-  ids: string[]
-  hasNext: boolean
-  hasPrevious: boolean
-}
-
 /** What has an id. Tables and loaders have the plural for a name. */
 const idKinds = ['user', 'product', 'order'] as const
 export type IdKind = (typeof idKinds)[number]

@@ -1,7 +1,7 @@
+import type { OutboxRow } from 'cached-resolvers/postgres'
 import type { Viewer } from './auth/viewer.js'
 import { createCommands } from './commands/commands.js'
 import type { Database } from './database/connection.js'
-import type { OutboxRow } from './database/outbox.js'
 import type { Context } from './graphql/context.js'
 import type { Asking } from './http/asking.js'
 import { type Connection, type Deadlines, RequestCaller } from './http/deadlines.js'

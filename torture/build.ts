@@ -20,6 +20,7 @@ export async function buildApi(): Promise<Build> {
       'src/**/*.ts',
       'src/**/*.sql',
       'src/**/assets/*',
+      'packages/cached-resolvers/src/**/*.ts',
       ...['api', 'stalls', 'unprotected-store', 'redis-proxies'].map((file) => `torture/${file}.ts`),
     ],
     outdir: folder,

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { leaseMark } from '../src/cache/entry.js'
+import { leaseMark } from '../packages/cached-resolvers/src/cache/entry.js'
 import type { Random } from './random.js'
 import { pickServer } from './redis-faults.js'
 import { scanKeys } from './scan.js'

@@ -1,4 +1,4 @@
-import type { PageQuery } from '../src/model.js'
+import type { PageQuery } from 'cached-resolvers'
 import type { ApiProcess } from './api-process.js'
 import { mutationWaitMs } from './bounds.js'
 import type { Data } from './graphql-client.js'

@@ -1,5 +1,6 @@
+import type { Page, PageQuery } from 'cached-resolvers'
 import type { Database } from '../src/database/connection.js'
-import type { Order, Page, PageQuery, Product, User } from '../src/model.js'
+import type { Order, Product, User } from '../src/model.js'
 import { firstFreeId } from './shop.js'
 
 /** Everything that the database holds, read past all caches and past the shop's own statements. Newest first. */

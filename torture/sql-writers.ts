@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TransactionSql } from 'postgres'
-import { type OutboxRow, ownOutboxRows } from '../src/database/outbox.js'
+import { type OutboxRow, ownOutboxRows } from '../packages/cached-resolvers/src/postgres/outbox.js'
 import type { Write } from './ledger.js'
 import { pickWeighted, type Random } from './random.js'
 import {

@@ -1,6 +1,11 @@
 import { Redis } from 'ioredis'
-import { leaseMark } from '../src/cache/entry.js'
-import { type CacheStore, StoreUnavailableError, type Swap, type SwapAnswer } from '../src/cache/store.js'
+import { leaseMark } from '../packages/cached-resolvers/src/cache/entry.js'
+import {
+  type CacheStore,
+  StoreUnavailableError,
+  type Swap,
+  type SwapAnswer,
+} from '../packages/cached-resolvers/src/cache/store.js'
 
 /**
  * Makes a plain cache-aside of the engine: everybody who misses fetches, and sets what was fetched, whatever happened meanwhile.

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
-import { encodeEntry } from '../../src/cache/entry.js'
-import { Keys } from '../../src/cache/key.js'
-import type { Namespace } from '../../src/cache/namespace.js'
-import { createTokenSource } from '../../src/cache/token.js'
+import { encodeEntry } from '../../packages/cached-resolvers/src/cache/entry.js'
+import { Keys } from '../../packages/cached-resolvers/src/cache/key.js'
+import type { Namespace } from '../../packages/cached-resolvers/src/cache/namespace.js'
+import { createTokenSource } from '../../packages/cached-resolvers/src/cache/token.js'
 
 /** As `src/app.ts` has them by default */
 export const cacheNames = { prefix: 'ecommerce', version: 'v1' }

@@ -1,4 +1,4 @@
-import type * as real from '../../src/database/cache-stores.js'
+import type * as real from '../../packages/cached-resolvers/src/postgres/cache-stores.js'
 import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
 

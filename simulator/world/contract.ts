@@ -1,5 +1,5 @@
-import { RedisStore, type RedisStoreOptions } from '../../src/cache/redis-store.js'
-import type { CacheStore } from '../../src/cache/store.js'
+import type { CacheStore } from '../../packages/cached-resolvers/src/cache/store.js'
+import { RedisStore, type RedisStoreOptions } from '../../packages/cached-resolvers/src/redis/redis-store.js'
 import type { Database } from '../../src/database/connection.js'
 import * as cacheStores from './cache-stores.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'

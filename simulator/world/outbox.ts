@@ -1,4 +1,4 @@
-import type * as real from '../../src/database/outbox.js'
+import type * as real from '../../packages/cached-resolvers/src/postgres/outbox.js'
 import type { SimulatedDatabase, SimulatedTransaction } from './database.js'
 import type { PostgresServer, Session, StoredOutboxRow } from './postgres-server.js'
 import { simulation } from './simulation.js'

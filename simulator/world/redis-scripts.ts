@@ -1,5 +1,5 @@
-import { leaseMark } from '../../src/cache/entry.js'
-import { lostMembers } from '../../src/cache/redis-scripts.js'
+import { leaseMark } from '../../packages/cached-resolvers/src/cache/entry.js'
+import { lostMembers } from '../../packages/cached-resolvers/src/redis/redis-scripts.js'
 import { ReplyError } from './redis-errors.js'
 
 /** What a script does with the server */

@@ -1,4 +1,4 @@
-import type { EntryId, Namespace } from '../../src/cache/namespace.js'
+import type { EntryId, Namespace } from '../../packages/cached-resolvers/src/cache/namespace.js'
 import type { Change, Notes } from './postgres-server.js'
 
 /**

@@ -1,7 +1,6 @@
+import { isCancelled, type OutboxRow, ownOutboxRows } from 'cached-resolvers/postgres'
 import type { TransactionSql } from 'postgres'
-import { isCancelled } from '../database/cancellably.js'
 import type { Database } from '../database/connection.js'
-import { type OutboxRow, ownOutboxRows } from '../database/outbox.js'
 import { Refusal, type UserError } from './user-error.js'
 
 export type Outcome<T> = { state: 'done'; value: T } | { state: 'refused'; userErrors: readonly UserError[] }

@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { connect as dial, type NetConnectOpts, type Socket } from 'node:net'
-import { type Deadline, startDeadline } from '../cache/deadline.js'
-import { endWhenSilent } from '../cache/silence.js'
+import { type Deadline, endWhenSilent, startDeadline } from 'cached-resolvers'
 import { negotiateTls, type TlsPolicy } from './tls.js'
 
 export interface SessionSocketOptions {

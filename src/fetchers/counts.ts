@@ -1,5 +1,6 @@
+import type { ListQuery } from 'cached-resolvers'
 import type { Queryable } from '../database/connection.js'
-import { idNumber, type ListQuery, type Totals } from '../model.js'
+import { idNumber, type Totals } from '../model.js'
 
 export async function fetchUserCounts(database: Queryable, queries: readonly ListQuery[]): Promise<Map<ListQuery, number>> {
   const [row] = await database<[{ count: number }]>`select count(*) as count from users`

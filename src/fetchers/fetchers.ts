@@ -1,4 +1,4 @@
-import { readCancellably } from '../database/cancellably.js'
+import { readCancellably } from 'cached-resolvers/postgres'
 import type { Queryable } from '../database/connection.js'
 import { fetchProductCounts, fetchTotals, fetchUserCounts, fetchUserOrderCounts } from './counts.js'
 import { fetchCategories, fetchNewestBuyers, fetchNewestIds } from './newest.js'

@@ -1,6 +1,7 @@
+import type { Page, PageQuery } from 'cached-resolvers'
 import type { PendingQuery, Row } from 'postgres'
 import type { Queryable } from '../database/connection.js'
-import { type IdKind, idNumber, type Page, type PageQuery, publicId } from '../model.js'
+import { type IdKind, idNumber, publicId } from '../model.js'
 
 /** Pages of all users; `list` is null. */
 export function fetchUserPages(database: Queryable, queries: readonly PageQuery[]): Promise<Map<PageQuery, Page>> {

@@ -1,6 +1,5 @@
+import { type ListLoader, type Loader, whenAllLoaded, whenLoaded } from 'cached-resolvers'
 import { ArgsType, type ClassType, Directive, Field, Int, ObjectType } from 'type-graphql'
-import type { ListLoader } from '../loaders/list-loader.js'
-import { type Loader, whenAllLoaded, whenLoaded } from '../loaders/loader.js'
 import { Cursors } from './cursor.js'
 import { badUserInput } from './errors.js'
 import { Priced } from './price.js'

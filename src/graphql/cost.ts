@@ -1,3 +1,4 @@
+import { type Collecting, collectFields } from 'cached-resolvers/compiled-queries'
 import {
   type DocumentNode,
   type FieldNode,
@@ -19,7 +20,6 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql'
-import { type Collecting, collectFields } from '../collect-fields.js'
 import { defaultPageSize, maxPageSize } from './connection.js'
 import { priceOf } from './price.js'
 import { atLeast, type Defaults, plus, type Term, termOf, times } from './terms.js'

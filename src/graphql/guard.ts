@@ -1,3 +1,4 @@
+import { type Loadable, whenLoaded } from 'cached-resolvers'
 import {
   defaultFieldResolver,
   type GraphQLField,
@@ -14,7 +15,6 @@ import {
   isObjectType,
 } from 'graphql'
 import type { Viewer } from '../auth/viewer.js'
-import { type Loadable, whenLoaded } from '../loaders/loader.js'
 import { type Rule, ruleOf } from './access.js'
 import type { Context } from './context.js'
 import { forbidden, unauthenticated } from './errors.js'

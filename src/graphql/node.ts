@@ -1,5 +1,5 @@
+import type { Loadable, Loader } from 'cached-resolvers'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
-import type { Loadable, Loader } from '../loaders/loader.js'
 import { type IdKind, idKind } from '../model.js'
 import { Access, everyone } from './access.js'
 import type { Context } from './context.js'

@@ -1,4 +1,4 @@
-import { withDeadline } from '../cache/deadline.js'
+import { withDeadline } from 'cached-resolvers'
 
 export interface HealthReport {
   /** healthy: all is there; degraded: answers come without the cache; unavailable: there is no database */

@@ -7,6 +7,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled'
 import cors from '@fastify/cors'
+import { Lane, type Notes } from 'cached-resolvers/compiled-queries'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -22,8 +23,6 @@ import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { DocumentStore } from '../graphql/document-store.js'
 import { createErrorFormatter, type Fault } from '../graphql/errors.js'
-import { Lane } from '../lane/lane.js'
-import type { Notes } from '../lane/pieces.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import type { RequestFigures } from '../metrics/request-figures.js'
 import type { SubscriptionFigures } from '../metrics/subscription-figures.js'

@@ -1,6 +1,6 @@
 import type { ApolloServerPlugin } from '@apollo/server'
+import type { Lane } from 'cached-resolvers/compiled-queries'
 import type { Context } from '../graphql/context.js'
-import type { Lane } from '../lane/lane.js'
 import { unstored } from './cache-control.js'
 
 /** Tells the lane which documents Apollo answers without errors. Comes after the plugin that says who may store them. */

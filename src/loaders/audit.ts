@@ -1,10 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Cache } from '../cache/cache.js'
-import type { EntryId, Namespace } from '../cache/namespace.js'
-import { fetchEntries } from './cached-batch.js'
+import { type Cache, type EntryId, type Fetcher, fetchEntries, type ListKey, listFetcher, type Namespace } from 'cached-resolvers'
 import { productListEntry, userOrderListEntry } from './entry-ids.js'
-import type { Fetcher, Fetchers } from './fetchers.js'
-import { type ListKey, listFetcher } from './list-loader.js'
+import type { Fetchers } from './fetchers.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './namespaces.js'
 
 export interface AuditReport {

@@ -1,6 +1,4 @@
-import type { Cache } from '../cache/cache.js'
-import type { Counts } from '../cache/counters.js'
-import type { Namespace } from '../cache/namespace.js'
+import type { Cache, Counts, Namespace } from 'cached-resolvers'
 import type { Fetchers } from './fetchers.js'
 import { namespaces } from './namespaces.js'
 import { createWarmUp } from './warm-up.js'

@@ -1,5 +1,4 @@
-import type { ListEntryId } from '../cache/namespace.js'
-import { type ListKey, partOf } from './list-loader.js'
+import { type ListEntryId, type ListKey, partOf } from 'cached-resolvers'
 
 /** Where things are cached that have no id of their own. The triggers in database/migrations write the same names. */
 export function productListEntry(key: ListKey): ListEntryId {

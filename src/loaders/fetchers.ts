@@ -1,7 +1,5 @@
-import type { IdKind, ListQuery, Order, Page, PageQuery, Product, Totals, User } from '../model.js'
-
-/** Finds many values with one SQL statement, which ends when the signal is aborted. What does not exist is absent from the map. */
-export type Fetcher<Key, V> = (keys: readonly Key[], signal?: AbortSignal) => Promise<ReadonlyMap<Key, V>>
+import type { Fetcher, ListQuery, Page, PageQuery } from 'cached-resolvers'
+import type { IdKind, Order, Product, Totals, User } from '../model.js'
 
 /** What the loaders want from the database. */
 export interface Fetchers {

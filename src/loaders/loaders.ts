@@ -1,13 +1,21 @@
-import type { Caller } from '../cache/caller.js'
-import { CountedEntries } from '../cache/counted-entries.js'
-import type { EntryId, Namespace } from '../cache/namespace.js'
-import type { Page } from '../model.js'
-import type { CacheReader } from './cache-reader.js'
-import { cachedBatch, cachedListBatch, uncachedBatch } from './cached-batch.js'
+import {
+  type CacheReader,
+  type Caller,
+  CountedEntries,
+  cachedBatch,
+  cachedListBatch,
+  type EntryId,
+  type Fetcher,
+  type ListKey,
+  ListLoader,
+  Loader,
+  listFetcher,
+  type Namespace,
+  type Page,
+  uncachedBatch,
+} from 'cached-resolvers'
 import { productListEntry, userOrderListEntry } from './entry-ids.js'
-import type { Fetcher, Fetchers } from './fetchers.js'
-import { type ListKey, ListLoader, listFetcher } from './list-loader.js'
-import { Loader } from './loader.js'
+import type { Fetchers } from './fetchers.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './namespaces.js'
 
 export type Loaders = ReturnType<ReturnType<typeof createLoaderFactory>>

@@ -1,5 +1,5 @@
-import type { Namespace } from '../cache/namespace.js'
-import type { Order, Page, Product, Totals, User } from '../model.js'
+import type { Namespace, Page } from 'cached-resolvers'
+import type { Order, Product, Totals, User } from '../model.js'
 
 /** The one place for freshness. Soft TTLs are what people may rely on; the grace is for times when a refill fails. */
 const minutes = 60_000

@@ -1,6 +1,5 @@
-import type { Origin } from '../cache/slot.js'
-import type { CacheReader } from './cache-reader.js'
-import type { Fetcher, Fetchers } from './fetchers.js'
+import type { CacheReader, Fetcher, Origin } from 'cached-resolvers'
+import type { Fetchers } from './fetchers.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './namespaces.js'
 
 /** Lookups by where their answer came from, each counted once, and the statements that were run for what came from nowhere */

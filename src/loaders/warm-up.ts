@@ -1,9 +1,6 @@
-import type { Cache } from '../cache/cache.js'
-import type { EntryId, Namespace } from '../cache/namespace.js'
-import type { PageQuery } from '../model.js'
-import { fetchEntries } from './cached-batch.js'
+import { type Cache, type EntryId, type Fetcher, fetchEntries, type Namespace, type PageQuery } from 'cached-resolvers'
 import { productListEntry, totalsId, userOrderListEntry } from './entry-ids.js'
-import type { Fetcher, Fetchers } from './fetchers.js'
+import type { Fetchers } from './fetchers.js'
 import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from './namespaces.js'
 
 /** Fills a namespace, by name, with its newest values, `limit` of them at most. Gives the number of entries that are there then. */

@@ -1,4 +1,4 @@
-import type { CacheStore } from '../cache/store.js'
+import type { CacheStore } from 'cached-resolvers'
 import type { Figures } from './figures.js'
 import { History } from './history.js'
 import { merge, type Summary, summarize } from './summary.js'

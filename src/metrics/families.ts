@@ -1,4 +1,4 @@
-import type { CounterName } from '../cache/counters.js'
+import type { CounterName } from 'cached-resolvers'
 import type { Distribution } from './distribution.js'
 import type { Figures } from './figures.js'
 import type { Ending } from './request-figures.js'

@@ -1,4 +1,4 @@
-import type { Counts as CacheCounts } from '../cache/counters.js'
+import type { Counts as CacheCounts } from 'cached-resolvers'
 import type { Distribution } from './distribution.js'
 import type { ErrorFigures } from './error-figures.js'
 import type { RequestFigures } from './request-figures.js'

@@ -1,4 +1,4 @@
-import type { CacheStore } from '../cache/store.js'
+import type { CacheStore } from 'cached-resolvers'
 
 export type Counts = ReadonlyMap<string, number>
 

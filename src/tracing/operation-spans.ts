@@ -1,5 +1,5 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
-import type { Lane } from '../lane/lane.js'
+import type { Lane } from 'cached-resolvers/compiled-queries'
 import { failed, type SpanTracer } from './tracer.js'
 
 /** The span of a GraphQL operation, by the semantic conventions of OpenTelemetry. The document and its variables are not in it. */

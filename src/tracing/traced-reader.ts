@@ -1,6 +1,5 @@
 import type { Span } from '@opentelemetry/api'
-import type { Cache } from '../cache/cache.js'
-import type { Origin } from '../cache/slot.js'
+import type { Cache, Origin } from 'cached-resolvers'
 import { failed, type SpanTracer } from './tracer.js'
 
 type Reader = Pick<Cache, 'readNear' | 'getOrFetchMany'>

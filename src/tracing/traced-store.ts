@@ -1,5 +1,5 @@
 import { SpanKind } from '@opentelemetry/api'
-import type { CacheStore, Swap } from '../cache/store.js'
+import type { CacheStore, Swap } from 'cached-resolvers'
 import type { SpanTracer } from './tracer.js'
 
 /**

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:cluster'
-import { startDeadline } from '../cache/deadline.js'
+import { startDeadline } from 'cached-resolvers'
 import { say } from './say.js'
 
 /** What a worker says to its primary so that it reaches the others, and what the primary says to workers */

@@ -1,8 +1,8 @@
 import { parse } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { heldMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
 import { maxSourceLength, parseOptions } from '../../src/graphql/document-limits.js'
 import { DocumentStore } from '../../src/graphql/document-store.js'
-import { heldMegabytes } from '../lane/heap.js'
 
 const mebibyte = 1024 * 1024
 

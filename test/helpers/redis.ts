@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
-import type { RedisStoreOptions } from '../../src/cache/redis-store.js'
+import type { RedisStoreOptions } from '../../packages/cached-resolvers/src/redis/redis-store.js'
 import { freePort } from '../../tools/free-port.js'
 
 /** For describe.skipIf */

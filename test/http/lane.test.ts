@@ -1,7 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import { ApolloServer } from '@apollo/server'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
-import { Lane } from '../../src/lane/lane.js'
+import { Lane } from '../../packages/cached-resolvers/src/compiled-queries/lane.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { post } from '../helpers/post.js'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { claimOutboxRows, confirmOutboxRowsIn, readOutbox } from '../../src/database/outbox.js'
+import { claimOutboxRows, confirmOutboxRowsIn, readOutbox } from '../../packages/cached-resolvers/src/postgres/outbox.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { lock, waitingStatements } from '../helpers/locks.js'

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as cacheStores from '../../packages/cached-resolvers/src/postgres/cache-stores.js'
+import * as outbox from '../../packages/cached-resolvers/src/postgres/outbox.js'
 import { bundle } from '../../simulator/bundle.js'
 import { load } from '../../simulator/load.js'
-import * as cacheStores from '../../src/database/cache-stores.js'
 import * as liveChanges from '../../src/database/live-changes.js'
-import * as outbox from '../../src/database/outbox.js'
 import { createDatabase } from '../helpers/database.js'
 import { describeOutboxContract } from './outbox-contract.js'
 

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { heldMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
 import { startTestApp } from '../helpers/app.js'
 import { openSocket, socketUrl } from '../helpers/live.js'
 import { readMetrics, sumOf } from '../helpers/prometheus.js'
 import { until } from '../helpers/until.js'
-import { heldMegabytes } from '../lane/heap.js'
 
 /** More with LIVE_CONNECTS=10000 */
 const connects = Number(process.env.LIVE_CONNECTS ?? 1_000)

@@ -1,0 +1,58 @@
+import type { Fetcher } from './fetcher.js'
+import { type Loadable, Loader, type LoaderOptions } from './loader.js'
+import type { ListQuery, Page, PageQuery } from './page.js'
+
+/** Pages and lengths of lists, in one batch. */
+export class ListLoader {
+  private readonly loader: Loader<ListKey, Page | number>
+
+  constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
+    this.loader = new Loader({ ...options, textOf })
+  }
+
+  loadPage(query: PageQuery): Loadable<Page> {
+    return this.loader.load(query) as Loadable<Page>
+  }
+
+  loadCount(list: string | null): Loadable<number> {
+    return this.loader.load({ list, count: true }) as Loadable<number>
+  }
+
+  clearAll(): void {
+    this.loader.clearAll()
+  }
+}
+
+export type ListKey = PageQuery | CountQuery
+type CountQuery = ListQuery & { count: true }
+
+/** One statement for all pages of a batch, and one for all counts. */
+export function listFetcher(
+  fetchPages: Fetcher<PageQuery, Page>,
+  fetchCounts: Fetcher<ListQuery, number>,
+): Fetcher<ListKey, Page | number> {
+  return async (keys, signal) => {
+    const counts = keys.filter(isCount)
+    const pages = keys.filter((key): key is PageQuery => !isCount(key))
+    const [foundPages, foundCounts] = await Promise.all([
+      pages.length > 0 ? fetchPages(pages, signal) : new Map<PageQuery, Page>(),
+      counts.length > 0 ? fetchCounts(counts, signal) : new Map<ListQuery, number>(),
+    ])
+    return new Map<ListKey, Page | number>([...foundPages, ...(foundCounts as Map<CountQuery, number>)])
+  }
+}
+
+/** What is asked of the list, in a fixed order of words. */
+export function partOf(key: ListKey) {
+  if (isCount(key)) return { count: true }
+  const { after, before, size, from } = key
+  return { after, before, size, from }
+}
+
+function textOf(key: ListKey): string {
+  return JSON.stringify([key.list, partOf(key)])
+}
+
+function isCount(key: ListKey): key is CountQuery {
+  return 'count' in key
+}

@@ -1,0 +1,43 @@
+import type { Queryable } from './database.js'
+
+/** The stores that caches use, and to which the outbox owes changes (see 0007-cache-stores.sql). Registrations are numbers, as text. */
+
+/** `wasUsed`: whether a process has ever reported that it uses this registration. */
+export async function findCacheStore(
+  database: Queryable,
+  name: string,
+): Promise<{ registration: string; wasUsed: boolean } | null> {
+  const [row] = await database<{ registration: string; wasUsed: boolean }[]>`
+    select registration::text, in_use_at is not null as "wasUsed" from cache_stores where name = ${name}`
+  return row ?? null
+}
+
+/** Gives its registration; null where the store has one already. */
+export async function registerCacheStore(
+  database: Queryable,
+  { name, namespaces }: { name: string; namespaces: readonly string[] },
+): Promise<string | null> {
+  const [row] = await database<{ registration: string }[]>`
+    insert into cache_stores (name, namespaces) values (${name}, ${namespaces as string[]})
+    on conflict (name) do nothing
+    returning registration::text`
+  return row?.registration ?? null
+}
+
+/** Answers whether the registration still stands. */
+export async function reportCacheStoreInUse(database: Queryable, registration: string): Promise<boolean> {
+  const { count } = await database`
+    update cache_stores set in_use_at = clock_timestamp() where registration = ${registration}::bigint`
+  return count > 0
+}
+
+export async function unregisterCacheStore(database: Queryable, registration: string): Promise<void> {
+  await database`delete from cache_stores where registration = ${registration}::bigint`
+}
+
+/** Those that no process has used for that long; they are emptied before they are used again. */
+export async function unregisterUnusedCacheStores(database: Queryable, unusedMs: number): Promise<void> {
+  await database`
+    delete from cache_stores
+    where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'`
+}

@@ -1,0 +1,2 @@
+export type { RedisTarget } from './redis-clients.js'
+export { RedisStore } from './redis-store.js'

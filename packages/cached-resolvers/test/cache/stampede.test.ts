@@ -1,0 +1,21 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { noRedis, startRedis } from '../../../../test/helpers/redis.js'
+
+describe.skipIf(noRedis)('a stampede', () => {
+  test('of 4 processes with 250 readers each on one cold key is one fetch', async () => {
+    const redis = await startRedis()
+    const start = () => fork('test/cache/processes/reader.ts', [redis.url, '250'], { execArgv: ['--import', 'tsx'] })
+    const processes: ChildProcess[] = Array.from({ length: 4 }, start)
+    await Promise.all(processes.map((its) => once(its, 'message')))
+
+    const answers = processes.map((its) => once(its, 'message'))
+    for (const its of processes) its.send('go')
+    const values = (await Promise.all(answers)).flatMap(([its]) => its as number[])
+    expect(values).toHaveLength(1_000)
+    expect(new Set(values)).toEqual(new Set([1]))
+    expect(await redis.client.get('fetches')).toBe('1')
+    await redis.stop()
+  })
+})
