@@ -34,6 +34,8 @@ const peerSuite: NonNullable<TestProjectInlineConfiguration['plugins']>[number] 
 }
 
 export default defineConfig({
+  // Of what is set up once for all
+  ...(shared.resolve && { resolve: shared.resolve }),
   test: {
     globalSetup: 'test/helpers/global-setup.ts',
     // Half of a test is waiting for servers, so two cores are worth four files at a time.

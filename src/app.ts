@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type AuditReport,
+  audit,
   Cache,
   type CacheReader,
   type CacheStore,
+  createCacheAdmin,
+  createLoaderFactory,
   createTokenSource,
   FetchTimeoutError,
   MemoryStore,
@@ -20,7 +24,6 @@ import { type Logger, pino } from 'pino'
 import { type Authenticator, openToEverybody, TokenAuthenticator } from './auth/authenticator.js'
 import { RemoteKeys } from './auth/remote-keys.js'
 import { createTokenVerifier } from './auth/verify-token.js'
-import { startExpiringKeys } from './commands/idempotency-keys.js'
 import { type Config, ConfigError } from './config.js'
 import { connect, type Database, isOutage } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
@@ -29,7 +32,6 @@ import { ensureEventTriggers } from './database/event-triggers.js'
 import { migrate } from './database/migrate.js'
 import { sharesSessions } from './database/shared-sessions.js'
 import { watched } from './database/watched.js'
-import { createFetchers } from './fetchers/fetchers.js'
 import { defaultPageSize } from './graphql/connection.js'
 import { errorCodes, type Fault } from './graphql/errors.js'
 import { createSchema } from './graphql/schema.js'
@@ -47,10 +49,6 @@ import { createHttpServer, graphqlPath } from './http/server.js'
 import { SlowReaders } from './http/slow-readers.js'
 import { ManifestError, TrustedDocuments } from './http/trusted-documents.js'
 import { Live } from './live/live.js'
-import { type AuditReport, audit } from './loaders/audit.js'
-import { createCacheAdmin } from './loaders/cache-admin.js'
-import { createLoaderFactory } from './loaders/loaders.js'
-import { namespaces } from './loaders/namespaces.js'
 import { createLogger } from './log.js'
 import { Dashboard } from './metrics/dashboard.js'
 import { Distribution, lagBounds } from './metrics/distribution.js'
@@ -61,9 +59,11 @@ import type { Figures } from './metrics/figures.js'
 import { RequestFigures } from './metrics/request-figures.js'
 import { StatementFigures } from './metrics/statement-figures.js'
 import { SubscriptionFigures } from './metrics/subscription-figures.js'
-import { idKind } from './model.js'
 import { RequestContext, type Shared } from './request-context.js'
 import { createRedactor, secretsOf } from './secrets.js'
+import { createFetchers, namespaces } from './shop/entities.js'
+import { idKind } from './shop/ids.js'
+import { startExpiringKeys } from './shop/orders/idempotency-keys.js'
 import type { Tracing } from './tracing/tracing.js'
 
 export interface App {

@@ -1,13 +1,13 @@
+import { Origins } from 'cached-resolvers'
 import type { OutboxRow } from 'cached-resolvers/postgres'
 import type { Viewer } from './auth/viewer.js'
-import { createCommands } from './commands/commands.js'
 import type { Database } from './database/connection.js'
 import type { Context } from './graphql/context.js'
 import type { Asking } from './http/asking.js'
 import { type Connection, type Deadlines, RequestCaller } from './http/deadlines.js'
 import { noWishes, type Wishes } from './http/wishes.js'
-import type { Loaders } from './loaders/loaders.js'
-import { Origins } from './loaders/origins.js'
+import { createCommands } from './shop/commands.js'
+import type { Loaders } from './shop/entities.js'
 
 /** What the contexts of all requests are made with */
 export interface Shared extends Pick<Context, 'cacheAdmin' | 'live'> {

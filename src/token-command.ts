@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { mintToken } from './auth/mint-token.js'
 import { ConfigError, readConfig } from './config.js'
 import { readEnvironment } from './environment.js'
-import { idKind } from './model.js'
+import { idKind } from './shop/ids.js'
 
 const usage = `Usage: npm run --silent token -- --role admin [--expires 1h]
        npm run --silent token -- --role customer --user user_1 [--expires 1h]

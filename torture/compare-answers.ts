@@ -1,4 +1,4 @@
-import type { Order } from '../src/model.js'
+import type { Order } from '../src/shop/orders/order.js'
 import type { ApiProcess } from './api-process.js'
 import { type Difference, differenceOf } from './differences.js'
 import { ask, type Data } from './graphql-client.js'

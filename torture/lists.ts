@@ -2,7 +2,7 @@ import type { PageQuery } from 'cached-resolvers'
 import type { ListEntryId } from '../packages/cached-resolvers/src/cache/namespace.js'
 import type { ListKey } from '../packages/cached-resolvers/src/loaders/list-loader.js'
 import { Cursors } from '../src/graphql/cursor.js'
-import { productListEntry, userOrderListEntry } from '../src/loaders/entry-ids.js'
+import { productListEntry, userOrderListEntry } from '../src/shop/entities.js'
 
 /** A page of products (of a category, or of all) or of a user's orders */
 export interface ListPage {

@@ -1,4 +1,4 @@
-import { publicId } from '../src/model.js'
+import { publicId } from '../src/shop/ids.js'
 import type { ApiProcess } from './api-process.js'
 import { type ListPage, pageField } from './lists.js'
 import { observe } from './observations.js'

@@ -1,6 +1,8 @@
 import type { Page, PageQuery } from 'cached-resolvers'
 import type { Database } from '../src/database/connection.js'
-import type { Order, Product, User } from '../src/model.js'
+import type { Order } from '../src/shop/orders/order.js'
+import type { Product } from '../src/shop/products/product.js'
+import type { User } from '../src/shop/users/user.js'
 import { firstFreeId } from './shop.js'
 
 /** Everything that the database holds, read past all caches and past the shop's own statements. Newest first. */

@@ -1,4 +1,4 @@
-import { publicId } from '../../src/model.js'
+import { publicId } from '../../src/shop/ids.js'
 
 /** 9,500 users have one order each; the first 500, for whom Q3 asks, have 21. */
 export const shopSize = { users: 10_000, products: 5_000, orders: 20_000, frequentBuyers: 500 }

@@ -2,7 +2,9 @@ import type { Database } from '../../src/database/connection.js'
 import { fetchOrders } from '../../src/fetchers/orders.js'
 import { fetchProducts } from '../../src/fetchers/products.js'
 import { fetchUsers } from '../../src/fetchers/users.js'
-import { idNumber, type Order, type Product, publicId } from '../../src/model.js'
+import { idNumber, publicId } from '../../src/shop/ids.js'
+import type { Order } from '../../src/shop/orders/order.js'
+import type { Product } from '../../src/shop/products/product.js'
 import type { QueryName } from './queries.js'
 
 /** What every server has to answer, read from the database. */

@@ -6,7 +6,7 @@ import type { CacheStore } from '../../packages/cached-resolvers/src/cache/store
 import { createChangeSource } from '../../packages/cached-resolvers/src/postgres/change-source.js'
 import { Relay } from '../../packages/cached-resolvers/src/postgres/relay.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
-import { type CommandContext, runCommand } from '../../src/commands/command.js'
+import { type CommandContext, runCommand } from '../../src/shop/command.js'
 import type { Database } from '../../src/database/connection.js'
 import { Live } from '../../src/live/live.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'

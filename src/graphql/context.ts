@@ -1,7 +1,7 @@
+import type { Origins } from 'cached-resolvers'
 import type { Viewer } from '../auth/viewer.js'
-import type { Commands } from '../commands/commands.js'
-import type { Loaders } from '../loaders/loaders.js'
-import type { Origins } from '../loaders/origins.js'
+import type { Commands } from '../shop/commands.js'
+import type { Loaders } from '../shop/entities.js'
 
 /** What a request has at hand. */
 export interface Context {

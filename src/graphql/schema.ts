@@ -1,15 +1,15 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import { type GraphQLSchema, specifiedDirectives } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
+import { OrderResolver } from '../shop/orders/order-resolver.js'
+import { ProductResolver } from '../shop/products/product-resolver.js'
+import { StatsResolver } from '../shop/stats/stats-resolver.js'
+import { UserResolver } from '../shop/users/user-resolver.js'
 import { CacheAdminResolver } from './cache-admin.js'
 import { cacheControlDirective } from './cache-control.js'
 import { callDirectly } from './direct-calls.js'
 import { guardSchema } from './guard.js'
 import { NodeResolver, typeNameOf } from './node.js'
-import { OrderResolver } from './order.js'
-import { ProductResolver } from './product.js'
-import { StatsResolver } from './stats.js'
-import { UserResolver } from './user.js'
 
 export function createSchema(): GraphQLSchema {
   const instanceOf = oncePerClass()

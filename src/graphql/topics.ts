@@ -1,4 +1,4 @@
-import { type IdKind, idKind } from '../model.js'
+import { type IdKind, idKind } from '../shop/ids.js'
 import { badUserInput } from './errors.js'
 
 /** Of one subscription */

@@ -1,6 +1,6 @@
 import { Field, ObjectType, registerEnumType } from 'type-graphql'
-import type { Outcome } from '../commands/command.js'
-import type { UserError } from '../commands/user-error.js'
+import type { Outcome } from '../shop/command.js'
+import type { UserError } from '../shop/user-error.js'
 import { Priced } from './price.js'
 
 export enum UserErrorCode {

@@ -9,7 +9,7 @@ import {
   type Position,
   readLiveChanges,
 } from '../database/live-changes.js'
-import { publicId } from '../model.js'
+import { publicId } from '../shop/ids.js'
 import { Hub } from './hub.js'
 import { type Outdated, outdatedBy, outdatedByAnything } from './outdated.js'
 import type { Stream } from './stream.js'

@@ -1,5 +1,5 @@
 import type { LiveChange } from '../database/live-changes.js'
-import { publicId } from '../model.js'
+import { publicId } from '../shop/ids.js'
 
 /** Of the cache: an entry, a list, or (neither) a whole namespace */
 export interface Outdated {

@@ -3,7 +3,9 @@ import { fetchOrders } from '../../../src/fetchers/orders.js'
 import { fetchUserOrderPages } from '../../../src/fetchers/pages.js'
 import { fetchProducts } from '../../../src/fetchers/products.js'
 import { fetchUsers } from '../../../src/fetchers/users.js'
-import type { Order, Product, User } from '../../../src/model.js'
+import type { Order } from '../../../src/shop/orders/order.js'
+import type { Product } from '../../../src/shop/products/product.js'
+import type { User } from '../../../src/shop/users/user.js'
 import { databaseUrl } from './environment.js'
 
 export type { Order, Product, User }

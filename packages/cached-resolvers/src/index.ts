@@ -12,9 +12,21 @@ export { endWhenSilent } from './cache/silence.js'
 export type { Origin } from './cache/slot.js'
 export { type CacheStore, StoreUnavailableError, type Swap, type SwapAnswer } from './cache/store.js'
 export { createTokenSource } from './cache/token.js'
+export { type AuditReport, audit } from './loaders/audit.js'
+export { createCacheAdmin } from './loaders/cache-admin.js'
 export { type CacheReader, pastCache } from './loaders/cache-reader.js'
-export { cachedBatch, cachedListBatch, fetchEntries, uncachedBatch } from './loaders/cached-batch.js'
-export type { Fetcher } from './loaders/fetcher.js'
-export { type ListKey, ListLoader, listFetcher, partOf } from './loaders/list-loader.js'
-export { type Loadable, Loader, whenAllLoaded, whenLoaded } from './loaders/loader.js'
+export {
+  defineEntity,
+  type Entities,
+  type Entity,
+  type EntityOptions,
+  type Freshness,
+  type ListOptions,
+  namespacesOf,
+} from './loaders/entity.js'
+export type { ListLoader } from './loaders/list-loader.js'
+export { type Loadable, type Loader, whenAllLoaded, whenLoaded } from './loaders/loader.js'
+export { createLoaderFactory, type Loaders } from './loaders/loaders.js'
+export { Origins } from './loaders/origins.js'
 export type { ListQuery, Page, PageQuery } from './loaders/page.js'
+export type { Read } from './loaders/reads.js'

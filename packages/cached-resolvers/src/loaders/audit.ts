@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Cache } from '../cache/cache.js'
+import type { EntryId, Namespace } from '../cache/namespace.js'
+import { fetchEntries } from './cached-batch.js'
+import type { Entities, Entity, List } from './entity.js'
+import type { Fetcher } from './fetcher.js'
+import type { ListKey } from './list-loader.js'
+import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
+
+export interface AuditReport {
+  /** Entries that were in the cache and were compared */
+  audited: number
+  /** Those that differed from the database, and still did after the bound; they have been invalidated. */
+  wrong: readonly WrongEntry[]
+}
+
+interface WrongEntry {
+  namespace: string
+  entry: EntryId
+  cached: unknown
+  actual: unknown
+}
+
+export interface AuditOptions<Source> {
+  cache: Cache
+  entities: Entities<Source>
+  read: Read<Source>
+  /** Of the pages that lists are audited by */
+  pageSize: number
+  /** How long an entry may lawfully be behind the database */
+  boundMs: number
+  sleep: (ms: number) => Promise<void>
+}
+
+/** Compares entries that the cache holds, taken at random, with the database. Rejects when one of the two is away. */
+export async function audit<Source>(options: AuditOptions<Source>, entries: number): Promise<AuditReport> {
+  const sample = await options.cache.sample(entries)
+  const partsOf = ({ name }: Namespace<unknown>) => [
+    ...new Set(sample.filter(({ namespace }) => namespace === name).map(({ part }) => part)),
+  ]
+  const audits = Object.values(options.entities).flatMap((entity) => [
+    auditEntity(options, entity, partsOf(entity.namespace)),
+    ...Object.values(entity.lists).map((list) => auditList(options, list, entity, list.namespace ? partsOf(list.namespace) : [])),
+  ])
+  const reports = await Promise.all(audits)
+  return { audited: reports.reduce((sum, { audited }) => sum + audited, 0), wrong: reports.flatMap(({ wrong }) => wrong) }
+}
+
+function auditEntity<V, Source>(options: AuditOptions<Source>, entity: Entity<V, Source>, ids: readonly string[]) {
+  const { namespace, comparable } = entity
+  return compare(options, namespace, { keys: ids, toEntryId: (id) => id, fetch: fetcherOf(entity, options.read), comparable })
+}
+
+/** By the first page of each list, and their number */
+async function auditList<Source>(
+  options: AuditOptions<Source>,
+  list: List<Source>,
+  entity: Entity<unknown, Source>,
+  names: readonly string[],
+): Promise<AuditReport> {
+  if (list.namespace === null) return { audited: 0, wrong: [] }
+  const keys = names.map(list.listOf).flatMap((its): ListKey[] => [
+    { list: its, after: null, before: null, size: options.pageSize, from: 'start' },
+    { list: its, count: true },
+  ])
+  const toEntryId = (key: ListKey) => entryIdOf(list, key)
+  const fetch = fetcherOfList(list, entity, options.read)
+  return compare(options, list.namespace, { keys, toEntryId, fetch, comparable: (value) => value })
+}
+
+interface Compared<Key, V> {
+  keys: readonly Key[]
+  toEntryId: (key: Key) => EntryId
+  fetch: Fetcher<Key, V>
+  comparable: (value: V) => unknown
+}
+
+async function compare<Key, V, Source>(
+  { cache, boundMs, sleep }: AuditOptions<Source>,
+  namespace: Namespace<V>,
+  { keys, toEntryId, fetch, comparable }: Compared<Key, V>,
+): Promise<AuditReport> {
+  const keyOf = new Map(keys.map((key) => [toEntryId(key), key]))
+  const comparableOf = (value: V | null | undefined) => (value == null ? null : comparable(value))
+
+  const findDifferences = async (ids: readonly EntryId[]) => {
+    const lookups = await cache.peekMany(namespace, ids)
+    const cached = ids.flatMap((id, index) => {
+      const lookup = lookups[index]
+      if (!lookup || lookup.state === 'miss') return []
+      return [{ id, value: lookup.state === 'negative' ? null : lookup.value }]
+    })
+    if (cached.length === 0) return { audited: 0, wrong: [] }
+    const actual = await fetchEntries(keyOf, fetch)(cached.map(({ id }) => id))
+    const wrong = cached.filter(({ id, value }) => !isDeepStrictEqual(comparableOf(value), comparableOf(actual.get(id))))
+    return {
+      audited: cached.length,
+      wrong: wrong.map(({ id, value }) => ({
+        namespace: namespace.name,
+        entry: id,
+        cached: value,
+        actual: actual.get(id) ?? null,
+      })),
+    }
+  }
+
+  const first = await findDifferences([...keyOf.keys()])
+  if (first.wrong.length > 0) await sleep(boundMs)
+  const { wrong } = await findDifferences(first.wrong.map(({ entry }) => entry))
+  for (const { entry } of wrong) {
+    await cache.invalidate(namespace, typeof entry === 'string' ? { ids: [entry] } : { lists: [entry.list] })
+  }
+  cache.countAudit(namespace, first.audited, wrong.length)
+  return { audited: first.audited, wrong }
+}

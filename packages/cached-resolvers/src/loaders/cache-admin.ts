@@ -1,0 +1,35 @@
+import type { Cache } from '../cache/cache.js'
+import type { Counts } from '../cache/counters.js'
+import { type Entities, namespacesOf } from './entity.js'
+import type { Read } from './reads.js'
+import { createWarmUp } from './warm-up.js'
+
+/** The cache as a whole, by names of namespaces. `pageSize` is that of the pages that lists are warmed with. */
+export function createCacheAdmin<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number) {
+  const warmUp = createWarmUp(cache, entities, read, pageSize)
+  const namespaces = namespacesOf(entities)
+  const byName = (name: string) => {
+    const namespace = namespaces.find((its) => its.name === name)
+    if (!namespace) throw new Error(`There is no namespace ${name}`)
+    return namespace
+  }
+  return {
+    async counts() {
+      const counts = await cache.counts(namespaces.map(({ name }) => name))
+      return new Map(
+        [...counts].map(([name, its]) => [name, { ...its, errors: errors(its), ttlSeconds: byName(name).softTtlMs / 1000 }]),
+      )
+    },
+    async info() {
+      const nothing = { version: null, usedMemoryBytes: null, uptimeSeconds: null, connectedClients: null, keys: null }
+      const info = await cache.info().catch(() => null)
+      return { backend: cache.backend, available: info !== null, ...(info ?? nothing) }
+    },
+    flush: (name: string) => cache.invalidate(byName(name), 'all'),
+    warmUp: async (name: string, limit: number) => (await warmUp.get(name)?.(limit)) ?? 0,
+  }
+}
+
+function errors({ unavailable, refused, corrupt, failedRefills }: Counts): number {
+  return unavailable + refused + corrupt + failedRefills
+}

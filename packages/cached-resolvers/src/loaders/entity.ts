@@ -1,0 +1,109 @@
+import type { Namespace } from '../cache/namespace.js'
+import type { ListQuery, Page, PageQuery } from './page.js'
+
+/** How fresh values have to be, in milliseconds. */
+export interface Freshness {
+  /** So long a value counts as fresh, plus or minus a tenth. Changes in the database invalidate it before. */
+  softMs: number
+  /** For so long after that a stale value may be served, while it is fetched again or where that fails. */
+  graceMs: number
+  /** So long it is remembered that there is no such value. */
+  negativeMs: number
+}
+
+/** `Source` is what values are read from: a connection to the database. Each function runs one statement, whatever the number of keys. */
+export interface EntityOptions<V, Source> {
+  /** Of its namespace in the cache: in metrics, in the outbox, in keys */
+  name: string
+  /** What its ids begin with, as in `product_7`; left out where it is no type with ids of its own */
+  kind?: string
+  fresh: Freshness
+  /** Finds values by id. Ids that do not exist are absent from the map. */
+  fetch: (source: Source, ids: readonly string[]) => Promise<ReadonlyMap<string, V>>
+  /** Ids to warm the cache with, at most `limit` of them: the newest */
+  newest: (source: Source, limit: number) => Promise<readonly string[]>
+  /** What an audit compares of a value: all of it, unless given */
+  comparable?: (value: V) => unknown
+  /** By the names of their loaders */
+  lists?: Readonly<Record<string, ListOptions<Source>>>
+}
+
+/** Pages of ids, and their number. What is in a page is cached under its own id. */
+export interface ListOptions<Source> {
+  /** Of its namespace in the cache; left out for a list that is not cached */
+  name?: string
+  fresh?: Freshness
+  pages: (source: Source, queries: readonly PageQuery[]) => Promise<ReadonlyMap<PageQuery, Page>>
+  counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
+  /** Lists to warm the cache with, at most `limit` of them; null is the list of all */
+  newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
+  /** What the outbox calls a list: the list itself, and 'all' for null, unless given */
+  nameOf?: (list: string | null) => string
+  /** The list of such a name */
+  listOf?: (name: string) => string | null
+}
+
+export interface Entity<V, Source, Lists extends string = string> {
+  readonly kind: string | null
+  readonly namespace: Namespace<V>
+  readonly fetch: EntityOptions<V, Source>['fetch']
+  readonly newest: EntityOptions<V, Source>['newest']
+  readonly comparable: (value: V) => unknown
+  readonly lists: Readonly<Record<Lists, List<Source>>>
+}
+
+export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest' | 'nameOf' | 'listOf'>> {
+  /** null: it is not cached */
+  readonly namespace: Namespace<Page | number> | null
+}
+
+/** By the names of their loaders */
+// biome-ignore lint/suspicious/noExplicitAny: any entity on that source
+export type Entities<Source> = Readonly<Record<string, Entity<any, Source>>>
+
+/** A type whose values are cached by id, with its lists. Loaders, audit, warm-up and reports follow from it. */
+export function defineEntity<V, Source, Lists extends string = never>(
+  options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },
+): Entity<V, Source, Lists> {
+  const { name, kind = null, fresh, fetch, newest, comparable = (value) => value } = options
+  const lists = Object.entries<ListOptions<Source>>(options.lists ?? {}).map(([loader, list]) => [
+    loader,
+    defineList(list, fresh),
+  ])
+  return { kind, namespace: namespaceOf(name, fresh), fetch, newest, comparable, lists: Object.fromEntries(lists) }
+}
+
+function defineList<Source>(options: ListOptions<Source>, freshOfEntity: Freshness): List<Source> {
+  const { name, fresh = freshOfEntity, pages, counts } = options
+  const { newest = async () => [], nameOf = (list) => list ?? 'all', listOf = (text) => (text === 'all' ? null : text) } = options
+  return { namespace: name === undefined ? null : namespaceOf(name, fresh), pages, counts, newest, nameOf, listOf }
+}
+
+function namespaceOf(name: string, { softMs, graceMs, negativeMs }: Freshness) {
+  return { name, version: 1, softTtlMs: softMs, graceMs, negativeTtlMs: negativeMs }
+}
+
+/** Each with its lists behind it. Throws where two have one name, or two entities one kind. */
+export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unknown>[] {
+  const all = Object.values(entities)
+  const namespaces = all.flatMap(({ namespace, lists }) => [namespace, ...Object.values(lists).map((list) => list.namespace)])
+  const cached = namespaces.filter((namespace) => namespace !== null)
+  refuseTwice(
+    'namespace',
+    cached.map(({ name }) => name),
+  )
+  refuseTwice(
+    'kind',
+    all.flatMap(({ kind }) => kind ?? []),
+  )
+  refuseTwice(
+    'loader',
+    Object.entries(entities).flatMap(([name, { lists }]) => [name, ...Object.keys(lists)]),
+  )
+  return cached
+}
+
+function refuseTwice(what: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new Error(`Two entities or lists have the ${what} "${twice}"`)
+}

@@ -1,0 +1,69 @@
+import type { Cache } from '../cache/cache.js'
+import type { EntryId, Namespace } from '../cache/namespace.js'
+import { fetchEntries } from './cached-batch.js'
+import type { Entities, Entity, List } from './entity.js'
+import type { Fetcher } from './fetcher.js'
+import type { ListKey } from './list-loader.js'
+import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
+
+/** Fills a namespace, by name, with its newest values, `limit` of them at most. Gives the number of entries that are there then. */
+export type WarmUp = ReadonlyMap<string, (limit: number) => Promise<number>>
+
+/** `pageSize` is that of the first pages that lists are warmed with. */
+export function createWarmUp<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number): WarmUp {
+  const warmUps = new Map<string, (limit: number) => Promise<number>>()
+  for (const entity of Object.values(entities)) {
+    warmUps.set(entity.namespace.name, (limit) => warmEntity(cache, entity, read, limit))
+    for (const list of Object.values(entity.lists)) {
+      const { namespace } = list
+      if (namespace) warmUps.set(namespace.name, (limit) => warmList(cache, namespace, { list, entity, read, pageSize, limit }))
+    }
+  }
+  return warmUps
+}
+
+async function warmEntity<V, Source>(
+  cache: Cache,
+  entity: Entity<V, Source>,
+  read: Read<Source>,
+  limit: number,
+): Promise<number> {
+  const { namespace, newest } = entity
+  const ids = await read(namespace.name, (source) => newest(source, limit))
+  return warm(cache, namespace, (id) => id, ids, fetcherOf(entity, read))
+}
+
+interface WarmedList<Source> {
+  list: List<Source>
+  entity: Entity<unknown, Source>
+  read: Read<Source>
+  pageSize: number
+  limit: number
+}
+
+async function warmList<Source>(
+  cache: Cache,
+  namespace: Namespace<unknown>,
+  { list, entity, read, pageSize, limit }: WarmedList<Source>,
+): Promise<number> {
+  const lists = await read(namespace.name, (source) => list.newest(source, limit))
+  const keys = lists.map((its): ListKey => ({ list: its, after: null, before: null, size: pageSize, from: 'start' }))
+  return warm(cache, namespace, (key) => entryIdOf(list, key), keys, fetcherOfList(list, entity, read))
+}
+
+const chunkSize = 500
+
+async function warm<Key, V>(
+  cache: Cache,
+  namespace: Namespace<V>,
+  toEntryId: (key: Key) => EntryId,
+  keys: readonly Key[],
+  fetch: Fetcher<Key, V>,
+): Promise<number> {
+  let entries = 0
+  for (let start = 0; start < keys.length; start += chunkSize) {
+    const keyOf = new Map(keys.slice(start, start + chunkSize).map((key) => [toEntryId(key), key]))
+    entries += await cache.warmMany(namespace, [...keyOf.keys()], fetchEntries(keyOf, fetch))
+  }
+  return entries
+}

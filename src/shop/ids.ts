@@ -1,0 +1,17 @@
+/** Ids carry their type: product_7. The number is that of the row. */
+export function publicId(kind: string, number: number): string {
+  return `${kind}_${number}`
+}
+
+/** The number in an id of that kind; null for whatever cannot be one. */
+export function idNumber(kind: string, id: string): number | null {
+  if (!id.startsWith(`${kind}_`)) return null
+  const digits = id.slice(kind.length + 1)
+  return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : null
+}
+
+/** What an id says that it is of; null for whatever cannot be an id. */
+export function idKind(id: string): string | null {
+  const kind = id.slice(0, Math.max(0, id.lastIndexOf('_')))
+  return kind !== '' && idNumber(kind, id) !== null ? kind : null
+}

@@ -1,0 +1,72 @@
+import type { Page, PageQuery } from 'cached-resolvers'
+import type { PendingQuery, Row } from 'postgres'
+import type { Queryable } from '../database/connection.js'
+import { publicId } from './ids.js'
+
+export interface PageSource {
+  /** A table, or a part of it, called r */
+  rows: Fragment
+  /** Which queries (called q) it answers */
+  when: Fragment
+}
+
+type Fragment = PendingQuery<Row[]>
+
+/** One statement for any number of pages: for each, as many ids as asked and one more, which tells whether the list goes on. */
+export async function fetchPages(
+  database: Queryable,
+  kind: string,
+  queries: readonly PageQuery[],
+  sources: readonly PageSource[],
+  parameters: readonly PageQuery[] = queries,
+): Promise<Map<PageQuery, Page>> {
+  const branches = sources.flatMap(({ rows, when }) => [
+    database`select * from (select id from ${rows} where ${when} and q.counted_from = 'start' and r.id < q.below and r.id > q.above
+      order by r.id desc limit q.size + 1) forward`,
+    database`select * from (select id from ${rows} where ${when} and q.counted_from = 'end' and r.id < q.below and r.id > q.above
+      order by r.id limit q.size + 1) backward`,
+  ])
+  const exists = (beyond: Fragment) =>
+    database`exists (${union(
+      database,
+      sources.map(({ rows, when }) => database`select 1 from ${rows} where ${when} and ${beyond}`),
+    )})`
+  const rows = await database<PageRow[]>`
+    select array(${union(database, branches)}) as numbers,
+      ${exists(database`r.id >= q.below`)} as any_above,
+      ${exists(database`r.id <= q.above`)} as any_below
+    from unnest(
+      ${parameters.map(({ list }) => list)}::text[],
+      ${parameters.map(({ after }) => after ?? Number.MAX_SAFE_INTEGER)}::bigint[],
+      ${parameters.map(({ before }) => before ?? 0)}::bigint[],
+      ${parameters.map(({ size }) => size)}::int[],
+      ${parameters.map(({ from }) => from)}::text[]
+    ) with ordinality as q (list, below, above, size, counted_from, position)
+    order by q.position`
+  return new Map(queries.map((query, index) => [query, toPage(kind, query, rows[index] as PageRow)]))
+}
+
+function union(database: Queryable, parts: readonly Fragment[]): Fragment {
+  return parts.reduce((all, part) => database`${all} union all ${part}`)
+}
+
+interface PageRow {
+  numbers: (number | string)[]
+  any_above: boolean
+  any_below: boolean
+}
+
+/** The newest stands first: what has a greater number comes before. */
+function toPage(kind: string, { size, from }: PageQuery, { numbers, any_above, any_below }: PageRow): Page {
+  const goesOn = numbers.length > size
+  const ids = numbers.slice(0, size).map((number) => publicId(kind, Number(number)))
+  return from === 'start'
+    ? { ids, hasPrevious: any_above, hasNext: goesOn || any_below }
+    : { ids: ids.reverse(), hasPrevious: goesOn || any_above, hasNext: any_below }
+}
+
+/** Ids of the newest rows of a table */
+export async function fetchNewestIds(database: Queryable, kind: string, table: string, limit: number): Promise<string[]> {
+  const rows = await database<{ id: number }[]>`select id from ${database(table)} order by id desc limit ${limit}`
+  return rows.map(({ id }) => publicId(kind, id))
+}

@@ -1,0 +1,34 @@
+import { defineEntity } from 'cached-resolvers'
+import type { Queryable } from '../../database/connection.js'
+import { freshFor } from '../freshness.js'
+
+export interface Totals {
+  users: number
+  products: number
+  orders: number
+  /** Major units, exact to two decimals */
+  revenue: number
+  asOf: string
+}
+
+/** The one that there is */
+export const totalsId = 'totals'
+
+/** An expensive aggregate */
+export const totals = defineEntity({
+  name: 'stats',
+  fresh: freshFor(5),
+  fetch: fetchTotals,
+  newest: async () => [totalsId],
+  // When they were computed is no part of what is right.
+  comparable: (its: Totals) => ({ ...its, asOf: null }),
+})
+
+async function fetchTotals(database: Queryable, keys: readonly string[]): Promise<Map<string, Totals>> {
+  const [row] = await database<[{ users: number; products: number; orders: number; revenue_cents: number; as_of: Date }]>`
+    select (select count(*) from users) as users, (select count(*) from products) as products, totals.*, now() as as_of
+    from (select count(*) as orders, coalesce(sum(total_cents), 0)::bigint as revenue_cents from orders) totals`
+  const { users, products, orders, revenue_cents, as_of } = row
+  const totals = { users, products, orders, revenue: revenue_cents / 100, asOf: as_of.toISOString() }
+  return new Map(keys.map((key) => [key, totals]))
+}
