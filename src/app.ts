@@ -446,7 +446,7 @@ function createBudgets(config: Config, store: CacheStore): Budgets | null {
   const add = store.addToBuckets?.bind(store)
   const additionOf = ({ client, points }: Use) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
   const share: Share | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
-  return new Budgets({ pointsPerMinute, maxClients: 50_000, share, now: () => performance.now() })
+  return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, share, now: () => performance.now() })
 }
 
 function isProduction({ NODE_ENV }: Config): boolean {

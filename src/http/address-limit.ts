@@ -7,6 +7,10 @@ export class AddressLimit {
 
   constructor(private readonly limits: { max: number; maxPerAddress: number }) {}
 
+  takenBy(address: string): number {
+    return this.byAddress.get(address) ?? 0
+  }
+
   /** `release` is to be called once. */
   take(address: string, places: number): Taking {
     const { max, maxPerAddress } = this.limits
@@ -14,10 +18,6 @@ export class AddressLimit {
     if (this.taken + places > max) return { state: 'full' }
     this.add(address, places)
     return { state: 'taken', release: () => this.add(address, -places) }
-  }
-
-  private takenBy(address: string): number {
-    return this.byAddress.get(address) ?? 0
   }
 
   private add(address: string, places: number): void {

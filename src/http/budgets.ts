@@ -4,6 +4,8 @@ export interface BudgetsOptions {
   /** What a client may use at once, and what it gets back in a minute */
   pointsPerMinute: number
   maxClients: number
+  /** Points that one request may cost */
+  maxCost: number
   /** Tells all processes what clients used here, and gives what they have used everywhere; undefined for a process by itself. */
   share: Share | undefined
   /** Milliseconds; only differences matter. */
@@ -37,6 +39,7 @@ export class Budgets {
   private readonly budgets: LRUCache<string, Budget>
   private readonly forgivenPerMs: number
   private readonly maxUntold: number
+  private readonly overdraft: number
   private toTell = new Set<Budget>()
   private telling: Promise<void> | undefined
   /** The others cannot be told: this process decides by itself. */
@@ -46,6 +49,7 @@ export class Budgets {
     this.budgets = new LRUCache({ max: options.maxClients })
     this.forgivenPerMs = options.pointsPerMinute / 60_000
     this.maxUntold = options.pointsPerMinute / 20
+    this.overdraft = Math.max(options.pointsPerMinute / 4, 2 * options.maxCost + 2 * maxReadingPoints)
   }
 
   /** Uses points, where there is anything left. The last request may overdraw a budget; the next ones wait until that is forgiven. */
@@ -64,7 +68,8 @@ export class Budgets {
   charge(client: string, points: number): void {
     const budget = this.budgetOf(client)
     this.chargedPoints += points
-    budget.used += points
+    // So that a bar ends soon after its cause: some things are charged that cannot be refused.
+    budget.used = Math.min(budget.used + points, this.options.pointsPerMinute + 2 * this.overdraft)
     if (!this.options.share) return
     budget.untold += points
     this.toTell.add(budget)
@@ -81,9 +86,9 @@ export class Budgets {
     return Math.floor(this.options.pointsPerMinute - this.budgetOf(client).used)
   }
 
-  /** Whether a client has gone on asking while it was refused, unless what is beyond its budget may be one request. */
+  /** Whether a client has gone on asking while it was refused: it owes more than a request, or all processes, can have let in. */
   isFarBeyond(client: string): boolean {
-    return this.remaining(client) < -Math.max(minOverdraft, this.options.pointsPerMinute / 10)
+    return this.budgets.peek(client) !== undefined && this.remaining(client) < -this.overdraft
   }
 
   /** How long, in whole seconds, until there is something left; 0 where there is */
@@ -144,5 +149,5 @@ export class Budgets {
   }
 }
 
-/** Of the dearest request that may be, and of reading it */
-const minOverdraft = 500
+/** Of one request, beyond its operation: its bytes, its document, registering it */
+const maxReadingPoints = 700

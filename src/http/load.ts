@@ -62,6 +62,15 @@ export class Load {
     return this.inFlight >= this.room
   }
 
+  /** Whether not even one may that is of somebody who has few, while others have taken all places. */
+  get isOverfull(): boolean {
+    return this.inFlight >= this.room + Math.floor(this.options.maxInFlight / 10)
+  }
+
+  get fewPlaces(): number {
+    return Math.floor(this.options.maxInFlight / 100)
+  }
+
   enter(): void {
     this.inFlight += 1
     if (this.inFlight > this.peak) this.peak = this.inFlight

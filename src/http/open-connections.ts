@@ -85,32 +85,37 @@ export class OpenConnections {
   }
 
   private closeOneThatWaits(): void {
-    const looks = { left: maxLooks }
-    for (const sockets of this.largestFirst()) {
-      const waiting = this.findWaiting(sockets, looks)
-      if (!waiting) continue
-      this.dismiss(waiting)
-      waiting.destroy()
+    let looks = 0
+    for (const { sockets, mostLooks } of this.largestFirst()) {
+      const found = this.findWaiting(sockets, Math.min(mostLooks, maxLooks - looks))
+      looks += found.looks
+      if (!found.socket) continue
+      this.dismiss(found.socket)
+      found.socket.destroy()
       return
     }
   }
 
-  private *largestFirst(): Iterable<Set<Socket>> {
+  /** The largest may be one of which nothing waits: the others have as many looks. */
+  private *largestFirst(): Iterable<{ sockets: Set<Socket>; mostLooks: number }> {
     let largest = new Set<Socket>()
     for (const sockets of this.open.values()) if (sockets.size > largest.size) largest = sockets
-    yield largest
-    for (const sockets of this.open.values()) if (sockets !== largest) yield sockets
+    yield { sockets: largest, mostLooks: maxLooks / 2 }
+    for (const sockets of this.open.values()) if (sockets !== largest) yield { sockets, mostLooks: maxLooks }
   }
 
-  private findWaiting(sockets: Set<Socket>, looks: { left: number }): Socket | undefined {
-    // A copy: what was looked at goes to the end.
-    for (const socket of [...sockets].slice(0, looks.left)) {
-      if (this.waitsForClient(socket)) return socket
+  private findWaiting(sockets: Set<Socket>, mostLooks: number): { socket?: Socket; looks: number } {
+    const most = Math.min(mostLooks, sockets.size)
+    let looks = 0
+    for (const socket of sockets) {
+      if (looks === most) break
+      looks += 1
+      if (this.waitsForClient(socket)) return { socket, looks }
+      // To the end
       sockets.delete(socket)
       sockets.add(socket)
-      looks.left -= 1
     }
-    return undefined
+    return { looks }
   }
 
   /** For a request, or for the rest of one */

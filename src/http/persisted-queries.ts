@@ -17,14 +17,14 @@ export interface PersistedQueriesOptions {
 
 interface Persisted {
   text: string
-  /** When this process has last put it where the others find it, or found it there */
+  /** When this process has last put it where the others find it */
   keptAt: number
 }
 
 /**
  * Documents that clients registered under their SHA-256 (Apollo's automatic persisted queries), with the last used in this process. All others
  * are as good as unknown, and so are all while what is shared cannot be reached: the client sends the text then. What nobody asks for is
- * forgotten in an hour, since anybody may register. Rejects never.
+ * forgotten within an hour, since anybody may register. Rejects never.
  */
 export class PersistedQueries {
   private readonly near = new LRUCache<string, Persisted>({
@@ -51,7 +51,8 @@ export class PersistedQueries {
     const text = await this.options.shared.read(hash).catch(() => null)
     // Whoever can write to the store must not be able to put one document in the place of another.
     if (text === null || text.length > maxSourceLength || sha256(text) !== hash) return undefined
-    await this.keep(hash, text)
+    // Written again only when it is asked for once more
+    this.near.set(hash, { text, keptAt: Number.NEGATIVE_INFINITY })
     return text
   }
 

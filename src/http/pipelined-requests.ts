@@ -29,6 +29,8 @@ export class PipelinedRequests {
 
   private wait(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
     const { socket } = request
+    // Node reads on to the end of what it has received.
+    if (socket.destroyed) return void request.destroy()
     const waiting = this.waitingOn(socket)
     waiting.add(request)
     response.once('socket', () => {

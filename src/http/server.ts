@@ -33,6 +33,7 @@ import type { Budgets } from './budgets.js'
 import { cacheControl, unstored } from './cache-control.js'
 import { clientOf, networkOf } from './client.js'
 import { Compression } from './compression.js'
+import { ConnectionRate } from './connection-rate.js'
 import { Costs } from './costs.js'
 import { stillThere } from './deadlines.js'
 import type { Documents } from './documents.js'
@@ -172,7 +173,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const server = fastify({
     serverFactory: (ordinary) => {
       const listener = laneListener.inFrontOf(ordinary)
-      return createNodeServer(options, pipelined.inFrontOf(tracing?.requests.inFrontOf(listener) ?? listener))
+      return createNodeServer(options, pipelined, tracing?.requests.inFrontOf(listener) ?? listener)
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -265,20 +266,24 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // Behind the headers of CORS: pages have to be able to read a refusal.
   const shedder = new Shedder(load, logger)
   const { budgets, trustedProxies } = limits
+  const readPaths = [graphqlPath, streamPath]
+  const isBehindProxy = trustedProxies > 0
+  const payerOfTokens = ({ raw }: FastifyRequest) => tokensOf(networkOf(raw, trustedProxies))
+  if (budgets) {
+    const payerOf = (request: FastifyRequest) => (request.viewer ? client(request.raw, request.viewer) : payerOfTokens(request))
+    chargeReading(server, budgets, { paths: readPaths, clientOf: payerOf })
+  }
   shed(server, shedder, {
-    paths: [graphqlPath, streamPath],
+    ...{ paths: readPaths, maxBodyBytes },
     clientOf: ({ raw, viewer }) => clientOf(raw, viewer, trustedProxies),
+    networkOf: (request) => networkOf(request, trustedProxies),
   })
   parseJsonBodies(server)
   if (budgets) {
     // A token takes time before anybody knows whose it is: an address that sends many bad ones has to wait, without one it need not.
-    const payerOfTokens = ({ raw }: FastifyRequest) => tokensOf(networkOf(raw, trustedProxies))
-    server.addHook(
-      'onRequest',
-      limitRate(budgets, (request) => (authenticator.recall(request.headers.authorization) ? undefined : payerOfTokens(request))),
-    )
-    const payerOf = (request: FastifyRequest) => (request.viewer ? client(request.raw, request.viewer) : payerOfTokens(request))
-    chargeReading(server, budgets, { paths: [graphqlPath, streamPath], clientOf: payerOf })
+    const payer = (request: FastifyRequest) =>
+      authenticator.recall(request.headers.authorization) ? undefined : payerOfTokens(request)
+    server.addHook('onRequest', limitRate(budgets, { clientOf: payer, isBehindProxy }))
   }
   authenticate(server, authenticator)
   const handler = createGraphqlHandler({
@@ -296,7 +301,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
           }),
       ),
   })
-  const beforeReading = budgets ? limitRate(budgets, ({ raw, viewer }) => client(raw, viewer)) : undefined
+  const beforeReading = budgets
+    ? limitRate(budgets, { clientOf: ({ raw, viewer }) => client(raw, viewer), isBehindProxy })
+    : undefined
   server.route({
     url: graphqlPath,
     ...(beforeReading && { onRequest: beforeReading }),
@@ -306,7 +313,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   registerPages(server, { schema, checkHealth, tellsSchema })
   registerFigures(server, options.figures)
-  addSubscriptions(server, { ...options, costLimits, clientOf: client, shedder, pipelined, beforeReading })
+  addSubscriptions(server, { ...options, costLimits, shedder, pipelined, beforeReading })
   registerHealth(server, { checkHealth, leaving })
   server.setNotFoundHandler((request, reply) =>
     reply
@@ -333,14 +340,13 @@ function faultOf({ headers: { host }, url = '' }: IncomingMessage): string | und
 }
 type SubscribingOptions = HttpServerOptions & {
   costLimits: CostLimits
-  clientOf: ClientOf
   shedder: Shedder
 } & Pick<EventStreamOptions, 'pipelined' | 'beforeReading'>
 
 /** Over WebSocket and as server-sent events. */
 function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const { clientOf, shedder, pipelined, beforeReading } = options
+  const { shedder, pipelined, beforeReading } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
   const subscriptions = new Subscriptions({ ...options, connections, figures: options.subscriptions, now: Date.now })
@@ -348,7 +354,7 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
   const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
     const checkToken = () => authenticator.authenticate(authorization)
     const { expiresAtMs, viewer } = await checkToken()
-    const client = clientOf(request, viewer)
+    const client = clientOf(request, viewer, options.limits.trustedProxies)
     const createContextNow = async () => {
       const { viewer } = await checkToken()
       return createContext({ id: requestId, viewer, wishes: noWishes, connection: stillThere, client })
@@ -363,7 +369,7 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
   server.addHook('preClose', async () => webSocket.close())
 }
 
-function createNodeServer(options: HttpServerOptions, listener: RequestListener): Server {
+function createNodeServer(options: HttpServerOptions, pipelined: PipelinedRequests, listener: RequestListener): Server {
   const { receiveTimeoutMs, maxOpenConnections, slowReaders, errors } = options
   const { budgets, trustedProxies } = options.limits
   const isFarBeyond = (network: string) => [network, tokensOf(network)].some((client) => budgets?.isFarBeyond(client))
@@ -373,11 +379,16 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
     requestTimeout: receiveTimeoutMs,
     connectionsCheckingInterval: Math.min(receiveTimeoutMs / 2, 1_000),
   }
+  const rate = new ConnectionRate({
+    burst: Math.max(minConnectionBurst, maxOpenConnections / 2),
+    perSecond: Math.max(minConnectionBurst, maxOpenConnections) / 10,
+    now: () => performance.now(),
+  })
   // What node would refuse without a word is refused by us.
   const connections = new OpenConnections({
     max: maxOpenConnections,
     // Behind proxies, connections are theirs.
-    isBarred: (network) => trustedProxies === 0 && isFarBeyond(network),
+    isBarred: (network) => trustedProxies === 0 && (isFarBeyond(network) || !rate.take(network)),
     probePaths,
     refuse: requestRefuser(errors, {
       status: 503,
@@ -385,8 +396,8 @@ function createNodeServer(options: HttpServerOptions, listener: RequestListener)
       message: 'Too many clients are connected, try again later',
     }),
   })
-  const server = createServer({ ...timeouts, requireHostHeader: false }, connections.inFrontOf(listener))
-  server.on('checkExpectation', expectationRefuser(errors))
+  const server = createServer({ ...timeouts, requireHostHeader: false }, connections.inFrontOf(pipelined.inFrontOf(listener)))
+  server.on('checkExpectation', pipelined.inFrontOf(expectationRefuser(errors)))
   connections.watch(server)
   slowReaders.watch(server)
   return server
@@ -403,5 +414,7 @@ const streamPath = '/graphql/stream'
 /** On one connection */
 const maxSubscriptions = 100
 const initTimeoutMs = 5_000
+/** Of a network, however few connections may be open */
+const minConnectionBurst = 500
 /** Above that of the usual load balancers (60 s), so that it is they who end idle connections */
 const keepAliveMs = 72_000

@@ -11,8 +11,8 @@ export interface SharedSubscriptionOptions {
   bytes: number
   /** In points */
   cost: number
-  /** Resolves in a turn of the event loop that has time for it. */
-  turn: () => Promise<void>
+  /** Resolves in a turn of the event loop that has time for this client. */
+  turn: (client: string) => Promise<void>
   /** Whether it may go well later */
   isOutage: (error: Error) => boolean
   format: (result: ExecutionResult, subscriber: Subscriber) => Answer
@@ -59,7 +59,9 @@ export class SharedSubscription {
   async answerTo(event: string, subscribers: () => Iterable<Subscriber>): Promise<Told> {
     const { args, turn, isOutage, format } = this.options
     for (;;) {
-      await turn()
+      const [first] = subscribers()
+      if (!first) return { state: 'unanswered', event }
+      await turn(first.client)
       const reader = await findReader(subscribers())
       if (!reader) return { state: 'unanswered', event }
       const result = await execute({ ...args, rootValue: event, contextValue: reader.context })
@@ -97,7 +99,7 @@ export class SharedSubscription {
     const told = await this.answerOnce(event)
     if (told.state === 'gone') return
     for (const member of this.members) {
-      await this.options.turn()
+      await this.options.turn(member.subscriber.client)
       member.push(told)
     }
   }

@@ -1,5 +1,6 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AddressLimit } from './address-limit.js'
 import type { Load } from './load.js'
 import { requestError } from './request-error.js'
 import { onResponseClosed } from './response-closed.js'
@@ -16,7 +17,9 @@ interface Asker {
  */
 export class Shedder {
   private readonly turns = new Turns({ longMs: longTurnMs, maxWaiting, now: () => performance.now() })
-  private readonly inside = new WeakSet<object>()
+  private readonly places = new AddressLimit(unlimited)
+  private readonly bytes = new AddressLimit({ max: maxBodiesBytes, maxPerAddress: maxBodiesBytes / 2 })
+  private readonly releases = new WeakMap<object, () => void>()
   private refused = 0
   private reportedAt = Number.NEGATIVE_INFINITY
 
@@ -35,20 +38,32 @@ export class Shedder {
     return this.load.isLate
   }
 
-  /** Whether there is room for another, which has to leave again. */
-  enter(work: object): boolean {
-    if (this.load.isLate || this.load.isFull) {
+  /** Whether there is room for another request from this network, with a body of so many bytes. It has to leave again. */
+  enter(work: object, network: string, bytes: number): boolean {
+    const body = this.load.isLate || this.isFullFor(network) ? undefined : this.bytes.take(network, bytes)
+    const place = body?.state === 'taken' ? this.places.take(network, 1) : undefined
+    if (body?.state !== 'taken' || place?.state !== 'taken') {
       this.report()
       return false
     }
     this.load.enter()
-    this.inside.add(work)
+    this.releases.set(work, () => {
+      this.load.leave()
+      body.release()
+      place.release()
+    })
     return true
   }
 
   /** Done once, however often it is called. */
   leave(work: object): void {
-    if (this.inside.delete(work)) this.load.leave()
+    this.releases.get(work)?.()
+    this.releases.delete(work)
+  }
+
+  /** A network that has hardly any places gets one even where others have taken them all. */
+  private isFullFor(network: string): boolean {
+    return this.load.isFull && (this.load.isOverfull || this.places.takenBy(network) >= this.load.fewPlaces)
   }
 
   /**
@@ -81,18 +96,22 @@ export class Shedder {
 export interface ShedOptions {
   paths: readonly string[]
   clientOf: (request: FastifyRequest) => string
+  networkOf: (request: IncomingMessage) => string
+  /** Of any body */
+  maxBodyBytes: number
 }
 
 /**
  * Lets requests at these paths begin when there is time for them, and refuses the others in the shortest way. Everything else goes on. A
  * request waits when it has been read: what follows, from its JSON to the first thing that it loads, is then done in its turn.
  */
-export function shed(server: FastifyInstance, shedder: Shedder, { paths, clientOf }: ShedOptions): void {
+export function shed(server: FastifyInstance, shedder: Shedder, options: ShedOptions): void {
+  const { paths, clientOf, networkOf, maxBodyBytes } = options
   shedder.watch(server.server as Server)
   const isConcerned = ({ routeOptions }: FastifyRequest) => paths.includes(String(routeOptions.url))
   server.addHook('onRequest', (request, reply, next) => {
     if (!isConcerned(request)) return next()
-    if (!shedder.enter(reply.raw)) return refuse(request, reply)
+    if (!shedder.enter(reply.raw, networkOf(request.raw), bytesOf(request.raw, maxBodyBytes))) return refuse(request, reply)
     onResponseClosed(reply.raw, () => shedder.leave(reply.raw))
     next()
   })
@@ -107,6 +126,13 @@ export function shed(server: FastifyInstance, shedder: Shedder, { paths, clientO
   })
 }
 
+/** That its body may take, as far as the head tells */
+function bytesOf({ headers }: IncomingMessage, maxBytes: number): number {
+  const { 'content-length': length, 'transfer-encoding': encoding } = headers
+  if (length !== undefined) return Math.min(Number(length), maxBytes)
+  return encoding === undefined ? 0 : maxBytes
+}
+
 function refuse({ id }: FastifyRequest, reply: FastifyReply): void {
   reply
     .code(503)
@@ -118,5 +144,8 @@ export const overloaded = 'There is more to do than this server can do, try agai
 const reportEveryMs = 10_000
 /** One of the dearest documents */
 const longTurnMs = 10
-/** Of one client: each keeps some kilobytes. */
-const maxWaiting = 1_000
+/** Of one client. Requests need a place, too; each subscription that begins keeps a kilobyte. */
+const maxWaiting = 10_000
+/** Of requests that are being received, or wait for their turn */
+const maxBodiesBytes = 64 * 1024 * 1024
+const unlimited = { max: Number.POSITIVE_INFINITY, maxPerAddress: Number.POSITIVE_INFINITY }

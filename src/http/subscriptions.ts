@@ -199,7 +199,7 @@ export class Subscriptions {
       args: { schema, document, operationName, variableValues: variables },
       bytes: request.bytes * bytesOfByte + countNodes(document) * bytesOfNode,
       cost,
-      turn: () => this.turn(subscriber.client),
+      turn: (client: string) => this.turn(client),
       isOutage: (error: Error) => describeFault(error) !== null,
       format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer => ({
         ...(data !== undefined && { data }),

@@ -74,7 +74,7 @@ export class Turns {
 
   private roomOfNextTurn(tookMs: number): number {
     const now = this.options.now()
-    if (this.begun > 0) this.heldUntil = now + connectingShare * tookMs
+    if (this.begun > 0) this.heldUntil = now + connectingShare * Math.min(tookMs, this.options.longMs)
     if (!this.hasConnected) return this.width
     this.hasConnected = false
     return now < this.heldUntil ? 0 : 1

@@ -1,8 +1,8 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
 import { readMetrics, sumOf } from '../helpers/prometheus.js'
-import { connectRaw, postText } from '../helpers/raw-client.js'
+import { connectRaw, headOf, postText } from '../helpers/raw-client.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -96,5 +96,35 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     await until(async () => (await ask(app, product(12))).status === 200)
     const both = await Promise.all([ask(app, product(13)), ask(app, product(14))])
     expect(both.map(({ status }) => status)).toEqual([200, 200])
+  })
+})
+
+describe('one network', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp({ env: { MAX_IN_FLIGHT: '100' } })
+  })
+  afterAll(() => app.stop())
+
+  let asked = 0
+  const answerTo = async (address: string) => {
+    const client = await connectRaw(app.origin, address)
+    asked += 1
+    // Never hot: it would be answered by the lane
+    client.socket.write(postText(`{ a${asked}: __typename }`, { connection: 'close' }))
+    await client.closed
+    return client.received().slice(0, 'HTTP/1.1 200'.length)
+  }
+
+  test.each([
+    ['all places', 100, 50],
+    ['half of the bytes that bodies may take', 64, 524_288],
+  ])('that takes %s with requests that do not arrive is refused more, and no other is', async (_, count, bytes) => {
+    const clients = await Promise.all(Array.from({ length: count }, () => connectRaw(app.origin, '127.0.0.6')))
+    for (const { socket } of clients) socket.write(headOf({ 'content-length': bytes }))
+    await until(async () => (await answerTo('127.0.0.6')) === 'HTTP/1.1 503')
+    expect(await answerTo('127.0.0.7')).toBe('HTTP/1.1 200')
+    for (const { socket } of clients) socket.destroy()
+    await until(async () => (await answerTo('127.0.0.6')) === 'HTTP/1.1 200')
   })
 })

@@ -36,6 +36,7 @@ describe('an event stream', () => {
   test.each([
     ['another stream', stream],
     ['a query', postText('{ product(id: "product_21") { id } }')],
+    ['what expects something', 'GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: something\r\n\r\n'],
   ])('has its connection to itself: %s that was sent behind it ends it', async (_, behind) => {
     const both = await connectRaw(app.origin)
     both.socket.write(stream + behind)

@@ -9,7 +9,7 @@ beforeEach(() => {
 })
 
 function createBudgets(share?: Share, maxClients = 10): Budgets {
-  return new Budgets({ pointsPerMinute: 600, maxClients, share, now: clock.now })
+  return new Budgets({ pointsPerMinute: 600, maxClients, maxCost: 100, share, now: clock.now })
 }
 
 /** What all processes have in common: sums, by client. */
@@ -51,15 +51,21 @@ describe('the budget of a client, in a process by itself', () => {
     expect(budgets.take('a', 1)).toBe(true)
   })
 
-  test('is far beyond when the client goes on asking, and so only until a part is forgiven', () => {
+  test('is far beyond when the client owes more than a request can have cost, and so only until a part is forgiven', () => {
     const budgets = createBudgets()
-    budgets.charge('a', 1_100)
+    budgets.charge('a', 600 + 1_600)
     expect(budgets.isFarBeyond('a')).toBe(false)
     budgets.charge('a', 1)
     expect([budgets.isFarBeyond('a'), budgets.isFarBeyond('b')]).toEqual([true, false])
     clock.advance(100)
     expect(budgets.isFarBeyond('a')).toBe(false)
     expect(budgets.take('a', 1)).toBe(false)
+  })
+
+  test('owes no more than twice that, whatever it is charged', () => {
+    const budgets = createBudgets()
+    budgets.charge('a', 1_000_000)
+    expect(budgets.remaining('a')).toBe(-3_200)
   })
 
   test('is nobody else’s', () => {

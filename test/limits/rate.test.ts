@@ -241,7 +241,8 @@ describe('without a proxy that is trusted', () => {
     }
     const answers: string[] = []
     while (answers.at(-1) !== '') answers.push(await answerTo('127.0.0.4'))
-    expect(answers.filter((answer) => answer === 'HTTP/1.1 429').length).toBeGreaterThan(400)
+    // More than a request may cost
+    expect(answers.filter((answer) => answer === 'HTTP/1.1 429').length).toBeGreaterThan(250)
     expect(await answerTo('127.0.0.4')).toBe('')
     expect(await answerTo('127.0.0.5')).toBe('HTTP/1.1 200')
   })

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { ConnectionRate } from '../../src/http/connection-rate.js'
+import { createClock } from '../helpers/clock.js'
+
+test('a network may open so many connections at once, and so many more each second; others have theirs', () => {
+  const { now, advance } = createClock()
+  const rate = new ConnectionRate({ burst: 5, perSecond: 2, now })
+  const take = (network: string, count: number) => Array.from({ length: count }, () => rate.take(network)).filter(Boolean).length
+  expect(take('a', 9)).toBe(5)
+  expect(take('b', 9)).toBe(5)
+  advance(1_500)
+  expect(take('a', 9)).toBe(3)
+  advance(3_600_000)
+  expect(take('a', 9)).toBe(5)
+})
