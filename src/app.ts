@@ -13,10 +13,11 @@ import {
   MemoryStore,
   OverloadedError,
   pastCache,
+  type Read,
   reasonOf,
   sharedNotes,
 } from 'cached-resolvers'
-import { createChangeSource, Relay } from 'cached-resolvers/postgres'
+import { createChangeSource, Relay, readCancellably } from 'cached-resolvers/postgres'
 import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
@@ -25,7 +26,7 @@ import { type Authenticator, openToEverybody, TokenAuthenticator } from './auth/
 import { RemoteKeys } from './auth/remote-keys.js'
 import { createTokenVerifier } from './auth/verify-token.js'
 import { type Config, ConfigError } from './config.js'
-import { connect, type Database, isOutage } from './database/connection.js'
+import { connect, type Database, isOutage, type Queryable } from './database/connection.js'
 import { loadDemoDataOnce } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
 import { ensureEventTriggers } from './database/event-triggers.js'
@@ -61,7 +62,7 @@ import { StatementFigures } from './metrics/statement-figures.js'
 import { SubscriptionFigures } from './metrics/subscription-figures.js'
 import { RequestContext, type Shared } from './request-context.js'
 import { createRedactor, secretsOf } from './secrets.js'
-import { createFetchers, namespaces } from './shop/entities.js'
+import { entities, namespaces } from './shop/entities.js'
 import { idKind } from './shop/ids.js'
 import { startExpiringKeys } from './shop/orders/idempotency-keys.js'
 import type { Tracing } from './tracing/tracing.js'
@@ -279,7 +280,12 @@ function startAudits(config: Config, logger: Logger, started: Started, cache: Ca
 }
 
 function auditOptions(cache: Cache, database: Database) {
-  return { cache, fetchers: createFetchers(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
+  return { cache, entities, read: createRead(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
+}
+
+/** On the pool; statements end with the signal of who waits for them. */
+function createRead(database: Database): Read<Queryable> {
+  return (_, read, signal) => (signal ? readCancellably(database, signal, read) : read(database))
 }
 
 async function startLive(logger: Logger, started: Started, { feed, relay }: Stores): Promise<Live> {
@@ -357,15 +363,19 @@ interface Served {
 function createServer(served: Served): Promise<FastifyInstance> {
   const { config, logger, schema, documents, stores, live, deadlines, load, budgets, leaving, routes } = served
   const { database, cache, relay, figures, tracing } = stores
-  const fetchers = createFetchers(database)
-  const cacheAdmin = createCacheAdmin(cache, fetchers, defaultPageSize)
+  const read = createRead(database)
+  const cacheAdmin = createCacheAdmin(cache, entities, read, defaultPageSize)
   const traced = (reader: CacheReader) => tracing?.ofReads(reader) ?? reader
-  const createLoaders = createLoaderFactory(traced(cache), fetchers)
+  const createLoaders = createLoaderFactory(traced(cache), entities, read)
   const shared: Shared = {
     ...{ database, deadlines, cacheAdmin, live, createLoaders },
     createLoadersFor: ({ pastCache: isPast }, origins, caller) => {
       const reader = traced(isPast ? pastCache(cache) : cache)
-      const create = createLoaderFactory(origins?.ofReads(reader) ?? reader, origins?.ofStatements(fetchers) ?? fetchers)
+      const create = createLoaderFactory(
+        origins?.ofReads(reader) ?? reader,
+        entities,
+        origins?.ofStatements<Queryable>(read) ?? read,
+      )
       return create(caller)
     },
     deliver: (changes) => relay.deliverOwn(changes),

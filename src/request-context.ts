@@ -7,7 +7,7 @@ import type { Asking } from './http/asking.js'
 import { type Connection, type Deadlines, RequestCaller } from './http/deadlines.js'
 import { noWishes, type Wishes } from './http/wishes.js'
 import { createCommands } from './shop/commands.js'
-import type { Loaders } from './shop/entities.js'
+import type { ShopLoaders as Loaders } from './shop/entities.js'
 
 /** What the contexts of all requests are made with */
 export interface Shared extends Pick<Context, 'cacheAdmin' | 'live'> {

@@ -3,12 +3,18 @@ import { decodeHeld } from '../packages/cached-resolvers/src/cache/entry.js'
 import { Keys } from '../packages/cached-resolvers/src/cache/key.js'
 import type { EntryId, Namespace } from '../packages/cached-resolvers/src/cache/namespace.js'
 import { interpret, joinGenerations } from '../packages/cached-resolvers/src/cache/slot.js'
-import { ORDERS, PRODUCT_LISTS, PRODUCTS, STATS, USER_ORDERS, USERS } from '../src/shop/entities.js'
-import { totalsId } from '../src/shop/stats/totals.js'
+import { orders } from '../src/shop/orders/order.js'
+import { products } from '../src/shop/products/product.js'
+import { totals, totalsId } from '../src/shop/stats/totals.js'
+import { users } from '../src/shop/users/user.js'
 import { type Difference, differenceOf } from './differences.js'
 import { type ListPage, listEntry } from './lists.js'
 import { scanKeys } from './scan.js'
 import { listIds, pageOf, type ShopRows } from './shop-rows.js'
+
+const [USERS, PRODUCTS, ORDERS, STATS] = [users.namespace, products.namespace, orders.namespace, totals.namespace]
+const PRODUCT_LISTS = products.lists.productLists.namespace as Namespace<unknown>
+const USER_ORDERS = orders.lists.userOrderLists.namespace as Namespace<unknown>
 
 /** Reads every key with this prefix in Redis and compares what a reader would believe with the rows. */
 export async function compareEntries(

@@ -1,8 +1,10 @@
 import type { PageQuery } from 'cached-resolvers'
 import type { ListEntryId } from '../packages/cached-resolvers/src/cache/namespace.js'
 import type { ListKey } from '../packages/cached-resolvers/src/loaders/list-loader.js'
+import { entryIdOf } from '../packages/cached-resolvers/src/loaders/reads.js'
 import { Cursors } from '../src/graphql/cursor.js'
-import { productListEntry, userOrderListEntry } from '../src/shop/entities.js'
+import { orders } from '../src/shop/orders/order.js'
+import { products } from '../src/shop/products/product.js'
 
 /** A page of products (of a category, or of all) or of a user's orders */
 export interface ListPage {
@@ -43,5 +45,5 @@ function listArguments({ after, before, size, from }: PageQuery, name: string, c
 }
 
 export function listEntry(kind: ListPage['kind'], key: ListKey): ListEntryId {
-  return kind === 'products' ? productListEntry(key) : userOrderListEntry(key)
+  return entryIdOf(kind === 'products' ? products.lists.productLists : orders.lists.userOrderLists, key)
 }

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 import { Cache } from '../../packages/cached-resolvers/src/cache/cache.js'
 import { createTokenSource } from '../../packages/cached-resolvers/src/cache/token.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
-import { namespaces, PRODUCTS, USERS } from '../../src/shop/entities.js'
+import { entities, namespaces } from '../../src/shop/entities.js'
 import { cacheNames, entryKey, entryText, fillRedis, generation, keys } from '../harness/entries.js'
 import { Reader } from '../harness/reader.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
@@ -13,6 +13,9 @@ import type { Options } from '../options.js'
 import type { InvalidationRow } from '../report/results.js'
 import { quantile } from '../report/statistics.js'
 import { writeSection } from '../report/write.js'
+
+const { namespace: PRODUCTS } = entities.products
+const { namespace: USERS } = entities.users
 
 const readerFile = fileURLToPath(new URL('../harness/reader-process.ts', import.meta.url))
 const sizes = [1_000, 10_000, 100_000, 1_000_000]

@@ -4,7 +4,9 @@ import type { Redis } from 'ioredis'
 import { decodeHeld, type EntryHeld } from '../../packages/cached-resolvers/src/cache/entry.js'
 import { NearStore } from '../../packages/cached-resolvers/src/cache/near-store.js'
 import { share } from '../../packages/cached-resolvers/src/cache/shared-value.js'
-import { ORDERS, PRODUCTS, USERS } from '../../src/shop/entities.js'
+import { orders } from '../../src/shop/orders/order.js'
+import { products } from '../../src/shop/products/product.js'
+import { users } from '../../src/shop/users/user.js'
 import { entryKey, entryText, fillRedis } from '../harness/entries.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
 import type { World } from '../harness/stops.js'
@@ -13,9 +15,9 @@ import type { Memory } from '../report/results.js'
 import { writeSection } from '../report/write.js'
 
 const makers = [
-  { namespace: PRODUCTS, make: product },
-  { namespace: USERS, make: user },
-  { namespace: ORDERS, make: order },
+  { namespace: products.namespace, make: product },
+  { namespace: users.namespace, make: user },
+  { namespace: orders.namespace, make: order },
 ] as const
 
 /** What entries take in Redis, beside plain JSON under the same keys, and in the near store. */
@@ -64,7 +66,7 @@ function measureNear(entries: number): Memory['near'] {
   for (let number = 1; number <= entries; number += 1) {
     // Text that arrives from a socket shares nothing with what made it.
     const text = Buffer.from(entryText(product(number))).toString()
-    const key = Buffer.from(entryKey(PRODUCTS, product(number).id)).toString()
+    const key = Buffer.from(entryKey(products.namespace, product(number).id)).toString()
     const held = decodeHeld(text) as EntryHeld
     held.hit = { state: 'hit', value: share(JSON.parse(held.json)), header: held.header }
     near.putEntry(key, held, near.mark(key))

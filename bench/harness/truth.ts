@@ -1,11 +1,13 @@
 import type { Database } from '../../src/database/connection.js'
-import { fetchOrders } from '../../src/fetchers/orders.js'
-import { fetchProducts } from '../../src/fetchers/products.js'
-import { fetchUsers } from '../../src/fetchers/users.js'
 import { idNumber, publicId } from '../../src/shop/ids.js'
-import type { Order } from '../../src/shop/orders/order.js'
-import type { Product } from '../../src/shop/products/product.js'
+import { type Order, orders as orderEntity } from '../../src/shop/orders/order.js'
+import { type Product, products as productEntity } from '../../src/shop/products/product.js'
+import { users as userEntity } from '../../src/shop/users/user.js'
 import type { QueryName } from './queries.js'
+
+const { fetch: fetchOrders } = orderEntity
+const { fetch: fetchProducts } = productEntity
+const { fetch: fetchUsers } = userEntity
 
 /** What every server has to answer, read from the database. */
 export async function expectedAnswer(database: Database, query: QueryName, id: string): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Origins } from 'cached-resolvers'
 import type { Viewer } from '../auth/viewer.js'
 import type { Commands } from '../shop/commands.js'
-import type { Loaders } from '../shop/entities.js'
+import type { ShopLoaders as Loaders } from '../shop/entities.js'
 
 /** What a request has at hand. */
 export interface Context {

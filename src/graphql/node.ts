@@ -1,11 +1,9 @@
 import type { Loadable, Loader } from 'cached-resolvers'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
-import { type IdKind, idKind } from '../shop/ids.js'
+import { idKind } from '../shop/ids.js'
 import { Access, everyone } from './access.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'
-
-const typeNames: Record<IdKind, string> = { user: 'User', product: 'Product', order: 'Order' }
 
 @InterfaceType('Node', {
   description: 'Anything that can be fetched again by its id. Ids carry their type: user_1, product_1, order_1.',
@@ -16,8 +14,10 @@ export abstract class NodeType {
   id!: string
 }
 
+/** The kind of an id is the name of its type. */
 export function typeNameOf({ id }: { id: string }): string {
-  return typeNames[idKind(id) as IdKind]
+  const kind = idKind(id) as string
+  return kind.charAt(0).toUpperCase() + kind.slice(1)
 }
 
 const maxNodes = 100
@@ -43,10 +43,10 @@ export class NodeResolver {
 
 function loadNode(loaders: Context['loaders'], id: string): Loadable<{ id: string } | null> {
   const kind = idKind(id)
-  return kind === null ? null : loaders[`${kind}s`].load(id)
+  return kind === null ? null : (loaders.ofKind(kind)?.load(id) ?? null)
 }
 
 /** null, without a look at cache or database, for what cannot be an id of that kind. */
-export function loadById<V>(kind: IdKind, id: string, loader: Loader<string, V>): Loadable<V | null> {
+export function loadById<V>(kind: string, id: string, loader: Loader<string, V>): Loadable<V | null> {
   return idKind(id) === kind ? loader.load(id) : null
 }

@@ -8,7 +8,7 @@ import { topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
 import { ProductType } from '../products/product-type.js'
 import { UserType } from '../users/user-type.js'
-import type { Order } from './order-resolver.js'
+import type { Order } from './order.js'
 import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
 
 @Resolver(() => OrderType)

@@ -4,7 +4,7 @@ import { connectionType } from '../../graphql/connection.js'
 import { NodeType } from '../../graphql/node.js'
 import { DateTime } from '../../graphql/scalars.js'
 import { UserErrorType } from '../../graphql/user-error.js'
-import type { Order } from './order-resolver.js'
+import type { Order } from './order.js'
 
 @Access(owner(({ userId }: Order) => userId))
 @Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')

@@ -7,7 +7,7 @@ import { loadById } from '../../graphql/node.js'
 import { Priced } from '../../graphql/price.js'
 import { maxTopics, topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
-import { maxCategoryLength } from './product-resolver.js'
+import { maxCategoryLength } from './product.js'
 import {
   CreateProductInput,
   CreateProductsPayloadType,

@@ -3,7 +3,7 @@ import { Access, everyone } from '../../graphql/access.js'
 import { connectionType } from '../../graphql/connection.js'
 import { NodeType } from '../../graphql/node.js'
 import { UserErrorType } from '../../graphql/user-error.js'
-import type { Product } from './product-resolver.js'
+import type { Product } from './product.js'
 
 @Access(everyone)
 @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')

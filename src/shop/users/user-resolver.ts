@@ -6,7 +6,7 @@ import { forbidden } from '../../graphql/errors.js'
 import { loadById } from '../../graphql/node.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
 import { OrderConnectionType } from '../orders/order-type.js'
-import type { User } from './user-resolver.js'
+import type { User } from './user.js'
 import {
   CreateUserInput,
   DeleteUserPayloadType,

@@ -4,7 +4,7 @@ import { connectionType } from '../../graphql/connection.js'
 import { NodeType } from '../../graphql/node.js'
 import { DateTime } from '../../graphql/scalars.js'
 import { UserErrorType } from '../../graphql/user-error.js'
-import type { User } from './user-resolver.js'
+import type { User } from './user.js'
 
 @Access(owner(({ id }: User) => id))
 @Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')

@@ -1,4 +1,4 @@
-import type { EntryId } from '../cache/namespace.js'
+import type { ListEntryId } from '../cache/namespace.js'
 import type { Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
 import { type ListKey, listFetcher, partOf } from './list-loader.js'
@@ -28,6 +28,6 @@ export function fetcherOfList<Source>(
 }
 
 /** Where a page, or a count, of a list is cached */
-export function entryIdOf<Source>({ nameOf }: List<Source>, key: ListKey): EntryId {
+export function entryIdOf<Source>({ nameOf }: List<Source>, key: ListKey): ListEntryId {
   return { list: nameOf(key.list), parameters: partOf(key) }
 }
