@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'relay-delay',
-    file: 'src/commands/command.ts',
+    file: 'src/shop/command.ts',
     find: "const relayDelay = '300 milliseconds'",
     replace: "const relayDelay = '0 milliseconds'",
   },

@@ -17,7 +17,7 @@ interface ScriptTarget {
 }
 
 /**
- * What the Lua scripts of src/cache/redis-scripts.ts do, by the name that the store defines them under. The contract of the store is run
+ * What the Lua scripts of packages/cached-resolvers/src/redis/redis-scripts.ts do, by the name that the store defines them under. The contract of the store is run
  * against both.
  */
 export const scripts = {

@@ -1,11 +1,7 @@
 import { connect } from '../../../src/database/connection.js'
-import { fetchOrders } from '../../../src/fetchers/orders.js'
-import { fetchUserOrderPages } from '../../../src/fetchers/pages.js'
-import { fetchProducts } from '../../../src/fetchers/products.js'
-import { fetchUsers } from '../../../src/fetchers/users.js'
-import type { Order } from '../../../src/shop/orders/order.js'
-import type { Product } from '../../../src/shop/products/product.js'
-import type { User } from '../../../src/shop/users/user.js'
+import { type Order, orders as orderEntity } from '../../../src/shop/orders/order.js'
+import { type Product, products as productEntity } from '../../../src/shop/products/product.js'
+import { type User, users as userEntity } from '../../../src/shop/users/user.js'
 import { databaseUrl } from './environment.js'
 
 export type { Order, Product, User }
@@ -16,15 +12,15 @@ export type FetchRows<V> = (ids: readonly string[]) => Promise<ReadonlyMap<strin
 const database = connect({ url: databaseUrl, maxConnections: 10, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
 
 /** The statements are those of the shop itself, so that a miss costs every server the same. */
-export const products: FetchRows<Product> = (ids) => fetchProducts(database, ids)
-export const users: FetchRows<User> = (ids) => fetchUsers(database, ids)
-export const orders: FetchRows<Order> = (ids) => fetchOrders(database, ids)
+export const products: FetchRows<Product> = (ids) => productEntity.fetch(database, ids)
+export const users: FetchRows<User> = (ids) => userEntity.fetch(database, ids)
+export const orders: FetchRows<Order> = (ids) => orderEntity.fetch(database, ids)
 
 /** By user: the ids of the newest orders. */
 export function userOrderIds(first: number): FetchRows<string[]> {
   return async (userIds) => {
     const queries = userIds.map((list) => ({ list, after: null, before: null, size: first, from: 'start' as const }))
-    const pages = await fetchUserOrderPages(database, queries)
+    const pages = await orderEntity.lists.userOrderLists.pages(database, queries)
     return new Map(queries.map((query) => [query.list, pages.get(query)?.ids ?? []]))
   }
 }

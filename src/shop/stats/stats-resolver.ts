@@ -1,9 +1,9 @@
 import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql'
 import { Access, administrators, everyone } from '../../graphql/access.js'
-import { CacheNamespace } from '../../graphql/cache-admin.js'
 import type { CacheCounts, Context } from '../../graphql/context.js'
 import { Priced } from '../../graphql/price.js'
 import { DateTime } from '../../graphql/scalars.js'
+import { CacheNamespace } from './cache-admin-resolver.js'
 import type { Totals } from './totals.js'
 import { totalsId } from './totals.js'
 
@@ -13,7 +13,7 @@ import { totalsId } from './totals.js'
 })
 class CacheStatsType implements CacheCounts {
   @Field(() => CacheNamespace)
-  namespace!: CacheNamespace
+  namespace!: string
 
   @Field(() => Float)
   hits!: number

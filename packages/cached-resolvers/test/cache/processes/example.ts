@@ -1,8 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cache } from '../../../src/cache/cache.js'
-import { MemoryStore } from '../../../src/cache/memory-store.js'
-import type { ListEntryId, Namespace } from '../../../src/cache/namespace.js'
-import { createTokenSource } from '../../../src/cache/token.js'
+import { Cache, createTokenSource, type ListEntryId, MemoryStore, type Namespace } from 'cached-resolvers'
 
 interface City {
   name: string

@@ -1,18 +1,14 @@
 import { Arg, Ctx, Field, Float, Int, Mutation, ObjectType, Query, Resolver, registerEnumType } from 'type-graphql'
-import { Access, administrators } from './access.js'
-import type { CacheInfo, Context } from './context.js'
-import { badUserInput, serviceUnavailable } from './errors.js'
-import { Priced } from './price.js'
+import { Access, administrators } from '../../graphql/access.js'
+import type { CacheInfo, Context } from '../../graphql/context.js'
+import { badUserInput, serviceUnavailable } from '../../graphql/errors.js'
+import { Priced } from '../../graphql/price.js'
+import { namespaces } from '../entities.js'
 
 /** The values are the names of the cache's namespaces. */
-export enum CacheNamespace {
-  USERS = 'users',
-  PRODUCTS = 'products',
-  ORDERS = 'orders',
-  PRODUCT_LISTS = 'product-lists',
-  USER_ORDERS = 'user-orders',
-  STATS = 'stats',
-}
+export const CacheNamespace = Object.fromEntries(
+  namespaces.map(({ name }) => [name.toUpperCase().replaceAll('-', '_'), name]),
+) as Readonly<Record<string, string>>
 registerEnumType(CacheNamespace, { name: 'CacheNamespace' })
 
 @ObjectType('CacheInfo', { simpleResolvers: true, description: 'What the cache server says of itself' })
@@ -42,7 +38,7 @@ class CacheInfoType implements CacheInfo {
 @ObjectType('WarmedNamespace', { simpleResolvers: true })
 class WarmedNamespaceType {
   @Field(() => CacheNamespace)
-  namespace!: CacheNamespace
+  namespace!: string
 
   @Field(() => Int, { description: 'How many of the entries are in the cache now' })
   entries!: number
@@ -57,7 +53,7 @@ class WarmUpCachePayloadType {
 @ObjectType('FlushCachePayload', { simpleResolvers: true })
 class FlushCachePayloadType {
   @Field(() => CacheNamespace)
-  namespace!: CacheNamespace
+  namespace!: string
 }
 
 const maxWarmUp = 100_000
@@ -77,7 +73,7 @@ export class CacheAdminResolver {
     description: 'Fills the cache ahead of traffic; all namespaces that can be warmed, unless named',
   })
   async warmUpCache(
-    @Arg('namespaces', () => [CacheNamespace], { nullable: true }) namespaces: CacheNamespace[] | null | undefined,
+    @Arg('namespaces', () => [CacheNamespace], { nullable: true }) namespaces: string[] | null | undefined,
     @Arg('limit', () => Int, {
       nullable: true,
       defaultValue: 1000,
@@ -99,7 +95,7 @@ export class CacheAdminResolver {
   @Mutation(() => FlushCachePayloadType, {
     description: 'Makes every entry of the namespace unreadable at once, whatever their number',
   })
-  async flushCache(@Arg('namespace', () => CacheNamespace) namespace: CacheNamespace, @Ctx() { cacheAdmin }: Context) {
+  async flushCache(@Arg('namespace', () => CacheNamespace) namespace: string, @Ctx() { cacheAdmin }: Context) {
     if (!(await cacheAdmin.flush(namespace))) throw serviceUnavailable('The cache server cannot be reached, nothing was flushed')
     return { namespace }
   }
