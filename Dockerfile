@@ -4,6 +4,7 @@ ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages ./packages
 # With the optional packages: esbuild's own binary is one of them.
 RUN npm ci
 COPY tsconfig.json ./
@@ -13,6 +14,7 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS production-modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages/cached-resolvers/package.json ./packages/cached-resolvers/
 # Without the embedded Postgres, which is optional: here DATABASE_URL names one.
 RUN npm ci --omit=dev --omit=optional
 
@@ -22,6 +24,8 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=production-modules /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+# node_modules has a link to it.
+COPY --from=build /app/packages ./packages
 # The user "node" of the image, by number, so that Kubernetes can see that it is not root. Nothing is written to the file system.
 USER 1000:1000
 EXPOSE 4000

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-npm-'))
-  for (const part of ['package.json', 'tsconfig.json', 'tools', 'src', 'dist'])
+  for (const part of ['package.json', 'tsconfig.json', 'tools', 'src', 'packages', 'dist'])
     await cp(part, join(folder, part), { recursive: true })
 })
 afterEach(() => rm(folder, { recursive: true }))

@@ -75,7 +75,7 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
   test('sends only what it copies to the builder', () => {
     const allowed = ignored.split('\n').flatMap((line) => (line.startsWith('!') ? line.slice(1) : []))
     expect(ignored.startsWith('*\n')).toBe(true)
-    expect(allowed.sort()).toEqual(['.npmrc', 'package-lock.json', 'package.json', 'src', 'tsconfig.json'])
+    expect(allowed.sort()).toEqual(['.npmrc', 'package-lock.json', 'package.json', 'packages', 'src', 'tsconfig.json'])
   })
 
   test('runs as a user that may write nothing, is found healthy, answers, and stops when it is told to', async () => {

@@ -1,5 +1,5 @@
 export { Cache } from './cache/cache.js'
-export type { Caller } from './cache/caller.js'
+export { type Caller, callerOf } from './cache/caller.js'
 export { CountedEntries } from './cache/counted-entries.js'
 export type { CounterName, Counts } from './cache/counters.js'
 export { type Deadline, startDeadline, withDeadline } from './cache/deadline.js'

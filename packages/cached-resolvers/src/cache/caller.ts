@@ -25,3 +25,22 @@ export function waitAs<V>(caller: Caller, value: Promise<V>, onGivingUp?: () => 
     )
   })
 }
+
+/** Somebody who gives up when the signal is aborted, as of a request that was cut off; without a signal, never. */
+export function callerOf(signal?: AbortSignal): Caller {
+  return {
+    get gaveUp() {
+      return signal?.aborted ? errorOf(signal) : undefined
+    },
+    whenGivingUp(callback) {
+      if (!signal) return () => {}
+      const giveUp = () => callback(errorOf(signal))
+      signal.addEventListener('abort', giveUp, { once: true })
+      return () => signal.removeEventListener('abort', giveUp)
+    },
+  }
+}
+
+function errorOf({ reason }: AbortSignal): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

@@ -17,6 +17,8 @@ export interface EntityOptions<V, Source> {
   name: string
   /** What its ids begin with, as in `product_7`; left out where it is no type with ids of its own */
   kind?: string
+  /** To be raised when the shape of the values changes: entries of another version are misses. 1 unless given */
+  version?: number
   fresh: Freshness
   /** Finds values by id. Ids that do not exist are absent from the map. */
   fetch: (source: Source, ids: readonly string[]) => Promise<ReadonlyMap<string, V>>
@@ -61,26 +63,30 @@ export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages'
 // biome-ignore lint/suspicious/noExplicitAny: any entity on that source
 export type Entities<Source> = Readonly<Record<string, Entity<any, Source>>>
 
+/** What these entities are read from */
+export type SourceOf<E extends Entities<never>> = SourceOfOne<E[keyof E]>
+type SourceOfOne<E> = E extends Entity<infer _V, infer Source> ? Source : never
+
 /** A type whose values are cached by id, with its lists. Loaders, audit, warm-up and reports follow from it. */
 export function defineEntity<V, Source, Lists extends string = never>(
   options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },
 ): Entity<V, Source, Lists> {
-  const { name, kind = null, fresh, fetch, newest, comparable = (value) => value } = options
+  const { name, kind = null, version = 1, fresh, fetch, newest, comparable = (value) => value } = options
   const lists = Object.entries<ListOptions<Source>>(options.lists ?? {}).map(([loader, list]) => [
     loader,
     defineList(list, fresh),
   ])
-  return { kind, namespace: namespaceOf(name, fresh), fetch, newest, comparable, lists: Object.fromEntries(lists) }
+  return { kind, namespace: namespaceOf(name, version, fresh), fetch, newest, comparable, lists: Object.fromEntries(lists) }
 }
 
 function defineList<Source>(options: ListOptions<Source>, freshOfEntity: Freshness): List<Source> {
   const { name, fresh = freshOfEntity, pages, counts } = options
   const { newest = async () => [], nameOf = (list) => list ?? 'all', listOf = (text) => (text === 'all' ? null : text) } = options
-  return { namespace: name === undefined ? null : namespaceOf(name, fresh), pages, counts, newest, nameOf, listOf }
+  return { namespace: name === undefined ? null : namespaceOf(name, 1, fresh), pages, counts, newest, nameOf, listOf }
 }
 
-function namespaceOf(name: string, { softMs, graceMs, negativeMs }: Freshness) {
-  return { name, version: 1, softTtlMs: softMs, graceMs, negativeTtlMs: negativeMs }
+function namespaceOf(name: string, version: number, { softMs, graceMs, negativeMs }: Freshness) {
+  return { name, version, softTtlMs: softMs, graceMs, negativeTtlMs: negativeMs }
 }
 
 /** Each with its lists behind it. Throws where two have one name, or two entities one kind. */

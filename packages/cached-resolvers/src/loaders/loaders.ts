@@ -1,8 +1,8 @@
-import type { Caller } from '../cache/caller.js'
+import { type Caller, callerOf } from '../cache/caller.js'
 import { CountedEntries } from '../cache/counted-entries.js'
 import type { CacheReader } from './cache-reader.js'
 import { cachedBatch, cachedListBatch, uncachedBatch } from './cached-batch.js'
-import type { Entities, Entity, List } from './entity.js'
+import type { Entities, Entity, List, SourceOf } from './entity.js'
 import { ListLoader } from './list-loader.js'
 import { Loader } from './loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
@@ -23,20 +23,23 @@ type ListLoaders<E> = { readonly [Name in ListNames<E>]: ListLoader }
 type ListNames<E> = { [Name in keyof E]: E[Name] extends { lists: Readonly<Record<infer L, unknown>> } ? L : never }[keyof E] &
   string
 
-/** Gives the loaders of a request: fresh ones, since they remember what they loaded. `caller` is asked for where there is something to wait for. */
-export function createLoaderFactory<Source, E extends Entities<Source>>(
+/**
+ * Gives the loaders of a request: fresh ones, since they remember what they loaded. `caller` is asked for where there is something to wait
+ * for; without it, nobody gives up.
+ */
+export function createLoaderFactory<E extends Entities<never>>(
   cache: CacheReader,
   entities: E,
-  read: Read<Source>,
-): (caller: () => Caller) => Loaders<E> {
+  read: Read<SourceOf<E>>,
+): (caller?: () => Caller) => Loaders<E> {
   const makers: Record<string, Maker> = {}
   const byKind = new Map<string, string>()
-  for (const [name, entity] of Object.entries<Entity<unknown, Source>>(entities)) {
+  for (const [name, entity] of Object.entries(entities as unknown as Entities<SourceOf<E>>)) {
     if (entity.kind !== null) byKind.set(entity.kind, name)
     makers[name] = ofEntity(cache, entity, read)
     for (const [listName, list] of Object.entries(entity.lists)) makers[listName] = ofList(cache, list, entity, read)
   }
-  return lazily(makers, byKind) as (caller: () => Caller) => never
+  return lazily(makers, byKind) as (caller?: () => Caller) => never
 }
 
 function ofEntity<V, Source>(cache: CacheReader, entity: Entity<V, Source>, read: Read<Source>): Maker {
@@ -98,5 +101,5 @@ function lazily(makers: Readonly<Record<string, Maker>>, byKind: ReadonlyMap<str
       },
     })
   }
-  return (caller: () => Caller) => new Lazy(caller)
+  return (caller: () => Caller = callerOf) => new Lazy(caller)
 }

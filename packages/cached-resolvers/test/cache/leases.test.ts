@@ -57,7 +57,7 @@ describe.skipIf(noRedis)('a lease', () => {
   })
 
   test('of a process that was killed ends soon: the next reader fetches, and its fill lands', async () => {
-    const stuck = fork('test/cache/processes/stuck.ts', [redis.url], { execArgv: ['--import', 'tsx'] })
+    const stuck = fork('packages/cached-resolvers/test/processes/stuck.ts', [redis.url], { execArgv: ['--import', 'tsx'] })
     await once(stuck, 'message')
     const value = cache.getOrFetch(things, 'cold', async () => new Map([['cold', 'value']]))
     await until(async () => (await cache.counts(['things'])).get('things')?.leaseWaits === 1)

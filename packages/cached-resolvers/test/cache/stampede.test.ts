@@ -6,7 +6,8 @@ import { noRedis, startRedis } from '../../../../test/helpers/redis.js'
 describe.skipIf(noRedis)('a stampede', () => {
   test('of 4 processes with 250 readers each on one cold key is one fetch', async () => {
     const redis = await startRedis()
-    const start = () => fork('test/cache/processes/reader.ts', [redis.url, '250'], { execArgv: ['--import', 'tsx'] })
+    const start = () =>
+      fork('packages/cached-resolvers/test/processes/reader.ts', [redis.url, '250'], { execArgv: ['--import', 'tsx'] })
     const processes: ChildProcess[] = Array.from({ length: 4 }, start)
     await Promise.all(processes.map((its) => once(its, 'message')))
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { Cache } from '../../../src/cache/cache.js'
-import { createTokenSource } from '../../../src/cache/token.js'
-import { RedisStore } from '../../../src/redis/redis-store.js'
+import { Cache } from '../../src/cache/cache.js'
+import { createTokenSource } from '../../src/cache/token.js'
+import { RedisStore } from '../../src/redis/redis-store.js'
 
 /** A process with many readers of one cold key; told when to begin, it tells what they got. */
 const [url = '', readers = '1'] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cache } from '../../../src/cache/cache.js'
-import { createTokenSource } from '../../../src/cache/token.js'
-import { RedisStore } from '../../../src/redis/redis-store.js'
+import { Cache } from '../../src/cache/cache.js'
+import { createTokenSource } from '../../src/cache/token.js'
+import { RedisStore } from '../../src/redis/redis-store.js'
 
 /** A process that fetches a cold key and never ends; it tells when it has begun. */
 const [url = ''] = process.argv.slice(2)

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cache, createLoaderFactory, createTokenSource, defineEntity, MemoryStore, namespacesOf } from 'cached-resolvers'
+
+interface Author {
+  id: string
+  name: string
+}
+/** What values are read from: a connection to a database. Here rows in memory stand for it. */
+type Source = ReadonlyMap<string, Author>
+
+const minutes = 60_000
+const authors = defineEntity({
+  name: 'authors',
+  kind: 'author',
+  fresh: { softMs: 10 * minutes, graceMs: 10 * minutes, negativeMs: 1 * minutes },
+  // One statement for any number of ids. What is absent from the map does not exist.
+  fetch: async (rows: Source, ids) => {
+    console.log('reading', ids)
+    return new Map([...rows].filter(([id]) => ids.includes(id)))
+  },
+  newest: async (rows, limit) => [...rows.keys()].reverse().slice(0, limit),
+})
+const entities = { authors }
+
+// new RedisStore({ target: { kind: 'server', url: 'redis://127.0.0.1:6379' }, ... }) of cached-resolvers/redis keeps the same contract.
+const cache = new Cache({
+  store: new MemoryStore({ maxBytes: 10_000_000, now: () => performance.now() }),
+  prefix: 'blog',
+  version: 'v1',
+  namespaces: namespacesOf(entities),
+  near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
+  leaseMs: 1_000,
+  leaseWaitMs: 1_000,
+  fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
+  createToken: createTokenSource(),
+  now: Date.now,
+  sleep,
+  random: Math.random,
+})
+await cache.connect()
+
+const rows: Source = new Map(['Ada', 'Grace'].map((name, index) => [`author_${index + 1}`, { id: `author_${index + 1}`, name }]))
+const createLoaders = createLoaderFactory(cache, entities, (_, read) => read(rows))
+
+// For each request: resolvers load from these, and all that is asked in a tick is one read.
+const { authors: ofRequest } = createLoaders()
+console.log(await Promise.all(['author_1', 'author_2', 'author_3'].map((id) => ofRequest.load(id))))
+// The next request finds them.
+console.log(await createLoaders().authors.load('author_1'))
+// After a change was committed
+await cache.invalidate(authors.namespace, { ids: ['author_1'] })
+console.log(await createLoaders().ofKind('author')?.load('author_1'))
+await cache.close()
