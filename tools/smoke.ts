@@ -25,7 +25,19 @@ async function main(): Promise<void> {
     await run('node', ['--version'], env)
     await run('npm', ['run', 'build'], env)
     await serve(folder, env)
-    await run('node', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'quick', '--reporter', 'dot', 'packages/cached-resolvers/test/cache'], env)
+    await run(
+      'node',
+      [
+        'node_modules/vitest/vitest.mjs',
+        'run',
+        '--project',
+        'quick',
+        '--reporter',
+        'dot',
+        'packages/cached-resolvers/test/cache',
+      ],
+      env,
+    )
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
