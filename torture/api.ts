@@ -1,7 +1,8 @@
 import 'reflect-metadata'
 import process from 'node:process'
-import { type AppObservers, startApp } from '../src/app.js'
+import { startApp } from '../src/app.js'
 import { readConfig } from '../src/config.js'
+import type { AppObservers } from '../src/wiring/observers.js'
 import { watchStalls } from './stalls.js'
 import { unprotected } from './unprotected-store.js'
 

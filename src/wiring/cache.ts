@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cache, type CacheStore, createTokenSource, MemoryStore } from 'cached-resolvers'
+import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
+import type { Logger } from 'pino'
+import type { Config } from '../config.js'
+import { namespaces } from '../shop/entities.js'
+
+export function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
+  const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
+  return new Cache({
+    store,
+    prefix: config.CACHE_PREFIX,
+    version: cacheVersion,
+    namespaces,
+    near: config.CACHE_NEAR_MB > 0 ? near : null,
+    leaseMs: 1_000,
+    leaseWaitMs: 1_000,
+    fetches: {
+      maxRunning: config.CACHE_MAX_FETCHES,
+      // Its statement may have to wait for a connection, as long as another statement may take.
+      maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + silenceMarginMs,
+      maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
+      maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
+    },
+    createToken: createTokenSource(),
+    now: Date.now,
+    sleep,
+    random: Math.random,
+    log: (message) => logger.warn(message),
+  })
+}
+
+export function createStore(config: Config, logger: Logger): CacheStore {
+  const target = redisTarget(config)
+  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: () => performance.now() })
+  return new RedisStore({
+    target,
+    connections: config.REDIS_CONNECTIONS,
+    channel: `${config.CACHE_PREFIX}:removals`,
+    commandTimeoutMs: config.REDIS_TIMEOUT_MS,
+    healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
+    log: (message, level) => logger[level](message),
+  })
+}
+
+function redisTarget(config: Config): RedisTarget | null {
+  const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes, REDIS_SENTINEL_NODES: sentinels } = config
+  if (url !== undefined) return { kind: 'server', url }
+  if (nodes !== undefined) return { kind: 'cluster', urls: nodes }
+  if (sentinels !== undefined) return { kind: 'sentinel', urls: sentinels, masterName: config.REDIS_SENTINEL_MASTER }
+  return null
+}
+
+/** What the server may need to end a statement that took too long, and to say so */
+export const silenceMarginMs = 1_000
+export const cacheVersion = 'v1'
+export const megabyte = 1024 * 1024

@@ -1,0 +1,3 @@
+export function monotonic(): number {
+  return performance.now()
+}

@@ -1,0 +1,67 @@
+import type { Read } from 'cached-resolvers'
+import { readCancellably } from 'cached-resolvers/postgres'
+import type { Logger } from 'pino'
+import { type Config, ConfigError } from '../config.js'
+import { connect, type Database, type Queryable } from '../database/connection.js'
+import { loadDemoDataOnce } from '../database/demo-data.js'
+import { startEmbeddedPostgres } from '../database/embedded-postgres.js'
+import { ensureEventTriggers } from '../database/event-triggers.js'
+import { migrate } from '../database/migrate.js'
+import { sharesSessions } from '../database/shared-sessions.js'
+import type { Started } from './started.js'
+
+/** On a connection of its own: these statements may take as long as they need. */
+export async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
+  const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
+  try {
+    if (config.DATABASE_URL !== undefined) await refuseSharedSessions(database)
+    await migrate(database)
+    if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
+    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
+  } finally {
+    await database.end({ timeout: 3 })
+  }
+}
+
+/** Also the first use of the URL: what is wrong with it shows here. */
+async function refuseSharedSessions(database: Database): Promise<void> {
+  const isShared = await sharesSessions(database).catch((error) => {
+    throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])
+  })
+  if (isShared) throw new ConfigError([sharedSessions])
+}
+
+export function connectionOptions(config: Config, url: string) {
+  return {
+    url,
+    maxConnections: config.DATABASE_POOL,
+    statementTimeoutMs: config.DATABASE_TIMEOUT_MS,
+    connectTimeoutMs: config.DATABASE_TIMEOUT_MS,
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** On the pool; statements end with the signal of who waits for them. */
+export function createRead(database: Database): Read<Queryable> {
+  return (_, read, signal) => (signal ? readCancellably(database, signal, read) : read(database))
+}
+
+export async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
+  const log = (message: string) => logger.info(message)
+  const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log }).catch((error) => {
+    if (!('code' in error)) throw error
+    throw new ConfigError([`DATA_DIR names a folder that cannot be used: ${messageOf(error)}`])
+  })
+  postgres.keepRunning((message) => logger.warn(message))
+  started.push(() => postgres.stop())
+  return postgres.url
+}
+
+const ddlUnseen =
+  'DDL on the tables of the shop does not invalidate what it changes, since the user of DATABASE_URL may not create event triggers: see docs/operations.md'
+
+const sharedSessions =
+  "DATABASE_URL leads to a pooler that shares sessions between connections, as PgBouncer does in transaction mode; locks, notifications and timeouts need sessions of their own: use its session mode, or the database's own address"

@@ -1,0 +1,25 @@
+import type { Config } from '../config.js'
+import { requestId } from '../http/request-id.js'
+import { onResponseClosed } from '../http/response-closed.js'
+import { graphqlPath } from '../http/server.js'
+import { createLogger } from '../log.js'
+import type { Tracing } from '../tracing/tracing.js'
+import type { Started } from './started.js'
+
+/** Traces go to a collector where there is one. Without, nothing of what makes them is even loaded. */
+export async function startTracing(config: Config, started: Started): Promise<Tracing | undefined> {
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
+  if (endpoint === undefined) return undefined
+  const { Tracing: Loaded } = await import('../tracing/tracing.js')
+  const logger = createLogger(config)
+  const tracing = new Loaded({
+    ...{ endpoint, path: graphqlPath, requestIdOf: requestId, onResponseClosed },
+    headers: config.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    serviceName: config.OTEL_SERVICE_NAME,
+    sampler: config.OTEL_TRACES_SAMPLER,
+    samplerRatio: config.OTEL_TRACES_SAMPLER_ARG,
+    log: (message) => logger.warn(message),
+  })
+  started.push(() => tracing.stop())
+  return tracing
+}
