@@ -1,6 +1,6 @@
 import type { Viewer } from '../auth/viewer.js'
-import type { Connection } from './deadlines.js'
-import type { Wishes } from './wishes.js'
+import type { Wishes } from './headers/wishes.js'
+import type { Connection } from './overload/deadlines.js'
 
 /** Of a request, what its context is made from */
 export interface Asking {

@@ -3,7 +3,7 @@ import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/s
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { GraphQLError } from 'graphql'
 import type { Context } from '../graphql/context.js'
-import { badRequest, type DocumentRequest, type Documents, type Resolved } from './documents.js'
+import { badRequest, type DocumentRequest, type Documents, type Resolved } from './documents/documents.js'
 
 export interface GraphqlHandlerOptions {
   apollo: ApolloServer<Context>

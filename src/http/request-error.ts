@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
 import type { ErrorFigures } from '../metrics/error-figures.js'
 import { shortened } from '../shortened.js'
-import { requestId } from './request-id.js'
-import { securityHeaders } from './security-headers.js'
+import { requestId } from './headers/request-id.js'
+import { securityHeaders } from './headers/security-headers.js'
 
 export interface Refusal {
   status: number

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import type { CacheStore } from 'cached-resolvers'
 import type { GraphQLSchema } from 'graphql'
 import { type Config, ConfigError } from '../config.js'
-import { Documents } from '../http/documents.js'
-import { PersistedQueries, type SharedTexts } from '../http/persisted-queries.js'
-import { ManifestError, TrustedDocuments } from '../http/trusted-documents.js'
+import { Documents } from '../http/documents/documents.js'
+import { PersistedQueries, type SharedTexts } from '../http/documents/persisted-queries.js'
+import { ManifestError, TrustedDocuments } from '../http/documents/trusted-documents.js'
 import { monotonic } from './clock.js'
 
 /** Throws ConfigError where the file is not there, or not what it should be. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config.js'
-import { requestId } from '../http/request-id.js'
-import { onResponseClosed } from '../http/response-closed.js'
+import { onResponseClosed } from '../http/connections/response-closed.js'
+import { requestId } from '../http/headers/request-id.js'
 import { graphqlPath } from '../http/server.js'
 import { createLogger } from '../log.js'
 import type { Tracing } from '../tracing/tracing.js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ConnectionRate } from '../../src/http/connection-rate.js'
+import { ConnectionRate } from '../../src/http/limits/connection-rate.js'
 import { createClock } from '../helpers/clock.js'
 
 test('a network may open so many connections at once, and so many more each second; others have theirs', () => {

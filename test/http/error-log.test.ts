@@ -2,7 +2,7 @@ import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import type { Context } from '../../src/graphql/context.js'
-import { logErrors } from '../../src/http/error-log.js'
+import { logErrors } from '../../src/http/observing/error-log.js'
 
 test('a fault outside of the resolvers, which Apollo hides, is logged with its stack and the id of the request', async () => {
   const lines: string[] = []

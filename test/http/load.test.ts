@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Load, lookEveryMs } from '../../src/http/load.js'
+import { Load, lookEveryMs } from '../../src/http/overload/load.js'
 import { createClock } from '../helpers/clock.js'
 
 describe('the load', () => {

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { type HealthReport, oneAtATime } from '../../src/http/health.js'
+import { type HealthReport, oneAtATime } from '../../src/http/health/health.js'
 import { freePort } from '../../tools/free-port.js'
 import { startTestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Turns } from '../../src/http/turns.js'
+import { Turns } from '../../src/http/overload/turns.js'
 
 /** Requests that each take so long once they have begun, and when they began: one list for each turn */
 function createTurns(takesMs: number) {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { Budgets, type Share, type Use } from '../../src/http/budgets.js'
+import { Budgets, type Share, type Use } from '../../src/http/limits/budgets.js'
 import { type Clock, createClock } from '../helpers/clock.js'
 import { deferred } from '../helpers/deferred.js'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isKnown } from '../etag.js'
+import { isKnown } from '../headers/etag.js'
 
 /** A body that stays the same as long as this process runs. */
 export interface Asset {

@@ -1,4 +1,4 @@
-import type { ComponentHealth, HealthReport } from '../health.js'
+import type { ComponentHealth, HealthReport } from '../health/health.js'
 import { escapeHtml, renderPage } from './html.js'
 
 /** Path, name, and what is there. Those that this server does not have are left out. */

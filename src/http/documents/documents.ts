@@ -1,0 +1,97 @@
+import { GraphQLError } from 'graphql'
+import { maxSourceLength } from '../../graphql/document-limits.js'
+import { type ErrorCode, limitExceeded } from '../../graphql/errors.js'
+import type { PersistedQueries } from './persisted-queries.js'
+import type { TrustedDocuments } from './trusted-documents.js'
+
+export interface DocumentsOptions {
+  persisted: PersistedQueries
+  trusted: TrustedDocuments | null
+  /** Whether all others are refused */
+  onlyTrusted: boolean
+}
+
+/** What a request says about its document, of whatever types */
+export interface DocumentRequest {
+  query?: unknown
+  documentId?: unknown
+  extensions?: unknown
+}
+
+export type Resolved =
+  /** Is for Apollo as it came */
+  | { state: 'unchanged' }
+  | { state: 'found'; query: string; extensions: Readonly<Record<string, unknown>> }
+  | { state: 'refused'; error: GraphQLError }
+
+/** Finds the document that a request names instead of sending it, and says which documents may be asked at all. */
+export class Documents {
+  constructor(private readonly options: DocumentsOptions) {}
+
+  /** For Apollo, which sees to the others */
+  get persistedQueries() {
+    return this.options.onlyTrusted ? (false as const) : { cache: this.options.persisted }
+  }
+
+  /** What is at hand for a request, for the lane: undefined where Apollo has to look, or to register it. */
+  atHand({ query, documentId, extensions }: DocumentRequest): string | undefined {
+    const persistedQuery = isRecord(extensions) ? extensions.persistedQuery : undefined
+    if (persistedQuery === undefined) {
+      if (typeof query === 'string') return query
+      return query == null && typeof documentId === 'string' ? this.options.trusted?.find(documentId) : undefined
+    }
+    const hash = query == null && documentId == null ? hashOf(persistedQuery) : undefined
+    return hash && (this.options.trusted?.find(hash) ?? this.options.persisted.peek(hash))
+  }
+
+  resolve({ query, documentId, extensions }: DocumentRequest): Resolved {
+    if (typeof query === 'string' && query.length > maxSourceLength)
+      return { state: 'refused', error: limitExceeded('characters', query.length, maxSourceLength) }
+    if (query != null) return this.isAllowed(query) ? { state: 'unchanged' } : refuse(notInSafelist)
+    const { persistedQuery, ...others } = isRecord(extensions) ? extensions : {}
+    if (isRecord(persistedQuery) && typeof persistedQuery.sha256Hash !== 'string') return refuse(notAHash)
+    const id = documentId ?? hashOf(persistedQuery)
+    if (id === undefined) return { state: 'unchanged' }
+    if (typeof id !== 'string') return refuse(notAnId)
+    const text = this.options.trusted?.find(id)
+    if (text !== undefined) return { state: 'found', query: text, extensions: others }
+    if (this.options.onlyTrusted) return refuse(notInList)
+    return documentId == null ? { state: 'unchanged' } : refuse(notFound)
+  }
+
+  private isAllowed(text: unknown): boolean {
+    return !this.options.onlyTrusted || typeof text !== 'string' || this.options.trusted?.includes(text) === true
+  }
+}
+
+function hashOf(persistedQuery: unknown): string | undefined {
+  if (!isRecord(persistedQuery) || persistedQuery.version !== 1) return undefined
+  return typeof persistedQuery.sha256Hash === 'string' ? persistedQuery.sha256Hash : undefined
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function refuse([code, message]: readonly [ErrorCode, string]): Resolved {
+  return { state: 'refused', error: badRequest(code, message) }
+}
+
+export function badRequest(code: ErrorCode, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, http: { status: 400 } } })
+}
+
+const notAnId = ['BAD_REQUEST', 'documentId must be a string'] as const
+/** Apollo would make a text of whatever it is. */
+const notAHash = ['BAD_REQUEST', 'The sha256Hash of a persisted query must be a string'] as const
+/** A client may send the text instead. */
+const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'There is no document with this documentId; send it as query'] as const
+/** Names of Apollo Router's, which clients know. They must not send the text instead. */
+const notInList = [
+  'PERSISTED_QUERY_NOT_IN_LIST',
+  'There is no trusted document with this id, and this server answers no others; publish the manifest of this client first',
+] as const
+const notInSafelist = [
+  'QUERY_NOT_IN_SAFELIST',
+  'This server answers trusted documents only, and this is none; send the id of one that was published with the client',
+] as const
