@@ -5,7 +5,8 @@ import process from 'node:process'
 
 // In JavaScript, and called by npm only: an installation for production has nothing that runs TypeScript.
 if (isInstalled('esbuild')) build()
-else if (existsSync('dist/main.js')) process.stdout.write('What builds is not installed: this is what was built before.\n')
+else if (existsSync('dist/main.js') && existsSync('packages/cached-resolvers/dist/index.js'))
+  process.stdout.write('What builds is not installed: this is what was built before.\n')
 else refuse()
 
 function isInstalled(name) {

@@ -36,7 +36,7 @@ function filesOf(folder: string): string[] {
 /** Of this repository, as paths from its root */
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8')
-  const specifiers = [...text.matchAll(/(?:from|import\(?)\s+'(\.{1,2}\/[^']+)'/g)].map(([, specifier = '']) => specifier)
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map(([, specifier = '']) => specifier)
   return specifiers.map((specifier) => normalize(join(dirname(file), specifier)).replace(/\.js$/, ''))
 }
 

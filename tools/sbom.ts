@@ -15,6 +15,8 @@ interface Component {
   properties: { name: string; value: string }[]
 }
 
+/** Code of this repository */
+const ours = ['cached-resolvers']
 /** Packages of development whose code the build copies into dist/ */
 const bundled = ['@graphql-yoga/render-graphiql']
 
@@ -25,7 +27,9 @@ function productionSbom(): Sbom {
   const sbom = npmSbom()
   // npm takes the name of the folder.
   sbom.metadata.component.name = JSON.parse(readFileSync('package.json', 'utf8')).name
-  const components = sbom.components.filter((component) => !isDevelopment(component) || bundled.includes(component.name))
+  const components = sbom.components.filter(
+    (component) => !ours.includes(component.name) && (!isDevelopment(component) || bundled.includes(component.name)),
+  )
   const refs = new Set([sbom.metadata.component, ...components].map((component) => component['bom-ref']))
   const dependencies = sbom.dependencies
     .filter(({ ref }) => refs.has(ref))

@@ -1,6 +1,5 @@
-import { type CacheStore, StoreUnavailableError, type Swap, type SwapAnswer } from 'cached-resolvers'
+import { type CacheStore, leaseMark, StoreUnavailableError, type Swap, type SwapAnswer } from 'cached-resolvers'
 import { Redis } from 'ioredis'
-import { leaseMark } from '../packages/cached-resolvers/src/cache/entry.js'
 
 /**
  * Makes a plain cache-aside of the engine: everybody who misses fetches, and sets what was fetched, whatever happened meanwhile.

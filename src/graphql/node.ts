@@ -14,10 +14,10 @@ export abstract class NodeType {
   id!: string
 }
 
-/** The kind of an id is the name of its type. */
+/** The kind of an id is the name of its type: OrderItem of order_item_7. */
 export function typeNameOf({ id }: { id: string }): string {
   const kind = idKind(id) as string
-  return kind.charAt(0).toUpperCase() + kind.slice(1)
+  return kind.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 const maxNodes = 100

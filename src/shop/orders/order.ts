@@ -28,9 +28,6 @@ export const orders = defineEntity({
       pages: fetchUserOrderPages,
       counts: fetchUserOrderCounts,
       newest: fetchNewestBuyers,
-      // There is no list of all.
-      nameOf: (userId) => userId ?? '',
-      listOf: (name) => name,
     },
   },
 })

@@ -30,8 +30,7 @@ export const products = defineEntity({
       pages: fetchProductPages,
       counts: fetchProductCounts,
       newest: async (database, limit) => [null, ...(await fetchCategories(database, limit - 1))],
-      nameOf: (category) => (category === null ? 'all' : `category:${category}`),
-      listOf: (name) => (name === 'all' ? null : name.replace(/^category:/, '')),
+      prefix: 'category:',
     },
   },
 })

@@ -34,9 +34,16 @@ export function callerOf(signal?: AbortSignal): Caller {
     },
     whenGivingUp(callback) {
       if (!signal) return () => {}
-      const giveUp = () => callback(errorOf(signal))
-      signal.addEventListener('abort', giveUp, { once: true })
-      return () => signal.removeEventListener('abort', giveUp)
+      let isStopped = false
+      const giveUp = () => {
+        if (!isStopped) callback(errorOf(signal))
+      }
+      if (signal.aborted) queueMicrotask(giveUp)
+      else signal.addEventListener('abort', giveUp, { once: true })
+      return () => {
+        isStopped = true
+        signal.removeEventListener('abort', giveUp)
+      }
     },
   }
 }

@@ -34,15 +34,15 @@ export interface EntityOptions<V, Source> {
 export interface ListOptions<Source> {
   /** Of its namespace in the cache; left out for a list that is not cached */
   name?: string
+  /** To be raised when what a page holds changes: as the entity's, unless given */
+  version?: number
   fresh?: Freshness
   pages: (source: Source, queries: readonly PageQuery[]) => Promise<ReadonlyMap<PageQuery, Page>>
   counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
   /** Lists to warm the cache with, at most `limit` of them; null is the list of all */
   newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
-  /** What the outbox calls a list: the list itself, and 'all' for null, unless given */
-  nameOf?: (list: string | null) => string
-  /** The list of such a name */
-  listOf?: (name: string) => string | null
+  /** Before the list, where the outbox names it; the list of all is named 'all'. Needed where a list itself may be 'all'. */
+  prefix?: string
 }
 
 export interface Entity<V, Source, Lists extends string = string> {
@@ -54,7 +54,11 @@ export interface Entity<V, Source, Lists extends string = string> {
   readonly lists: Readonly<Record<Lists, List<Source>>>
 }
 
-export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest' | 'nameOf' | 'listOf'>> {
+export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest'>> {
+  /** What the outbox calls a list */
+  readonly nameOf: (list: string | null) => string
+  /** The list of such a name */
+  readonly listOf: (name: string) => string | null
   /** null: it is not cached */
   readonly namespace: Namespace<Page | number> | null
 }
@@ -72,17 +76,28 @@ export function defineEntity<V, Source, Lists extends string = never>(
   options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },
 ): Entity<V, Source, Lists> {
   const { name, kind = null, version = 1, fresh, fetch, newest, comparable = (value) => value } = options
+  const namespace = namespaceOf(name, version, fresh)
   const lists = Object.entries<ListOptions<Source>>(options.lists ?? {}).map(([loader, list]) => [
     loader,
-    defineList(list, fresh),
+    defineList({ version, fresh, ...list }),
   ])
-  return { kind, namespace: namespaceOf(name, version, fresh), fetch, newest, comparable, lists: Object.fromEntries(lists) }
+  return { kind, namespace, fetch, newest, comparable, lists: Object.fromEntries(lists) }
 }
 
-function defineList<Source>(options: ListOptions<Source>, freshOfEntity: Freshness): List<Source> {
-  const { name, fresh = freshOfEntity, pages, counts } = options
-  const { newest = async () => [], nameOf = (list) => list ?? 'all', listOf = (text) => (text === 'all' ? null : text) } = options
-  return { namespace: name === undefined ? null : namespaceOf(name, 1, fresh), pages, counts, newest, nameOf, listOf }
+function defineList<Source>({ name, version, fresh, pages, counts, ...options }: ListOptions<Source> & Defaults): List<Source> {
+  const { newest = async () => [], prefix = '' } = options
+  return {
+    namespace: name === undefined ? null : namespaceOf(name, version, fresh),
+    ...{ pages, counts, newest },
+    nameOf: (list) => (list === null ? 'all' : `${prefix}${list}`),
+    listOf: (text) => (text === 'all' ? null : text.slice(prefix.length)),
+  }
+}
+
+/** Those of the entity */
+interface Defaults {
+  version: number
+  fresh: Freshness
 }
 
 function namespaceOf(name: string, version: number, { softMs, graceMs, negativeMs }: Freshness) {
@@ -96,7 +111,8 @@ export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unkn
   const cached = namespaces.filter((namespace) => namespace !== null)
   refuseTwice(
     'namespace',
-    cached.map(({ name }) => name),
+    // Names of enum values and of settings in SQL follow from them.
+    cached.map(({ name }) => name.toLowerCase().replaceAll('-', '_')),
   )
   refuseTwice(
     'kind',
