@@ -48,7 +48,10 @@ export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database,
 
 export const makeOutboxRowsDue: typeof real.makeOutboxRowsDue = async (database, rows) => {
   await run(database, (server) => {
-    for (const row of find(server, rows)) row.dueAt = Math.min(row.dueAt, server.now)
+    for (const row of find(server, rows)) {
+      row.dueAt = Math.min(row.dueAt, server.now)
+      if (row.claim) row.claim.until = Math.min(row.claim.until, server.now)
+    }
   })
   await wakeOutboxListeners(database)
 }

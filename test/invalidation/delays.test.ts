@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cache } from 'cached-resolvers'
+import { Relay } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { claimOutboxRows, confirmOutboxRowsIn, readOutbox } from '../../packages/cached-resolvers/src/postgres/outbox.js'
+import { entities } from '../../src/shop/entities.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
@@ -101,4 +105,30 @@ describe.skipIf(noRedis)('a process that stops with changes in hand', () => {
     await until(async () => (await owed()).length === 0)
     await app.stop()
   })
+})
+
+test('rows that the cache of one process did not confirm are not kept from the others by its claim', async () => {
+  const claimedUntil = async () => {
+    const [row] = await database.sql<{ at: Date | null }[]>`select claimed_until as at from cache_outbox`
+    return row?.at?.getTime()
+  }
+  let whileClaimed: number | undefined
+  const cache = {
+    epoch: 1,
+    registration: '1' as string | undefined,
+    async invalidate() {
+      whileClaimed = await claimedUntil()
+      // As a cache that distrusts its store from then on
+      cache.registration = undefined
+      return false
+    },
+  }
+  const relay = new Relay({
+    ...{ database: database.sql, cache: cache as unknown as Cache, namespaces: [entities.products.namespace] },
+    ...{ intervalMs: 60_000, inUseMs: 2_000, maxWaitMs: 500, sleep, observeLag: () => {}, log: () => {} },
+  })
+  await relay.start()
+  await database.sql`update products set stock = 4711 where id = 2`
+  await until(async () => whileClaimed !== undefined && ((await claimedUntil()) as number) < whileClaimed)
+  await relay.stop()
 })

@@ -136,6 +136,13 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       expect(await claim(one)).toContain('product_2')
     })
 
+    test('what was claimed and not confirmed may be claimed at once', async () => {
+      const rows = await change([1])
+      expect(await claim(one)).toEqual(['product_1'])
+      await call((its, database) => its.outbox.makeOutboxRowsDue(database, rows))
+      expect(await claim(one)).toEqual(['product_1'])
+    })
+
     test('a row is not claimed before it is due, and read all the same', async () => {
       const rows = await change([1], undefined, aMinute)
       expect(await claim(one)).toEqual([])

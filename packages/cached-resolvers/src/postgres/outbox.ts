@@ -66,10 +66,11 @@ export async function confirmOutboxRows(database: Queryable, store: string, rows
   return owed.filter(({ id }) => !goneSince.has(id))
 }
 
-/** The store that was to confirm them did not: every process may deliver them now. */
+/** The store that was to confirm them did not: every process may deliver them now, whoever claimed them. */
 export async function makeOutboxRowsDue(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
   await database`
-    update cache_outbox set due_at = least(due_at, clock_timestamp()) where id = any(${idsOf(rows)}::bigint[])`
+    update cache_outbox set due_at = least(due_at, clock_timestamp()), claimed_until = least(claimed_until, clock_timestamp())
+    where id = any(${idsOf(rows)}::bigint[])`
   await wakeOutboxListeners(database)
 }
 

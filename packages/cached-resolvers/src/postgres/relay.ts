@@ -139,9 +139,13 @@ export class Relay {
       this.owedSince = undefined
       return 0
     }
-    if (!(await this.deliver(rows, epoch))) return 0
-    await confirmOutboxRows(database, registration, rows)
-    return rows.length
+    if (await this.deliver(rows, epoch)) {
+      await confirmOutboxRows(database, registration, rows)
+      return rows.length
+    }
+    // Another process may still reach the store.
+    await makeOutboxRowsDue(database, rows)
+    return 0
   }
 
   /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
