@@ -44,7 +44,7 @@ describe('a process that is stopped again and again, as by a CPU limit', () => {
     const database = await createDatabase()
     const served = new ServedProcess(await freePort(), {
       ...farDeadlines,
-      ...{ DATABASE_URL: database.url, DATABASE_TIMEOUT_MS: '2000', MAX_EVENT_LOOP_DELAY_MS: '60000' },
+      ...{ DATABASE_URL: database.url, DATABASE_TIMEOUT_MS: '5000', MAX_EVENT_LOOP_DELAY_MS: '60000' },
       // So that each has used all statements after some answers
       DATABASE_POOL: '2',
     })
@@ -69,7 +69,7 @@ describe('a process that is stopped again and again, as by a CPU limit', () => {
     // The first use of a statement on a connection takes two round trips, and the timeout of Postgres itself covers both.
     await until(() => answered > 200)
     // Above what a connection may be silent and a fetch may take: that of two statements and a second
-    await stall(served.pid as number, { count: 2, stoppedMs: 5_500, runningMs: 500 })
+    await stall(served.pid as number, { count: 2, stoppedMs: 11_500, runningMs: 1_000 })
     isRunning = false
     await Promise.all(readers)
     expect(failures).toEqual([])

@@ -47,6 +47,8 @@ export async function loadDemoDataOnce(database: Database): Promise<boolean> {
     const [found] = await sql`select exists (table users) or exists (table products) or exists (table orders) as something`
     if (found?.something) return false
     await load((work) => work(sql), firstStart)
+    // Nobody loads them again: where the server is killed right afterwards, they have to be there.
+    await sql`set local synchronous_commit = on`
     return true
   })
 }

@@ -45,7 +45,9 @@ export function createShopContext(options: ShopOptions): Context {
     userOrderLists: lists('userOrderLists', (user) =>
       descending([...orders.values()].filter(({ userId }) => userId === user).map(({ id }) => id)),
     ),
+    ofKind: (kind: string) => new Map<string, unknown>(Object.entries(ofKinds())).get(kind),
   }
+  const ofKinds = () => ({ user: loaders.users, product: loaders.products, order: loaders.orders })
   const cacheAdmin = {
     counts: async () => new Map(namespaces.map((name, index) => [name, counts(index)])),
     info: async () => cacheInfo,
