@@ -1,19 +1,21 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
-const tests = ['test', 'packages/*/test'].map((folder) => `${folder}/**/*.test.ts`)
-const longTests = ['test', 'packages/*/test'].map((folder) => `${folder}/**/*.long.test.ts`)
+const testsNamed = (name: string) => ['test', 'packages/*/test'].map((folder) => `${folder}/**/${name}`)
+const longTests = testsNamed('*.long.test.ts')
 const engine = fileURLToPath(new URL('packages/cached-resolvers/src', import.meta.url))
 const notOurs = ['**/node_modules/**']
 
+/** graphql would be loaded twice otherwise, as CommonJS and as a module, and not know its own types. */
+const resolve = {
+  alias: [
+    { find: /^graphql$/, replacement: 'graphql/index.js' },
+    { find: /^cached-resolvers(\/[a-z-]+)?$/, replacement: `${engine}$1/index.ts` },
+  ],
+}
+
 const shared: TestProjectInlineConfiguration = {
-  // Otherwise graphql is loaded twice, as CommonJS and as a module, and does not know its own types.
-  resolve: {
-    alias: [
-      { find: /^graphql$/, replacement: 'graphql/index.js' },
-      { find: /^cached-resolvers(\/[a-z-]+)?$/, replacement: `${engine}$1/index.ts` },
-    ],
-  },
+  resolve,
   test: {
     setupFiles: 'test/helpers/setup.ts',
     // Far away: no test is about how fast the machine is.
@@ -35,7 +37,7 @@ const peerSuite: NonNullable<TestProjectInlineConfiguration['plugins']>[number] 
 
 export default defineConfig({
   // Of what is set up once for all
-  ...(shared.resolve && { resolve: shared.resolve }),
+  resolve,
   test: {
     globalSetup: 'test/helpers/global-setup.ts',
     // Half of a test is waiting for servers, so two cores are worth four files at a time.
@@ -45,7 +47,13 @@ export default defineConfig({
       {
         ...shared,
         // Files share a process: loading the application anew for each took a third of the time.
-        test: { ...shared.test, name: 'quick', include: tests, exclude: [...notOurs, ...longTests], isolate: false },
+        test: {
+          ...shared.test,
+          name: 'quick',
+          include: testsNamed('*.test.ts'),
+          exclude: [...notOurs, ...longTests],
+          isolate: false,
+        },
       },
       {
         ...shared,

@@ -59,7 +59,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
     started.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, deadlines, load, budgets, leaving: leaving.signal },
+      ...{ config, logger, schema, documents, stores, live, deadlines, load, leaving: leaving.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,

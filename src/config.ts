@@ -93,6 +93,10 @@ const variables = {
 }
 
 export type Config = z.infer<typeof schema>
+
+export function isProduction({ NODE_ENV }: Pick<Config, 'NODE_ENV'>): boolean {
+  return NODE_ENV === 'production'
+}
 const schema = z.object(variables).superRefine((config, context) => {
   for (const [name, message] of authenticationFaults(config)) context.addIssue({ code: 'custom', path: [name], message })
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
@@ -145,7 +149,7 @@ export class ConfigError extends Error {
 
 /** Who may do what must never hang on a setting that was forgotten, or that has no effect. */
 function authenticationFaults(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
-  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open, NODE_ENV } = config
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open } = config
   const claims = ['AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
   if (secret !== undefined && url !== undefined) return [['AUTH_JWKS_URL', 'cannot be set together with AUTH_JWT_SECRET']]
   if (url !== undefined || secret !== undefined) {
@@ -156,7 +160,7 @@ function authenticationFaults(config: z.infer<z.ZodObject<typeof variables>>): [
   }
   const idle = claims.filter((name) => config[name] !== undefined)
   if (idle.length > 0) return idle.map((name) => [name, 'has no effect without AUTH_JWT_SECRET or AUTH_JWKS_URL'])
-  if (open || NODE_ENV !== 'production') return []
+  if (open || !isProduction(config)) return []
   const message =
     'is production and nothing says who may do what: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true to let everybody do everything'
   return [['NODE_ENV', message]]

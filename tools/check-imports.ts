@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   live: ['database', 'shop/ids'],
   graphql: ['auth', 'shortened', 'shop'],
   shop: ['graphql', 'database', 'shortened'],
-  http: ['auth', 'graphql', 'live', 'metrics', 'tracing', 'percent-encoding', 'shortened'],
+  http: ['auth', 'graphql', 'live', 'metrics', 'tracing', 'percent-encoding', 'shortened', 'token-bucket'],
 }
 
 const faults = [...filesOf('src'), ...filesOf('packages/cached-resolvers/src')].flatMap((file) =>

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+const settings = { format: 'esm', platform: 'node', sourcemap: 'inline', logLevel: 'warning' } as const
 
 interface Build {
   entryOf: (program: 'api' | 'redis-proxies') => string
@@ -23,24 +24,14 @@ export async function buildApi(): Promise<Build> {
       ...['api', 'stalls', 'unprotected-store', 'redis-proxies'].map((file) => `torture/${file}.ts`),
     ],
     outdir: folder,
-    format: 'esm',
-    platform: 'node',
     loader: { '.sql': 'copy', '.css': 'copy', '.svg': 'copy', '.js': 'copy' },
-    sourcemap: 'inline',
-    logLevel: 'warning',
+    ...settings,
   })
   // Node finds the engine here first: what others build meanwhile is not mixed in.
+  const source = join(root, 'packages', 'cached-resolvers')
   const engine = join(folder, 'node_modules', 'cached-resolvers')
-  await build({
-    absWorkingDir: join(root, 'packages', 'cached-resolvers'),
-    entryPoints: ['src/**/*.ts'],
-    outdir: join(engine, 'dist'),
-    format: 'esm',
-    platform: 'node',
-    sourcemap: 'inline',
-    logLevel: 'warning',
-  })
-  await cp(join(root, 'packages', 'cached-resolvers', 'package.json'), join(engine, 'package.json'))
+  await build({ absWorkingDir: source, entryPoints: ['src/**/*.ts'], outdir: join(engine, 'dist'), ...settings })
+  await cp(join(source, 'package.json'), join(engine, 'package.json'))
   return {
     entryOf: (program) => join(folder, 'torture', `${program}.js`),
     remove: () => rm(folder, { recursive: true, force: true }),

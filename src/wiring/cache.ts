@@ -4,6 +4,7 @@ import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
 import type { Logger } from 'pino'
 import type { Config } from '../config.js'
 import { namespaces } from '../shop/entities.js'
+import { monotonic } from './clock.js'
 
 export function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
@@ -32,7 +33,7 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
 
 export function createStore(config: Config, logger: Logger): CacheStore {
   const target = redisTarget(config)
-  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: () => performance.now() })
+  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: monotonic })
   return new RedisStore({
     target,
     connections: config.REDIS_CONNECTIONS,

@@ -12,7 +12,7 @@ import {
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import type { Config } from '../config.js'
+import { type Config, isProduction } from '../config.js'
 import { isOutage, type Queryable } from '../database/connection.js'
 import { defaultPageSize } from '../graphql/connection.js'
 import type { Fault } from '../graphql/errors.js'
@@ -21,7 +21,6 @@ import type { Documents } from '../http/documents/documents.js'
 import { Hosts } from '../http/headers/host.js'
 import type { FiguresRoutes } from '../http/health/figures-routes.js'
 import { checkHealth, oneAtATime } from '../http/health/health.js'
-import type { Budgets } from '../http/limits/budgets.js'
 import { ClientGoneError, DeadlineExceededError, type Deadlines } from '../http/overload/deadlines.js'
 import { Load } from '../http/overload/load.js'
 import { createHttpServer } from '../http/server.js'
@@ -34,7 +33,7 @@ import { megabyte } from './cache.js'
 import { monotonic } from './clock.js'
 import { createRead } from './database.js'
 import { liveMaxWaiting } from './live.js'
-import { isProduction, type Stores } from './stores.js'
+import type { Stores } from './stores.js'
 
 interface Served {
   config: Config
@@ -45,14 +44,13 @@ interface Served {
   live: Live
   deadlines: Deadlines
   load: Load
-  budgets: Budgets | null
   leaving: AbortSignal
   routes: FiguresRoutes
 }
 
 export function createServer(served: Served): Promise<FastifyInstance> {
-  const { config, logger, schema, documents, stores, live, deadlines, load, budgets, leaving, routes } = served
-  const { database, cache, relay, figures, tracing } = stores
+  const { config, logger, schema, documents, stores, live, deadlines, load, leaving, routes } = served
+  const { database, cache, relay, figures, budgets, tracing } = stores
   const read = createRead(database)
   const cacheAdmin = createCacheAdmin(cache, entities, read, defaultPageSize)
   const traced = (reader: CacheReader) => tracing?.ofReads(reader) ?? reader

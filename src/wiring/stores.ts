@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cache, type CacheStore, createTokenSource } from 'cached-resolvers'
 import { createChangeSource, Relay } from 'cached-resolvers/postgres'
 import type { Logger } from 'pino'
-import type { Config } from '../config.js'
+import { type Config, isProduction } from '../config.js'
 import { connect } from '../database/connection.js'
 import { watched } from '../database/watched.js'
 import { errorCodes } from '../graphql/errors.js'
@@ -98,11 +98,7 @@ function createBudgets(config: Config, store: CacheStore): Budgets | null {
   const add = store.addToBuckets?.bind(store)
   const additionOf = ({ client, points }: Use) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
   const share: Share | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
-  return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, share, now: () => performance.now() })
-}
-
-export function isProduction({ NODE_ENV }: Config): boolean {
-  return NODE_ENV === 'production'
+  return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, share, now: monotonic })
 }
 
 /** Names of operations that the figures tell apart */

@@ -34,8 +34,7 @@ export class OpenConnections {
     const listeners = server.listeners('connection') as ((socket: Socket) => void)[]
     server.removeAllListeners('connection')
     server.on('connection', (socket) => {
-      if (this.isBarred(socket)) return void socket.destroy()
-      this.add(socket)
+      if (!this.take(socket)) return void socket.destroy()
       for (const listener of listeners) listener.call(server, socket)
     })
     server.on('upgrade', (_, socket) => this.upgraded.add(socket as Socket))
@@ -52,19 +51,19 @@ export class OpenConnections {
     }
   }
 
-  private isBarred(socket: Socket): boolean {
-    return !this.networks.has(socket) && this.options.isBarred(networkOfAddress(socket.remoteAddress))
-  }
-
-  private add(socket: Socket): void {
+  /** Answers whether it is taken at all. */
+  private take(socket: Socket): boolean {
     // What was no upgrade is read once more, as a new connection.
     this.upgraded.delete(socket)
-    if (this.networks.has(socket)) return
-    this.networks.set(socket, networkOfAddress(socket.remoteAddress))
+    if (this.networks.has(socket)) return true
+    const network = networkOfAddress(socket.remoteAddress)
+    if (this.options.isBarred(network)) return false
+    this.networks.set(socket, network)
     socket.once('close', () => this.remove(socket))
     if (this.openCount >= this.options.max) this.closeOneThatWaits()
     if (this.openCount < this.options.max) this.admit(socket)
     else this.reserve(socket)
+    return true
   }
 
   private admit(socket: Socket): void {

@@ -1,20 +1,18 @@
+import { AddressCounts } from './address-counts.js'
+
 type Taking = { state: 'taken'; release: () => void } | { state: 'full' } | { state: 'address full' }
 
 /** Places that clients take and give back: so many in all, and so many of them for one address. */
 export class AddressLimit {
   private taken = 0
-  private readonly byAddress = new Map<string, number>()
+  private readonly byAddress = new AddressCounts()
 
   constructor(private readonly limits: { max: number; maxPerAddress: number }) {}
-
-  takenBy(address: string): number {
-    return this.byAddress.get(address) ?? 0
-  }
 
   /** `release` is to be called once. */
   take(address: string, places: number): Taking {
     const { max, maxPerAddress } = this.limits
-    if (this.takenBy(address) + places > maxPerAddress) return { state: 'address full' }
+    if (this.byAddress.of(address) + places > maxPerAddress) return { state: 'address full' }
     if (this.taken + places > max) return { state: 'full' }
     this.add(address, places)
     return { state: 'taken', release: () => this.add(address, -places) }
@@ -22,8 +20,6 @@ export class AddressLimit {
 
   private add(address: string, places: number): void {
     this.taken += places
-    const ofAddress = this.takenBy(address) + places
-    if (ofAddress === 0) this.byAddress.delete(address)
-    else this.byAddress.set(address, ofAddress)
+    this.byAddress.add(address, places)
   }
 }

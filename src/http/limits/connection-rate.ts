@@ -1,38 +1,29 @@
 import { LRUCache } from 'lru-cache'
+import { TokenBucket, type TokenBucketLimits } from '../../token-bucket.js'
 
-export interface ConnectionRateOptions {
-  /** Of one network, at once */
-  burst: number
-  /** And so many more each second */
-  perSecond: number
+export interface ConnectionRateOptions extends TokenBucketLimits {
   /** Monotonic, in milliseconds */
   now: () => number
 }
 
-interface Bucket {
-  left: number
-  at: number
-}
-
 /** How many connections a network may open: each takes a turn of the event loop, for which all others that connect have to wait. */
 export class ConnectionRate {
-  private readonly buckets = new LRUCache<string, Bucket>({ max: maxNetworks })
+  private readonly buckets = new LRUCache<string, TokenBucket>({ max: maxNetworks })
 
   constructor(private readonly options: ConnectionRateOptions) {}
 
   /** Whether it may open another. */
   take(network: string): boolean {
-    const bucket = this.refill(network)
-    if (bucket.left < 1) return false
-    bucket.left -= 1
+    const bucket = this.bucketOf(network)
+    if (bucket.isEmpty) return false
+    bucket.take()
     return true
   }
 
-  private refill(network: string): Bucket {
-    const { burst, perSecond, now } = this.options
-    const at = now()
+  private bucketOf(network: string): TokenBucket {
     const known = this.buckets.get(network)
-    const bucket = { left: known ? Math.min(burst, known.left + (Math.max(0, at - known.at) / 1_000) * perSecond) : burst, at }
+    if (known) return known
+    const bucket = new TokenBucket(this.options, this.options.now)
     this.buckets.set(network, bucket)
     return bucket
   }

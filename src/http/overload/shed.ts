@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { onResponseClosed } from '../connections/response-closed.js'
+import { AddressCounts } from '../limits/address-counts.js'
 import { AddressLimit } from '../limits/address-limit.js'
 import { requestError } from '../request-error.js'
 import type { Load } from './load.js'
@@ -17,7 +18,7 @@ interface Asker {
  */
 export class Shedder {
   private readonly turns = new Turns({ longMs: longTurnMs, maxWaiting, now: () => performance.now() })
-  private readonly places = new AddressLimit(unlimited)
+  private readonly places = new AddressCounts()
   private readonly bytes = new AddressLimit({ max: maxBodiesBytes, maxPerAddress: maxBodiesBytes / 2 })
   private readonly releases = new WeakMap<object, () => void>()
   private refused = 0
@@ -40,17 +41,17 @@ export class Shedder {
 
   /** Whether there is room for another request from this network, with a body of so many bytes. It has to leave again. */
   enter(work: object, network: string, bytes: number): boolean {
-    const body = this.load.isLate || this.isFullFor(network) ? undefined : this.bytes.take(network, bytes)
-    const place = body?.state === 'taken' ? this.places.take(network, 1) : undefined
-    if (body?.state !== 'taken' || place?.state !== 'taken') {
+    const body = this.hasPlaceFor(network) ? this.bytes.take(network, bytes) : undefined
+    if (body?.state !== 'taken') {
       this.report()
       return false
     }
     this.load.enter()
+    this.places.add(network, 1)
     this.releases.set(work, () => {
       this.load.leave()
+      this.places.add(network, -1)
       body.release()
-      place.release()
     })
     return true
   }
@@ -62,8 +63,10 @@ export class Shedder {
   }
 
   /** A network that has hardly any places gets one even where others have taken them all. */
-  private isFullFor(network: string): boolean {
-    return this.load.isFull && (this.load.isOverfull || this.places.takenBy(network) >= this.load.fewPlaces)
+  private hasPlaceFor(network: string): boolean {
+    const { load } = this
+    if (load.isLate) return false
+    return !load.isFull || (!load.isOverfull && this.places.of(network) < load.fewPlaces)
   }
 
   /**
@@ -148,4 +151,3 @@ const longTurnMs = 10
 const maxWaiting = 10_000
 /** Of requests that are being received, or wait for their turn */
 const maxBodiesBytes = 64 * 1024 * 1024
-const unlimited = { max: Number.POSITIVE_INFINITY, maxPerAddress: Number.POSITIVE_INFINITY }
