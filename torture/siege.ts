@@ -77,9 +77,9 @@ async function siege(
 
   const spans = [newSpan(null)]
   const span = () => spans.at(-1) as Span
-  let isOver = false
-  const goesOn = () => !isOver && served.isRunning
-  const others = Promise.all([runHonest({ port: served.port, secret, span, goesOn }), watch({ shop, served, span, goesOn })])
+  let [isOver, isUnwatched] = [false, false]
+  const honest = runHonest({ port: served.port, secret, span, goesOn: () => !isOver && served.isRunning })
+  const watching = watch({ shop, served, span, goesOn: () => !isUnwatched && served.isRunning })
   // The process is warm then.
   await sleep(easeSeconds * 1_000)
   spans.splice(0, 1, newSpan(null))
@@ -98,7 +98,10 @@ async function siege(
   spans.push(newSpan(null))
   await sleep(easeSeconds * 1_000)
   isOver = true
-  await others
+  await honest
+  // Until then: who follows a product waits for its next change.
+  isUnwatched = true
+  await watching
   served.expectRunning()
   return spans
 }
