@@ -29,10 +29,21 @@ export const unregisterCacheStore: typeof real.unregisterCacheStore = (database,
   })
 }
 
-export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (database, unusedMs) => {
+export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (
+  database,
+  { unusedMs, behindMs, maxOwed },
+) => {
   return run(database, (server) => {
-    for (const [name, { inUseAt, registeredAt }] of server.cacheStores)
-      if (Math.max(inUseAt ?? 0, registeredAt) < server.now - unusedMs) server.unregister(name)
+    const rows = server.outboxRows(null)
+    const isUsedWithin = (ms: number) =>
+      [...server.cacheStores.values()].some(({ inUseAt }) => inUseAt !== null && inUseAt >= server.now - ms)
+    const isOthersUsed = isUsedWithin(behindMs)
+    for (const [name, { registration, namespaces, inUseAt, registeredAt }] of server.cacheStores) {
+      const unusedForMs = server.now - Math.max(inUseAt ?? 0, registeredAt)
+      const owed = rows.filter((row) => namespaces.includes(row.namespace) && !row.deliveredTo.includes(registration))
+      const isBehind = isOthersUsed && owed.length > maxOwed
+      if (unusedForMs > (isBehind ? Math.min(behindMs, unusedMs) : unusedMs)) server.unregister(name)
+    }
   })
 }
 

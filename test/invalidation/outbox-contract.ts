@@ -66,6 +66,8 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       (await call((its, database) => its.outbox.owedOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
     const confirmIn = (store: string, snapshot: string, limit = 100) =>
       call((its, database) => its.outbox.confirmOutboxRowsIn(database, { store, namespaces, snapshot, limit }))
+    const unregisterUnused = (unusedMs: number, behindMs = unusedMs, maxOwed = 1_000) =>
+      call((its, database) => its.cacheStores.unregisterUnusedCacheStores(database, { unusedMs, behindMs, maxOwed }))
     const tidy = () => call((its, database) => its.outbox.deleteDeliveredOutboxRows(database, 1_000))
 
     beforeAll(async () => {
@@ -73,7 +75,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
     })
     afterAll(() => subject.stop())
     beforeEach(async () => {
-      await call((its, database) => its.cacheStores.unregisterUnusedCacheStores(database, -1))
+      await unregisterUnused(-1)
       one = (await register('one')) as string
       const { snapshot, changes } = await read(one)
       if (changes.length > 0) await confirmIn(one, snapshot)
@@ -98,11 +100,29 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       expect([await report(one), await report(other)]).toEqual([true, true])
       await call((its, database) => its.cacheStores.unregisterCacheStore(database, one))
       expect([await report(one), await report(other)]).toEqual([false, true])
-      await call((its, database) => its.cacheStores.unregisterUnusedCacheStores(database, aMinute))
+      await unregisterUnused(aMinute)
       expect(await report(other)).toBe(true)
       await subject.wait(30)
-      await call((its, database) => its.cacheStores.unregisterUnusedCacheStores(database, 20))
+      await unregisterUnused(20)
       expect(await report(other)).toBe(false)
+    })
+
+    test('one that is owed much goes sooner, while others are in use', async () => {
+      await call((its, database) => its.cacheStores.unregisterCacheStore(database, other))
+      await report(one)
+      await change([1, 2, 3])
+      await subject.wait(30)
+      await unregisterUnused(aMinute, 20, 2)
+      expect(await report(one)).toBe(true)
+      await subject.wait(30)
+      const third = (await register('third')) as string
+      await report(third)
+      await unregisterUnused(aMinute, 20, 3)
+      expect(await report(one)).toBe(true)
+      await subject.wait(30)
+      await report(third)
+      await unregisterUnused(aMinute, 20, 2)
+      expect([await report(one), await report(third)]).toEqual([false, true])
     })
 
     test('a transaction finds the rows that it has written, and nobody else does before it commits', async () => {

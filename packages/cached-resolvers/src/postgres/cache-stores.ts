@@ -35,9 +35,27 @@ export async function unregisterCacheStore(database: Queryable, registration: st
   await database`delete from cache_stores where registration = ${registration}::bigint`
 }
 
-/** Those that no process has used for that long; they are emptied before they are used again. */
-export async function unregisterUnusedCacheStores(database: Queryable, unusedMs: number): Promise<void> {
+export interface UnusedFor {
+  /** A store that no process has used for that long is emptied before it is used again. */
+  unusedMs: number
+  /**
+   * While others are in use, one that is owed more than `maxOwed` changes has only that long: each row that is kept for it makes every
+   * claim of the others slower.
+   */
+  behindMs: number
+  maxOwed: number
+}
+
+export async function unregisterUnusedCacheStores(
+  database: Queryable,
+  { unusedMs, behindMs, maxOwed }: UnusedFor,
+): Promise<void> {
   await database`
-    delete from cache_stores
-    where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'`
+    delete from cache_stores s
+    where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'
+      or greatest(in_use_at, registered_at) < clock_timestamp() - ${behindMs} * interval '1 millisecond'
+        and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${behindMs} * interval '1 millisecond')
+        and exists (
+          select 1 from cache_outbox o where o.namespace = any(s.namespaces) and not o.delivered_to @> array[s.registration]
+          offset ${maxOwed})`
 }

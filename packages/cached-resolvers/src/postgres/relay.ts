@@ -240,7 +240,7 @@ export class Relay {
   private async tidy(): Promise<void> {
     const { database } = this.options
     try {
-      await unregisterUnusedCacheStores(database, unusedMs)
+      await unregisterUnusedCacheStores(database, { unusedMs, behindMs, maxOwed: maxRows })
       await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
     } catch (error) {
       this.report(error)
@@ -273,6 +273,8 @@ const batchSize = 500
 const tidyMs = 1_000
 /** A store that nobody has used for that long is emptied before it is used again, and until then nothing is kept for it. */
 const unusedMs = 60_000
+/** The same where it is owed so much that keeping it would slow down the others; above the time for which one is trusted. */
+const behindMs = 5_000
 const waitPauseMs = 5
 /** For a process that stops with rows in hand: so long others leave them alone. */
 const claimMs = 500
