@@ -101,6 +101,7 @@ async function createWorld(options: Options, print: (line: string) => void, stop
   return {
     ...{ options, now, print, apis, servers, database, ledger, faultWindows },
     addressesChange: false,
+    productIsHeld: false,
     random: (name) => new Random(options.seed, name),
     staleness: new Staleness(ledger, faultWindows, print),
     pages: new AskedPages(),

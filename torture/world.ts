@@ -22,6 +22,8 @@ export interface World {
   servers: readonly RedisServer[]
   /** Addresses lead elsewhere at the moment, or are about to. */
   addressesChange: boolean
+  /** A product is held at the moment. */
+  productIsHeld: boolean
   database: Database
   ledger: Ledger
   faultWindows: FaultWindows
