@@ -5,8 +5,8 @@ import { readConfig } from './config.js'
 import { connect, type Database } from './database/connection.js'
 import { type DemoCounts, loadDemoData } from './database/demo-data.js'
 import { startEmbeddedPostgres } from './database/embedded-postgres.js'
-import { migrate } from './database/migrate.js'
 import { readEnvironment } from './environment.js'
+import { migrate } from './wiring/migrate.js'
 
 const usage = `Usage: npm run seed -- --users N --products N --orders N
 Adds that many rows (whole numbers, at least one of the three) to DATABASE_URL, else to the Postgres in DATA_DIR (.data).`

@@ -30,7 +30,13 @@ export async function buildApi(): Promise<Build> {
   // Node finds the engine here first: what others build meanwhile is not mixed in.
   const source = join(root, 'packages', 'cached-resolvers')
   const engine = join(folder, 'node_modules', 'cached-resolvers')
-  await build({ absWorkingDir: source, entryPoints: ['src/**/*.ts'], outdir: join(engine, 'dist'), ...settings })
+  await build({
+    absWorkingDir: source,
+    entryPoints: ['src/**/*.ts', 'src/**/*.sql'],
+    outdir: join(engine, 'dist'),
+    loader: { '.sql': 'copy' },
+    ...settings,
+  })
   await cp(join(source, 'package.json'), join(engine, 'package.json'))
   return {
     entryOf: (program) => join(folder, 'torture', `${program}.js`),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { connect, type Database } from '../src/database/connection.js'
 import { loadDemoDataOnce } from '../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
-import { migrate } from '../src/database/migrate.js'
+import { migrate } from '../src/wiring/migrate.js'
 import { freePort } from '../tools/free-port.js'
 import { RedisServer } from './redis-server.js'
 

@@ -1,6 +1,6 @@
 import type { Database } from '../../src/database/connection.js'
 import { loadDemoData } from '../../src/database/demo-data.js'
-import { migrate } from '../../src/database/migrate.js'
+import { migrate } from '../../src/wiring/migrate.js'
 import { shopSize } from './queries.js'
 
 const { users, products, orders, frequentBuyers } = shopSize

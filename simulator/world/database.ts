@@ -124,7 +124,7 @@ export interface SimulatedTransaction {
 function transactionOn(connection: PoolConnection): SimulatedTransaction {
   const set = (strings: TemplateStringsArray, ...values: unknown[]): Promise<unknown> => {
     const delay = /^(\d+) milliseconds$/.exec(String(values[0]))?.[1]
-    if (!strings.join('').includes("set_config('shop.relay_delay'") || delay === undefined)
+    if (!strings.join('').includes("set_config('cache.relay_delay'") || delay === undefined)
       throw new Error(`The simulated Postgres does not know this statement: ${strings.join('?')}`)
     return connection.send((_, session, reply) => {
       if (session.transaction) session.transaction.relayDelayMs = Number(delay)

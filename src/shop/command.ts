@@ -29,7 +29,7 @@ export async function runCommand<T>(
   try {
     const { value, changes } = await retryingUndone(() =>
       beginFor(caller, database, async (transaction) => {
-        await transaction`select set_config('shop.relay_delay', ${relayDelay}, true)`
+        await transaction`select set_config('cache.relay_delay', ${relayDelay}, true)`
         const value = await work(transaction)
         return { value, changes: await ownOutboxRows(transaction) }
       }),

@@ -1,13 +1,12 @@
 import type { Read } from 'cached-resolvers'
-import { readCancellably } from 'cached-resolvers/postgres'
+import { ensureEventTriggers, readCancellably } from 'cached-resolvers/postgres'
 import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.js'
 import { connect, type Database, type Queryable } from '../database/connection.js'
 import { loadDemoDataOnce } from '../database/demo-data.js'
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js'
-import { ensureEventTriggers } from '../database/event-triggers.js'
-import { migrate } from '../database/migrate.js'
 import { sharesSessions } from '../database/shared-sessions.js'
+import { migrate } from './migrate.js'
 import type { Started } from './started.js'
 
 /** On a connection of its own: these statements may take as long as they need. */

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { connect, type Database } from '../../src/database/connection.js'
 import { loadDemoData, loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
-import { migrate } from '../../src/database/migrate.js'
+import { migrate } from '../../src/wiring/migrate.js'
 import { until } from '../helpers/until.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { ensureEventTriggers } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { connect, type Database } from '../../src/database/connection.js'
-import { ensureEventTriggers } from '../../src/database/event-triggers.js'
 import { query, ready, runBuilt } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'
@@ -18,10 +18,10 @@ const invalidated = async () => (await owed()).map(({ namespace }) => namespace)
 test('processes that start at once make them once, and one that was lost is made again', async () => {
   const ensure = () => ensureEventTriggers(database.sql)
   expect(await Promise.all([ensure(), ensure(), ensure()])).toEqual([true, true, true])
-  await database.sql`drop event trigger shop_dropped`
+  await database.sql`drop event trigger cache_drop`
   expect(await ensure()).toBe(true)
   const triggers = await database.sql`select evtname from pg_event_trigger order by evtname`
-  expect(triggers.map(({ evtname }) => evtname)).toEqual(['shop_ddl', 'shop_dropped'])
+  expect(triggers.map(({ evtname }) => evtname)).toEqual(['cache_ddl', 'cache_drop'])
 })
 
 test('a user who may not make them is told, and served; a later start as a superuser makes them, for the DDL of all', async () => {
@@ -61,7 +61,7 @@ test('a table of somebody else that is swapped in is a warning and no failure', 
     await superuser.unsafe(`alter table products owner to ${new URL(url).username}`)
     await superuser.end()
     // Its new owner's is watched from then on.
-    expect((await sql`select 1 from pg_trigger where tgrelid = 'products'::regclass and not tgisinternal`).length).toBe(9)
+    expect((await sql`select 1 from pg_trigger where tgrelid = 'products'::regclass and not tgisinternal`).length).toBe(5)
   })
 })
 

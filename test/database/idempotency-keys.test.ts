@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ISql } from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { applyMigrations } from '../../src/database/apply-migrations.js'
 import { connect } from '../../src/database/connection.js'
-import { migrate } from '../../src/database/migrate.js'
+import { migrate } from '../../src/wiring/migrate.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
   await cp('src/database/migrations', folder, { recursive: true, filter: (file) => !file.endsWith(migration) })
   const pool = connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
-  await migrate(pool, pathToFileURL(`${folder}/`))
+  await applyMigrations(pool, pathToFileURL(`${folder}/`))
   await rm(folder, { recursive: true })
   await pool`insert into users (email, name) values ('a@shop.example', 'A'), ('b@shop.example', 'B')`
   await pool`insert into products (name, price_cents, stock, category) values ('P', 100, 100, 'C')`

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { applyMigrations } from '../../src/database/apply-migrations.js'
 import { connect, type Database } from '../../src/database/connection.js'
-import { migrate } from '../../src/database/migrate.js'
 import { startTestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'
@@ -33,7 +33,7 @@ async function withPools(count: number, work: (pools: Database[]) => Promise<voi
 }
 
 const addMigration = (name: string, sql: string) => writeFile(join(folder, name), sql)
-const migrateFolder = (pool: Database) => migrate(pool, pathToFileURL(`${folder}/`))
+const migrateFolder = (pool: Database) => applyMigrations(pool, pathToFileURL(`${folder}/`))
 
 test('processes that start at once migrate once', async () => {
   await addMigration('9001-reviews.sql', 'create table reviews (id bigint); select pg_sleep(0.2)')

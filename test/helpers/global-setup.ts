@@ -6,7 +6,7 @@ import type { TestProject } from 'vitest/node'
 import { connect } from '../../src/database/connection.js'
 import { loadDemoDataOnce } from '../../src/database/demo-data.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
-import { migrate } from '../../src/database/migrate.js'
+import { migrate } from '../../src/wiring/migrate.js'
 import { findRedisServer, howToInstall } from './redis-binary.js'
 import { templateName } from './template.js'
 

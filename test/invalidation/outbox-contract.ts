@@ -40,7 +40,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       call(async (its, database) => {
         let rows: outbox.OutboxRow[] = []
         await database.begin(async (transaction) => {
-          if (delayMs > 0) await transaction`select set_config('shop.relay_delay', ${`${delayMs} milliseconds`}, true)`
+          if (delayMs > 0) await transaction`select set_config('cache.relay_delay', ${`${delayMs} milliseconds`}, true)`
           await its.write(transaction, products)
           await work(transaction)
           rows = await its.outbox.ownOutboxRows(transaction)

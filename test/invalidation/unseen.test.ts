@@ -114,7 +114,7 @@ describe('the cache is right after', () => {
     await execute("alter table products disable trigger all; update products set name = 'Off' where id = 1")
     await execute('alter table products enable trigger all')
     await becomes(1, 'Off')
-    await execute("drop trigger products_updated on products; update products set name = 'Dropped' where id = 1")
+    await execute("drop trigger cache_products_updated on products; update products set name = 'Dropped' where id = 1")
     await becomes(1, 'Dropped')
   })
 

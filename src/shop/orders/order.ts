@@ -18,12 +18,17 @@ export interface Order {
 export const orders = defineEntity({
   name: 'orders',
   kind: 'order',
+  table: 'orders',
+  parts: { order_items: 'order_id' },
+  live: { createdFor: { column: 'user_id', kind: 'user' } },
   fresh: freshFor(5),
   fetch: fetchOrders,
   newest: (database: Queryable, limit: number) => fetchNewestIds(database, 'order', 'orders', limit),
   lists: {
     userOrderLists: {
       name: 'user-orders',
+      key: 'user_id',
+      keyKind: 'user',
       fresh: freshFor(3),
       pages: fetchUserOrderPages,
       counts: fetchUserOrderCounts,

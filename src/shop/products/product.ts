@@ -20,17 +20,21 @@ export const maxCategoryLength = 100
 export const products = defineEntity({
   name: 'products',
   kind: 'product',
+  table: 'products',
+  live: 'changed',
   fresh: freshFor(30),
   fetch: fetchProducts,
   newest: (database: Queryable, limit: number) => fetchNewestIds(database, 'product', 'products', limit),
   lists: {
     productLists: {
       name: 'product-lists',
+      key: 'category',
+      withAll: true,
+      prefix: 'category:',
       fresh: freshFor(3),
       pages: fetchProductPages,
       counts: fetchProductCounts,
       newest: async (database, limit) => [null, ...(await fetchCategories(database, limit - 1))],
-      prefix: 'category:',
     },
   },
 })

@@ -17,6 +17,7 @@ export const totalsId = 'totals'
 /** An expensive aggregate */
 export const totals = defineEntity({
   name: 'stats',
+  aggregates: { users: 'membership', products: 'membership', orders: 'any change' },
   fresh: freshFor(5),
   fetch: fetchTotals,
   newest: async () => [totalsId],

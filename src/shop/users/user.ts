@@ -15,6 +15,7 @@ export interface User {
 export const users = defineEntity({
   name: 'users',
   kind: 'user',
+  table: 'users',
   fresh: freshFor(10),
   fetch: fetchUsers,
   newest: (database: Queryable, limit: number) => fetchNewestIds(database, 'user', 'users', limit),

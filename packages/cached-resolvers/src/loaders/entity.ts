@@ -1,5 +1,6 @@
 import type { Namespace } from '../cache/namespace.js'
 import type { ListQuery, Page, PageQuery } from './page.js'
+import { type EntityTracking, type ListTracking, type NamespaceRules, rulesOfEntity, rulesOfList } from './rules.js'
 
 /** How fresh values have to be, in milliseconds. */
 export interface Freshness {
@@ -12,12 +13,8 @@ export interface Freshness {
 }
 
 /** `Source` is what values are read from: a connection to the database. Each function runs one statement, whatever the number of keys. */
-export interface EntityOptions<V, Source> {
-  /** Of its namespace in the cache: in metrics, in the outbox, in keys */
-  name: string
-  /** What its ids begin with, as in `product_7`; left out where it is no type with ids of its own */
-  kind?: string
-  /** To be raised when the shape of the values changes: entries of another version are misses. 1 unless given */
+export interface EntityOptions<V, Source> extends EntityTracking {
+  /** To be raised when the shape of the values, or what they are made of, changes: entries of another version are misses. 1 unless given */
   version?: number
   fresh: Freshness
   /** Finds values by id. Ids that do not exist are absent from the map. */
@@ -31,7 +28,7 @@ export interface EntityOptions<V, Source> {
 }
 
 /** Pages of ids, and their number. What is in a page is cached under its own id. */
-export interface ListOptions<Source> {
+export interface ListOptions<Source> extends ListTracking {
   /** Of its namespace in the cache; left out for a list that is not cached */
   name?: string
   /** To be raised when what a page holds changes: as the entity's, unless given */
@@ -41,8 +38,6 @@ export interface ListOptions<Source> {
   counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
   /** Lists to warm the cache with, at most `limit` of them; null is the list of all */
   newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
-  /** Before the list, where the outbox names it; the list of all is named 'all'. Needed where a list itself may be 'all'. */
-  prefix?: string
 }
 
 export interface Entity<V, Source, Lists extends string = string> {
@@ -52,6 +47,9 @@ export interface Entity<V, Source, Lists extends string = string> {
   readonly newest: EntityOptions<V, Source>['newest']
   readonly comparable: (value: V) => unknown
   readonly lists: Readonly<Record<Lists, List<Source>>>
+  readonly live: EntityOptions<V, Source>['live'] | undefined
+  /** Of its namespace and those of its lists */
+  readonly rules: readonly NamespaceRules[]
 }
 
 export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest'>> {
@@ -59,6 +57,7 @@ export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages'
   readonly nameOf: (list: string | null) => string
   /** The list of such a name */
   readonly listOf: (name: string) => string | null
+  readonly keyKind: string | undefined
   /** null: it is not cached */
   readonly namespace: Namespace<Page | number> | null
 }
@@ -77,19 +76,37 @@ export function defineEntity<V, Source, Lists extends string = never>(
 ): Entity<V, Source, Lists> {
   const { name, kind = null, version = 1, fresh, fetch, newest, comparable = (value) => value } = options
   const namespace = namespaceOf(name, version, fresh)
-  const lists = Object.entries<ListOptions<Source>>(options.lists ?? {}).map(([loader, list]) => [
-    loader,
-    defineList({ version, fresh, ...list }),
-  ])
-  return { kind, namespace, fetch, newest, comparable, lists: Object.fromEntries(lists) }
+  const { table, live } = options
+  const given = Object.entries<ListOptions<Source>>(options.lists ?? {})
+  const lists = given.map(([loader, list]) => [loader, defineList({ version, fresh, ...list })])
+  const rules = [{ namespace: name, version, rules: rulesOfEntity(options) }]
+  for (const [, list] of given)
+    if (list.name !== undefined)
+      rules.push({ namespace: list.name, version: list.version ?? version, rules: rulesOfList(list, table) })
+  return {
+    kind,
+    namespace,
+    fetch,
+    newest,
+    comparable,
+    lists: Object.fromEntries(lists),
+    live,
+    rules: rules.filter(({ rules }) => rules.length > 0),
+  }
 }
 
 function defineList<Source>({ name, version, fresh, pages, counts, ...options }: ListOptions<Source> & Defaults): List<Source> {
-  const { newest = async () => [], prefix = '' } = options
+  const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined } = options
   return {
+    keyKind,
     namespace: name === undefined ? null : namespaceOf(name, version, fresh),
     ...{ pages, counts, newest },
-    nameOf: (list) => (list === null ? 'all' : `${prefix}${list}`),
+    nameOf: (list) => {
+      if (list !== null) return `${prefix}${list}`
+      // It would not be invalidated.
+      if (!withAll) throw new Error(`The lists of ${name} by ${key} are declared without one of all: set withAll`)
+      return 'all'
+    },
     listOf: (text) => (text === 'all' ? null : text.slice(prefix.length)),
   }
 }

@@ -251,7 +251,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
         return gate.promise
       }
       const readers = Array.from({ length: 50 }, () => cache.getOrFetch(things, 'a', fetch))
-      await until(() => calls === 1)
+      await until(() => calls === 1 && cache.ownCounts(things).misses === 50)
       gate.resolve(new Map([['a', { name: 'A' }]]))
       expect(new Set(await Promise.all(readers))).toEqual(new Set([{ name: 'A' }]))
       expect(calls).toBe(1)

@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import type { ReservedSql } from 'postgres'
 import type { Database } from './connection.js'
 
-const migrations = new URL('./migrations/', import.meta.url)
 /** Any number will do, as long as every process asks for the same lock. */
 const lockId = 7_310_426
 /** While a migration waits for the lock of a table, every statement on that table waits behind it, of all processes. */
@@ -12,7 +11,7 @@ const tableLockTimeoutMs = 3_000
  * Applies the migrations that this database lacks, in order, each in its own transaction. Several processes may call it at once. Those
  * that it does not know, of a newer version, do not matter: a migration leaves the schema fit for the version before (docs/deployment.md).
  */
-export async function migrate(database: Database, folder = migrations): Promise<void> {
+export async function applyMigrations(database: Database, folder: URL): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   const connection = await database.reserve()
   try {

@@ -1,0 +1,455 @@
+-- What the cache needs in the database: the outbox of committed changes, the list of the stores that it owes them to, the feed that
+-- subscriptions read, and functions that make all of these follow tables. May be run again and again, also over what earlier versions left.
+
+-- What a committed change makes wrong, written in its own transaction, whoever made it.
+-- entry set: that entry; list set: every page of that list; neither: the whole namespace.
+create table if not exists cache_outbox (
+  id bigint generated always as identity primary key,
+  transaction_id xid8 not null default pg_current_xact_id(),
+  namespace text not null,
+  entry text,
+  list text,
+  due_at timestamptz not null,
+  check (entry is null or list is null)
+);
+alter table cache_outbox
+  -- A process that invalidates what its transaction changed by itself, right after the commit, asks the relays to wait for that long.
+  alter column due_at set default clock_timestamp() + coalesce(
+    nullif(current_setting('cache.relay_delay', true), ''),
+    -- By processes of an earlier version, which may run beside this one
+    nullif(current_setting('shop.relay_delay', true), ''),
+    '0')::interval,
+  add column if not exists written_at timestamptz not null default clock_timestamp(),
+  -- The stores that have confirmed it
+  add column if not exists delivered_to bigint[] not null default '{}',
+  -- The store whose process is delivering it, and until when others leave it alone
+  add column if not exists claimed_by bigint,
+  add column if not exists claimed_until timestamptz;
+create index if not exists cache_outbox_transaction on cache_outbox (transaction_id);
+
+-- The stores (servers, or memories of processes) that caches use. The outbox owes each of them every change that is committed after its
+-- registration, until it has confirmed it: what one server confirmed says nothing of another one.
+create sequence if not exists cache_store_registrations;
+create table if not exists cache_stores (
+  -- Key space and server: a server that restarts or fails over has another name.
+  name text primary key,
+  -- Another one each time that it is registered; it is emptied before it is used under a new one.
+  registration bigint not null default nextval('cache_store_registrations'),
+  -- A version of the program with other namespaces is registered apart.
+  namespaces text[] not null,
+  registered_at timestamptz not null default clock_timestamp(),
+  -- When a process last reported that it trusts the store; null where none has
+  in_use_at timestamptz
+);
+
+-- What subscribers hear of, written by the transaction that changed it. Unlike the outbox, every process reads all of it; rows go some
+-- minutes after their commit.
+create table if not exists live_changes (
+  transaction_id xid8 not null default pg_current_xact_id(),
+  kind text not null,
+  -- Those that are other, new or gone, or those that were made for an owner; null: more than are listed
+  ids bigint[],
+  -- Whose, in the order of ids
+  owners bigint[]
+);
+-- Numbered, so that they can be read in parts
+alter table live_changes add column if not exists id bigint not null generated always as identity;
+create index if not exists live_changes_order on live_changes (transaction_id, id);
+drop index if exists live_changes_transaction;
+
+-- What follows from the rows of a table for a namespace of the cache, as the declaration of an entity says it (see tracking.ts).
+create table if not exists cache_rules (
+  namespace text not null,
+  -- Of the declaration: a process with a lower one, which may run beside this one, changes nothing.
+  version int not null,
+  table_name text not null,
+  rule jsonb not null
+);
+
+-- The functions run as their owner, in the schema that this was installed in: whoever may change a table need not have rights on the outbox.
+
+-- The registrations that are still owed a change.
+create or replace function cache_stores_owed(namespace text, delivered_to bigint[]) returns table (registration bigint, in_use_at timestamptz)
+  language sql stable as $$
+  select s.registration, s.in_use_at from cache_stores s
+  where cache_stores_owed.namespace = any(s.namespaces) and s.registration <> all(cache_stores_owed.delivered_to)
+$$;
+
+-- Waits until every process serves what was committed before this call, by whomever: until all stores in use have confirmed it. Answers
+-- false where that takes longer than the limit. For scripts and services that change tables by SQL, after their commit.
+create or replace function cache_wait(timeout interval default '5 seconds') returns boolean
+  language plpgsql security definer set search_path from current as $$
+declare
+  snapshot pg_snapshot := pg_current_snapshot();
+  gives_up_at timestamptz := clock_timestamp() + timeout;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'cache_wait() works in transactions of isolation level "read committed" only'
+      using hint = 'Commit, and call it outside of a transaction: select cache_wait()';
+  end if;
+  if exists (select 1 from cache_outbox where transaction_id = pg_current_xact_id_if_assigned()) then
+    raise exception 'cache_wait() cannot wait for changes that are not committed'
+      using hint = 'Commit first, and then: select cache_wait()';
+  end if;
+  loop
+    if not exists (
+      select 1 from cache_outbox o, cache_stores_owed(o.namespace, o.delivered_to) s
+      where pg_visible_in_snapshot(o.transaction_id, snapshot) and s.in_use_at > clock_timestamp() - interval '2 seconds'
+    ) then
+      return true;
+    end if;
+    if clock_timestamp() >= gives_up_at then return false; end if;
+    perform pg_sleep(0.005);
+  end loop;
+end $$;
+
+-- Wakes the relays once per transaction (Postgres folds equal notifications).
+create or replace function outbox_notify() returns trigger language plpgsql security definer set search_path from current as $$
+begin
+  perform pg_notify('cache_outbox', '');
+  return null;
+end $$;
+do $$
+begin
+  if not exists (select 1 from pg_trigger where tgrelid = 'cache_outbox'::regclass and tgname = 'cache_outbox_notify') then
+    create trigger cache_outbox_notify after insert on cache_outbox for each statement execute function outbox_notify();
+  end if;
+  alter table cache_outbox enable always trigger cache_outbox_notify;
+end $$;
+
+-- How many things of this kind the transaction has noted, with these. The count is a setting local to the transaction: it is rolled back
+-- with a savepoint, as the rows are. The number of the transaction is in it, so what a session has set means nothing.
+create or replace function noted_in_transaction(kind text, more bigint) returns bigint language plpgsql as $$
+declare
+  setting text := 'cache.noted_' || md5(kind);
+  transaction text := pg_current_xact_id()::text;
+  noted text[] := string_to_array(current_setting(setting, true), ' ');
+  total bigint := more + case when noted[1] = transaction then noted[2]::bigint else 0 end;
+begin
+  perform set_config(setting, transaction || ' ' || total, true);
+  return total;
+end $$;
+
+-- Over 500 in one transaction the whole namespace is invalidated: that is O(1), and the outbox stays small.
+create or replace function outbox_write(namespace text, entries text[], lists text[]) returns void
+  language plpgsql security definer set search_path from current as $$
+declare
+  more bigint := cardinality(entries) + cardinality(lists);
+  noted bigint;
+begin
+  if more = 0 then return; end if;
+  noted := noted_in_transaction(outbox_write.namespace, more);
+  if noted <= 500 then
+    insert into cache_outbox (namespace, entry, list)
+      select outbox_write.namespace, changed_entry, null from unnest(entries) changed_entry
+      union all
+      select outbox_write.namespace, null, changed_list from unnest(lists) changed_list;
+  elsif noted - more <= 500 then
+    insert into cache_outbox (namespace) values (outbox_write.namespace);
+  end if;
+end $$;
+
+-- The whole namespace, once in a transaction
+create or replace function outbox_write_all(namespace text) returns void
+  language plpgsql security definer set search_path from current as $$
+begin
+  if noted_in_transaction('all of ' || outbox_write_all.namespace, 1) = 1 then
+    insert into cache_outbox (namespace) values (outbox_write_all.namespace);
+  end if;
+end $$;
+
+-- Over 1,000 that changed, or 10,000 that were made for owners, in one transaction: `ids` is null.
+create or replace function live_changes_write(kind text, ids bigint[], owners bigint[]) returns void
+  language plpgsql security definer set search_path from current as $$
+declare
+  most bigint := case when live_changes_write.owners is null then 1000 else 10000 end;
+  more bigint := coalesce(cardinality(live_changes_write.ids), most + 1);
+  noted bigint := noted_in_transaction('live_' || live_changes_write.kind, more);
+begin
+  if noted <= most then
+    insert into live_changes (kind, ids, owners) values (live_changes_write.kind, live_changes_write.ids, live_changes_write.owners);
+  elsif noted - more <= most then
+    insert into live_changes (kind) values (live_changes_write.kind);
+  else
+    return;
+  end if;
+  perform pg_notify('live_changes', '');
+end $$;
+
+-- Invalidates what the triggers do not see: all of a namespace, or one entry ('product_7') or list ('category:Books') of it.
+create or replace function cache_invalidate(namespace text, key text default null) returns void
+  language plpgsql security definer set search_path from current as $$
+declare
+  holds_lists boolean;
+  live record;
+begin
+  if not exists (select 1 from cache_rules r where r.namespace = cache_invalidate.namespace) then
+    raise exception 'There is no namespace "%"', namespace using
+      errcode = 'invalid_parameter_value',
+      hint = 'There are ' || (select string_agg(distinct r.namespace, ', ') from cache_rules r) || '.';
+  end if;
+  holds_lists := exists (select 1 from cache_rules r where r.namespace = cache_invalidate.namespace and r.rule ? 'lists');
+  insert into cache_outbox (namespace, entry, list)
+    values (cache_invalidate.namespace, case when not holds_lists then key end, case when holds_lists then key end);
+  for live in
+    select r.rule -> 'live' ->> 'kind' as kind from cache_rules r
+    where r.namespace = cache_invalidate.namespace and r.rule ? 'live' and not r.rule -> 'live' ? 'owner'
+  loop
+    perform live_changes_write(live.kind,
+      case when key is not null then array[substring(key from '^' || live.kind || '_(\d+)$')::bigint] end, null)
+    where key is null or key ~ ('^' || live.kind || '_\d+$');
+  end loop;
+end $$;
+
+-- One of the tables that are followed, by its name; null where there is none. A temporary table of that name is not it.
+create or replace function cache_table(name text) returns regclass language sql stable set search_path from current as $$
+  select to_regclass(format('%I.%I', current_schema(), name))
+$$;
+
+-- That table, those that inherit from it and its partitions
+create or replace function cache_tables(name text) returns setof regclass language sql stable set search_path from current as $$
+  with recursive tables as (
+    select cache_table(name) as id where cache_table(name) is not null
+    union
+    select i.inhrelid::regclass from pg_inherits i join tables t on i.inhparent = t.id
+  )
+  select id from tables
+$$;
+
+-- Nobody knows which rows of these tables changed: the namespaces that are made of them are wrong.
+create or replace function cache_tables_changed(names text[]) returns void language plpgsql security definer set search_path from current as $$
+begin
+  insert into cache_outbox (namespace) select distinct namespace from cache_rules where table_name = any(names);
+  perform live_changes_write(kind, null, null)
+  from (select distinct rule -> 'live' ->> 'kind' as kind from cache_rules
+    where table_name = any(names) and rule ? 'live' and not rule -> 'live' ? 'owner') live;
+end $$;
+
+create or replace function cache_truncated() returns trigger language plpgsql security definer set search_path from current as $$
+begin
+  perform cache_tables_changed(tg_argv);
+  return null;
+end $$;
+
+-- Creates the triggers that a table lacks which is followed: a new one, or one that was swapped in by name, inherits, or was attached as a
+-- partition. They call cache_changed_<name>() and cache_replicated_<name>().
+create or replace function cache_watch(name text) returns void language plpgsql security definer set search_path from current as $$
+declare
+  watched regclass;
+  missing text;
+  definition text;
+begin
+  for watched, missing, definition in
+    select t.id, w.trigger, w.definition
+    from cache_tables(name) t(id)
+    join pg_class c on c.oid = t.id and c.relkind in ('r', 'p'),
+    lateral (values
+      ('cache_' || name || '_inserted', 'create trigger %I after insert on %s referencing new table as changed_rows
+        for each statement execute function %3$I()'),
+      ('cache_' || name || '_deleted', 'create trigger %I after delete on %s referencing old table as changed_rows
+        for each statement execute function %3$I()'),
+      ('cache_' || name || '_updated', 'create trigger %I after update on %s referencing old table as before_rows new table as after_rows
+        for each statement execute function %3$I()'),
+      ('cache_' || name || '_truncated', 'create trigger %I after truncate on %s for each statement execute function cache_truncated(%5$L);
+        alter table %2$s enable always trigger %1$I'),
+      -- Logical replication fires no triggers on statements when it applies changes, and those on rows only where they are made for it.
+      -- They fire in sessions with session_replication_role = replica, too.
+      ('cache_' || name || '_replicated', 'create trigger %I after insert or update or delete on %s for each row execute function %4$I();
+        alter table %2$s enable replica trigger %1$I')
+    ) w(trigger, definition)
+    where not exists (select 1 from pg_trigger where tgrelid = t.id and tgname = w.trigger)
+  loop
+    -- A partition may have got it with the table that it is a part of.
+    continue when exists (select 1 from pg_trigger where tgrelid = watched and tgname = missing);
+    execute format(definition, missing, watched, 'cache_changed_' || name, 'cache_replicated_' || name, name);
+  end loop;
+exception when insufficient_privilege then
+  raise warning 'The cache does not see what changes in %: make % its owner, then select cache_watch(%)',
+    watched, current_user, quote_literal(name);
+end $$;
+
+-- Writes the trigger functions of a table anew, from all rules about it. In them `changed_rows`, or for an update `before_rows` and
+-- `after_rows`, are the rows of the statement. Where an update changes an id or the key of a list, the old one is wrong as well.
+create or replace function cache_write_triggers(name text) returns void language plpgsql set search_path from current as $$
+declare
+  one record;
+  updated text := '';
+  changed text := '';
+  replicated text := '';
+begin
+  for one in
+    select namespace, rule -> 'entries' as entries, rule -> 'lists' as lists, rule ->> 'all' as whole, rule -> 'live' as live
+    from cache_rules where table_name = name order by namespace, rule
+  loop
+    if one.entries is not null then
+      updated := updated || format('perform outbox_write(%1$L, array(
+        select %2$L || %3$I from after_rows where %3$I is not null union select %2$L || %3$I from before_rows where %3$I is not null
+        limit 501), ''{}''); ', one.namespace, one.entries ->> 'prefix', one.entries ->> 'column');
+      changed := changed || format('perform outbox_write(%1$L, array(
+        select distinct %2$L || %3$I from changed_rows where %3$I is not null limit 501), ''{}''); ',
+        one.namespace, one.entries ->> 'prefix', one.entries ->> 'column');
+      replicated := replicated || format('perform outbox_write(%1$L, array(
+        select distinct %2$L || key from unnest(array[old.%3$I, new.%3$I]) key where key is not null), ''{}''); ',
+        one.namespace, one.entries ->> 'prefix', one.entries ->> 'column');
+    elsif one.lists ->> 'column' is not null then
+      updated := updated || format('perform outbox_write(%1$L, ''{}'', array(
+        select distinct list.name from after_rows a full join before_rows b using (id),
+          unnest(array[%2$L || a.%3$I, %2$L || b.%3$I, case when %4$L and (a.id is null or b.id is null) then ''all'' end]) list(name)
+        where (a.id is null or b.id is null or a.%3$I is distinct from b.%3$I) and list.name is not null limit 501)); ',
+        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
+      changed := changed || format('perform outbox_write(%1$L, ''{}'', array(
+        (select distinct %2$L || %3$I from changed_rows where %3$I is not null limit 501) union all select ''all'' where %4$L)); ',
+        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
+      replicated := replicated || format('perform outbox_write(%1$L, ''{}'', array(
+        select distinct list.name
+        from unnest(array[%2$L || old.%3$I, %2$L || new.%3$I, case when %4$L and old.id is distinct from new.id then ''all'' end]) list(name)
+        where (old.id is distinct from new.id or old.%3$I is distinct from new.%3$I) and list.name is not null)); ',
+        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
+    elsif one.lists is not null then
+      updated := updated || format('if exists (select 1 from after_rows a full join before_rows b using (id) where a.id is null or b.id is null)
+        then perform outbox_write(%L, ''{}'', ''{all}''); end if; ', one.namespace);
+      changed := changed || format('perform outbox_write(%L, ''{}'', ''{all}''); ', one.namespace);
+      replicated := replicated || format('if old.id is distinct from new.id then perform outbox_write(%L, ''{}'', ''{all}''); end if; ',
+        one.namespace);
+    elsif one.whole is not null then
+      changed := changed || format('perform outbox_write_all(%L); ', one.namespace);
+      if one.whole = 'any change' then
+        updated := updated || format('if exists (select 1 from after_rows) then perform outbox_write_all(%L); end if; ', one.namespace);
+        replicated := replicated || format('perform outbox_write_all(%L); ', one.namespace);
+      else
+        replicated := replicated || format('if tg_op <> ''UPDATE'' then perform outbox_write_all(%L); end if; ', one.namespace);
+      end if;
+    elsif one.live ->> 'owner' is null then
+      updated := updated || format('perform live_changes_write(%L, ids, null)
+        from (select array_agg(id) as ids from after_rows a full join before_rows b using (id) where a is distinct from b) c
+        where ids is not null; ', one.live ->> 'kind');
+      changed := changed || format('perform live_changes_write(%L, array(select id from changed_rows), null); ', one.live ->> 'kind');
+      replicated := replicated || format('if old is distinct from new then
+        perform live_changes_write(%L, array(select distinct id from unnest(array[old.id, new.id]) id where id is not null), null); end if; ',
+        one.live ->> 'kind');
+    else
+      changed := changed || format('if tg_op = ''INSERT'' then
+        perform live_changes_write(%1$L, array_agg(id order by id), array_agg(%2$I order by id)) from changed_rows; end if; ',
+        one.live ->> 'kind', one.live ->> 'owner');
+      replicated := replicated || format('if tg_op = ''INSERT'' then
+        perform live_changes_write(%1$L, array[new.id], array[new.%2$I]); end if; ', one.live ->> 'kind', one.live ->> 'owner');
+    end if;
+  end loop;
+  execute format('create or replace function %I() returns trigger language plpgsql security definer set search_path from current as %L',
+    'cache_changed_' || name, format('begin
+      if tg_op = ''UPDATE'' then %s
+      elsif exists (select 1 from changed_rows) then %s
+      end if;
+      return null;
+    end', updated || 'null;', changed || 'null;'));
+  execute format('create or replace function %I() returns trigger language plpgsql security definer set search_path from current as %L',
+    'cache_replicated_' || name, format('begin %s return null; end', replicated));
+end $$;
+
+-- Makes a namespace of the cache follow tables, by all of its rules: an array of objects with a "table" and one of
+--   "entries": {"column": "id", "prefix": "product_"}   each row belongs to one entry
+--   "lists": {"column": "category", "prefix": "category:", "withAll": true}
+--     each row is in one list, and in that of all; without a column, in that of all
+--   "all": "membership" or "any change"                 all of the namespace, when rows come and go, or whenever one changes
+--   "live": {"kind": "product"}                         the feed, with what changed; with "owner", a column, with rows that are new
+-- Does nothing where it follows them already, or a higher version does. What was cached before is invalidated.
+create or replace function cache_follow(namespace text, version int, rules jsonb) returns void
+  language plpgsql set search_path from current as $$
+declare
+  one record;
+  touched text[];
+  refused text := format('The cache cannot follow "%s": ', namespace);
+begin
+  perform pg_advisory_xact_lock(7310428);
+  if exists (select 1 from cache_rules r where r.namespace = cache_follow.namespace and r.version > cache_follow.version) then return; end if;
+  for one in
+    select rule ->> 'table' as table_name, columns.name as column_name, columns.must_count
+    from jsonb_array_elements(rules) rule, lateral (values
+      (rule -> 'entries' ->> 'column', false), (rule -> 'lists' ->> 'column', false), (rule -> 'live' ->> 'owner', true),
+      (case when rule ? 'lists' or rule ? 'live' then 'id' end, rule ? 'live'), (null, false)) columns(name, must_count)
+  loop
+    if not exists (select 1 from pg_class where oid = cache_table(one.table_name) and relkind in ('r', 'p')) then
+      raise exception '%there is no table "%" in the schema "%"', refused, one.table_name, current_schema() using errcode = 'undefined_table';
+    end if;
+    if length(one.table_name) > 40 then
+      raise exception '%the name of the table "%" has more than 40 characters', refused, one.table_name using errcode = 'invalid_name';
+    end if;
+    if one.column_name is not null and not exists (
+      select 1 from pg_attribute
+      where attrelid = cache_table(one.table_name) and attname = one.column_name and attnum > 0 and not attisdropped
+    ) then
+      raise exception '%the table "%" has no column "%"', refused, one.table_name, one.column_name using errcode = 'undefined_column';
+    end if;
+    if one.column_name is not null and one.must_count and not exists (
+      select 1 from pg_attribute where attrelid = cache_table(one.table_name) and attname = one.column_name
+        and atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+    ) then
+      raise exception '%the column "%" of the table "%" is no integer, as live changes need it', refused, one.column_name, one.table_name
+        using errcode = 'datatype_mismatch';
+    end if;
+  end loop;
+  -- What differs, or is given up by this version
+  touched := array(
+    select distinct coalesce(old.table_name, new.table_name)
+    from (select table_name, rule from cache_rules r where r.namespace = cache_follow.namespace and r.version = cache_follow.version) old
+    full join (select rule ->> 'table' as table_name, rule - 'table' as rule from jsonb_array_elements(rules) rule) new using (table_name, rule)
+    where old.rule is null or new.rule is null
+    union
+    select r.table_name from cache_rules r where r.namespace = cache_follow.namespace and r.version < cache_follow.version
+  );
+  if touched <> '{}' then
+    delete from cache_rules r where r.namespace = cache_follow.namespace;
+    insert into cache_rules (namespace, version, table_name, rule)
+      select cache_follow.namespace, cache_follow.version, rule ->> 'table', rule - 'table' from jsonb_array_elements(rules) rule;
+    perform cache_write_triggers(name) from unnest(touched) name;
+    insert into cache_outbox (namespace) values (cache_follow.namespace);
+  end if;
+  for one in select distinct table_name from cache_rules r where r.namespace = cache_follow.namespace loop
+    perform cache_watch(one.table_name);
+    if not exists (select 1 from pg_trigger where tgrelid = cache_table(one.table_name) and tgname = 'cache_' || one.table_name || '_inserted') then
+      raise exception '%the table "%" is not one that % may have triggers on', refused, one.table_name, current_user
+        using errcode = 'insufficient_privilege', hint = format('alter table %I owner to %I', one.table_name, current_user);
+    end if;
+  end loop;
+end $$;
+
+-- DDL names no rows. A table that is followed now, or was, since it has such triggers, is given to the cache anew.
+create or replace function cache_ddl_ended() returns void language plpgsql security definer set search_path from current as $$
+declare
+  commanded oid[];
+  concerned text[];
+begin
+  -- What removes all of it must not fail.
+  if to_regclass('cache_rules') is null or to_regclass('cache_outbox') is null then return; end if;
+  commanded := array(select objid from pg_event_trigger_ddl_commands() where classid = 'pg_class'::regclass);
+  concerned := array(
+    select distinct table_name from cache_rules
+    where exists (select 1 from cache_tables(table_name) t(id) where t.id = any(commanded))
+      or exists (
+        select 1 from pg_trigger
+        where tgrelid = any(commanded) and tgname = 'cache_' || table_name || '_updated' and tgfoid = to_regproc(quote_ident('cache_changed_' || table_name))));
+  if concerned = '{}' then return; end if;
+  perform cache_watch(watched) from unnest(concerned) watched;
+  perform cache_tables_changed(concerned);
+end $$;
+
+-- The same for tables that go: with them their triggers do.
+create or replace function cache_dropped() returns void language plpgsql security definer set search_path from current as $$
+declare
+  concerned text[];
+begin
+  if to_regclass('cache_rules') is null or to_regclass('cache_outbox') is null then return; end if;
+  concerned := array(
+    select distinct table_name from cache_rules, pg_event_trigger_dropped_objects() dropped
+    where dropped.object_type = 'trigger' and dropped.address_names[3] = 'cache_' || table_name || '_inserted');
+  if concerned <> '{}' then perform cache_tables_changed(concerned); end if;
+end $$;
+
+create or replace function cache_ddl() returns event_trigger language plpgsql set search_path from current as $$
+begin
+  perform cache_ddl_ended();
+end $$;
+create or replace function cache_drop() returns event_trigger language plpgsql set search_path from current as $$
+begin
+  perform cache_dropped();
+end $$;

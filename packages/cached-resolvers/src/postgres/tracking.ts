@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises'
+import type { TransactionSql } from 'postgres'
+import type { NamespaceRules } from '../loaders/rules.js'
+import type { Database } from './database.js'
+
+/** Of what the declarations of entities say, all that concerns the database */
+export type Followed = Readonly<Record<string, { readonly rules: readonly NamespaceRules[] }>>
+
+/**
+ * Makes the database note what every commit makes wrong, by whomever it was made: creates the cache's tables and functions in the current
+ * schema, and triggers on the tables that the entities name. Several processes may call it at once; it does nothing where all is there. The
+ * tables have to exist, and to be owned by the user of the connection. Rejects, and changes nothing, where a declaration cannot work.
+ */
+export async function followEntities(database: Database, entities: Followed): Promise<void> {
+  await database.begin(async (transaction) => {
+    // While this waits for a table in use, every statement on that table waits behind it.
+    await transaction`select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true)`
+    await installTables(transaction)
+    for (const statement of followStatements(entities)) await transaction.unsafe(statement)
+  })
+}
+
+/** The same as a script, for an application's own migrations: to be run again with every new version, and when declarations change. */
+export async function trackingSql(entities: Followed): Promise<string> {
+  return [await readTables(), ...followStatements(entities).map((statement) => `${statement};`), ''].join('\n')
+}
+
+async function installTables(transaction: TransactionSql): Promise<void> {
+  await transaction`select pg_advisory_xact_lock(${lockId})`
+  await transaction`create table if not exists cache_schema (version int not null)`
+  const [installed] = await transaction<{ version: number }[]>`select max(version) as version from cache_schema`
+  if (installed?.version != null && installed.version >= schemaVersion) return
+  await transaction.unsafe(await readTables()).simple()
+  await transaction`insert into cache_schema (version) values (${schemaVersion})`
+}
+
+function followStatements(entities: Followed): string[] {
+  const all = Object.values(entities).flatMap(({ rules }) => rules)
+  return all.map(
+    ({ namespace, version, rules }) => `select cache_follow(${quote(namespace)}, ${version}, ${quote(JSON.stringify(rules))})`,
+  )
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+function readTables(): Promise<string> {
+  return readFile(new URL('./tables.sql', import.meta.url), 'utf8')
+}
+
+/**
+ * Makes DDL on tables that are followed invalidate what it changes. Answers whether it does: only a superuser may create event triggers. A
+ * call that may do so later makes up for it.
+ */
+export async function ensureEventTriggers(database: Database): Promise<boolean> {
+  try {
+    await database.begin(async (transaction) => {
+      await transaction`select pg_advisory_xact_lock(${lockId})`
+      const present = await transaction`select evtname from pg_event_trigger where evtname in ('cache_ddl', 'cache_drop')`
+      if (present.length < 2) await transaction.unsafe(eventTriggers).simple()
+    })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === insufficientPrivilege) return false
+    throw error
+  }
+}
+
+const eventTriggers = `
+  drop event trigger if exists cache_ddl;
+  drop event trigger if exists cache_drop;
+  create event trigger cache_ddl on ddl_command_end
+    when tag in ('ALTER TABLE', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER VIEW', 'CREATE VIEW')
+    execute function cache_ddl();
+  create event trigger cache_drop on sql_drop execute function cache_drop();
+  alter event trigger cache_ddl enable always;
+  alter event trigger cache_drop enable always;`
+
+/** To be raised with every change of tables.sql */
+const schemaVersion = 1
+/** Any number will do, as long as every process asks for the same lock. */
+const lockId = 7_310_427
+const lockTimeoutMs = 3_000
+const insufficientPrivilege = '42501'

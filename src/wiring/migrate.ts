@@ -1,0 +1,14 @@
+import { followEntities } from 'cached-resolvers/postgres'
+import { applyMigrations } from '../database/apply-migrations.js'
+import type { Database } from '../database/connection.js'
+import { entities } from '../shop/entities.js'
+
+/** The tables of the shop, then what makes the cache follow them, then what followed them before goes. Several processes may call it at once. */
+export async function migrate(database: Database): Promise<void> {
+  await applyMigrations(database, tables)
+  await followEntities(database, entities)
+  await applyMigrations(database, replaced)
+}
+
+const tables = new URL('../database/migrations/', import.meta.url)
+const replaced = new URL('replaced/', tables)
