@@ -1,0 +1,92 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { ensureEventTriggers } from 'cached-resolvers/postgres'
+import { expect, test } from 'vitest'
+import { applyMigrations } from '../../src/database/apply-migrations.js'
+import { migrate } from '../../src/wiring/migrate.js'
+import { startTestApp } from '../helpers/app.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { until } from '../helpers/until.js'
+
+const firstRelease = (file: string) => !file.endsWith('.sql') || /\/000[123]-[a-z-]+\.sql$/.test(file)
+const secondRelease = () => true
+
+/** A database as an earlier release left it, with a change that it has not delivered. */
+async function leftBy(release: (file: string) => boolean): Promise<TestDatabase> {
+  const database = await createDatabase()
+  await database.sql.unsafe('drop event trigger if exists cache_ddl; drop event trigger if exists cache_drop').simple()
+  await database.sql.unsafe('drop schema public cascade; create schema public').simple()
+  const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
+  await cp('test/database/earlier-migrations', folder, { recursive: true, filter: release })
+  await applyMigrations(database.sql, pathToFileURL(`${folder}/`))
+  await rm(folder, { recursive: true })
+  await database.sql`insert into users (email, name) values ('a@shop.example', 'A')`
+  await database.sql`insert into products (name, price_cents, stock, category) values ('P', 100, 100, 'C')`
+  await database.sql`insert into orders (user_id, total_cents) values (1, 100)`
+  return database
+}
+
+const contentOf = ({ sql }: TestDatabase) => sql`
+  select pg_get_triggerdef(t.oid) as definition, tgenabled from pg_trigger t where not tgisinternal
+  union all select pg_get_functiondef(p.oid), null from pg_proc p where pronamespace = 'public'::regnamespace
+  union all select concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default), null
+    from information_schema.columns where table_schema = 'public'
+  union all select indexdef, null from pg_indexes where schemaname = 'public'
+  order by 1, 2`
+
+test.each([
+  ['the first', firstRelease],
+  ['the second', secondRelease],
+])('what %s release left becomes what a new database has, and nothing that was owed is lost', async (_, release) => {
+  const old = await leftBy(release)
+  const fresh = await createDatabase()
+  try {
+    const owed = await old.sql`select namespace, entry, list from cache_outbox order by id`
+    expect(owed.length).toBeGreaterThan(5)
+    await Promise.all([migrate(old.sql), migrate(old.sql)])
+    const contents = await Promise.all([contentOf(old), contentOf(fresh)])
+    expect(contents[0]).toEqual(contents[1])
+    expect(await old.sql`select namespace, entry, list from cache_outbox order by id limit ${owed.length}`).toEqual(owed)
+    await ensureEventTriggers(old.sql)
+
+    const app = await startTestApp({ database: old, env: { DEMO_DATA: 'false' } })
+    const nameOf = async () => (await app.query('{ product(id: "product_1") { name } stats { totalProducts } }')).data
+    expect(await nameOf()).toEqual({ product: { name: 'P' }, stats: { totalProducts: 1 } })
+    await until(async () => (await old.sql`select 1 from cache_outbox`).length === 0)
+    await old.sql`update products set name = 'Q' where id = 1`
+    await until(async () => (await nameOf()).product.name === 'Q')
+    await old.sql`alter table products alter column name type text using 'R'`
+    await until(async () => (await nameOf()).product.name === 'R')
+    await app.stop()
+  } finally {
+    await old.drop()
+    await fresh.drop()
+  }
+})
+
+test('a process of the first release goes on beside the new one: what it commits is noted once, and due when it asked for', async () => {
+  const database = await leftBy(firstRelease)
+  try {
+    await migrate(database.sql)
+    await database.sql`delete from cache_outbox`
+    await database.sql.begin(async (transaction) => {
+      await transaction`select set_config('shop.relay_delay', '300 milliseconds', true)`
+      await transaction`update products set stock = 3 where id = 1`
+    })
+    const rows = await database.sql`
+      select namespace, entry, due_at - written_at > interval '250 milliseconds' as is_delayed from cache_outbox`
+    expect(rows).toEqual([{ namespace: 'products', entry: 'product_1', is_delayed: true }])
+    // As its relay does it
+    const claimed = await database.sql`
+      delete from cache_outbox where id in (select id from cache_outbox order by id limit 500 for update skip locked)
+      returning id, namespace, entry, list, transaction_id`
+    expect(claimed).toHaveLength(1)
+    expect(await database.sql`select kind, ids from live_changes where ids = '{1}' order by id desc limit 1`).toEqual([
+      { kind: 'product', ids: [1] },
+    ])
+  } finally {
+    await database.drop()
+  }
+})
