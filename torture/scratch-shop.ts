@@ -16,8 +16,8 @@ export interface ScratchShop {
   close: () => Promise<void>
 }
 
-/** A Postgres with the demo data, and a Redis */
-export async function openScratchShop(): Promise<ScratchShop> {
+/** A Postgres with the demo data, or without any table for whoever makes them, and a Redis */
+export async function openScratchShop({ isEmpty = false } = {}): Promise<ScratchShop> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-'))
   // The user whom Postgres runs as has to get in.
   await chmod(folder, 0o755)
@@ -32,8 +32,10 @@ export async function openScratchShop(): Promise<ScratchShop> {
   }
   try {
     await redis.start()
-    await migrate(database)
-    await loadDemoDataOnce(database)
+    if (!isEmpty) {
+      await migrate(database)
+      await loadDemoDataOnce(database)
+    }
     return { databaseUrl: postgres.url, database, redis, close }
   } catch (error) {
     await close()

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../src/database/connection.js'
 import { freePort } from '../../tools/free-port.js'
 import { ServedProcess } from '../served-process.js'
+import { type ChangesSeen, ChangeWatch } from './change-watch.js'
 import { Clients, type Seen } from './clients.js'
 import { startReadyProxy } from './ready-proxy.js'
 
@@ -10,6 +12,8 @@ export interface RollOptions {
   database: Database
   redisUrl: string
   processes: number
+  /** A checkout that was built, of the version that the processes begin with; they are replaced by this one. */
+  from?: string | undefined
   /** How long a process serves on after SIGTERM */
   delayMs: number
   /** Asked after every round of restarts */
@@ -19,6 +23,7 @@ export interface RollOptions {
 
 export interface Rolled {
   seen: Seen
+  changes: ChangesSeen
   restarts: number
   /** Made since the beginning, by the database */
   orders: number
@@ -30,6 +35,8 @@ export interface Rolled {
 
 const readers = 12
 const writers = 4
+/** What is promised of a commit by SQL */
+const boundMs = 2_000
 
 /** Restarts each process in turn, again and again, while clients read and order through a proxy that keeps to those that are ready. */
 export async function roll(options: RollOptions): Promise<Rolled> {
@@ -37,19 +44,23 @@ export async function roll(options: RollOptions): Promise<Rolled> {
   const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, SHUTDOWN_DELAY_MS: String(delayMs) }
   const stops: (() => Promise<void>)[] = []
   try {
-    await database`update products set stock = 1000000 where id <= ${writers}`
     const ports = await Promise.all(Array.from({ length: processes }, freePort))
-    const served = ports.map((port) => new ServedProcess(port, env))
-    stops.push(async () => void (await Promise.all(served.map((its) => its.stop()))))
-    await Promise.all(served.map((its) => its.start()))
+    const served = ports.map((port) => new ServedProcess(port, env, options.from))
+    stops.push(async () => void (await Promise.all(served.map((process) => process.stop()))))
+    for (const process of served) await process.start()
+    await database`update products set stock = 1000000 where id <= ${writers}`
     const proxy = await startReadyProxy(ports)
     stops.push(() => proxy.stop())
 
     const clients = new Clients({ port: proxy.port, readers, writers, pauseMs: 5 })
     stops.push(() => clients.stop())
-    const restarts = await restartAll(served, options)
+    const watch = new ChangeWatch(database, proxy.port, boundMs)
+    stops.push(() => watch.stop())
+    const restarts = await restartAll(served, options, (port) => new ServedProcess(port, env))
+    await sleep(boundMs)
+    await watch.stop()
     await clients.stop()
-    return { seen: clients.seen, restarts, ...(await readOrders(database, clients.seen.orderIds)) }
+    return { seen: clients.seen, changes: watch.seen, restarts, ...(await readOrders(database, clients.seen.orderIds)) }
   } finally {
     await stopAll(stops)
   }
@@ -61,13 +72,19 @@ async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
   if (stop) await stop().finally(() => stopAll(others.reverse()))
 }
 
-async function restartAll(served: readonly ServedProcess[], { goOn, onRestart }: RollOptions): Promise<number> {
+async function restartAll(
+  served: ServedProcess[],
+  { goOn, onRestart }: RollOptions,
+  create: (port: number) => ServedProcess,
+): Promise<number> {
   for (let rounds = 1; ; rounds += 1) {
-    for (const its of served) {
+    for (const [index, old] of served.entries()) {
       const startedAt = performance.now()
-      await its.stop()
-      await its.start()
-      onRestart(its.port, performance.now() - startedAt)
+      await old.stop()
+      const young = create(old.port)
+      served[index] = young
+      await young.start()
+      onRestart(young.port, performance.now() - startedAt)
     }
     if (!goOn(rounds)) return rounds * served.length
   }

@@ -63,7 +63,9 @@ create table if not exists cache_rules (
   -- Of the declaration: a process with a lower one, which may run beside this one, changes nothing.
   version int not null,
   table_name text not null,
-  rule jsonb not null
+  rule jsonb not null,
+  -- Its triggers are at work, and what was cached before them is invalidated.
+  is_followed boolean not null default false
 );
 
 -- The functions run as their owner, in the schema that this was installed in: whoever may change a table need not have rights on the outbox.
@@ -263,9 +265,12 @@ begin
     continue when exists (select 1 from pg_trigger where tgrelid = watched and tgname = missing);
     execute format(definition, missing, watched, 'cache_changed_' || name, 'cache_replicated_' || name, name);
   end loop;
-exception when insufficient_privilege then
-  raise warning 'The cache does not see what changes in %: make % its owner, then select cache_watch(%)',
-    watched, current_user, quote_literal(name);
+exception
+  -- Another process did so at the same time.
+  when duplicate_object then null;
+  when insufficient_privilege then
+    raise warning 'The cache does not see what changes in %: make % its owner, then select cache_watch(%)',
+      watched, current_user, quote_literal(name);
 end $$;
 
 -- Writes the trigger functions of a table anew, from all rules about it. In them `changed_rows`, or for an update `before_rows` and
@@ -352,7 +357,8 @@ end $$;
 --     each row is in one list, and in that of all; without a column, in that of all
 --   "all": "membership" or "any change"                 all of the namespace, when rows come and go, or whenever one changes
 --   "live": {"kind": "product"}                         the feed, with what changed; with "owner", a column, with rows that are new
--- Does nothing where it follows them already, or a higher version does. What was cached before is invalidated.
+-- Does nothing where it follows them already, or a higher version does. Triggers are made by cache_watch(), in a transaction for each table:
+-- one that held several would wait for a transaction that waits for it. cache_followed() ends it.
 create or replace function cache_follow(namespace text, version int, rules jsonb) returns void
   language plpgsql set search_path from current as $$
 declare
@@ -402,15 +408,23 @@ begin
     insert into cache_rules (namespace, version, table_name, rule)
       select cache_follow.namespace, cache_follow.version, rule ->> 'table', rule - 'table' from jsonb_array_elements(rules) rule;
     perform cache_write_triggers(name) from unnest(touched) name;
-    insert into cache_outbox (namespace) values (cache_follow.namespace);
   end if;
-  for one in select distinct table_name from cache_rules r where r.namespace = cache_follow.namespace loop
-    perform cache_watch(one.table_name);
-    if not exists (select 1 from pg_trigger where tgrelid = cache_table(one.table_name) and tgname = 'cache_' || one.table_name || '_inserted') then
-      raise exception '%the table "%" is not one that % may have triggers on', refused, one.table_name, current_user
-        using errcode = 'insufficient_privilege', hint = format('alter table %I owner to %I', one.table_name, current_user);
-    end if;
-  end loop;
+end $$;
+
+-- What was cached before the triggers were made is invalidated.
+create or replace function cache_followed(namespace text) returns void language plpgsql security definer set search_path from current as $$
+declare
+  unwatched text;
+begin
+  select table_name into unwatched from cache_rules r
+    where r.namespace = cache_followed.namespace and not exists (
+      select 1 from pg_trigger where tgrelid = cache_table(table_name) and tgname = 'cache_' || table_name || '_inserted');
+  if unwatched is not null then
+    raise exception 'The cache cannot follow "%": the table "%" is not one that % may have triggers on', namespace, unwatched, current_user
+      using errcode = 'insufficient_privilege', hint = format('alter table %I owner to %I', unwatched, current_user);
+  end if;
+  update cache_rules r set is_followed = true where r.namespace = cache_followed.namespace and not is_followed;
+  if found then insert into cache_outbox (namespace) values (cache_followed.namespace); end if;
 end $$;
 
 -- DDL names no rows. A table that is followed now, or was, since it has such triggers, is given to the cache anew.

@@ -12,17 +12,29 @@ export type Followed = Readonly<Record<string, { readonly rules: readonly Namesp
  * tables have to exist, and to be owned by the user of the connection. Rejects, and changes nothing, where a declaration cannot work.
  */
 export async function followEntities(database: Database, entities: Followed): Promise<void> {
+  await inTransaction(database, installTables)
+  const { declare, watch, end } = statements(entities)
+  await inTransaction(database, async (transaction) => {
+    for (const statement of declare) await transaction.unsafe(statement)
+  })
+  for (const statement of [...watch, ...end]) await inTransaction(database, (transaction) => transaction.unsafe(statement))
+}
+
+/**
+ * The same as a script, for an application's own migrations: to be run again with every new version, and when declarations change. Outside
+ * of a transaction, so that no lock on a table is held for longer than it takes to make triggers on it.
+ */
+export async function trackingSql(entities: Followed): Promise<string> {
+  const { declare, watch, end } = statements(entities)
+  return [await readTables(), ...[...declare, ...watch, ...end].map((statement) => `${statement};`), ''].join('\n')
+}
+
+async function inTransaction(database: Database, work: (transaction: TransactionSql) => Promise<unknown>): Promise<void> {
   await database.begin(async (transaction) => {
     // While this waits for a table in use, every statement on that table waits behind it.
     await transaction`select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true)`
-    await installTables(transaction)
-    for (const statement of followStatements(entities)) await transaction.unsafe(statement)
+    await work(transaction)
   })
-}
-
-/** The same as a script, for an application's own migrations: to be run again with every new version, and when declarations change. */
-export async function trackingSql(entities: Followed): Promise<string> {
-  return [await readTables(), ...followStatements(entities).map((statement) => `${statement};`), ''].join('\n')
 }
 
 async function installTables(transaction: TransactionSql): Promise<void> {
@@ -34,11 +46,16 @@ async function installTables(transaction: TransactionSql): Promise<void> {
   await transaction`insert into cache_schema (version) values (${schemaVersion})`
 }
 
-function followStatements(entities: Followed): string[] {
+function statements(entities: Followed) {
   const all = Object.values(entities).flatMap(({ rules }) => rules)
-  return all.map(
-    ({ namespace, version, rules }) => `select cache_follow(${quote(namespace)}, ${version}, ${quote(JSON.stringify(rules))})`,
-  )
+  const tables = new Set(all.flatMap(({ rules }) => rules.map(({ table }) => table)))
+  return {
+    declare: all.map(
+      ({ namespace, version, rules }) => `select cache_follow(${quote(namespace)}, ${version}, ${quote(JSON.stringify(rules))})`,
+    ),
+    watch: [...tables].map((table) => `select cache_watch(${quote(table)})`),
+    end: all.map(({ namespace }) => `select cache_followed(${quote(namespace)})`),
+  }
 }
 
 function quote(text: string): string {
