@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'relay-delay',
-    file: 'src/shop/command.ts',
+    file: 'packages/cached-resolvers/src/postgres/changes.ts',
     find: "const relayDelay = '300 milliseconds'",
     replace: "const relayDelay = '0 milliseconds'",
   },

@@ -130,7 +130,7 @@ async function scanAndDelete(client: Redis, pattern: string): Promise<void> {
 
 async function openCache({ stops }: World, url: string): Promise<Cache> {
   const store = new RedisStore({
-    ...{ target: { kind: 'server', url }, connections: 1, channel: 'bench:removals' },
+    ...{ target: { kind: 'server', url }, connections: 1, prefix: 'bench' },
     ...{ commandTimeoutMs: 5_000, healthIntervalMs: 1_000, log: () => {} },
   })
   const cache = new Cache({

@@ -215,7 +215,7 @@ export class ApiProcess {
     return new RedisStore({
       target: { kind: 'server', url: 'redis' },
       connections: this.options.redisConnections,
-      channel: `${this.options.prefix}:removals`,
+      prefix: this.options.prefix,
       commandTimeoutMs: 250,
       healthIntervalMs: 1_000,
       log: (message) => this.world.simulation.tell(this.process.name, () => `logs "${message}"`),

@@ -1,4 +1,4 @@
-import type { CounterName } from 'cached-resolvers'
+import { cacheMetrics } from 'cached-resolvers'
 import type { Distribution } from './distribution.js'
 import type { Figures } from './figures.js'
 import type { Ending } from './request-figures.js'
@@ -61,61 +61,11 @@ const endingLabels: readonly [Ending, { outcome: string; way: string }][] = [
 ]
 
 function cacheFamilies({ cache, namespaces, maxFetches }: Figures): Family[] {
-  const perNamespace = (value: (counts: ReturnType<typeof cache.ownCounts>, namespace: string) => Value[]) => () =>
-    namespaces.flatMap((name) => value(cache.ownCounts({ name }), name))
   return [
-    counter(
-      'cache_hits_total',
-      'Lookups that the cache answered, from the memory of the process (near) or the store (far)',
-      perNamespace(({ hits, nearHits }, namespace) => [
-        { labels: { namespace, store: 'near' }, value: nearHits },
-        { labels: { namespace, store: 'far' }, value: hits - nearHits },
-      ]),
-    ),
-    ...cacheCounters.map(([name, counterName, help]) =>
-      counter(
-        name,
-        help,
-        perNamespace((counts, namespace) => [{ labels: { namespace }, value: counts[counterName] }]),
-      ),
-    ),
-    counter(
-      'cache_errors_total',
-      'Commands that the store did not answer (unavailable) or answered with an error (refused), damaged entries, failed refills',
-      perNamespace((counts, namespace) =>
-        errorKinds.map(([kind, name]) => ({ labels: { namespace, kind }, value: counts[name] })),
-      ),
-    ),
-    gauge('cache_trusted', '1 while what the store holds is believed, 0 while all reads go to the database', () =>
-      Number(cache.trusted),
-    ),
-    gauge('cache_breaker_open', '1 while the store is not asked, because it did not answer', () => Number(!cache.answering)),
-    gauge('cache_near_bytes', 'Memory of the near store, estimated', () => cache.nearBytes),
-    gauge('cache_fetches_running', 'Fetches of misses from the database that are under way', () => cache.fetches.running),
-    gauge('cache_fetches_waiting', 'Fetches that wait for one of these to end', () => cache.fetches.waiting),
+    ...cacheMetrics(cache, namespaces),
     gauge('cache_fetches_running_max', 'As many may be under way (CACHE_MAX_FETCHES)', () => maxFetches),
   ]
 }
-
-const cacheCounters: readonly [string, CounterName, string][] = [
-  ['cache_misses_total', 'misses', 'Lookups that the cache could not answer'],
-  ['cache_negative_hits_total', 'negativeHits', "Of the hits, those that say 'there is no such row'"],
-  ['cache_stale_hits_total', 'staleHits', 'Of the hits, those with a value past its soft TTL'],
-  ['cache_coalesced_misses_total', 'coalesced', 'Of the misses, those answered by a fetch under way in the process'],
-  ['cache_lease_waits_total', 'leaseWaits', 'Of the misses, those that waited for the fetch of another process'],
-  ['cache_shed_fetches_total', 'shed', 'Fetches refused because too many were under way and waiting'],
-  ['cache_fills_total', 'fills', 'Values written after a miss'],
-  ['cache_invalidations_total', 'invalidations', 'Keys removed because of a change or a flush'],
-  ['cache_audited_entries_total', 'audited', 'Entries compared with the database'],
-  ['cache_wrong_entries_total', 'wrong', 'Of these, those that differed'],
-]
-
-const errorKinds: readonly [string, CounterName][] = [
-  ['unavailable', 'unavailable'],
-  ['refused', 'refused'],
-  ['corrupt', 'corrupt'],
-  ['failed_refill', 'failedRefills'],
-]
 
 function databaseFamilies({ statements, invalidationLag, backlogSeconds }: Figures): Family[] {
   return [

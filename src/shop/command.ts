@@ -1,4 +1,4 @@
-import { isCancelled, type OutboxRow, ownOutboxRows } from 'cached-resolvers/postgres'
+import { collectChanges, isCancelled, type OutboxRow } from 'cached-resolvers/postgres'
 import type { TransactionSql } from 'postgres'
 import type { Database } from '../database/connection.js'
 import { Refusal, type UserError } from './user-error.js'
@@ -28,11 +28,7 @@ export async function runCommand<T>(
 ): Promise<Outcome<T>> {
   try {
     const { value, changes } = await retryingUndone(() =>
-      beginFor(caller, database, async (transaction) => {
-        await transaction`select set_config('cache.relay_delay', ${relayDelay}, true)`
-        const value = await work(transaction)
-        return { value, changes: await ownOutboxRows(transaction) }
-      }),
+      beginFor(caller, database, (transaction) => collectChanges(transaction, work)),
     )
     await committed(changes)
     return { state: 'done', value: value as T }
@@ -41,9 +37,6 @@ export async function runCommand<T>(
     throw error
   }
 }
-
-/** How long the relay leaves a mutation's changes to the process that made them; should that die, this is the delay. */
-const relayDelay = '300 milliseconds'
 
 function beginFor<T>(caller: Caller, database: Database, work: (transaction: TransactionSql) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Cache, type CacheStore, createTokenSource, MemoryStore } from 'cached-resolvers'
+import { Cache, type CacheStore, MemoryStore } from 'cached-resolvers'
 import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
 import type { Logger } from 'pino'
 import type { Config } from '../config.js'
 import { namespaces } from '../shop/entities.js'
-import { monotonic } from './clock.js'
 
 export function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
@@ -14,8 +12,6 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
     version: cacheVersion,
     namespaces,
     near: config.CACHE_NEAR_MB > 0 ? near : null,
-    leaseMs: 1_000,
-    leaseWaitMs: 1_000,
     fetches: {
       maxRunning: config.CACHE_MAX_FETCHES,
       // Its statement may have to wait for a connection, as long as another statement may take.
@@ -23,21 +19,17 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
       maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
       maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
     },
-    createToken: createTokenSource(),
-    now: Date.now,
-    sleep,
-    random: Math.random,
     log: (message) => logger.warn(message),
   })
 }
 
 export function createStore(config: Config, logger: Logger): CacheStore {
   const target = redisTarget(config)
-  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte, now: monotonic })
+  if (!target) return new MemoryStore({ maxBytes: config.CACHE_MEMORY_MB * megabyte })
   return new RedisStore({
     target,
     connections: config.REDIS_CONNECTIONS,
-    channel: `${config.CACHE_PREFIX}:removals`,
+    prefix: config.CACHE_PREFIX,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
     healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
     log: (message, level) => logger[level](message),

@@ -62,7 +62,7 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
 /** For a store of the engine's own tests */
 export function redisOptions(url: string): RedisStoreOptions {
   return {
-    ...{ target: { kind: 'server', url }, connections: 1, channel: 'test:removals' },
+    ...{ target: { kind: 'server', url }, connections: 1, prefix: 'test' },
     ...{ commandTimeoutMs: 60_000, healthIntervalMs: 1000, log: () => {} },
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Attempts } from './attempts.js'
 import type { Caller } from './caller.js'
 import { type ChangeSource, standalone } from './change-source.js'
@@ -16,31 +17,44 @@ import { ReadThrough } from './read-through.js'
 import { interpret, type Lookup, type Origin, originOf, type Slot, type StoredLookup } from './slot.js'
 import { SlotReader } from './slot-reader.js'
 import type { CacheStore, StoreInfo, Watch, WatchedServer } from './store.js'
+import { createTokenSource } from './token.js'
 import { Trust } from './trust.js'
 
 export interface CacheOptions {
   store: CacheStore
   /** Keys are `<prefix>:<version>:<namespace>:<id>`. */
   prefix: string
-  version: string
+  /** 'v1' unless given */
+  version?: string
   /** All that are used with this store: what they hold is given up when the server turns out to be another one. */
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
-  /** In front of the store, in this process; null for none. Only for a store that can be watched. */
-  near: Omit<NearStoreOptions, 'now' | 'random'> | null
-  /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. */
-  leaseMs: number
-  /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. */
-  leaseWaitMs: number
-  /** How many fetches may be under way and waiting. */
-  fetches: GateOptions
-  createToken: () => string
+  /** In front of the store, in this process; null for none. Only for a store that can be watched. 64 MB, 500 ms unless given */
+  near?: Omit<NearStoreOptions, 'now' | 'random'> | null
+  /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. 1,000 unless given */
+  leaseMs?: number
+  /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. 1,000 unless given */
+  leaseWaitMs?: number
+  /** How many fetches may be under way and waiting. 20 for 10 s at most, 500 for 1 s unless given */
+  fetches?: GateOptions
+  createToken?: () => string
   /** Wall clock in milliseconds; entries carry it from process to process. */
-  now: () => number
-  sleep: (ms: number) => Promise<void>
+  now?: () => number
+  sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
-  random: () => number
+  random?: () => number
   /** Says why the store is not used, and when it is used again. */
   log?: (message: string) => void
+}
+
+function withDefaults(options: CacheOptions): Required<CacheOptions> {
+  return {
+    version: 'v1',
+    near: { maxBytes: 64 * 1024 * 1024, maxStalenessMs: 500 },
+    ...{ leaseMs: 1_000, leaseWaitMs: 1_000 },
+    fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
+    ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random, log: () => {} },
+    ...options,
+  }
 }
 
 export interface ReadOptions {
@@ -73,8 +87,9 @@ export class Cache {
   /** What the server said to the last invalidation, where it did not confirm it */
   private unconfirmed: string | undefined
 
-  constructor(options: CacheOptions) {
-    const { store, now, sleep, random, createToken } = options
+  constructor(given: CacheOptions) {
+    const options = withDefaults(given)
+    const { store, now, sleep, random, createToken, log } = options
     this.store = store
     this.now = now
     this.random = random
@@ -83,7 +98,6 @@ export class Cache {
     this.markerKey = keys.marker(options.namespaces.map(({ name }) => name))
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
-    const { log = () => {} } = options
     this.trust = new Trust({
       ...{ store, sleep, retryMs: distrustRetryMs, reportMs: trustReportMs, now: () => performance.now() },
       markerKey: this.markerKey,

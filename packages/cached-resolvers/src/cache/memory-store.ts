@@ -4,9 +4,10 @@ import { leaseMark } from './entry.js'
 import type { CacheStore, StoreInfo, Swap, SwapAnswer } from './store.js'
 
 export interface MemoryStoreOptions {
-  maxBytes: number
+  /** 64 MB unless given */
+  maxBytes?: number
   /** Milliseconds; only differences matter. */
-  now: () => number
+  now?: () => number
 }
 
 /** The same contract without a server: one process, gone with it. */
@@ -19,7 +20,7 @@ export class MemoryStore implements CacheStore {
   private readonly startedAt: number
   private readonly now: () => number
 
-  constructor({ maxBytes, now }: MemoryStoreOptions) {
+  constructor({ maxBytes = 64 * 1024 * 1024, now = () => performance.now() }: MemoryStoreOptions = {}) {
     this.now = now
     this.startedAt = now()
     this.texts = new LRUCache({

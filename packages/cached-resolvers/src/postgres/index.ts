@@ -1,5 +1,7 @@
 export { isCancelled, readCancellably } from './cancellably.js'
 export { createChangeSource } from './change-source.js'
-export { type OutboxRow, ownOutboxRows } from './outbox.js'
+export { collectChanges } from './changes.js'
+export type { OutboxRow } from './outbox.js'
 export { Relay } from './relay.js'
+export { type CachedEntities, type CachedEntitiesOptions, startCachedEntities } from './start.js'
 export { ensureEventTriggers, followEntities, trackingSql } from './tracking.js'

@@ -20,15 +20,25 @@ import { SentinelWatch } from './redis-sentinels.js'
 import { acknowledgeSign, infoField, inOneSlot, membersKey, numberKey, RedisWatch } from './redis-watch.js'
 
 export interface RedisStoreOptions {
-  target: RedisTarget
-  connections: number
-  /** Its removals are told to those who watch a store with the same channel. */
-  channel: string
-  /** A command without an answer by then is given up. */
-  commandTimeoutMs: number
-  /** How often the server is asked whether it is there; after an outage it is used again within this time. */
-  healthIntervalMs: number
-  log: (message: string, level: 'info' | 'warn') => void
+  /** An address alone is that of one server. */
+  target: RedisTarget | string
+  /** That of the cache: its processes announce their removals to each other under it. */
+  prefix: string
+  /** 1 unless given */
+  connections?: number
+  /** A command without an answer by then is given up. 250 unless given */
+  commandTimeoutMs?: number
+  /** How often the server is asked whether it is there; after an outage it is used again within this time. 1,000 unless given */
+  healthIntervalMs?: number
+  log?: (message: string, level: 'info' | 'warn') => void
+}
+
+function withDefaults({ target, prefix, ...others }: RedisStoreOptions) {
+  return {
+    ...{ connections: 1, commandTimeoutMs: 250, healthIntervalMs: 1_000, log: () => {}, ...others },
+    target: typeof target === 'string' ? ({ kind: 'server', url: target } as const) : target,
+    channel: `${prefix}:removals`,
+  }
 }
 
 /** The server answers, and cannot be used. */
@@ -55,7 +65,11 @@ export class RedisStore implements CacheStore {
   private healthTimer: NodeJS.Timeout | undefined
   private readonly reported = new Set<string>()
 
-  constructor(private readonly options: RedisStoreOptions) {
+  private readonly options: ReturnType<typeof withDefaults>
+
+  constructor(given: RedisStoreOptions) {
+    const options = withDefaults(given)
+    this.options = options
     this.backend = options.target.kind === 'cluster' ? 'redis-cluster' : 'redis'
     this.clients = Array.from({ length: options.connections }, () => {
       return createClient({ ...options, failed: (error) => this.noteFault(error) })

@@ -30,7 +30,7 @@ describe.skipIf(noRedis)('a Redis user with few rights', () => {
     Object.assign(url, { username: 'shop', password: 'secret' })
     const log = (message: string) => logged.push(message)
     cache = new Cache({
-      store: new RedisStore({ ...redisOptions(url.href), channel: 'ecommerce:removals', log }),
+      store: new RedisStore({ ...redisOptions(url.href), prefix: 'ecommerce', log }),
       ...{ prefix: 'ecommerce', version: 'v1', namespaces: [things], near: { maxBytes: 1e6, maxStalenessMs: 60_000 } },
       ...{ leaseMs: 10_000, leaseWaitMs: 1_000, fetches: { maxRunning: 10, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 } },
       ...{ createToken: createTokenSource(), now: Date.now, random: () => 0.5, log },

@@ -8,7 +8,7 @@ const [url = ''] = process.argv.slice(2)
 const things = { name: 'things', version: 1, softTtlMs: 60_000, graceMs: 60_000, negativeTtlMs: 10_000 }
 const cache = new Cache({
   store: new RedisStore({
-    ...{ target: { kind: 'server', url }, connections: 1, channel: 'removals' },
+    ...{ target: { kind: 'server', url }, connections: 1, prefix: 'test' },
     ...{ commandTimeoutMs: 60_000, healthIntervalMs: 1000, log: () => {} },
   }),
   ...{ prefix: 'leases', version: 'v1', namespaces: [things], near: null },
