@@ -1,4 +1,4 @@
-import { publicId } from '../src/shop/ids.js'
+import { publicId } from 'cached-resolvers'
 import type { ApiProcess } from './api-process.js'
 import { type ListPage, pageField } from './lists.js'
 import { observe } from './observations.js'

@@ -1,5 +1,3 @@
-import { publicId } from '../../src/shop/ids.js'
-
 /** 9,500 users have one order each; the first 500, for whom Q3 asks, have 21. */
 export const shopSize = { users: 10_000, products: 5_000, orders: 20_000, frequentBuyers: 500 }
 
@@ -50,3 +48,4 @@ export function askedIds(name: QueryName, quick: boolean): readonly string[] {
 function ids(kind: 'product' | 'order' | 'user', count: number): string[] {
   return Array.from({ length: count }, (_, index) => publicId(kind, index + 1))
 }
+import { publicId } from 'cached-resolvers'

@@ -1,6 +1,6 @@
 import type { Loadable, Loader } from 'cached-resolvers'
+import { idKind } from 'cached-resolvers'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
-import { idKind } from '../shop/ids.js'
 import { Access, everyone } from './access.js'
 import type { Context } from './context.js'
 import { badUserInput } from './errors.js'

@@ -1,4 +1,4 @@
-import { idKind } from '../shop/ids.js'
+import { idKind } from 'cached-resolvers'
 import { badUserInput } from './errors.js'
 
 /** Of one subscription */

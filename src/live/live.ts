@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { publicId } from 'cached-resolvers'
 import type { Database } from '../database/connection.js'
 import {
   currentPosition,
@@ -9,7 +10,6 @@ import {
   type Position,
   readLiveChanges,
 } from '../database/live-changes.js'
-import { publicId } from '../shop/ids.js'
 import { Hub } from './hub.js'
 import { type Outdated, outdatedBy, outdatedByAnything } from './outdated.js'
 import type { Stream } from './stream.js'

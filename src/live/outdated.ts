@@ -1,5 +1,5 @@
+import { publicId } from 'cached-resolvers'
 import type { LiveChange } from '../database/live-changes.js'
-import { publicId } from '../shop/ids.js'
 
 /** Of the cache: an entry, a list, or (neither) a whole namespace */
 export interface Outdated {

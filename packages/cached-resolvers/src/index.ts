@@ -26,6 +26,7 @@ export {
   type ListOptions,
   namespacesOf,
 } from './loaders/entity.js'
+export { idKind, idNumber, publicId } from './loaders/ids.js'
 export type { ListLoader } from './loaders/list-loader.js'
 export { type Loadable, type Loader, whenAllLoaded, whenLoaded } from './loaders/loader.js'
 export { createLoaderFactory, type Loaders } from './loaders/loaders.js'

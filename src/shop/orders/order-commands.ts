@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { idNumber, publicId } from 'cached-resolvers'
 import type { TransactionSql } from 'postgres'
 import { type CommandContext, type Outcome, runCommand } from '../command.js'
-import { idNumber, publicId } from '../ids.js'
 import { allValid, idempotencyKeySchema, productIdsSchema } from '../input.js'
 import { Refusal, type UserError } from '../user-error.js'
 import { claimKey, type IdempotencyKey, saveOrderOfKey } from './idempotency-keys.js'

@@ -1,8 +1,7 @@
-import { defineEntity, type ListQuery, type Page, type PageQuery } from 'cached-resolvers'
+import { defineEntity, idNumber, publicId } from 'cached-resolvers'
+import { newestOf, tableList } from 'cached-resolvers/postgres'
 import type { Queryable } from '../../database/connection.js'
 import { freshFor } from '../freshness.js'
-import { idNumber, publicId } from '../ids.js'
-import { fetchNewestIds, fetchPages } from '../pages.js'
 
 export interface Order {
   id: string
@@ -23,17 +22,9 @@ export const orders = defineEntity({
   live: { createdFor: { column: 'user_id', kind: 'user' } },
   fresh: freshFor(5),
   fetch: fetchOrders,
-  newest: (database: Queryable, limit: number) => fetchNewestIds(database, 'order', 'orders', limit),
+  newest: newestOf('orders', 'order'),
   lists: {
-    userOrderLists: {
-      name: 'user-orders',
-      key: 'user_id',
-      keyKind: 'user',
-      fresh: freshFor(3),
-      pages: fetchUserOrderPages,
-      counts: fetchUserOrderCounts,
-      newest: fetchNewestBuyers,
-    },
+    userOrderLists: tableList('orders', 'order', { name: 'user-orders', key: 'user_id', keyKind: 'user', fresh: freshFor(3) }),
   },
 })
 
@@ -61,32 +52,4 @@ function toOrder({ id, user_id, total_cents, created_at, product_ids }: OrderRow
     total: total_cents / 100,
     createdAt: created_at.toISOString(),
   }
-}
-
-/** Pages of the orders of the user whose id `list` is. */
-function fetchUserOrderPages(database: Queryable, queries: readonly PageQuery[]): Promise<Map<PageQuery, Page>> {
-  const byNumber = queries.map((query) => ({ ...query, list: String(idNumber('user', query.list ?? '') ?? 0) }))
-  return fetchPages(
-    database,
-    'order',
-    queries,
-    [{ rows: database`(select * from orders where user_id = q.list::bigint) r`, when: database`true` }],
-    byNumber,
-  )
-}
-
-/** Of the orders of the user whose id `list` is. */
-async function fetchUserOrderCounts(database: Queryable, queries: readonly ListQuery[]): Promise<Map<ListQuery, number>> {
-  const rows = await database<{ count: number }[]>`
-    select (select count(*) from orders where user_id = asked.id) as count
-    from unnest(${queries.map(({ list }) => idNumber('user', list ?? ''))}::bigint[]) with ordinality as asked (id, position)
-    order by position`
-  return new Map(queries.map((query, index) => [query, rows[index]?.count ?? 0]))
-}
-
-/** The users of the newest orders, each once. */
-async function fetchNewestBuyers(database: Queryable, limit: number): Promise<string[]> {
-  const rows = await database<{ user_id: number }[]>`
-    select user_id from orders group by user_id order by max(id) desc limit ${limit}`
-  return rows.map(({ user_id }) => publicId('user', user_id))
 }

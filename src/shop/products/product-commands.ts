@@ -1,5 +1,5 @@
+import { idNumber, publicId } from 'cached-resolvers'
 import { type CommandContext, type Outcome, runCommand } from '../command.js'
-import { idNumber, publicId } from '../ids.js'
 import { allValid, categorySchema, nameSchema, priceSchema, stockSchema, toCents } from '../input.js'
 import { refuse } from '../user-error.js'
 import type { Product } from './product.js'

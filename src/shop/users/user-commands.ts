@@ -1,5 +1,5 @@
+import { idNumber, publicId } from 'cached-resolvers'
 import { type CommandContext, isSqlError, type Outcome, runCommand } from '../command.js'
-import { idNumber, publicId } from '../ids.js'
 import { allValid, emailSchema, nameSchema } from '../input.js'
 import { refuse } from '../user-error.js'
 

@@ -1,7 +1,7 @@
-import type { Page, PageQuery } from 'cached-resolvers'
 import type { PendingQuery, Row } from 'postgres'
-import type { Queryable } from '../database/connection.js'
-import { publicId } from './ids.js'
+import { publicId } from '../loaders/ids.js'
+import type { Page, PageQuery } from '../loaders/page.js'
+import type { Queryable } from './database.js'
 
 export interface PageSource {
   /** A table, or a part of it, called r */
@@ -63,10 +63,4 @@ function toPage(kind: string, { size, from }: PageQuery, { numbers, any_above, a
   return from === 'start'
     ? { ids, hasPrevious: any_above, hasNext: goesOn || any_below }
     : { ids: ids.reverse(), hasPrevious: goesOn || any_above, hasNext: any_below }
-}
-
-/** Ids of the newest rows of a table */
-export async function fetchNewestIds(database: Queryable, kind: string, table: string, limit: number): Promise<string[]> {
-  const rows = await database<{ id: number }[]>`select id from ${database(table)} order by id desc limit ${limit}`
-  return rows.map(({ id }) => publicId(kind, id))
 }
