@@ -48,4 +48,5 @@ export function askedIds(name: QueryName, quick: boolean): readonly string[] {
 function ids(kind: 'product' | 'order' | 'user', count: number): string[] {
   return Array.from({ length: count }, (_, index) => publicId(kind, index + 1))
 }
+
 import { publicId } from 'cached-resolvers'

@@ -150,7 +150,7 @@ export async function confirmOutboxRowsIn(
       update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint)
       from confirmed where cache_outbox.id = confirmed.id and is_owed
     )
-    select count(*) as confirmed from confirmed`
+    select count(*)::int as confirmed from confirmed`
   return row.confirmed
 }
 

@@ -17,7 +17,7 @@ import { ensureEventTriggers, followEntities } from './tracking.js'
 
 export interface CachedEntitiesOptions<E> extends Partial<Omit<CacheOptions, 'namespaces'>>, Partial<RelayTimes> {
   entities: E
-  /** A pool of postgres.js. Columns of type bigint have to be read as numbers, or ids be text. */
+  /** A pool of postgres.js */
   database: Database
   /**
    * A pool of two connections for what the outbox needs; `database` unless given. With its own, what transactions wait for in `database`

@@ -57,7 +57,8 @@ export function newestOf(table: string, kind: string) {
 /** What a list of an entity needs whose values are made of more than a row */
 export function tableList(table: string, kind: string, list: TableListOptions): ListOptions<Queryable> {
   const { key, keyKind, withAll = key === undefined } = list
-  const valueOf = (name: string | null) => (keyKind === undefined || name === null ? name : String(idNumber(keyKind, name) ?? 0))
+  const listValue = (name: string | null) =>
+    keyKind === undefined || name === null ? name : String(idNumber(keyKind, name) ?? 0)
   return {
     ...list,
     pages(database, queries) {
@@ -67,7 +68,7 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
       // A condition on the query alone is tested once, so that each branch keeps to its own index.
       if (withAll) sources.push({ rows: database`${rows} r`, when: database`q.list is null` })
       if (key !== undefined) sources.push({ rows: keyed(key), when: database`q.list is not null` })
-      const byValue = queries.map((query: PageQuery) => ({ ...query, list: valueOf(query.list) }))
+      const byValue = queries.map((query: PageQuery) => ({ ...query, list: listValue(query.list) }))
       return fetchPages(database, kind, queries, sources, byValue)
     },
     async counts(database, queries) {
@@ -76,7 +77,7 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
         key === undefined ? all : database`(select count(*) from ${database(table)} where ${database(key)} = ${value(database)})`
       const rows = await database<{ count: number }[]>`
         select (case when q.list is null then ${withAll ? all : database`0`} else ${ofList} end)::int as count
-        from unnest(${queries.map((query: ListQuery) => valueOf(query.list))}::text[]) with ordinality as q (list, position)
+        from unnest(${queries.map((query: ListQuery) => listValue(query.list))}::text[]) with ordinality as q (list, position)
         order by position`
       return new Map(queries.map((query: ListQuery, index: number) => [query, rows[index]?.count ?? 0]))
     },

@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+import { resolve } from 'node:path'
+import process from 'node:process'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { CachedEntities } from '../postgres/start.js'
+import { type Followed, trackingSql } from '../postgres/tracking.js'
+
+const usage = `Usage: cached-resolvers <command> <module>
+
+  check <module> [--entries 1000]  compares entries of the cache with the database, and removes those that differ; the module
+                                   exports open(), which gives what startCachedEntities() gives
+  sql <module>                     prints what an application's own migrations have to run for its entities; the module exports
+                                   entities
+
+A module in TypeScript needs a loader, as in NODE_OPTIONS="--import tsx".`
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { entries: { type: 'string', default: '1000' }, help: { type: 'boolean' } },
+    })
+    const [command, module] = positionals
+    if (values.help) {
+      console.log(usage)
+      return 0
+    }
+    if (command === 'check' && module !== undefined) return await check(module, wholeNumber(values.entries))
+    if (command === 'sql' && module !== undefined) return await printSql(module)
+    throw new Error('Which command?')
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    console.error(`\n${usage}`)
+    return 2
+  }
+}
+
+/** 1 where entries differed */
+async function check(module: string, entries: number): Promise<number> {
+  const { open } = (await load(module)) as {
+    open?: () => Promise<Pick<CachedEntities<unknown>, 'cache' | 'checkConsistency' | 'stop'>>
+  }
+  if (typeof open !== 'function') throw new Error(`${module} exports no function open()`)
+  const opened = await open()
+  try {
+    if (!opened.cache.trusted) throw new Error(`The cache cannot be used: ${opened.cache.distrustReason}`)
+    const { audited, wrong } = await opened.checkConsistency(entries)
+    for (const entry of wrong) console.log(JSON.stringify(entry))
+    console.log(`${audited} entries compared, ${wrong.length} differed`)
+    return wrong.length > 0 ? 1 : 0
+  } finally {
+    await opened.stop()
+  }
+}
+
+async function printSql(module: string): Promise<number> {
+  const { entities } = (await load(module)) as { entities?: Followed }
+  if (entities === undefined) throw new Error(`${module} exports no entities`)
+  process.stdout.write(await trackingSql(entities))
+  return 0
+}
+
+function load(module: string): Promise<unknown> {
+  return import(pathToFileURL(resolve(module)).href)
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--entries must be a whole number from 1 to 9999999, and "${text}" is not`)
+  return Number(text)
+}
