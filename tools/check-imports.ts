@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   workers: [],
   metrics: [],
   tracing: [],
-  live: ['database', 'shop/ids'],
+  live: ['database'],
   graphql: ['auth', 'shortened', 'shop'],
   shop: ['graphql', 'database', 'shortened'],
   http: ['auth', 'graphql', 'live', 'metrics', 'tracing', 'percent-encoding', 'shortened', 'token-bucket'],

@@ -8,7 +8,9 @@ import { Relay } from '../../packages/cached-resolvers/src/postgres/relay.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
 import type { Database } from '../../src/database/connection.js'
 import { Live } from '../../src/live/live.js'
+import { liveKindsOf } from '../../src/live/outdated.js'
 import { type CommandContext, runCommand } from '../../src/shop/command.js'
+import { entities } from '../../src/shop/entities.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
 import { setInterval, simulatedMonotonicNow, simulatedRandom, simulatedWallNow } from './globals.js'
 import type { Judge } from './judge.js'
@@ -87,6 +89,7 @@ export class ApiProcess {
       sleep: (ms) => sleep(ms) as Promise<void>,
     })
     this.live = new Live({
+      kinds: liveKindsOf(entities),
       ...{ database: this.feed, intervalMs: 1_000, keptMs: 300_000, maxWaiting: 1_000, log },
       invalidate: (outdated) => this.relay.invalidate(outdated),
     })

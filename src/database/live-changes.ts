@@ -2,13 +2,13 @@ import type { Database, Queryable } from './connection.js'
 
 /** What one statement changed, as the triggers of the migrations note it. */
 export interface LiveChange {
-  kind: 'product' | 'order'
+  kind: string
   transaction: string
   /** Grows within a transaction */
   id: number
-  /** Numbers of the products that are other, new or gone, or of the orders made; null for any of the products, or more orders than are told. */
+  /** Numbers of the rows that are other, new or gone, or of those made for an owner; null for any of them, or more than are listed */
   ids: number[] | null
-  /** The users whose orders these are, in the same order */
+  /** Of the owners for whom they were made, in the same order; null where rows changed */
   owners: number[] | null
 }
 

@@ -11,11 +11,12 @@ import {
   readLiveChanges,
 } from '../database/live-changes.js'
 import { Hub } from './hub.js'
-import { type Outdated, outdatedBy, outdatedByAnything } from './outdated.js'
+import type { LiveKinds, Outdated } from './outdated.js'
 import type { Stream } from './stream.js'
 
 export interface LiveOptions {
   database: Database
+  kinds: LiveKinds
   /** Makes the cache forget; resolves once this process reads nothing older from it. */
   invalidate: (outdated: readonly Outdated[]) => Promise<unknown>
   /** How often changes are looked for without a notification, which may be lost with its connection */
@@ -137,8 +138,9 @@ export class Live {
   private async spread({ changes, ofLarge }: Part): Promise<void> {
     const heard = this.heard(changes)
     if (heard.length === 0) return
+    const { kinds } = this.options
     await this.options.invalidate(
-      heard.some(({ transaction }) => transaction === ofLarge) ? outdatedByAnything : outdatedBy(heard),
+      heard.some(({ transaction }) => transaction === ofLarge) ? kinds.outdatedByAnything : kinds.outdatedBy(heard),
     )
     for (const change of heard) await this.tell(change)
   }
@@ -150,19 +152,21 @@ export class Live {
   }
 
   private isHeard({ kind, ids, owners }: LiveChange): boolean {
-    const [topics, numbers] = kind === 'product' ? (['product', ids] as const) : (['user', owners] as const)
+    const ownerKind = this.options.kinds.ownerKindOf(kind)
+    const [topics, numbers] = ownerKind === null ? [kind, ids] : [ownerKind, owners]
     if (numbers === null) return this.hub.topicsOf(`${topics}_`).length > 0
     return numbers.some((number) => this.hub.has(publicId(topics, number)))
   }
 
   private async tell({ kind, ids, owners }: LiveChange): Promise<void> {
-    if (kind === 'product') {
-      const changed = ids?.map((id) => publicId('product', id)) ?? this.hub.topicsOf('product_')
+    const ownerKind = this.options.kinds.ownerKindOf(kind)
+    if (ownerKind === null) {
+      const changed = ids?.map((id) => publicId(kind, id)) ?? this.hub.topicsOf(`${kind}_`)
       await this.tellEach(changed.map((id) => [id, id]))
     } else if (ids === null) {
-      this.hub.failTopics('user_')
+      this.hub.failTopics(`${ownerKind}_`)
     } else {
-      await this.tellEach(ids.map((id, index) => [publicId('user', owners?.[index] as number), publicId('order', id)]))
+      await this.tellEach(ids.map((id, index) => [publicId(ownerKind, owners?.[index] as number), publicId(kind, id)]))
     }
   }
 

@@ -1,4 +1,5 @@
-import type { CommandContext } from './command.js'
+import type { TransactionSql } from 'postgres'
+import { type CommandContext, runCommand } from './command.js'
 import { createOrder, type NewOrder } from './orders/order-commands.js'
 import { createProducts, deleteCategory, type NewProduct, updateProductStock } from './products/product-commands.js'
 import { createUser, deleteUser, type UserChange, updateUser } from './users/user-commands.js'
@@ -8,6 +9,8 @@ export type Commands = ReturnType<typeof createCommands>
 /** Every write of the shop, on one database. */
 export function createCommands(context: CommandContext) {
   return {
+    /** For a write that stands in its resolver */
+    run: <T>(work: (transaction: TransactionSql) => Promise<T>) => runCommand(context, work),
     createUser: (user: { email: string; name: string }) => createUser(context, user),
     updateUser: (change: UserChange) => updateUser(context, change),
     deleteUser: (id: string) => deleteUser(context, id),

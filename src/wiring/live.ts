@@ -1,11 +1,14 @@
 import type { Logger } from 'pino'
 import { Live } from '../live/live.js'
+import { liveKindsOf } from '../live/outdated.js'
+import { entities } from '../shop/entities.js'
 import type { Started } from './started.js'
 import type { Stores } from './stores.js'
 
 export async function startLive(logger: Logger, started: Started, { feed, relay }: Stores): Promise<Live> {
   const live = new Live({
     ...{ database: feed, intervalMs: liveIntervalMs, keptMs: liveKeptMs, maxWaiting: liveMaxWaiting },
+    kinds: liveKindsOf(entities),
     invalidate: (outdated) => relay.invalidate(outdated),
     log: (message) => logger.warn(message),
   })

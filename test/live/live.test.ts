@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Hub } from '../../src/live/hub.js'
 import { Live, type LiveOptions } from '../../src/live/live.js'
+import { liveKindsOf } from '../../src/live/outdated.js'
+import { entities } from '../../src/shop/entities.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { until } from '../helpers/until.js'
@@ -14,6 +16,7 @@ describe('live changes', () => {
 
   async function startLive(options: Partial<LiveOptions> = {}) {
     const live = new Live({
+      kinds: liveKindsOf(entities),
       ...{ database: database.sql, intervalMs: 20, keptMs: 300_000, maxWaiting: 10, log: () => {}, invalidate: async () => {} },
       ...options,
     })
