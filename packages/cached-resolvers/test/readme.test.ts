@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 const page = readFileSync('packages/cached-resolvers/README.md', 'utf8')
-const examples = [...page.matchAll(/```ts\n(.*?)```\n\nIt prints:\n\n```\n(.*?)```/gs)]
+const examples = [...page.matchAll(/```ts\n((?:(?!```).)*)```\n\nIt prints:\n\n```\n(.*?)```/gs)]
 
 test.each(['declared', 'example'].map((name, index) => [name, examples[index]?.[1], examples[index]?.[2]] as const))(
   'the example "%s" on the page of the engine runs, and prints what the page says',

@@ -15,7 +15,8 @@ const usage = `Usage: cached-resolvers <command> <module>
 
 A module in TypeScript needs a loader, as in NODE_OPTIONS="--import tsx".`
 
-process.exitCode = await main(process.argv.slice(2))
+// What the module has opened for itself, as a pool of connections, is not waited for.
+process.exit(await main(process.argv.slice(2)))
 
 async function main(args: string[]): Promise<number> {
   try {

@@ -32,7 +32,9 @@ export async function trackingSql(entities: Followed): Promise<string> {
 async function inTransaction(database: Database, work: (transaction: TransactionSql) => Promise<unknown>): Promise<void> {
   await database.begin(async (transaction) => {
     // While this waits for a table in use, every statement on that table waits behind it.
-    await transaction`select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true)`
+    await transaction`
+      select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true),
+        set_config('client_min_messages', 'warning', true)`
     await work(transaction)
   })
 }
@@ -72,7 +74,7 @@ function readTables(): Promise<string> {
  */
 export async function ensureEventTriggers(database: Database): Promise<boolean> {
   try {
-    await database.begin(async (transaction) => {
+    await inTransaction(database, async (transaction) => {
       await transaction`select pg_advisory_xact_lock(${lockId})`
       const present = await transaction`select evtname from pg_event_trigger where evtname in ('cache_ddl', 'cache_drop')`
       if (present.length < 2) await transaction.unsafe(eventTriggers).simple()

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Cache, createLoaderFactory, createTokenSource, defineEntity, MemoryStore, namespacesOf } from 'cached-resolvers'
+import { Cache, createLoaderFactory, defineEntity, MemoryStore, namespacesOf } from 'cached-resolvers'
 
 interface Author {
   id: string
@@ -22,21 +21,8 @@ const authors = defineEntity({
 })
 const entities = { authors }
 
-// new RedisStore({ target: { kind: 'server', url: 'redis://127.0.0.1:6379' }, ... }) of cached-resolvers/redis keeps the same contract.
-const cache = new Cache({
-  store: new MemoryStore({ maxBytes: 10_000_000, now: () => performance.now() }),
-  prefix: 'blog',
-  version: 'v1',
-  namespaces: namespacesOf(entities),
-  near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
-  leaseMs: 1_000,
-  leaseWaitMs: 1_000,
-  fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
-  createToken: createTokenSource(),
-  now: Date.now,
-  sleep,
-  random: Math.random,
-})
+// new RedisStore({ target: 'redis://127.0.0.1:6379', prefix: 'blog' }) of cached-resolvers/redis keeps the same contract.
+const cache = new Cache({ store: new MemoryStore(), prefix: 'blog', namespaces: namespacesOf(entities) })
 await cache.connect()
 
 const rows: Source = new Map(['Ada', 'Grace'].map((name, index) => [`author_${index + 1}`, { id: `author_${index + 1}`, name }]))

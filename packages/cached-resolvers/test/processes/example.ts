@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Cache, createTokenSource, type ListEntryId, MemoryStore, type Namespace } from 'cached-resolvers'
+import { Cache, type ListEntryId, MemoryStore, type Namespace } from 'cached-resolvers'
 
 interface City {
   name: string
@@ -10,22 +9,8 @@ interface City {
 const CITIES: Namespace<City> = { name: 'cities', version: 1, softTtlMs: 600_000, graceMs: 600_000, negativeTtlMs: 60_000 }
 const CITY_LISTS: Namespace<string[]> = { ...CITIES, name: 'city-lists', value: [] }
 
-// new RedisStore({ target: { kind: 'server', url: 'redis://127.0.0.1:6379' }, ... }) keeps the same contract.
-const store = new MemoryStore({ maxBytes: 10_000_000, now: () => performance.now() })
-const cache = new Cache({
-  store,
-  prefix: 'atlas',
-  version: 'v1',
-  namespaces: [CITIES, CITY_LISTS],
-  near: { maxBytes: 10_000_000, maxStalenessMs: 500 },
-  leaseMs: 1_000,
-  leaseWaitMs: 1_000,
-  fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
-  createToken: createTokenSource(),
-  now: Date.now,
-  sleep,
-  random: Math.random,
-})
+// new RedisStore({ target: 'redis://127.0.0.1:6379', prefix: 'atlas' }) keeps the same contract.
+const cache = new Cache({ store: new MemoryStore(), prefix: 'atlas', namespaces: [CITIES, CITY_LISTS] })
 await cache.connect()
 
 // Many at once: one read, one call of fetch for what is missing, one fill. What does not exist is null, and remembered.
