@@ -1,4 +1,4 @@
-import { followEntities } from 'cached-resolvers/postgres'
+import { ensureEventTriggers, followEntities } from 'cached-resolvers/postgres'
 import { applyMigrations } from '../database/apply-migrations.js'
 import type { Database } from '../database/connection.js'
 import { entities } from '../shop/entities.js'
@@ -7,6 +7,7 @@ import { entities } from '../shop/entities.js'
 export async function migrate(database: Database): Promise<void> {
   await applyMigrations(database, tables)
   await followEntities(database, entities)
+  await ensureEventTriggers(database)
   await applyMigrations(database, replaced)
 }
 

@@ -16,7 +16,8 @@ const usage = `Usage: cached-resolvers <command> <module>
 A module in TypeScript needs a loader, as in NODE_OPTIONS="--import tsx".`
 
 // What the module has opened for itself, as a pool of connections, is not waited for.
-process.exit(await main(process.argv.slice(2)))
+const code = await main(process.argv.slice(2))
+process.stdout.write('', () => process.exit(code))
 
 async function main(args: string[]): Promise<number> {
   try {

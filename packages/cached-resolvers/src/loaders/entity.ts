@@ -97,17 +97,21 @@ export function defineEntity<V, Source, Lists extends string = never>(
 
 function defineList<Source>({ name, version, fresh, pages, counts, ...options }: ListOptions<Source> & Defaults): List<Source> {
   const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined } = options
+  if (key !== undefined && keyKind === undefined && withAll && prefix === '')
+    throw new Error(`The lists of ${name} by ${key} need a prefix: one of them may be named as that of all is`)
   return {
     keyKind,
     namespace: name === undefined ? null : namespaceOf(name, version, fresh),
     ...{ pages, counts, newest },
     nameOf: (list) => {
+      // No list of that kind has such a name, and the list of all is not it.
+      if (list === 'all' && keyKind !== undefined && prefix === '') return ' all'
       if (list !== null) return `${prefix}${list}`
       // It would not be invalidated.
       if (!withAll) throw new Error(`The lists of ${name} by ${key} are declared without one of all: set withAll`)
       return 'all'
     },
-    listOf: (text) => (text === 'all' ? null : text.slice(prefix.length)),
+    listOf: (text) => (text === 'all' && withAll ? null : text.slice(prefix.length)),
   }
 }
 

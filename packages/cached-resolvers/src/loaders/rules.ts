@@ -44,7 +44,8 @@ export interface NamespaceRules {
 export function rulesOfEntity(entity: EntityTracking): Rule[] {
   const { name, kind, table, parts = {}, aggregates = {}, live } = entity
   const prefix = kind === undefined ? '' : `${kind}_`
-  const keyed = Object.entries({ ...(table !== undefined && { [table]: 'id' }), ...parts })
+  const own: [string, string][] = table === undefined ? [] : [[table, 'id']]
+  const keyed = [...own, ...Object.entries(parts)]
   const rules: Rule[] = keyed.map(([table, column]) => ({ table, entries: { column, prefix } }))
   for (const [table, all] of Object.entries(aggregates)) rules.push({ table, all })
   if (!live) return rules

@@ -66,12 +66,12 @@ export async function startCachedEntities<E extends Entities<any>>(
 ): Promise<CachedEntities<E>> {
   const { entities, database, feed = database, follows = true, log = (message) => console.warn(message) } = options
   const { read = createRead(database), trustLeaseMs = 2_000, maxWaitMs = 500, intervalMs = 250, observeLag = () => {} } = options
+  const namespaces = namespacesOf(entities)
   if (follows) {
     await followEntities(feed, entities)
     if (!(await ensureEventTriggers(feed)))
       log('DDL does not invalidate what it changes: only a superuser may create event triggers')
   }
-  const namespaces = namespacesOf(entities)
   const names = namespaces.map(({ name }) => name)
   const cache = new Cache({ prefix: 'cache', store: new MemoryStore(), ...options, namespaces, log })
   const relay = new Relay({
@@ -85,8 +85,13 @@ export async function startCachedEntities<E extends Entities<any>>(
     observeLag,
     log,
   })
-  await cache.connect(createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs }))
-  await relay.start()
+  try {
+    await cache.connect(createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs }))
+    await relay.start()
+  } catch (error) {
+    await cache.close()
+    throw error
+  }
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   countsTimer.unref()
   return {

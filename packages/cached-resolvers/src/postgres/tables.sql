@@ -60,7 +60,7 @@ drop index if exists live_changes_transaction;
 -- What follows from the rows of a table for a namespace of the cache, as the declaration of an entity says it (see tracking.ts).
 create table if not exists cache_rules (
   namespace text not null,
-  -- Of the declaration: a process with a lower one, which may run beside this one, changes nothing.
+  -- Of the declaration. What follows from the version before stands as well, for processes of it that run beside this one, or again.
   version int not null,
   table_name text not null,
   rule jsonb not null,
@@ -241,6 +241,12 @@ declare
   missing text;
   definition text;
 begin
+  -- A transaction that began before the rules were written has used the functions as they were: it ends first.
+  if exists (select 1 from cache_rules where table_name = name and not is_followed) then
+    for watched in select t.id from cache_tables(name) t(id) join pg_class c on c.oid = t.id and c.relkind in ('r', 'p') loop
+      execute format('lock table %s in share row exclusive mode', watched);
+    end loop;
+  end if;
   for watched, missing, definition in
     select t.id, w.trigger, w.definition
     from cache_tables(name) t(id)
@@ -284,7 +290,14 @@ declare
 begin
   for one in
     select namespace, rule -> 'entries' as entries, rule -> 'lists' as lists, rule ->> 'all' as whole, rule -> 'live' as live
-    from cache_rules where table_name = name order by namespace, rule
+    from (select distinct namespace, rule from cache_rules where table_name = name) rules
+    -- Of a column that was dropped nothing follows any more.
+    where not exists (
+      select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner']) used(column_name)
+      where used.column_name is not null and not exists (
+        select 1 from pg_attribute
+        where attrelid = cache_table(name) and attname = used.column_name and attnum > 0 and not attisdropped))
+    order by namespace, rule
   loop
     if one.entries is not null then
       updated := updated || format('perform outbox_write(%1$L, array(
@@ -326,10 +339,11 @@ begin
       end if;
     elsif one.live ->> 'owner' is null then
       updated := updated || format('perform live_changes_write(%L, ids, null)
-        from (select array_agg(id) as ids from after_rows a full join before_rows b using (id) where a is distinct from b) c
+        from (select array_agg(id) as ids from after_rows a full join before_rows b using (id)
+          where a.id is null or b.id is null or a *<> b) c
         where ids is not null; ', one.live ->> 'kind');
       changed := changed || format('perform live_changes_write(%L, array(select id from changed_rows), null); ', one.live ->> 'kind');
-      replicated := replicated || format('if old is distinct from new then
+      replicated := replicated || format('if tg_op <> ''UPDATE'' or old *<> new then
         perform live_changes_write(%L, array(select distinct id from unnest(array[old.id, new.id]) id where id is not null), null); end if; ',
         one.live ->> 'kind');
     else
@@ -357,17 +371,17 @@ end $$;
 --     each row is in one list, and in that of all; without a column, in that of all
 --   "all": "membership" or "any change"                 all of the namespace, when rows come and go, or whenever one changes
 --   "live": {"kind": "product"}                         the feed, with what changed; with "owner", a column, with rows that are new
--- Does nothing where it follows them already, or a higher version does. Triggers are made by cache_watch(), in a transaction for each table:
+-- Does nothing where it follows them already. Triggers are made by cache_watch(), in a transaction for each table:
 -- one that held several would wait for a transaction that waits for it. cache_followed() ends it.
 create or replace function cache_follow(namespace text, version int, rules jsonb) returns void
   language plpgsql set search_path from current as $$
 declare
   one record;
   touched text[];
+  before int;
   refused text := format('The cache cannot follow "%s": ', namespace);
 begin
   perform pg_advisory_xact_lock(7310428);
-  if exists (select 1 from cache_rules r where r.namespace = cache_follow.namespace and r.version > cache_follow.version) then return; end if;
   for one in
     select rule ->> 'table' as table_name, columns.name as column_name, columns.must_count
     from jsonb_array_elements(rules) rule, lateral (values
@@ -394,17 +408,19 @@ begin
         using errcode = 'datatype_mismatch';
     end if;
   end loop;
-  -- What differs, or is given up by this version
+  -- What differs
   touched := array(
     select distinct coalesce(old.table_name, new.table_name)
     from (select table_name, rule from cache_rules r where r.namespace = cache_follow.namespace and r.version = cache_follow.version) old
     full join (select rule ->> 'table' as table_name, rule - 'table' as rule from jsonb_array_elements(rules) rule) new using (table_name, rule)
     where old.rule is null or new.rule is null
-    union
-    select r.table_name from cache_rules r where r.namespace = cache_follow.namespace and r.version < cache_follow.version
   );
   if touched <> '{}' then
-    delete from cache_rules r where r.namespace = cache_follow.namespace;
+    before := (select max(r.version) from cache_rules r where r.namespace = cache_follow.namespace and r.version < cache_follow.version);
+    touched := array(
+      select unnest(touched) union
+      select r.table_name from cache_rules r where r.namespace = cache_follow.namespace and r.version < before);
+    delete from cache_rules r where r.namespace = cache_follow.namespace and (r.version = cache_follow.version or r.version < before);
     insert into cache_rules (namespace, version, table_name, rule)
       select cache_follow.namespace, cache_follow.version, rule ->> 'table', rule - 'table' from jsonb_array_elements(rules) rule;
     perform cache_write_triggers(name) from unnest(touched) name;
@@ -412,18 +428,19 @@ begin
 end $$;
 
 -- What was cached before the triggers were made is invalidated.
-create or replace function cache_followed(namespace text) returns void language plpgsql security definer set search_path from current as $$
+create or replace function cache_followed(namespace text, version int) returns void language plpgsql security definer set search_path from current as $$
 declare
   unwatched text;
 begin
   select table_name into unwatched from cache_rules r
-    where r.namespace = cache_followed.namespace and not exists (
+    where r.namespace = cache_followed.namespace and r.version = cache_followed.version and not exists (
       select 1 from pg_trigger where tgrelid = cache_table(table_name) and tgname = 'cache_' || table_name || '_inserted');
   if unwatched is not null then
     raise exception 'The cache cannot follow "%": the table "%" is not one that % may have triggers on', namespace, unwatched, current_user
       using errcode = 'insufficient_privilege', hint = format('alter table %I owner to %I', unwatched, current_user);
   end if;
-  update cache_rules r set is_followed = true where r.namespace = cache_followed.namespace and not is_followed;
+  update cache_rules r set is_followed = true
+    where r.namespace = cache_followed.namespace and r.version = cache_followed.version and not is_followed;
   if found then insert into cache_outbox (namespace) values (cache_followed.namespace); end if;
 end $$;
 
@@ -443,6 +460,7 @@ begin
         select 1 from pg_trigger
         where tgrelid = any(commanded) and tgname = 'cache_' || table_name || '_updated' and tgfoid = to_regproc(quote_ident('cache_changed_' || table_name))));
   if concerned = '{}' then return; end if;
+  perform cache_write_triggers(watched) from unnest(concerned) watched;
   perform cache_watch(watched) from unnest(concerned) watched;
   perform cache_tables_changed(concerned);
 end $$;
@@ -459,11 +477,17 @@ begin
   if concerned <> '{}' then perform cache_tables_changed(concerned); end if;
 end $$;
 
-create or replace function cache_ddl() returns event_trigger language plpgsql set search_path from current as $$
+create or replace function cache_ddl() returns event_trigger language plpgsql security definer set search_path from current as $$
 begin
   perform cache_ddl_ended();
 end $$;
-create or replace function cache_drop() returns event_trigger language plpgsql set search_path from current as $$
+create or replace function cache_drop() returns event_trigger language plpgsql security definer set search_path from current as $$
 begin
   perform cache_dropped();
 end $$;
+
+-- What only the engine and the triggers call
+revoke execute on function
+  outbox_write(text, text[], text[]), outbox_write_all(text), live_changes_write(text, bigint[], bigint[]), cache_tables_changed(text[]),
+  cache_watch(text), cache_write_triggers(text), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()
+from public;

@@ -9,7 +9,7 @@ export type Followed = Readonly<Record<string, { readonly rules: readonly Namesp
 /**
  * Makes the database note what every commit makes wrong, by whomever it was made: creates the cache's tables and functions in the current
  * schema, and triggers on the tables that the entities name. Several processes may call it at once; it does nothing where all is there. The
- * tables have to exist, and to be owned by the user of the connection. Rejects, and changes nothing, where a declaration cannot work.
+ * tables have to exist, and to be owned by the user of the connection. Rejects where a declaration cannot work.
  */
 export async function followEntities(database: Database, entities: Followed): Promise<void> {
   await inTransaction(database, installTables)
@@ -26,7 +26,15 @@ export async function followEntities(database: Database, entities: Followed): Pr
  */
 export async function trackingSql(entities: Followed): Promise<string> {
   const { declare, watch, end } = statements(entities)
-  return [await readTables(), ...[...declare, ...watch, ...end].map((statement) => `${statement};`), ''].join('\n')
+  const events = `do $do$ begin ${eventTriggers} exception when insufficient_privilege then
+  raise warning 'DDL does not invalidate what it changes: only a superuser may create event triggers'; end $do$`
+  return [
+    `set lock_timeout = ${lockTimeoutMs};`,
+    `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false);`,
+    await readTables(),
+    ...[...declare, events, ...watch, ...end].map((statement) => `${statement};`),
+    '',
+  ].join('\n')
 }
 
 async function inTransaction(database: Database, work: (transaction: TransactionSql) => Promise<unknown>): Promise<void> {
@@ -44,19 +52,23 @@ async function installTables(transaction: TransactionSql): Promise<void> {
   await transaction`create table if not exists cache_schema (version int not null)`
   const [installed] = await transaction<{ version: number }[]>`select max(version) as version from cache_schema`
   if (installed?.version != null && installed.version >= schemaVersion) return
+  // Functions keep it: temporary tables, which anybody may have, come last.
+  await transaction`select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`
   await transaction.unsafe(await readTables()).simple()
   await transaction`insert into cache_schema (version) values (${schemaVersion})`
 }
 
 function statements(entities: Followed) {
   const all = Object.values(entities).flatMap(({ rules }) => rules)
+  const twice = all.find(({ namespace }, index) => all.findIndex((other) => other.namespace === namespace) !== index)
+  if (twice) throw new Error(`Two entities or lists have the namespace "${twice.namespace}"`)
   const tables = new Set(all.flatMap(({ rules }) => rules.map(({ table }) => table)))
   return {
     declare: all.map(
       ({ namespace, version, rules }) => `select cache_follow(${quote(namespace)}, ${version}, ${quote(JSON.stringify(rules))})`,
     ),
     watch: [...tables].map((table) => `select cache_watch(${quote(table)})`),
-    end: all.map(({ namespace }) => `select cache_followed(${quote(namespace)})`),
+    end: all.map(({ namespace, version }) => `select cache_followed(${quote(namespace)}, ${version})`),
   }
 }
 
