@@ -1,6 +1,6 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ensureEventTriggers } from 'cached-resolvers/postgres'
 import { expect, test } from 'vitest'
@@ -86,6 +86,22 @@ test('a process of the first release goes on beside the new one: what it commits
     expect(await database.sql`select kind, ids from live_changes where ids = '{1}' order by id desc limit 1`).toEqual([
       { kind: 'product', ids: [1] },
     ])
+  } finally {
+    await database.drop()
+  }
+})
+
+test('a process of the second release may start once more: it has nothing to migrate, and its event triggers work', async () => {
+  const database = await createDatabase()
+  try {
+    await applyMigrations(database.sql, pathToFileURL(`${resolve('test/database/earlier-migrations')}/`))
+    await database.sql`
+      create event trigger shop_ddl on ddl_command_end when tag in ('ALTER TABLE') execute function shop_ddl()`
+    await database.sql`create event trigger shop_dropped on sql_drop execute function shop_dropped()`
+    await database.sql`delete from cache_outbox`
+    await database.sql`alter table users add column nickname text`
+    const rows = await database.sql`select distinct namespace from cache_outbox order by namespace`
+    expect(rows.map(({ namespace }) => namespace)).toEqual(['stats', 'users'])
   } finally {
     await database.drop()
   }
