@@ -97,7 +97,6 @@ describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a co
       throw new Error(error.stdout)
     })
     await run('npx', ['biome', 'check', '--vcs-enabled=false', '--write', 'src'], inCopy())
-    await run('npx', ['biome', 'check', '--vcs-enabled=false', 'src'], inCopy())
     await run('npx', ['tsx', 'tools/check-imports.ts'], inCopy())
     await run('npx', ['tsx', 'src/graphql/print-schema-command.ts'], inCopy())
     expect(await readFile(join(copy, 'schema.graphql'), 'utf8')).toMatch(/^type Review implements Node/m)
