@@ -1,5 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -10,6 +9,7 @@ import { lock, waitingStatements } from './helpers/locks.js'
 import { packEngine } from './helpers/pack.js'
 import { noRedis, startRedis, type TestRedis } from './helpers/redis.js'
 import { recordRedis } from './helpers/redis-recording.js'
+import { serve } from './helpers/served.js'
 import { until } from './helpers/until.js'
 
 const run = promisify(execFile)
@@ -38,20 +38,12 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   })
   const env = () => ({ ...process.env, DATABASE_URL: database.url, REDIS_URL: redis.url, PORT: '0' })
 
-  async function start() {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
-      cwd: blog,
-      env: env(),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    started.push(child)
-    const [url] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
-    return async (query: string) => {
-      const headers = { 'content-type': 'application/json' }
-      const answer = await fetch(url.trim(), { method: 'POST', headers, body: JSON.stringify({ query }) })
-      return (await answer.json()) as { data: Record<string, never>; errors?: unknown }
-    }
+  async function serveBlog() {
+    const served = await serve('src/main.ts', { cwd: blog, env: env() })
+    started.push(served.child)
+    return served
   }
+  const start = async () => (await serveBlog()).ask
   const nested = '{ posts { title author { name } commentCount comments { text author { name } } } }'
   const answer = {
     data: {
@@ -129,14 +121,8 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   test('its cache is compared with the database by a command, and its metrics are given to Prometheus', async () => {
     const { stdout } = await run('npm', ['run', 'check-cache', '--silent'], { cwd: blog, env: env() })
     expect(stdout).toMatch(/^[1-9]\d* entries compared, 0 differed$/m)
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
-      cwd: blog,
-      env: env(),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    started.push(child)
-    const [url] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
-    await fetch(`${url.trim()}?query={author(id:"author_1"){name}}`)
+    const { url } = await serveBlog()
+    await fetch(`${url}?query={author(id:"author_1"){name}}`)
     const metrics = await (await fetch(new URL('/metrics', url))).text()
     expect(metrics).toMatch(/^cache_hits_total\{namespace="authors",store="far"\} 1$/m)
     expect(metrics).toMatch(/^# TYPE cache_trusted gauge$/m)

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { audit, type Cache } from 'cached-resolvers'
+import { createRead } from 'cached-resolvers/postgres'
 import type { Logger } from 'pino'
 import type { Config } from '../config.js'
 import type { Database } from '../database/connection.js'
 import { defaultPageSize } from '../graphql/connection.js'
 import { entities } from '../shop/entities.js'
-import { createRead, messageOf } from './database.js'
+import { messageOf } from './database.js'
 import type { Started } from './started.js'
 
 /** A few entries now and then; what is wrong is repaired, counted and logged, and now and then the share of what was right. */

@@ -1,8 +1,6 @@
-import type { Read } from 'cached-resolvers'
-import { ensureEventTriggers, readCancellably } from 'cached-resolvers/postgres'
 import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.js'
-import { connect, type Database, type Queryable } from '../database/connection.js'
+import { connect, type Database } from '../database/connection.js'
 import { loadDemoDataOnce } from '../database/demo-data.js'
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js'
 import { sharesSessions } from '../database/shared-sessions.js'
@@ -14,8 +12,7 @@ export async function prepareDatabase(config: Config, logger: Logger, url: strin
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
     if (config.DATABASE_URL !== undefined) await refuseSharedSessions(database)
-    await migrate(database)
-    if (!(await ensureEventTriggers(database))) logger.warn(ddlUnseen)
+    if (!(await migrate(database))) logger.warn(ddlUnseen)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } finally {
     await database.end({ timeout: 3 })
@@ -41,11 +38,6 @@ export function connectionOptions(config: Config, url: string) {
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** On the pool; statements end with the signal of who waits for them. */
-export function createRead(database: Database): Read<Queryable> {
-  return (_, read, signal) => (signal ? readCancellably(database, signal, read) : read(database))
 }
 
 export async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {

@@ -9,6 +9,7 @@ import {
   reasonOf,
   sharedNotes,
 } from 'cached-resolvers'
+import { createRead } from 'cached-resolvers/postgres'
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
@@ -31,7 +32,6 @@ import { entities } from '../shop/entities.js'
 import { createAuthenticator, isOpen } from './authenticator.js'
 import { megabyte } from './cache.js'
 import { monotonic } from './clock.js'
-import { createRead } from './database.js'
 import { liveMaxWaiting } from './live.js'
 import type { Stores } from './stores.js'
 

@@ -19,7 +19,9 @@ async function leftBy(release: (file: string) => boolean): Promise<TestDatabase>
   await database.sql.unsafe('drop event trigger if exists cache_ddl; drop event trigger if exists cache_drop').simple()
   await database.sql.unsafe('drop schema public cascade; create schema public').simple()
   const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
-  await cp('test/database/earlier-migrations', folder, { recursive: true, filter: release })
+  // Those that still stand, and those that do not
+  for (const migrations of ['src/database/migrations', 'test/database/earlier-migrations'])
+    await cp(migrations, folder, { recursive: true, filter: release })
   await applyMigrations(database.sql, pathToFileURL(`${folder}/`))
   await rm(folder, { recursive: true })
   await database.sql`insert into users (email, name) values ('a@shop.example', 'A')`

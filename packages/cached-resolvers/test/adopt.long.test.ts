@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../../test/helpers/database.js'
+import { serve } from '../../../test/helpers/served.js'
 import { until } from '../../../test/helpers/until.js'
 
 const run = promisify(execFile)
@@ -45,14 +45,8 @@ afterAll(async () => {
 const inFolder = () => ({ cwd: folder, env: { ...process.env, DATABASE_URL: database.url, PORT: '0' } })
 
 test('an Apollo Server with TypeGraphQL serves what is cached, and nothing old once something changed', async () => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'apollo.ts'], { ...inFolder(), stdio: ['ignore', 'pipe', 'inherit'] })
+  const { ask, child } = await serve('apollo.ts', inFolder())
   started.push(child)
-  const [url] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
-  const ask = async (query: string) => {
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(url.trim(), { method: 'POST', headers, body: JSON.stringify({ query }) })
-    return (await answer.json()) as { data: unknown }
-  }
   const author = '{ author(id: "author_1") { name posts { title } } }'
   expect(await ask(author)).toEqual({ data: { author: { name: 'Ada', posts: [{ title: 'On engines' }] } } })
   expect(await ask('mutation { rename(id: "author_1", name: "Lovelace") { name } }')).toEqual({

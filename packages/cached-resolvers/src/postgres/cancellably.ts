@@ -1,4 +1,5 @@
-import type { Queryable } from './database.js'
+import type { Read } from '../loaders/reads.js'
+import type { Database, Queryable } from './database.js'
 
 /** What the types of postgres.js leave out: whether the server is working on this statement now. */
 interface Statement {
@@ -10,7 +11,7 @@ interface Statement {
  * Reads from the database for somebody who may give up: when the signal is aborted, the statements that are running then are cancelled.
  * A cancellation names a connection and no statement. So one that comes late hits whatever runs there next; that is read once more.
  */
-export async function readCancellably<T>(
+async function readCancellably<T>(
   database: Queryable,
   signal: AbortSignal,
   read: (database: Queryable) => Promise<T>,
@@ -21,6 +22,11 @@ export async function readCancellably<T>(
     if (signal.aborted || !isCancelled(error)) throw error
     return await cancellingOn(signal, database, read)
   }
+}
+
+/** Reads on the pool, each until whoever waits for it gives up. */
+export function createRead(database: Database): Read<Queryable> {
+  return (_, read, signal) => (signal ? readCancellably(database, signal, read) : read(database))
 }
 
 /** Whether a cancellation that somebody asked for ended the statement, and not the time that it took. */

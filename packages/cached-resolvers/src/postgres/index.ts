@@ -1,4 +1,4 @@
-export { isCancelled, readCancellably } from './cancellably.js'
+export { createRead, isCancelled } from './cancellably.js'
 export { createChangeSource } from './change-source.js'
 export { collectChanges } from './changes.js'
 export type { OutboxRow } from './outbox.js'

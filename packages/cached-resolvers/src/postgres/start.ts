@@ -8,14 +8,14 @@ import { type AuditReport, audit } from '../loaders/audit.js'
 import { type Entities, namespacesOf, type SourceOf } from '../loaders/entity.js'
 import { createLoaderFactory, type Loaders } from '../loaders/loaders.js'
 import type { Read } from '../loaders/reads.js'
-import { readCancellably } from './cancellably.js'
+import { createRead } from './cancellably.js'
 import { createChangeSource } from './change-source.js'
 import { collectChanges } from './changes.js'
 import type { Database, Queryable } from './database.js'
 import { Relay } from './relay.js'
 import { ensureEventTriggers, followEntities } from './tracking.js'
 
-export interface CachedEntitiesOptions<E> extends Partial<Omit<CacheOptions, 'namespaces'>>, Partial<RelayTimes> {
+export interface CachedEntitiesOptions<E> extends Partial<Omit<CacheOptions, 'namespaces'>> {
   entities: E
   /** A pool of postgres.js */
   database: Database
@@ -28,17 +28,6 @@ export interface CachedEntitiesOptions<E> extends Partial<Omit<CacheOptions, 'na
   read?: <T>(name: string, read: (database: Queryable) => Promise<T>, signal?: AbortSignal) => Promise<T>
   /** Of an application's own migrations: false where those run what trackingSql() gives. */
   follows?: boolean
-  /** Called for each change, with the seconds from its commit to the confirmation of the cache */
-  observeLag?: (seconds: number) => void
-}
-
-interface RelayTimes {
-  /** How often changes are looked for without a notification. 250 ms unless given */
-  intervalMs: number
-  /** So long a process may trust its cache without a word from the database: the bound for commits by SQL. 2,000 ms unless given */
-  trustLeaseMs: number
-  /** How long a transaction waits, after its commit, for processes that do not answer. 500 ms unless given */
-  maxWaitMs: number
 }
 
 /** Declared entities, read through a cache that follows their tables */
@@ -65,7 +54,7 @@ export async function startCachedEntities<E extends Entities<any>>(
   options: CachedEntitiesOptions<E>,
 ): Promise<CachedEntities<E>> {
   const { entities, database, feed = database, follows = true, log = (message) => console.warn(message) } = options
-  const { read = createRead(database), trustLeaseMs = 2_000, maxWaitMs = 500, intervalMs = 250, observeLag = () => {} } = options
+  const { read = createRead(database), store = new MemoryStore(), prefix = 'cache' } = options
   const namespaces = namespacesOf(entities)
   if (follows) {
     await followEntities(feed, entities)
@@ -73,17 +62,10 @@ export async function startCachedEntities<E extends Entities<any>>(
       log('DDL does not invalidate what it changes: only a superuser may create event triggers')
   }
   const names = namespaces.map(({ name }) => name)
-  const cache = new Cache({ prefix: 'cache', store: new MemoryStore(), ...options, namespaces, log })
+  const cache = new Cache({ ...options, store, prefix, namespaces, log })
   const relay = new Relay({
-    database: feed,
-    cache,
-    namespaces,
-    intervalMs,
-    inUseMs: trustLeaseMs,
-    maxWaitMs,
-    sleep,
-    observeLag,
-    log,
+    ...{ database: feed, cache, namespaces, sleep, log, observeLag: () => {} },
+    ...{ intervalMs: relayIntervalMs, inUseMs: trustLeaseMs, maxWaitMs: options.near?.maxStalenessMs ?? defaultMaxWaitMs },
   })
   try {
     await cache.connect(createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs }))
@@ -113,9 +95,9 @@ export async function startCachedEntities<E extends Entities<any>>(
   }
 }
 
-function createRead(database: Database): NonNullable<CachedEntitiesOptions<unknown>['read']> {
-  return (_, read, signal) => (signal ? readCancellably(database, signal, read) : read(database))
-}
-
 const countsIntervalMs = 1_000
+const relayIntervalMs = 250
+/** What cache_wait() of tables.sql reckons with */
+const trustLeaseMs = 2_000
+const defaultMaxWaitMs = 500
 const auditedPageSize = 20

@@ -208,6 +208,12 @@ create or replace function cache_table(name text) returns regclass language sql 
   select to_regclass(format('%I.%I', current_schema(), name))
 $$;
 
+-- The type of a column of such a table; null where there is none
+create or replace function cache_column(table_name text, column_name text) returns regtype language sql stable set search_path from current as $$
+  select atttypid::regtype from pg_attribute
+  where attrelid = cache_table(table_name) and attname = column_name and attnum > 0 and not attisdropped
+$$;
+
 -- That table, those that inherit from it and its partitions
 create or replace function cache_tables(name text) returns setof regclass language sql stable set search_path from current as $$
   with recursive tables as (
@@ -294,9 +300,7 @@ begin
     -- Of a column that was dropped nothing follows any more.
     where not exists (
       select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner']) used(column_name)
-      where used.column_name is not null and not exists (
-        select 1 from pg_attribute
-        where attrelid = cache_table(name) and attname = used.column_name and attnum > 0 and not attisdropped))
+      where used.column_name is not null and cache_column(name, used.column_name) is null)
     order by namespace, rule
   loop
     if one.entries is not null then
@@ -394,16 +398,11 @@ begin
     if length(one.table_name) > 40 then
       raise exception '%the name of the table "%" has more than 40 characters', refused, one.table_name using errcode = 'invalid_name';
     end if;
-    if one.column_name is not null and not exists (
-      select 1 from pg_attribute
-      where attrelid = cache_table(one.table_name) and attname = one.column_name and attnum > 0 and not attisdropped
-    ) then
+    continue when one.column_name is null;
+    if cache_column(one.table_name, one.column_name) is null then
       raise exception '%the table "%" has no column "%"', refused, one.table_name, one.column_name using errcode = 'undefined_column';
     end if;
-    if one.column_name is not null and one.must_count and not exists (
-      select 1 from pg_attribute where attrelid = cache_table(one.table_name) and attname = one.column_name
-        and atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-    ) then
+    if one.must_count and cache_column(one.table_name, one.column_name) not in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then
       raise exception '%the column "%" of the table "%" is no integer, as live changes need it', refused, one.column_name, one.table_name
         using errcode = 'datatype_mismatch';
     end if;

@@ -14,10 +14,10 @@ export type Followed = Readonly<Record<string, { readonly rules: readonly Namesp
 export async function followEntities(database: Database, entities: Followed): Promise<void> {
   await inTransaction(database, installTables)
   const { declare, watch, end } = statements(entities)
-  await inTransaction(database, async (transaction) => {
-    for (const statement of declare) await transaction.unsafe(statement)
-  })
-  for (const statement of [...watch, ...end]) await inTransaction(database, (transaction) => transaction.unsafe(statement))
+  for (const together of [declare, ...watch.map((statement) => [statement]), end])
+    await inTransaction(database, async (transaction) => {
+      for (const statement of together) await transaction.unsafe(statement)
+    })
 }
 
 /**
@@ -109,7 +109,7 @@ const eventTriggers = `
   alter event trigger cache_drop enable always;`
 
 /** To be raised with every change of tables.sql */
-const schemaVersion = 1
+const schemaVersion = 2
 /** Any number will do, as long as every process asks for the same lock. */
 const lockId = 7_310_427
 const lockTimeoutMs = 3_000

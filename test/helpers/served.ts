@@ -1,0 +1,24 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+
+/** A GraphQL server that is a TypeScript file, and prints its address when it serves */
+export interface Served {
+  url: string
+  child: ChildProcess
+  ask: (query: string) => Promise<{ data: Record<string, never>; errors?: unknown }>
+}
+
+export async function serve(file: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<Served> {
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  const [printed] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
+  const url = printed.trim()
+  const headers = { 'content-type': 'application/json' }
+  return {
+    ...{ url, child },
+    async ask(query) {
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })
+      return (await answer.json()) as Awaited<ReturnType<Served['ask']>>
+    },
+  }
+}
