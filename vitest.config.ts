@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 const testsNamed = (name: string) => ['test', 'packages/*/test'].map((folder) => `${folder}/**/${name}`)
 const longTests = testsNamed('*.long.test.ts')
+const peerTests = 'test/peers/apollo*.long.test.ts'
 const engine = fileURLToPath(new URL('packages/cached-resolvers/src', import.meta.url))
 const notOurs = ['**/node_modules/**']
 
@@ -21,6 +22,8 @@ const shared: TestProjectInlineConfiguration = {
     // Far away: no test is about how fast the machine is.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // Files share a process: loading the application anew for each took a third of the time.
+    isolate: false,
   },
 }
 
@@ -49,13 +52,21 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        // Files share a process: loading the application anew for each took a third of the time.
         test: {
           ...shared.test,
           name: 'quick',
           include: testsNamed('*.test.ts'),
           exclude: [...notOurs, ...longTests],
-          isolate: false,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...shared.test,
+          name: 'long',
+          include: longTests,
+          exclude: [...notOurs, peerTests],
+          globalSetup: 'test/helpers/find-browser.ts',
         },
       },
       {
@@ -63,10 +74,10 @@ export default defineConfig({
         plugins: [peerSuite],
         test: {
           ...shared.test,
-          name: 'long',
-          include: longTests,
+          name: 'peers',
+          include: [peerTests],
           exclude: notOurs,
-          globalSetup: 'test/helpers/find-browser.ts',
+          isolate: true,
           server: { deps: { inline: [/server-integration-testsuite/] } },
         },
       },
