@@ -1,4 +1,4 @@
-import { Origins } from 'cached-resolvers'
+import { type Loaders, Origins } from 'cached-resolvers'
 import type { OutboxRow } from 'cached-resolvers/postgres'
 import type { Viewer } from './auth/viewer.js'
 import type { Database } from './database/connection.js'
@@ -7,25 +7,27 @@ import type { Asking } from './http/asking.js'
 import { noWishes, type Wishes } from './http/headers/wishes.js'
 import { type Connection, type Deadlines, RequestCaller } from './http/overload/deadlines.js'
 import { createCommands } from './shop/commands.js'
-import type { ShopLoaders as Loaders } from './shop/entities.js'
+import type { entities } from './shop/entities.js'
+
+type ShopLoaders = Loaders<typeof entities>
 
 /** What the contexts of all requests are made with */
 export interface Shared extends Pick<Context, 'cacheAdmin' | 'live'> {
   database: Database
   deadlines: Deadlines
-  createLoaders: (caller: () => RequestCaller) => Loaders
+  createLoaders: (caller: () => RequestCaller) => ShopLoaders
   /** For a request that wants to be told where its data comes from, or to have it from elsewhere */
-  createLoadersFor: (wishes: Wishes, origins: Origins | null, caller: () => RequestCaller) => Loaders
+  createLoadersFor: (wishes: Wishes, origins: Origins | null, caller: () => RequestCaller) => ShopLoaders
   /** Before a mutation answers, what it changed is made unreadable. */
   deliver: (changes: readonly OutboxRow[]) => Promise<void>
 }
 
 /** Made for every request, so it makes only what that needs: a class, because an object with a getter of its own is dear. */
-export class RequestContext implements Context {
+export class RequestContext implements Context<typeof entities> {
   readonly requestId: string
   readonly viewer: Viewer
   readonly client: string
-  readonly loaders: Loaders
+  readonly loaders: ShopLoaders
   readonly origins: Origins | null
   readonly cacheAdmin: Context['cacheAdmin']
   readonly live: Context['live']

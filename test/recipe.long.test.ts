@@ -59,7 +59,7 @@ describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a co
     ...{ CACHE_NEAR_MB: '0', DATABASE_TIMEOUT_MS: '60000', REQUEST_TIMEOUT_MS: '120000', AUDIT_INTERVAL_MS: '0' },
   })
 
-  /** Files as they stand there; of a diff, a line that goes is replaced by the one that follows it, others are put in front. */
+  /** Files as they stand there; of the diff, imports are put in front, and its line below the one that it stands under. */
   async function applyRecipe(): Promise<void> {
     const readme = await readFile('README.md', 'utf8')
     const recipe = readme.slice(readme.indexOf('## Add a cached type'), readme.indexOf('## Tests\n'))
@@ -67,15 +67,14 @@ describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a co
       await mkdir(dirname(join(copy, file)), { recursive: true })
       await writeFile(join(copy, file), text)
     }
-    const diffs = [...recipe.matchAll(/```diff\n(.*?)```/gs)].map(([, diff = '']) => diff)
-    for (const [index, file] of ['src/shop/entities.ts', 'src/graphql/schema.ts'].entries()) {
-      let text = await readFile(join(copy, file), 'utf8')
-      for (const [, before, after = ''] of (diffs[index] as string).matchAll(/(?:^-(.*)\n)?^\+(.*)$/gm)) {
-        if (before !== undefined) expect(text).toContain(`${before}\n`)
-        text = before === undefined ? `${after}\n${text}` : text.replace(before, after)
-      }
-      await writeFile(join(copy, file), text)
-    }
+    const [, file = '', diff = ''] = recipe.match(/`(src\/[^`]+)`:\n\n```diff\n(.*?)```/s) ?? []
+    const added = [...diff.matchAll(/^\+(.*)$/gm)].map(([, line = '']) => line)
+    const [, above = ''] = diff.match(/^ (.*)\n\+/m) ?? []
+    const text = await readFile(join(copy, file), 'utf8')
+    expect(text).toContain(`${above}\n`)
+    const imports = added.filter((line) => line.startsWith('import '))
+    const lines = added.filter((line) => !imports.includes(line))
+    await writeFile(join(copy, file), [...imports, text.replace(`${above}\n`, [above, ...lines, ''].join('\n'))].join('\n'))
   }
 
   async function ask(query: string) {

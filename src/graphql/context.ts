@@ -1,17 +1,16 @@
-import type { Origins } from 'cached-resolvers'
+import type { Loaders, Origins } from 'cached-resolvers'
 import type { Viewer } from '../auth/viewer.js'
 import type { Commands } from '../shop/commands.js'
-import type { ShopLoaders as Loaders } from '../shop/entities.js'
 
-/** What a request has at hand. */
-export interface Context {
+/** What a request has at hand. A resolver names the entities whose loaders it uses: `Context<{ users: typeof users }>`. */
+export interface Context<Entities = object> {
   requestId: string
   /** Who asks */
   viewer: Viewer
   /** Whom it is charged to */
   client: string
   /** Fresh for this request */
-  loaders: Loaders
+  loaders: Loaders<Entities>
   /** Where what was loaded came from, where the request asks to be told */
   origins: Origins | null
   commands: Commands

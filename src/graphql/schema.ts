@@ -1,11 +1,9 @@
 import { printSchemaWithDirectives } from '@graphql-tools/utils'
 import { type GraphQLSchema, specifiedDirectives } from 'graphql'
 import { buildSchemaSync, type PubSub } from 'type-graphql'
-import { OrderResolver } from '../shop/orders/order-resolver.js'
-import { ProductResolver } from '../shop/products/product-resolver.js'
+import { resolvers } from '../shop/entities.js'
 import { CacheAdminResolver } from '../shop/stats/cache-admin-resolver.js'
 import { StatsResolver } from '../shop/stats/stats-resolver.js'
-import { UserResolver } from '../shop/users/user-resolver.js'
 import { cacheControlDirective } from './cache-control.js'
 import { callDirectly } from './direct-calls.js'
 import { guardSchema } from './guard.js'
@@ -14,7 +12,7 @@ import { NodeResolver, typeNameOf } from './node.js'
 export function createSchema(): GraphQLSchema {
   const instanceOf = oncePerClass()
   const schema = buildSchemaSync({
-    resolvers: [NodeResolver, UserResolver, ProductResolver, OrderResolver, StatsResolver, CacheAdminResolver],
+    resolvers: [NodeResolver, ...resolvers, StatsResolver, CacheAdminResolver],
     directives: [...specifiedDirectives, cacheControlDirective],
     // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
     validate: false,

@@ -7,6 +7,7 @@ import { loadById } from '../../graphql/node.js'
 import { Priced } from '../../graphql/price.js'
 import { maxTopics, topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
+import type { products } from './product.js'
 import { maxCategoryLength } from './product.js'
 import {
   CreateProductInput,
@@ -18,6 +19,9 @@ import {
   ProductType,
 } from './product-type.js'
 
+/** With the loaders that this resolver uses */
+type ProductContext = Context<{ products: typeof products }>
+
 /** A transaction with more would hold up others. */
 const maxNewProducts = 500
 
@@ -25,7 +29,7 @@ const maxNewProducts = 500
 export class ProductResolver {
   @Access(everyone)
   @Query(() => ProductType, { nullable: true })
-  product(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+  product(@Arg('id', () => ID) id: string, @Ctx() { loaders }: ProductContext) {
     return loadById('product', id, loaders.products)
   }
 
@@ -35,7 +39,7 @@ export class ProductResolver {
   products(
     @Arg('category', () => String, { nullable: true }) category: string | null | undefined,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
-    @Ctx() { loaders }: Context,
+    @Ctx() { loaders }: ProductContext,
   ) {
     // Postgres cannot even be asked for it.
     if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
@@ -53,7 +57,10 @@ export class ProductResolver {
   @Access(administrators)
   @Priced({ maxItems: maxNewProducts })
   @Mutation(() => CreateProductsPayloadType, { description: `${maxNewProducts} at most` })
-  async createProducts(@Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[], @Ctx() { commands }: Context) {
+  async createProducts(
+    @Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[],
+    @Ctx() { commands }: ProductContext,
+  ) {
     const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
     return { products: value ?? [], userErrors }
   }
@@ -63,7 +70,7 @@ export class ProductResolver {
   async updateProductStock(
     @Arg('productId', () => ID) productId: string,
     @Arg('stock', () => Int) stock: number,
-    @Ctx() { commands, loaders }: Context,
+    @Ctx() { commands, loaders }: ProductContext,
   ) {
     const { value, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
     return { product: () => value && loaders.products.load(value), userErrors }
@@ -74,7 +81,7 @@ export class ProductResolver {
   @Mutation(() => DeleteCategoryPayloadType, {
     description: 'Deletes every product of the category; their entries and every list they stood in leave the cache',
   })
-  async deleteCategory(@Arg('category', () => String) category: string, @Ctx() { commands }: Context) {
+  async deleteCategory(@Arg('category', () => String) category: string, @Ctx() { commands }: ProductContext) {
     const { value, userErrors } = valueAndErrors(await commands.deleteCategory(category))
     return { deletedCount: value ?? 0, userErrors }
   }
@@ -85,7 +92,7 @@ export class ProductResolver {
     subscribe: ({ args, context }: { args: { ids: string[] }; context: Context }) =>
       context.live.subscribe(topicsOf('product', args.ids, 'ids')),
   })
-  async productChanged(@Arg('ids', () => [ID]) _ids: string[], @Root() id: string, @Ctx() { loaders }: Context) {
+  async productChanged(@Arg('ids', () => [ID]) _ids: string[], @Root() id: string, @Ctx() { loaders }: ProductContext) {
     return { id, product: await loaders.products.load(id) }
   }
 }

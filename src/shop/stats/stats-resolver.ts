@@ -4,8 +4,7 @@ import type { CacheCounts, Context } from '../../graphql/context.js'
 import { Priced } from '../../graphql/price.js'
 import { DateTime } from '../../graphql/scalars.js'
 import { CacheNamespace } from './cache-admin-resolver.js'
-import type { Totals } from './totals.js'
-import { totalsId } from './totals.js'
+import { type Totals, type totals, totalsId } from './totals.js'
 
 @ObjectType('CacheStats', {
   simpleResolvers: true,
@@ -119,7 +118,7 @@ export class StatsResolver {
   @Access(everyone)
   @Priced({ weight: 1 })
   @Query(() => StatsType)
-  stats(@Ctx() { loaders, cacheAdmin }: Context) {
+  stats(@Ctx() { loaders, cacheAdmin }: Context<{ totals: typeof totals }>) {
     let counts: ReturnType<typeof cacheAdmin.counts> | undefined
     const readCounts = () => {
       counts ??= cacheAdmin.counts()
