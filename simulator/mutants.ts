@@ -242,7 +242,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'subscribers-told-after-invalidation',
-    file: 'src/live/live.ts',
+    file: 'src/platform/live/live.ts',
     find: '    await this.options.invalidate(',
     replace: '    void [].concat(',
   },

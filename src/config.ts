@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { databaseUrlFault, originsFault, redisUrlFault } from './config-urls.js'
-import { misspeltNames } from './misspelt-names.js'
-import { isDecodable } from './percent-encoding.js'
+import { misspeltNames } from './config/misspelt-names.js'
+import { databaseUrlFault, originsFault, redisUrlFault } from './config/urls.js'
+import { isDecodable } from './platform/percent-encoding.js'
 
 const maxWorkers = 64
 const samplers = [

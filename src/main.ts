@@ -1,10 +1,10 @@
 import 'reflect-metadata'
+import { readEnvironment } from './config/environment.js'
 import { type Config, ConfigError, readConfig } from './config.js'
-import { readEnvironment } from './environment.js'
-import { createLogger } from './log.js'
-import { createRedactor, secretsOf } from './secrets.js'
-import { findPrimary } from './workers/primary.js'
-import { Workers, WorkersError } from './workers/workers.js'
+import { createLogger } from './platform/log/logger.js'
+import { createRedactor, secretsOf } from './platform/log/secrets.js'
+import { findPrimary } from './platform/workers/primary.js'
+import { Workers, WorkersError } from './platform/workers/workers.js'
 
 interface Running {
   /** Of the GraphQL endpoint */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readEnvironment } from '../src/environment.js'
+import { readEnvironment } from '../src/config/environment.js'
 
 describe('a file .env', () => {
   let folder: string

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LogLimit } from '../src/log-limit.js'
+import { LogLimit } from '../src/platform/log/log-limit.js'
 import { createClock } from './helpers/clock.js'
 
 test('a message is written 100 times at once and 10 times a second then, others beside it, and what was left out is counted', () => {

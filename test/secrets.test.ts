@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRedactor, secretsOf } from '../src/secrets.js'
+import { createRedactor, secretsOf } from '../src/platform/log/secrets.js'
 
 test('secrets of a configuration are the passwords in its addresses, and what is named like one', () => {
   const secrets = secretsOf({

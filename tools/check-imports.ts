@@ -4,19 +4,16 @@ import process from 'node:process'
 
 // npm run check: who may import whom, beside itself and packages. The engine is a package.
 
-/** Folders and files of src; files without `.ts` */
+/** Folders and files of src, the longest that fits counts; files without `.ts` */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  main: ['app', 'config', 'environment', 'log', 'secrets', 'workers'],
-  shortened: [],
-  auth: [],
-  database: [],
-  workers: [],
-  metrics: [],
-  tracing: [],
-  live: ['database'],
-  graphql: ['auth', 'shortened', 'shop'],
-  shop: ['graphql', 'database', 'shortened'],
-  http: ['auth', 'graphql', 'live', 'metrics', 'tracing', 'percent-encoding', 'shortened', 'token-bucket'],
+  main: ['app', 'config', 'platform'],
+  config: ['platform/percent-encoding'],
+  platform: [],
+  'platform/auth': [],
+  'platform/log': ['config', 'platform'],
+  graphql: ['platform', 'shop'],
+  shop: ['graphql', 'platform'],
+  http: ['graphql', 'platform'],
 }
 
 const faults = [...filesOf('src'), ...filesOf('packages/cached-resolvers/src')].flatMap((file) =>
@@ -41,8 +38,9 @@ function importsOf(file: string): string[] {
 }
 
 function mayImport(file: string, target: string): boolean {
-  const [root, folder = ''] = file.replace(/\.ts$/, '').split('/')
-  if (root === 'packages') return target.startsWith(`packages/${folder}/src/`)
-  const rule = allowed[folder]
-  return rule === undefined || [folder, ...rule].some((its) => `${target}/`.startsWith(`src/${its}/`))
+  const path = file.replace(/\.ts$/, '')
+  if (path.startsWith('packages/')) return target.startsWith('packages/cached-resolvers/src/')
+  const isIn = (folder: string) => (inSrc: string) => `${inSrc}/`.startsWith(`src/${folder}/`)
+  const [folder = '', rule] = Object.entries(allowed).findLast(([name]) => isIn(name)(path)) ?? []
+  return rule === undefined || [folder, ...rule].some((name) => isIn(name)(target))
 }

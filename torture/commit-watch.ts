@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '../src/database/connection.js'
+import type { Database } from '../src/platform/database/connection.js'
 import { isOwed } from './owed.js'
 
 const pollMs = 2

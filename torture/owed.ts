@@ -1,4 +1,4 @@
-import type { Database } from '../src/database/connection.js'
+import type { Database } from '../src/platform/database/connection.js'
 
 /**
  * Whether a change is still owed to a store that a process uses: one of these rows of the outbox, or any. What is owed to a server to which

@@ -1,5 +1,5 @@
 import type { Page, PageQuery } from 'cached-resolvers'
-import type { Database } from '../src/database/connection.js'
+import type { Database } from '../src/platform/database/connection.js'
 import type { Order } from '../src/shop/orders/order.js'
 import type { Product } from '../src/shop/products/product.js'
 import type { User } from '../src/shop/users/user.js'

@@ -1,5 +1,5 @@
 import { publicId } from 'cached-resolvers'
-import type { Database } from '../src/database/connection.js'
+import type { Database } from '../src/platform/database/connection.js'
 import type { Ledger } from './ledger.js'
 
 /** A shop so small that every row is hot. Rows made later have ids from `firstFreeId`. */

@@ -1,4 +1,4 @@
-import type { Database } from '../src/database/connection.js'
+import type { Database } from '../src/platform/database/connection.js'
 import type { ApiProcess } from './api-process.js'
 import type { CommitWatch } from './commit-watch.js'
 import type { FaultWindows } from './fault-windows.js'

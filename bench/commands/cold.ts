@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import { Random } from '../../torture/random.js'
 import { Client } from '../harness/client.js'
 import { divideCores } from '../harness/cores.js'

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http'
-import { mintToken } from '../../src/auth/mint-token.js'
+import { mintToken } from '../../src/platform/auth/mint-token.js'
 import { type CostRequest, type CostShape, costShapes } from '../harness/cost-shapes.js'
 import { buildProject, expectRedisServer } from '../harness/prepare.js'
 import { startServer } from '../harness/servers.js'

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import type { Random } from '../../torture/random.js'
 import { Client } from './client.js'
 import { askedIds, type QueryName, requestBody } from './queries.js'

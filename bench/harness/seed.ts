@@ -1,5 +1,5 @@
-import type { Database } from '../../src/database/connection.js'
-import { loadDemoData } from '../../src/database/demo-data.js'
+import type { Database } from '../../src/platform/database/connection.js'
+import { loadDemoData } from '../../src/platform/database/demo-data.js'
 import { migrate } from '../../src/wiring/migrate.js'
 import { shopSize } from './queries.js'
 

@@ -1,5 +1,5 @@
 import { idNumber, publicId } from 'cached-resolvers'
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import { type Order, orders as orderEntity } from '../../src/shop/orders/order.js'
 import { type Product, products as productEntity } from '../../src/shop/products/product.js'
 import { users as userEntity } from '../../src/shop/users/user.js'

@@ -2,7 +2,7 @@ import type * as real from '../../packages/cached-resolvers/src/postgres/cache-s
 import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
 
-/** In the place of src/database/cache-stores.ts; the same contract is run against both. */
+/** In the place of packages/cached-resolvers/src/postgres/cache-stores.ts; the same contract is run against both. */
 
 export const findCacheStore: typeof real.findCacheStore = (database, name) => {
   return run(database, (server) => {

@@ -1,6 +1,6 @@
 import type { CacheStore } from '../../packages/cached-resolvers/src/cache/store.js'
 import { RedisStore, type RedisStoreOptions } from '../../packages/cached-resolvers/src/redis/redis-store.js'
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import * as cacheStores from './cache-stores.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
 import { useNetwork } from './ioredis.js'

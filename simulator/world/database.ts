@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import { clearTimeout, setTimeout } from './globals.js'
 import type { Connection, Network } from './network.js'
 import { PostgresError } from './postgres-errors.js'

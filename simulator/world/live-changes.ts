@@ -1,9 +1,9 @@
-import type * as real from '../../src/database/live-changes.js'
+import type * as real from '../../src/platform/database/live-changes.js'
 import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
 import { parseSnapshot } from './snapshots.js'
 
-/** In the place of src/database/live-changes.ts; the same contract is run against both. */
+/** In the place of src/platform/database/live-changes.ts; the same contract is run against both. */
 
 export const readLiveChanges: typeof real.readLiveChanges = (database, { since, until, after, limit }) => {
   return pool(database).run((server, _, reply) => {

@@ -4,7 +4,7 @@ import type { PostgresServer, Session, StoredOutboxRow } from './postgres-server
 import { simulation } from './simulation.js'
 import { parseSnapshot } from './snapshots.js'
 
-/** In the place of src/database/outbox.ts, statement by statement; the same contract is run against both. */
+/** In the place of packages/cached-resolvers/src/postgres/outbox.ts, statement by statement; the same contract is run against both. */
 
 export const ownOutboxRows: typeof real.ownOutboxRows = async (transaction) => {
   const rows = await run(transaction, (server, session) =>

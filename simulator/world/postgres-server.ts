@@ -1,5 +1,5 @@
 import type { OutboxRow } from '../../packages/cached-resolvers/src/postgres/outbox.js'
-import type { LiveChange } from '../../src/database/live-changes.js'
+import type { LiveChange } from '../../src/platform/database/live-changes.js'
 import type { Connection, Server, ServerEnd } from './network.js'
 import { PostgresError } from './postgres-errors.js'
 import type { ScheduledEvent, Simulation } from './simulation.js'

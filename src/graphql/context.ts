@@ -1,5 +1,5 @@
 import type { Loaders, Origins } from 'cached-resolvers'
-import type { Viewer } from '../auth/viewer.js'
+import type { Viewer } from '../platform/auth/viewer.js'
 import type { Commands } from '../shop/commands.js'
 
 /** What a request has at hand. A resolver names the entities whose loaders it uses: `Context<{ users: typeof users }>`. */

@@ -1,8 +1,8 @@
 import { HeaderMap } from '@apollo/server'
 import { unwrapResolverError } from '@apollo/server/errors'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
-import { challenge } from '../auth/challenge.js'
-import { shortened } from '../shortened.js'
+import { challenge } from '../platform/auth/challenge.js'
+import { truncate } from '../platform/truncate.js'
 
 /** Every code of a top-level error that this server gives. docs/errors.md says what they mean, and a test keeps the two equal. */
 export const errorCodes = [
@@ -127,7 +127,7 @@ export function createErrorFormatter({ describeFault, suggests }: ErrorFormatter
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
     if (isPublic(thrown)) {
       const its = recoded(formatted, thrown as GraphQLError)
-      return { ...its, message: shortened(suggests ? its.message : withoutSuggestion(its.message)) }
+      return { ...its, message: truncate(suggests ? its.message : withoutSuggestion(its.message)) }
     }
     const { code, message } = describeFault(rootOf(thrown)) ?? bug
     const { requestId } = formatted.extensions ?? {}

@@ -14,7 +14,7 @@ import {
   isNonNullType,
   isObjectType,
 } from 'graphql'
-import type { Viewer } from '../auth/viewer.js'
+import type { Viewer } from '../platform/auth/viewer.js'
 import { type Rule, ruleOf } from './access.js'
 import type { Context } from './context.js'
 import { forbidden, unauthenticated } from './errors.js'

@@ -1,4 +1,4 @@
-import type { Viewer } from '../auth/viewer.js'
+import type { Viewer } from '../platform/auth/viewer.js'
 import type { Wishes } from './headers/wishes.js'
 import type { Connection } from './overload/deadlines.js'
 

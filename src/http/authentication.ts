@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Authenticator } from '../auth/authenticator.js'
-import { challenge } from '../auth/challenge.js'
-import { InvalidTokenError, KeysUnavailableError } from '../auth/faults.js'
-import type { Viewer } from '../auth/viewer.js'
 import { forbidden, unauthenticated } from '../graphql/errors.js'
+import type { Authenticator } from '../platform/auth/authenticator.js'
+import { challenge } from '../platform/auth/challenge.js'
+import { InvalidTokenError, KeysUnavailableError } from '../platform/auth/faults.js'
+import type { Viewer } from '../platform/auth/viewer.js'
 import { requestError } from './request-error.js'
 
 declare module 'fastify' {

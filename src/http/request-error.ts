@@ -2,8 +2,8 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
-import type { ErrorFigures } from '../metrics/error-figures.js'
-import { shortened } from '../shortened.js'
+import type { ErrorFigures } from '../platform/metrics/error-figures.js'
+import { truncate } from '../platform/truncate.js'
 import { requestId } from './headers/request-id.js'
 import { securityHeaders } from './headers/security-headers.js'
 
@@ -15,7 +15,7 @@ export interface Refusal {
 
 /** Clients of GraphQL read errors in this shape, whatever went wrong. */
 export function requestError(message: string, code: ErrorCode, id: string) {
-  return { errors: [{ message: shortened(message), extensions: { code, requestId: id } }] }
+  return { errors: [{ message: truncate(message), extensions: { code, requestId: id } }] }
 }
 
 /** Puts the id into the errors of an answer that have none: those that Apollo made before it knew of the request. */

@@ -1,6 +1,6 @@
 import { collectChanges, isCancelled, type OutboxRow } from 'cached-resolvers/postgres'
 import type { TransactionSql } from 'postgres'
-import type { Database } from '../database/connection.js'
+import type { Database } from '../platform/database/connection.js'
 import { Refusal, type UserError } from './user-error.js'
 
 export type Outcome<T> = { state: 'done'; value: T } | { state: 'refused'; userErrors: readonly UserError[] }

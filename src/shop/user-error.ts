@@ -1,4 +1,4 @@
-import { shortened } from '../shortened.js'
+import { truncate } from '../platform/truncate.js'
 
 /** An expected failure, for the person at the form. */
 export interface UserError {
@@ -18,7 +18,7 @@ export class Refusal extends Error {
 
   constructor(userErrors: readonly UserError[]) {
     super(userErrors.map(({ message }) => message).join('; '))
-    this.userErrors = userErrors.map((its) => ({ ...its, message: shortened(its.message) }))
+    this.userErrors = userErrors.map((its) => ({ ...its, message: truncate(its.message) }))
   }
 }
 

@@ -1,9 +1,9 @@
 import { idKind } from 'cached-resolvers'
 import type { Logger } from 'pino'
-import { type Authenticator, openToEverybody, TokenAuthenticator } from '../auth/authenticator.js'
-import { RemoteKeys } from '../auth/remote-keys.js'
-import { createTokenVerifier } from '../auth/verify-token.js'
 import type { Config } from '../config.js'
+import { type Authenticator, openToEverybody, TokenAuthenticator } from '../platform/auth/authenticator.js'
+import { RemoteKeys } from '../platform/auth/remote-keys.js'
+import { createTokenVerifier } from '../platform/auth/verify-token.js'
 
 export function createAuthenticator(config: Config, logger: Logger): Authenticator {
   const keys = tokenKeys(config, logger)

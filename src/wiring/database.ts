@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.js'
-import { connect, type Database } from '../database/connection.js'
-import { loadDemoDataOnce } from '../database/demo-data.js'
-import { startEmbeddedPostgres } from '../database/embedded-postgres.js'
-import { sharesSessions } from '../database/shared-sessions.js'
+import { connect, type Database } from '../platform/database/connection.js'
+import { loadDemoDataOnce } from '../platform/database/demo-data.js'
+import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
+import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
 import type { Started } from './started.js'
 

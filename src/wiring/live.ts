@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { Live } from '../live/live.js'
-import { liveKindsOf } from '../live/outdated.js'
+import { Live } from '../platform/live/live.js'
+import { liveKindsOf } from '../platform/live/outdated.js'
 import { entities } from '../shop/entities.js'
 import type { Started } from './started.js'
 import type { Stores } from './stores.js'

@@ -1,6 +1,6 @@
 import { ensureEventTriggers, followEntities } from 'cached-resolvers/postgres'
-import { applyMigrations } from '../database/apply-migrations.js'
-import type { Database } from '../database/connection.js'
+import { applyMigrations } from '../platform/database/apply-migrations.js'
+import type { Database } from '../platform/database/connection.js'
 import { entities } from '../shop/entities.js'
 
 /**
@@ -15,5 +15,5 @@ export async function migrate(database: Database): Promise<boolean> {
   return isDdlSeen
 }
 
-const tables = new URL('../database/migrations/', import.meta.url)
+const tables = new URL('../platform/database/migrations/', import.meta.url)
 const replaced = new URL('replaced/', tables)

@@ -1,5 +1,5 @@
 import type { CacheStore } from 'cached-resolvers'
-import type { Siblings } from '../metrics/exposition.js'
+import type { Siblings } from '../platform/metrics/exposition.js'
 
 export interface AppObservers {
   /** Sees the text of every SQL statement. */

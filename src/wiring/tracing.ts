@@ -2,15 +2,15 @@ import type { Config } from '../config.js'
 import { onResponseClosed } from '../http/connections/response-closed.js'
 import { requestId } from '../http/headers/request-id.js'
 import { graphqlPath } from '../http/server.js'
-import { createLogger } from '../log.js'
-import type { Tracing } from '../tracing/tracing.js'
+import { createLogger } from '../platform/log/logger.js'
+import type { Tracing } from '../platform/tracing/tracing.js'
 import type { Started } from './started.js'
 
 /** Traces go to a collector where there is one. Without, nothing of what makes them is even loaded. */
 export async function startTracing(config: Config, started: Started): Promise<Tracing | undefined> {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
   if (endpoint === undefined) return undefined
-  const { Tracing: Loaded } = await import('../tracing/tracing.js')
+  const { Tracing: Loaded } = await import('../platform/tracing/tracing.js')
   const logger = createLogger(config)
   const tracing = new Loaded({
     ...{ endpoint, path: graphqlPath, requestIdOf: requestId, onResponseClosed },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import type { TestApp } from '../helpers/app.js'
 import { backends } from '../helpers/backends.js'
 import { post } from '../helpers/post.js'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { DashboardData } from '../../src/metrics/dashboard.js'
-import { Distribution, quantile } from '../../src/metrics/distribution.js'
+import type { DashboardData } from '../../src/platform/metrics/dashboard.js'
+import { Distribution, quantile } from '../../src/platform/metrics/distribution.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'

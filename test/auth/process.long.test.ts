@@ -15,7 +15,7 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 /** npm run token, in a folder of its own */
 function mint(folder: string, env: Record<string, string>, ...args: string[]) {
   return new Promise<{ code: number; out: string; err: string }>((done) => {
-    const command = ['--import', tsx, resolve('src/token-command.ts'), ...args]
+    const command = ['--import', tsx, resolve('src/commands/token.ts'), ...args]
     const { PATH, HOME } = process.env
     execFile(process.execPath, command, { cwd: folder, env: { PATH, HOME, ...env } }, (error, out, err) => {
       done({ code: error ? Number(error.code) : 0, out, err })

@@ -6,9 +6,9 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { connect, type Database } from '../../src/database/connection.js'
-import { loadDemoData, loadDemoDataOnce } from '../../src/database/demo-data.js'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
+import { connect, type Database } from '../../src/platform/database/connection.js'
+import { loadDemoData, loadDemoDataOnce } from '../../src/platform/database/demo-data.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js'
 import { migrate } from '../../src/wiring/migrate.js'
 import { until } from '../helpers/until.js'
 
@@ -217,7 +217,7 @@ describe('loadDemoDataOnce', () => {
 
 describe('npm run seed', () => {
   function seed(args: string[], env: Record<string, string>) {
-    const command = ['--import', 'tsx', 'src/seed-command.ts', ...args]
+    const command = ['--import', 'tsx', 'src/commands/seed.ts', ...args]
     const ended = promisify(execFile)(process.execPath, command, { cwd: project, env: { ...process.env, ...env } })
     const outcome = ended.then(
       (output) => ({ ...output, code: 0 }),

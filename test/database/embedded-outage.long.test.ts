@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { connect } from '../../src/database/connection.js'
+import { connect } from '../../src/platform/database/connection.js'
 import { type Built, query, ready, runBuilt } from '../helpers/built.js'
 import { until } from '../helpers/until.js'
 

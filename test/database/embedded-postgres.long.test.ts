@@ -7,7 +7,7 @@ import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const isRoot = process.getuid?.() === 0
@@ -66,7 +66,7 @@ async function query(url: string, statement: string): Promise<unknown[]> {
 
 /** Another process that starts Postgres, prints its URL, stops it at SIGTERM and does not care about SIGINT. */
 async function startElsewhere({ source = project, dataDirectory = readyFolder } = {}) {
-  const module = pathToFileURL(join(source, 'src/database/embedded-postgres.ts')).href
+  const module = pathToFileURL(join(source, 'src/platform/database/embedded-postgres.ts')).href
   const script = `
     import { startEmbeddedPostgres } from '${module}'
     const options = { dataDirectory: '${dataDirectory}', systemDirectory: '${join(folder, 'system')}', log: console.log }

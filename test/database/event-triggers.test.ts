@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ensureEventTriggers } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
-import { connect, type Database } from '../../src/database/connection.js'
+import { connect, type Database } from '../../src/platform/database/connection.js'
 import { query, ready, runBuilt } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'

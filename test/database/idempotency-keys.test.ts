@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ISql } from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { applyMigrations } from '../../src/database/apply-migrations.js'
-import { connect } from '../../src/database/connection.js'
+import { applyMigrations } from '../../src/platform/database/apply-migrations.js'
+import { connect } from '../../src/platform/database/connection.js'
 import { migrate } from '../../src/wiring/migrate.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -19,7 +19,7 @@ beforeAll(async () => {
   database = await createDatabase()
   await database.sql.unsafe('drop schema public cascade; create schema public').simple()
   const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
-  await cp('src/database/migrations', folder, { recursive: true, filter: (file) => !file.endsWith(migration) })
+  await cp('src/platform/database/migrations', folder, { recursive: true, filter: (file) => !file.endsWith(migration) })
   const pool = connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
   await applyMigrations(pool, pathToFileURL(`${folder}/`))
   await rm(folder, { recursive: true })

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { applyMigrations } from '../../src/database/apply-migrations.js'
-import { connect, type Database } from '../../src/database/connection.js'
+import { applyMigrations } from '../../src/platform/database/apply-migrations.js'
+import { connect, type Database } from '../../src/platform/database/connection.js'
 import { startTestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'
@@ -14,7 +14,7 @@ let folder: string
 beforeEach(async () => {
   database = await createDatabase()
   folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
-  await cp('src/database/migrations', folder, { recursive: true })
+  await cp('src/platform/database/migrations', folder, { recursive: true })
 })
 afterEach(async () => {
   await database.drop()

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { connect, type Database } from '../../src/database/connection.js'
+import { connect, type Database } from '../../src/platform/database/connection.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { startProxy, type TestProxy } from '../helpers/proxy.js'

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ensureEventTriggers } from 'cached-resolvers/postgres'
 import { expect, test } from 'vitest'
-import { applyMigrations } from '../../src/database/apply-migrations.js'
+import { applyMigrations } from '../../src/platform/database/apply-migrations.js'
 import { migrate } from '../../src/wiring/migrate.js'
 import { startTestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -20,7 +20,7 @@ async function leftBy(release: (file: string) => boolean): Promise<TestDatabase>
   await database.sql.unsafe('drop schema public cascade; create schema public').simple()
   const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
   // Those that still stand, and those that do not
-  for (const migrations of ['src/database/migrations', 'test/database/earlier-migrations'])
+  for (const migrations of ['src/platform/database/migrations', 'test/database/earlier-migrations'])
     await cp(migrations, folder, { recursive: true, filter: release })
   await applyMigrations(database.sql, pathToFileURL(`${folder}/`))
   await rm(folder, { recursive: true })

@@ -1,8 +1,8 @@
 import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString, graphql, parse, subscribe } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { administrator, anonymous } from '../../src/auth/viewer.js'
 import { administrators, everyone, owner } from '../../src/graphql/access.js'
 import { guardSchema } from '../../src/graphql/guard.js'
+import { administrator, anonymous } from '../../src/platform/auth/viewer.js'
 
 const text = { type: GraphQLString }
 const typeNameOf = () => 'Secret'

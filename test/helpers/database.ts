@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
-import { connect, type Database } from '../../src/database/connection.js'
+import { connect, type Database } from '../../src/platform/database/connection.js'
 import { templateName } from './template.js'
 
 export interface TestDatabase {

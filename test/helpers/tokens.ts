@@ -1,4 +1,4 @@
-import { mintToken } from '../../src/auth/mint-token.js'
+import { mintToken } from '../../src/platform/auth/mint-token.js'
 import type { Answer, TestApp } from './app.js'
 
 export const secret = 'a secret of the tests, 32 bytes or more'

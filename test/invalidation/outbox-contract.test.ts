@@ -3,7 +3,7 @@ import * as cacheStores from '../../packages/cached-resolvers/src/postgres/cache
 import * as outbox from '../../packages/cached-resolvers/src/postgres/outbox.js'
 import { bundle } from '../../simulator/bundle.js'
 import { load } from '../../simulator/load.js'
-import * as liveChanges from '../../src/database/live-changes.js'
+import * as liveChanges from '../../src/platform/database/live-changes.js'
 import { createDatabase } from '../helpers/database.js'
 import { describeOutboxContract } from './outbox-contract.js'
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type * as cacheStores from '../../packages/cached-resolvers/src/postgres/cache-stores.js'
 import type * as outbox from '../../packages/cached-resolvers/src/postgres/outbox.js'
-import type { Database, Queryable } from '../../src/database/connection.js'
-import type * as liveChanges from '../../src/database/live-changes.js'
+import type { Database, Queryable } from '../../src/platform/database/connection.js'
+import type * as liveChanges from '../../src/platform/database/live-changes.js'
 
 export interface OutboxSubject {
   outbox: typeof outbox

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RequestFigures } from '../../src/metrics/request-figures.js'
+import { RequestFigures } from '../../src/platform/metrics/request-figures.js'
 import { createClock } from '../helpers/clock.js'
 
 const hour = 3_600_000

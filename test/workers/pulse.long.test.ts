@@ -3,8 +3,8 @@ import type { Worker } from 'node:cluster'
 import { EventEmitter, once } from 'node:events'
 import process from 'node:process'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { isRunning } from '../../src/database/embedded/live-process.js'
-import { watchPulse } from '../../src/workers/pulse.js'
+import { isRunning } from '../../src/platform/database/embedded/live-process.js'
+import { watchPulse } from '../../src/platform/workers/pulse.js'
 import { until } from '../helpers/until.js'
 
 test('a worker that hangs is killed and replaced, the other is left alone', async () => {

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 
 /** A query that comes again and again, with the one right answer to it */
 export interface HotQuery {

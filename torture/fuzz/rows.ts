@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 
 /** Of every row of the shop, in a few letters for each table */
 export async function fingerprint(database: Database): Promise<Record<string, string>> {

@@ -1,6 +1,6 @@
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import { post } from '../post.js'
 
 export interface ChangesSeen {

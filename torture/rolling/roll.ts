@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '../../src/database/connection.js'
+import type { Database } from '../../src/platform/database/connection.js'
 import { freePort } from '../../tools/free-port.js'
 import { ServedProcess } from '../served-process.js'
 import { type ChangesSeen, ChangeWatch } from './change-watch.js'

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { mintToken } from '../../src/auth/mint-token.js'
+import { mintToken } from '../../src/platform/auth/mint-token.js'
 import { post } from '../post.js'
 import type { Span } from './span.js'
 

@@ -1,4 +1,4 @@
-import { connect } from '../../../src/database/connection.js'
+import { connect } from '../../../src/platform/database/connection.js'
 import { type Order, orders as orderEntity } from '../../../src/shop/orders/order.js'
 import { type Product, products as productEntity } from '../../../src/shop/products/product.js'
 import { type User, users as userEntity } from '../../../src/shop/users/user.js'

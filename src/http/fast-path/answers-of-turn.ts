@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Viewer } from '../../auth/viewer.js'
+import type { Viewer } from '../../platform/auth/viewer.js'
 
 export interface Answer {
   requestId: string

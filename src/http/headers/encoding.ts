@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { isDecodable } from '../../percent-encoding.js'
+import { isDecodable } from '../../platform/percent-encoding.js'
 
 /** What has been read and is not yet parsed: outside of the heap of JavaScript, since many may wait */
 class JsonBody {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Viewer } from '../../auth/viewer.js'
+import type { Viewer } from '../../platform/auth/viewer.js'
 
 /** What a request may ask for beyond its answer. */
 export interface Wishes {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import type { Viewer } from '../../auth/viewer.js'
+import type { Viewer } from '../../platform/auth/viewer.js'
 
 /** Whose budget a request is charged to: the customer who asks, else the network that it came from. */
 export function clientOf(request: IncomingMessage, viewer: Viewer, trustedProxies: number): string {

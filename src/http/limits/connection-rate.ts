@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { TokenBucket, type TokenBucketLimits } from '../../token-bucket.js'
+import { TokenBucket, type TokenBucketLimits } from '../../platform/token-bucket.js'
 
 export interface ConnectionRateOptions extends TokenBucketLimits {
   /** Monotonic, in milliseconds */

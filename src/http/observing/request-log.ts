@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Viewer } from '../../auth/viewer.js'
+import type { Viewer } from '../../platform/auth/viewer.js'
 
 export interface RequestLogOptions {
   logger: FastifyBaseLogger

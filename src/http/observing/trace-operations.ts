@@ -1,6 +1,6 @@
 import type { ApolloServerPlugin } from '@apollo/server'
 import type { Context } from '../../graphql/context.js'
-import type { OperationSpans } from '../../tracing/operation-spans.js'
+import type { OperationSpans } from '../../platform/tracing/operation-spans.js'
 
 /** Tells the span of a request what its operation is, and with which codes it failed. */
 export function traceOperations(spans: OperationSpans): ApolloServerPlugin<Context> {

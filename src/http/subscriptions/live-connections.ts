@@ -1,4 +1,4 @@
-import type { SubscriptionFigures } from '../../metrics/subscription-figures.js'
+import type { SubscriptionFigures } from '../../platform/metrics/subscription-figures.js'
 import { AddressLimit } from '../limits/address-limit.js'
 import type { Refusal } from '../request-error.js'
 

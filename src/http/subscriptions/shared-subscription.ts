@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql'
 import type { Context } from '../../graphql/context.js'
 import { GoneError } from '../../graphql/errors.js'
-import { Stream, StreamEndedError } from '../../live/stream.js'
+import { Stream, StreamEndedError } from '../../platform/live/stream.js'
 import type { Answer, Answers, Subscriber } from './subscriber.js'
 
 export interface SharedSubscriptionOptions {

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql'
-import type { Viewer } from '../../auth/viewer.js'
 import type { Context } from '../../graphql/context.js'
+import type { Viewer } from '../../platform/auth/viewer.js'
 
 /** Who subscribes */
 export interface Subscriber {

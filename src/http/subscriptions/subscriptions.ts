@@ -24,9 +24,9 @@ import {
   rootOf,
   withCode,
 } from '../../graphql/errors.js'
-import { StreamEndedError } from '../../live/stream.js'
-import type { ErrorFigures } from '../../metrics/error-figures.js'
-import type { SubscriptionFigures } from '../../metrics/subscription-figures.js'
+import { StreamEndedError } from '../../platform/live/stream.js'
+import type { ErrorFigures } from '../../platform/metrics/error-figures.js'
+import type { SubscriptionFigures } from '../../platform/metrics/subscription-figures.js'
 import type { DocumentRequest, Documents } from '../documents/documents.js'
 import type { CorsOrigins } from '../headers/origin.js'
 import { pointsOfDocument, refusedPoints } from '../limits/costs.js'

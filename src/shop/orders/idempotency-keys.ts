@@ -1,5 +1,5 @@
 import type { TransactionSql } from 'postgres'
-import type { Database } from '../../database/connection.js'
+import type { Database } from '../../platform/database/connection.js'
 import { refuse } from '../user-error.js'
 
 export interface IdempotencyKey {

@@ -1,6 +1,6 @@
 import { defineEntity, idNumber, publicId } from 'cached-resolvers'
 import { newestOf, tableList } from 'cached-resolvers/postgres'
-import type { Queryable } from '../../database/connection.js'
+import type { Queryable } from '../../platform/database/connection.js'
 import { freshFor } from '../freshness.js'
 
 export interface Order {

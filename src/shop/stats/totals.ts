@@ -1,5 +1,5 @@
 import { defineEntity } from 'cached-resolvers'
-import type { Queryable } from '../../database/connection.js'
+import type { Queryable } from '../../platform/database/connection.js'
 import { freshFor } from '../freshness.js'
 
 export interface Totals {

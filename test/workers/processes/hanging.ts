@@ -1,6 +1,6 @@
 import process from 'node:process'
-import { findPrimary } from '../../../src/workers/primary.js'
-import { Workers } from '../../../src/workers/workers.js'
+import { findPrimary } from '../../../src/platform/workers/primary.js'
+import { Workers } from '../../../src/platform/workers/workers.js'
 
 /** A primary with two workers, which tell who they are, and hang when they are sent SIGUSR2. */
 const primary = findPrimary(() => process.exit(0))

@@ -1,6 +1,6 @@
 import { parse } from 'graphql'
-import { administrator } from '../../../../src/auth/viewer.js'
 import { createSchema } from '../../../../src/graphql/schema.js'
+import { administrator } from '../../../../src/platform/auth/viewer.js'
 import { Lane } from '../../src/compiled-queries/lane.js'
 import { createNotes } from './notes.js'
 import { createShopContext } from './shop.js'

@@ -1,7 +1,7 @@
 import type { Page, PageQuery } from 'cached-resolvers'
-import type { Viewer } from '../../../../src/auth/viewer.js'
 import type { CacheCounts, Context } from '../../../../src/graphql/context.js'
 import { Cursors } from '../../../../src/graphql/cursor.js'
+import type { Viewer } from '../../../../src/platform/auth/viewer.js'
 import type { Order } from '../../../../src/shop/orders/order.js'
 import type { Product } from '../../../../src/shop/products/product.js'
 import type { Totals } from '../../../../src/shop/stats/totals.js'

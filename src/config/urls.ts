@@ -1,4 +1,4 @@
-import { isDecodable } from './percent-encoding.js'
+import { isDecodable } from '../platform/percent-encoding.js'
 
 /** What is wrong with the URL of a Postgres, which it does not repeat; other parameters are settings of Postgres, which refuses what it does not know. */
 export function databaseUrlFault(text: string): string | undefined {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseEnv } from 'node:util'
-import { ConfigError, variableNames } from './config.js'
+import { ConfigError, variableNames } from '../config.js'
 
 /** What is set for this process, and what a file .env in its folder sets beside that. Throws ConfigError where that cannot be read. */
 export function readEnvironment(file = '.env', environment = process.env): Readonly<Record<string, string | undefined>> {

@@ -1,12 +1,12 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
-import { readConfig } from './config.js'
-import { connect, type Database } from './database/connection.js'
-import { type DemoCounts, loadDemoData } from './database/demo-data.js'
-import { startEmbeddedPostgres } from './database/embedded-postgres.js'
-import { readEnvironment } from './environment.js'
-import { migrate } from './wiring/migrate.js'
+import { readEnvironment } from '../config/environment.js'
+import { readConfig } from '../config.js'
+import { connect, type Database } from '../platform/database/connection.js'
+import { type DemoCounts, loadDemoData } from '../platform/database/demo-data.js'
+import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
+import { migrate } from '../wiring/migrate.js'
 
 const usage = `Usage: npm run seed -- --users N --products N --orders N
 Adds that many rows (whole numbers, at least one of the three) to DATABASE_URL, else to the Postgres in DATA_DIR (.data).`

@@ -1,9 +1,9 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { idKind } from 'cached-resolvers'
-import { mintToken } from './auth/mint-token.js'
-import { ConfigError, readConfig } from './config.js'
-import { readEnvironment } from './environment.js'
+import { readEnvironment } from '../config/environment.js'
+import { ConfigError, readConfig } from '../config.js'
+import { mintToken } from '../platform/auth/mint-token.js'
 
 const usage = `Usage: npm run --silent token -- --role admin [--expires 1h]
        npm run --silent token -- --role customer --user user_1 [--expires 1h]

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { TokenBucket } from './token-bucket.js'
+import { TokenBucket } from '../token-bucket.js'
 
 /** Of lines with one message */
 interface Lines {

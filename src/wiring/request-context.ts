@@ -1,13 +1,13 @@
 import { type Loaders, Origins } from 'cached-resolvers'
 import type { OutboxRow } from 'cached-resolvers/postgres'
-import type { Viewer } from './auth/viewer.js'
-import type { Database } from './database/connection.js'
-import type { Context } from './graphql/context.js'
-import type { Asking } from './http/asking.js'
-import { noWishes, type Wishes } from './http/headers/wishes.js'
-import { type Connection, type Deadlines, RequestCaller } from './http/overload/deadlines.js'
-import { createCommands } from './shop/commands.js'
-import type { entities } from './shop/entities.js'
+import type { Context } from '../graphql/context.js'
+import type { Asking } from '../http/asking.js'
+import { noWishes, type Wishes } from '../http/headers/wishes.js'
+import { type Connection, type Deadlines, RequestCaller } from '../http/overload/deadlines.js'
+import type { Viewer } from '../platform/auth/viewer.js'
+import type { Database } from '../platform/database/connection.js'
+import { createCommands } from '../shop/commands.js'
+import type { entities } from '../shop/entities.js'
 
 type ShopLoaders = Loaders<typeof entities>
 

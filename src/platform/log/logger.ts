@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino'
-import type { Config } from './config.js'
+import type { Config } from '../../config.js'
 import { LogLimit } from './log-limit.js'
 import { createRedactor, secretsOf } from './secrets.js'
 

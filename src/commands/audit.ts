@@ -1,8 +1,8 @@
 import 'reflect-metadata'
 import { parseArgs } from 'node:util'
-import { runAudit } from './app.js'
-import { ConfigError, readConfig, redisVariables } from './config.js'
-import { readEnvironment } from './environment.js'
+import { runAudit } from '../app.js'
+import { readEnvironment } from '../config/environment.js'
+import { ConfigError, readConfig, redisVariables } from '../config.js'
 
 /** npm run audit: compares entries of the cache with the database; ends with 1 where one was wrong. */
 const { values } = parseArgs({ options: { entries: { type: 'string', default: '1000' } } })
