@@ -1,7 +1,7 @@
 import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
 
-/** @typedef {import('../../../metrics/dashboard.js').DashboardData['slots'][number]} Slot */
-/** @typedef {import('../../../metrics/summary.js').Summary} Summary */
+/** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData['slots'][number]} Slot */
+/** @typedef {import('../../../platform/metrics/summary.js').Summary} Summary */
 /**
  * @typedef {object} Line
  * @property {string} name

@@ -1,8 +1,8 @@
 import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
 
-/** @typedef {import('../../../metrics/dashboard.js').DashboardData} Data */
-/** @typedef {import('../../../metrics/summary.js').Summary} Summary */
-/** @typedef {import('../../../metrics/summary.js').CacheSummary} CacheSummary */
+/** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData} Data */
+/** @typedef {import('../../../platform/metrics/summary.js').Summary} Summary */
+/** @typedef {import('../../../platform/metrics/summary.js').CacheSummary} CacheSummary */
 
 /** Name, figure, and what it is made of @type {readonly [string, (latest: Summary) => string, (latest: Summary) => string][]} */
 const tiles = [

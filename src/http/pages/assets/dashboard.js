@@ -2,7 +2,7 @@ import { authorization, createAccess, createActions } from './dashboard-admin.js
 import { createCharts } from './dashboard-charts.js'
 import { createTable, scopeOf, showTiles, stateOf } from './dashboard-text.js'
 
-/** @typedef {import('../../../metrics/dashboard.js').DashboardData} Data */
+/** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData} Data */
 
 const pauseMs = 2_000
 const patienceMs = 5_000
