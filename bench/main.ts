@@ -8,12 +8,12 @@ import { invalidation } from './commands/invalidation.js'
 import { memory } from './commands/memory.js'
 import { start } from './commands/start.js'
 import { writes } from './commands/writes.js'
+import { type BenchContext, CleanupStack } from './harness/context.js'
 import { Interrupted, interruption } from './harness/interruption.js'
-import { Stops, type World } from './harness/stops.js'
 import { type CommandName, type Options, readOptions, usage } from './options.js'
 
 interface Command {
-  run: (options: Options, world: World) => Promise<string>
+  run: (options: Options, context: BenchContext) => Promise<string>
   seconds: (options: Options) => number
 }
 
@@ -27,24 +27,24 @@ const commands: Record<CommandName, Command> = {
   writes: { run: writes, seconds: ({ quick, against }) => (quick ? 20 : 60) * (against === undefined ? 1 : 2) },
 }
 
-/** What installing may take beyond the estimate, which a slow machine may need three times */
+/** Added to the time limit for the installation of packages; the limit is three times the estimate, for slow machines */
 const installSeconds = 600
 const startedAt = Date.now()
 process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: bench })
-// Connections that were kept alive would keep the process.
+// Kept-alive connections would keep the process running.
 process.exit()
 
 async function bench(options: Options): Promise<number> {
   const { run, seconds } = commands[options.command]
-  const world: World = { print, stops: new Stops() }
+  const context: BenchContext = { print, cleanups: new CleanupStack() }
   const estimate = seconds(options)
   print(`${options.command}: takes about ${estimate < 100 ? `${Math.ceil(estimate)} s` : `${Math.ceil(estimate / 60)} minutes`}`)
   try {
-    const text = await Promise.race([run(options, world), interruption((3 * estimate + installSeconds) * 1_000)])
+    const text = await Promise.race([run(options, context), interruption((3 * estimate + installSeconds) * 1_000)])
     console.log(`\n${text}\n`)
     return 0
   } catch (error) {
-    // What was thrown on purpose says all that there is to say.
+    // A plain Error was thrown deliberately and needs no stack trace.
     console.error(
       error instanceof Error && error.constructor !== Error && !(error instanceof Interrupted)
         ? error.stack
@@ -52,7 +52,7 @@ async function bench(options: Options): Promise<number> {
     )
     return 1
   } finally {
-    await world.stops.stop()
+    await context.cleanups.stop()
   }
 }
 

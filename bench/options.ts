@@ -7,17 +7,18 @@ export type CommandName = (typeof commandNames)[number]
 
 export interface Options {
   command: CommandName
-  /** A smoke test: everything small and short, so its figures mean nothing */
+  /** A smoke test: small and short, so that the numbers are meaningless */
   quick: boolean
   rounds: number
   seconds: number
   connections: number
   servers: readonly ServerName[]
   queries: readonly QueryName[]
-  /** Every server gets the V8 flags of the project's start script. */
+  /** Start every server with the V8 flags of the project's start script. */
   sameFlags: boolean
-  /** Another checkout, built, to be measured in turn with this one */
+  /** Root of another built checkout, to be measured in turn with this one */
   against: string | undefined
+  help: boolean
 }
 
 export const usage = `Usage: npm run bench -- [compare] [--rounds 3] [--seconds 5] [--connections 50] [--only limit,ours-near] [--queries Q1,Q2]
@@ -27,19 +28,19 @@ export const usage = `Usage: npm run bench -- [compare] [--rounds 3] [--seconds 
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
-const ofCompare = { rounds: text, seconds: text, connections: text, only: text, queries: text, 'same-flags': flag }
+const compareOptions = { rounds: text, seconds: text, connections: text, only: text, queries: text, 'same-flags': flag }
 
 /** Throws an Error that says which option is wrong. */
 export function readOptions(args: string[]): Options {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { ...ofCompare, against: text, quick: flag },
+    options: { ...compareOptions, against: text, quick: flag, help: flag },
   })
   const [command = 'compare', ...others] = positionals
   if (!isOneOf(commandNames, command)) throw new Error(`There is no command "${command}", only ${commandNames.join(', ')}.`)
   if (others.length > 0) throw new Error(`One command at a time, not also "${others.join(' ')}".`)
-  const misplaced = Object.keys(ofCompare).find((name) => command !== 'compare' && values[name as keyof typeof values])
+  const misplaced = Object.keys(compareOptions).find((name) => command !== 'compare' && values[name as keyof typeof values])
   if (misplaced) throw new Error(`--${misplaced} is for compare, not for ${command}.`)
   if (values.against !== undefined && command !== 'writes') throw new Error(`--against is for writes, not for ${command}.`)
   const { quick } = values
@@ -53,16 +54,17 @@ export function readOptions(args: string[]): Options {
     queries: someOf('queries', queryNames, values.queries),
     sameFlags: values['same-flags'],
     against: values.against,
+    help: values.help,
   }
 }
 
-function wholeNumber(option: string, text: string, least: number, most: number): number {
+function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text)
-  if (/^\d{1,10}$/.test(text) && number >= least && number <= most) return number
-  throw new Error(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`)
+  if (/^\d{1,10}$/.test(text) && number >= min && number <= max) return number
+  throw new Error(`--${option} takes a whole number from ${min} to ${max}, not "${text}".`)
 }
 
-/** All, where none is named; in their own order, whatever order they are named in. */
+/** The named ones in the order of `all`; all of them if `text` is undefined */
 function someOf<Name extends string>(option: string, all: readonly Name[], text: string | undefined): readonly Name[] {
   if (text === undefined) return all
   const named = text.split(',')

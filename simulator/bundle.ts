@@ -7,8 +7,8 @@ import type { Mutant } from './mutants.js'
 const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(here)
 
-/** Modules of the engine and its dependencies, and what stands in their place */
-const replaced: readonly [what: RegExp, by: string][] = [
+/** Import specifiers of the engine that the bundle redirects to a simulated module in `world/` */
+const replacements: readonly [specifier: RegExp, replacement: string][] = [
   [/^ioredis$/, 'ioredis.ts'],
   [/^node:timers\/promises$/, 'timers-promises.ts'],
   [/^node:crypto$/, 'crypto.ts'],
@@ -18,8 +18,8 @@ const replaced: readonly [what: RegExp, by: string][] = [
 ]
 
 /**
- * The engine as it is, with simulated servers, timers and clocks around it, as the text of one CommonJS module. A mutant changes one
- * line of it; it must be there exactly once.
+ * Bundles the unmodified engine with simulated servers, timers and clocks. Returns the text of one CommonJS module. With a
+ * mutant, one piece of the engine's source is replaced. Throws unless that piece occurs exactly once in its file.
  */
 export async function bundle(mutant?: Mutant): Promise<string> {
   const { outputFiles } = await build({
@@ -32,39 +32,42 @@ export async function bundle(mutant?: Mutant): Promise<string> {
     sourcemap: 'inline',
     sourcesContent: false,
     logLevel: 'silent',
+    // The list of entities imports the resolvers, which the simulator does not use.
+    external: ['graphql', 'reflect-metadata', 'type-graphql'],
     inject: [join(here, 'world/globals.ts')],
     define: {
       'performance.now': 'simulatedMonotonicNow',
       'Date.now': 'simulatedWallNow',
       'Math.random': 'simulatedRandom',
     },
-    plugins: [replacements(), ...(mutant ? [mutation(mutant)] : [])],
+    plugins: [replacementPlugin(), ...(mutant ? [mutationPlugin(mutant)] : [])],
   })
   return outputFiles[0]?.text ?? ''
 }
 
-/** The text with the guard switched off. Throws where the guard is not there exactly once. */
+/** Returns the source text with the mutant's guard replaced. Throws unless the guard occurs exactly once. */
 export function mutate(text: string, { name, file, find, replace }: Mutant): string {
   const parts = text.split(find)
-  if (parts.length !== 2) throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file}, not once:\n${find}`)
+  if (parts.length !== 2)
+    throw new Error(`Mutant "${name}": found ${parts.length - 1} times in ${file} instead of once:\n${find}`)
   return parts.join(replace)
 }
 
-function replacements(): Plugin {
+function replacementPlugin(): Plugin {
   return {
     name: 'replacements',
     setup({ onResolve }) {
-      for (const [filter, by] of replaced) {
+      for (const [filter, replacement] of replacements) {
         onResolve({ filter }, ({ importer }) => {
-          const isOfEngine = !relative(root, importer).startsWith('simulator')
-          return isOfEngine ? { path: join(here, 'world', by) } : undefined
+          const isEngineFile = !relative(root, importer).startsWith('simulator')
+          return isEngineFile ? { path: join(here, 'world', replacement) } : undefined
         })
       }
     },
   }
 }
 
-function mutation(mutant: Mutant): Plugin {
+function mutationPlugin(mutant: Mutant): Plugin {
   const { name, file } = mutant
   return {
     name: 'mutation',
@@ -76,7 +79,7 @@ function mutation(mutant: Mutant): Plugin {
         return { contents: mutate(await readFile(path, 'utf8'), mutant), loader: 'ts' }
       })
       onEnd(() => {
-        if (!isFound) throw new Error(`Mutant "${name}": ${file} is no part of the engine that is simulated`)
+        if (!isFound) throw new Error(`Mutant "${name}": ${file} is not part of the simulated engine`)
       })
     },
   }

@@ -4,16 +4,19 @@ import type { Options } from './options.js'
 import { onAllCores, SimulationWorker } from './workers.js'
 import type { Failure, Outcome } from './world/serve.js'
 
-/** Switches every guard off in turn, or the one that was named, until a schedule fails that the engine passes as it is. Answers whether each was found. */
+/**
+ * For every mutant, or for `options.mutant` only, searches a schedule that fails with the mutant and passes with the unmodified
+ * engine. Returns whether every mutant was found.
+ */
 export async function killMutants(options: Options, print: (line: string) => void): Promise<boolean> {
   const unchanged = await bundle()
-  const tried = options.mutant ? [options.mutant] : mutants
+  const chosen = options.mutant ? [options.mutant] : mutants
   const survivors: string[] = []
   const startedAt = performance.now()
-  await onAllCores(tried, async (mutant) => {
-    const began = performance.now()
+  await onAllCores(chosen, async (mutant) => {
+    const searchStartedAt = performance.now()
     const { killer, schedules } = await findKiller(mutant, unchanged, options)
-    const took = `${schedules} schedules, ${((performance.now() - began) / 1000).toFixed(1)} s`
+    const took = `${schedules} schedules, ${((performance.now() - searchStartedAt) / 1000).toFixed(1)} s`
     if (killer) {
       print(`  ${mutant.name.padEnd(38)}found by seed ${killer.seed}: ${killer.kinds[0]} (${took})`)
     } else {
@@ -22,16 +25,16 @@ export async function killMutants(options: Options, print: (line: string) => voi
     }
   })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  print(`${tried.length - survivors.length} of ${tried.length} mutants found in ${seconds} s`)
+  print(`${chosen.length - survivors.length} of ${chosen.length} mutants found in ${seconds} s`)
   return survivors.length === 0
 }
 
-interface Search {
+interface SearchResult {
   killer: Failure | undefined
   schedules: number
 }
 
-async function findKiller(mutant: Mutant, unchanged: string, { seed: first, profiles }: Options): Promise<Search> {
+async function findKiller(mutant: Mutant, unchanged: string, { seed: first, profiles }: Options): Promise<SearchResult> {
   const seed = mutant.seed ?? first
   const mutated = new SimulationWorker(await bundle(mutant))
   const reference = new SimulationWorker(unchanged)
@@ -39,9 +42,9 @@ async function findKiller(mutant: Mutant, unchanged: string, { seed: first, prof
     worker.run({ from, to, profiles: mutant.profiles ?? profiles, untilFailure: true })
   let schedules = 0
   let killer: Failure | undefined
-  while (!killer && schedules < mostSchedules) {
+  while (!killer && schedules < maxSchedules) {
     const from = seed + schedules
-    const outcome = await run(mutated, from, seed + mostSchedules)
+    const outcome = await run(mutated, from, seed + maxSchedules)
     schedules += outcome.schedules
     const [failure] = outcome.failures
     const isKiller = failure && (await run(reference, failure.seed, failure.seed + 1)).failures.length === 0
@@ -51,4 +54,4 @@ async function findKiller(mutant: Mutant, unchanged: string, { seed: first, prof
   return { killer, schedules }
 }
 
-const mostSchedules = 600
+const maxSchedules = 600

@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import { compileFunction } from 'node:vm'
 import type * as world from './world/index.js'
 
-/** The bundled world, in this thread */
+/** Evaluates the bundle in this thread and returns what it exports. */
 export function load(code: string): typeof world {
-  const its = { exports: {} }
+  const module = { exports: {} }
   const run = compileFunction(code, ['module', 'exports', 'require'], { filename: 'simulated-world.cjs' })
-  run(its, its.exports, createRequire(import.meta.url))
-  return its.exports as typeof world
+  run(module, module.exports, createRequire(import.meta.url))
+  return module.exports as typeof world
 }

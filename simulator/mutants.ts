@@ -1,48 +1,48 @@
 import type { ProfileName } from './world/profiles.js'
 
-/** One guard of the engine, switched off: `find`, which stands exactly once in `file`, is replaced. */
+/** One guard of the engine, switched off: `find`, which must occur exactly once in `file`, is replaced by `replace`. */
 export interface Mutant {
   name: string
   file: string
   find: string
   replace: string
-  /** Where it matters; left out: in all of them */
+  /** Profiles in which the guard matters; default: all */
   profiles?: readonly ProfileName[]
-  /** Where the search begins, if it takes something rare */
+  /** First seed of the search, for guards that only rare schedules need */
   seed?: number
 }
 
 export const mutants: readonly Mutant[] = [
   {
     name: 'lease-on-fill',
-    file: 'packages/cached-resolvers/src/cache/entries.ts',
+    file: 'packages/cached-resolvers/src/cache/entry-writer.ts',
     find: "return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: entry, ttlMs }",
     replace: "return { key: lease.key, when: { state: 'unleased' }, value: entry, ttlMs }",
   },
   {
     name: 'generation',
-    file: 'packages/cached-resolvers/src/cache/slot.ts',
-    find: "if (held.header.generation !== generation) return { state: 'miss' }",
+    file: 'packages/cached-resolvers/src/cache/key-read.ts',
+    find: "if (stored.header.generation !== generation) return { state: 'miss' }",
     replace: '',
   },
   {
     name: 'near-generation',
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
-    find: 'if (entry?.generation !== shelf.generation.text) return undefined',
+    find: 'if (entry?.generation !== index.generation.text) return undefined',
     replace: 'if (!entry) return undefined',
   },
   {
-    name: 'doubt-after-lost-connection',
+    name: 'distrust-after-lost-connection',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
-    find: `      lost: () => {
+    find: `      onStoreLost: () => {
         this.forgetAll()
         this.trust.distrust()
       },`,
-    replace: '      lost: () => this.forgetAll(),',
+    replace: '      onStoreLost: () => this.forgetAll(),',
     seed: 395,
   },
   {
-    name: 'doubt-after-unconfirmed-removal',
+    name: 'distrust-after-unconfirmed-removal',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
     find: '    else this.trust.distrust()\n    return confirmed',
     replace: '    return confirmed',
@@ -50,13 +50,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'registration-marker',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
-    find: 'if (known && marker === known.registration) return marker',
+    find: 'if (known && stored === known.registration) return stored',
     replace: 'if (known) return known.registration',
     profiles: ['failover', 'split'],
     seed: 10,
   },
   {
-    name: 'emptied-when-registered',
+    name: 'invalidate-on-registration',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
     find: '    await store.removeMany(generationKeys)\n',
     replace: '',
@@ -65,39 +65,39 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'catch-up-before-trust',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
-    find: '    await this.source.catchUp(registration, doubts)\n',
+    find: '    await this.source.catchUp(registration, epoch)\n',
     replace: '',
   },
   {
     name: 'trust-lease',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
-    find: 'return this.isSettled && (this.sourceIsAway || !this.hasLapsed())',
-    replace: 'return this.isSettled',
+    find: 'return this.isCaughtUp && (this.isSourceUnavailable || !this.isLeaseExpired())',
+    replace: 'return this.isCaughtUp',
     profiles: ['two memories', 'two prefixes', 'split'],
   },
   {
     name: 'caught-up-after-lapse',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
-    find: 'if (stands && !this.hasLapsed()) this.confirmedAt = asOf',
-    replace: 'if (stands) this.confirmedAt = asOf',
+    find: 'if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf',
+    replace: 'if (isStillRegistered) this.leaseRenewedAt = asOf',
     profiles: ['two memories'],
   },
   {
     name: 'lapse-while-source-is-away',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
-    find: 'if (!this.hasLapsed()) this.sourceIsAway = true',
-    replace: 'this.sourceIsAway = true',
+    find: 'if (!this.isLeaseExpired()) this.isSourceUnavailable = true',
+    replace: 'this.isSourceUnavailable = true',
     profiles: ['two memories'],
     seed: 1918,
   },
   {
     name: 'reads-while-distrusted',
-    file: 'packages/cached-resolvers/src/cache/attempts.ts',
+    file: 'packages/cached-resolvers/src/cache/guarded-store.ts',
     find: 'if (this.trust.isTrusted) return this.force(namespace, command)',
     replace: 'return this.force(namespace, command)',
   },
   {
-    name: 'near-of-trusted-server',
+    name: 'near-store-of-trusted-server-only',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
     find: 'if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)',
     replace: 'if (this.trust.isTrusted) this.near?.confirm(asOf)',
@@ -106,11 +106,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'acknowledgements',
     file: 'packages/cached-resolvers/src/redis/redis-store.ts',
-    find: 'const silent = await removal.waitFor(Number(number), leftOf(leases))',
+    find: 'const silent = await removal.waitFor(Number(number), remainingMsOf(leases))',
     replace: 'const silent = leases.size < 0 ? [String(number)] : []',
   },
   {
-    name: 'members-that-renewed',
+    name: 'keep-renewed-members',
     file: 'simulator/world/redis-scripts.ts',
     find: 'if (isSame) server',
     replace: "if (isSame || key !== '') server",
@@ -127,8 +127,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'acknowledged-after-applied',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
-    find: '    this.watcher.removed(keys)\n',
-    replace: '    setTimeout(() => this.watcher.removed(keys), 5)\n',
+    find: '    this.watcher.onRemoved(keys)\n',
+    replace: '    setTimeout(() => this.watcher.onRemoved(keys), 5)\n',
   },
   {
     name: 'same-server-on-all-connections',
@@ -147,42 +147,42 @@ export const mutants: readonly Mutant[] = [
     seed: 462,
   },
   {
-    name: 'stores-of-others-waited-for',
+    name: 'wait-for-other-stores',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
-    find: 'this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)',
+    find: 'this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)',
     replace: 'void (await this.confirmOwn(known, isConfirmed ? registration : undefined))',
     profiles: ['two memories', 'two prefixes', 'split'],
   },
   {
-    name: 'own-rows-carried-again',
+    name: 'retry-own-rows',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
-    find: 'while (!(await this.attempt(carry)) && performance.now() < until)',
-    replace: 'if (!(await this.attempt(carry)) && performance.now() < until)',
+    find: 'while (!(await this.succeeds(confirm)) && performance.now() < deadline)',
+    replace: 'if (!(await this.succeeds(confirm)) && performance.now() < deadline)',
     profiles: ['two memories'],
     seed: 1409,
   },
   {
-    name: 'claims-passed-over-in-catch-up',
+    name: 'catch-up-despite-claims',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
     find: "    if (!(await this.deliverAll(store))) throw new Error('an invalidation was not confirmed')\n",
     replace: '    await this.deliverBatch(store, 0)\n',
     profiles: ['pairs'],
   },
   {
-    name: 'row-owed-to-other-stores',
+    name: 'keep-row-for-other-stores',
     file: 'simulator/world/outbox.ts',
-    find: '({ namespace, deliveredTo }) => server.owedStores(namespace, [...deliveredTo, store]).length === 0,',
+    find: '({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, store]).length === 0,',
     replace: '({ namespace, deliveredTo }) => namespace !== null && deliveredTo !== null,',
     profiles: ['two memories', 'two prefixes', 'split'],
   },
   {
-    name: 'fetch-of-before-joined',
+    name: 'no-join-of-started-fetch',
     file: 'packages/cached-resolvers/src/cache/read-through.ts',
-    find: "claim.state === 'refused' && underWay.fetch.hasStarted) {",
-    replace: "claim.state === 'refused' && underWay.fetch.isAborted) {",
+    find: "claim.state === 'refused' && inFlight.fetch.hasStarted) {",
+    replace: "claim.state === 'refused' && inFlight.fetch.isAborted) {",
   },
   {
-    name: 'row-kept-until-confirmed',
+    name: 'keep-row-until-confirmed',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
     find: '    return isConfirmed\n',
     replace: '    return true\n',
@@ -190,14 +190,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-clear-on-gap',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
-    find: 'missed: () => this.forgetAll(),',
-    replace: 'missed: () => undefined,',
+    find: 'onMissedRemovals: () => this.forgetAll(),',
+    replace: 'onMissedRemovals: () => undefined,',
     seed: 185,
   },
   {
     name: 'sequence-numbers',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
-    find: 'const isHeard = question.lastNumber <= number && number <= this.lastNumber',
+    find: 'const isHeard = heartbeat.lastSequence <= number && number <= this.lastSequence',
     replace: 'const isHeard = true',
     seed: 325,
   },
@@ -208,19 +208,19 @@ export const mutants: readonly Mutant[] = [
     replace: 'return this.usableUntil > Number.NEGATIVE_INFINITY',
   },
   {
-    name: 'near-confirmed-as-of-asking',
+    name: 'near-confirmed-as-of-request',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
-    find: 'this.watcher.upToDate(question.asOf, {',
-    replace: 'this.watcher.upToDate(this.watcher.now(), {',
+    find: 'this.watcher.onUpToDate(heartbeat.sentAt, {',
+    replace: 'this.watcher.onUpToDate(this.watcher.now(), {',
     profiles: ['connections'],
   },
   {
-    name: 'near-removal-marks',
+    name: 'near-removal-counts',
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
-    find: `    if (!this.usable || this.mark(key) !== mark) return
-    if (!this.known.admits`,
-    replace: `    if (!this.usable || mark < 0) return
-    if (!this.known.admits`,
+    find: `    if (!this.usable || this.removalCount(key) !== countBeforeRead) return
+    if (!this.items.admits`,
+    replace: `    if (!this.usable || countBeforeRead < 0) return
+    if (!this.items.admits`,
   },
   {
     name: 'near-removal',
@@ -229,20 +229,20 @@ export const mutants: readonly Mutant[] = [
     replace: '',
   },
   {
-    name: 'removal-before-telling',
+    name: 'remove-before-publish',
     file: 'packages/cached-resolvers/src/redis/redis-store.ts',
     find: 'const [, published] = await Promise.all([remove(), publish()])\n        return published',
     replace: 'const published = await publish()\n        await remove()\n        return published',
   },
   {
-    name: 'flights-by-generation',
+    name: 'in-flight-fetches-by-generation',
     file: 'packages/cached-resolvers/src/cache/read-through.ts',
-    find: 'function flightName(lease: string, generation: string | null): string {',
-    replace: 'function flightName(lease: string, generation: string | null): string {\n  if (generation !== null) return lease',
+    find: 'function inFlightName(lease: string, generation: string | null): string {',
+    replace: 'function inFlightName(lease: string, generation: string | null): string {\n  if (generation !== null) return lease',
   },
   {
-    name: 'subscribers-told-after-invalidation',
-    file: 'src/platform/live/live.ts',
+    name: 'notify-subscribers-after-invalidation',
+    file: 'src/platform/live/live-updates.ts',
     find: '    await this.options.invalidate(',
     replace: '    void [].concat(',
   },
@@ -255,7 +255,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-hits-counted',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
-    find: '      countKept(counts, entry)\n      counts.nearHits',
+    find: '      countDecoded(counts, entry)\n      counts.nearHits',
     replace: '      counts.nearHits',
   },
 ]

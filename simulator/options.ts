@@ -9,7 +9,7 @@ export interface Options {
   schedules: number
   profiles: readonly ProfileName[]
   mutant: Mutant | undefined
-  /** Whether to see that every mutant is found */
+  /** Whether to check afterwards that every mutant is found */
   mutants: boolean
   replay: number | undefined
   smallWorld: boolean
@@ -18,15 +18,15 @@ export interface Options {
 
 export const usage = `Usage: npm run simulate -- [options]
 
-  --seed N            first seed; every schedule has one, counted up from there (default 1)
-  --schedules M       how many to run (default 500; 0 for none)
-  --profile NAME      only schedules of this kind, or these where it is given more than once:
+  --seed N            seed of the first schedule; each further schedule uses the next seed (default 1)
+  --schedules M       number of schedules to run (default 500; 0 for none)
+  --profile NAME      run only schedules of this profile; may be given more than once. Profiles:
                       ${profileNames.join(', ')}
-  --mutant NAME       with one guard of the engine switched off
-  --mutants           afterwards, switch every guard off in turn (or the one named), and see that each is found
-  --small-world       every moment for every fault in a world of 2 processes, 1 key and 2 writes, in place of seeds
-  --replay SEED       one schedule again: what happened to the key, and with how few faults it still happens
-  --help
+  --mutant NAME       switch off one guard of the engine
+  --mutants           afterwards, switch off each guard in turn (or only --mutant) and check that a schedule fails without it
+  --small-world       instead of seeds, run every fault at every moment with 2 processes, 1 key and 2 writes
+  --replay SEED       run one schedule again, reduce it as far as it still fails, and print what happened to the key
+  --help              print this text
 
 Guards: ${mutants.map(({ name }) => name).join(', ')}`
 
@@ -53,9 +53,9 @@ export function readOptions(args: string[]): Options {
   }
 }
 
-function oneOf<T>(option: string, wanted: string, items: readonly T[], nameOf: (item: T) => string): T {
-  const found = items.find((item) => nameOf(item) === wanted)
-  if (found === undefined) throw new Error(`--${option} takes one of ${items.map(nameOf).join(', ')}, not "${wanted}".`)
+function oneOf<T>(option: string, name: string, items: readonly T[], nameOf: (item: T) => string): T {
+  const found = items.find((item) => nameOf(item) === name)
+  if (found === undefined) throw new Error(`--${option} takes one of ${items.map(nameOf).join(', ')}, not "${name}".`)
   return found
 }
 

@@ -3,10 +3,13 @@ import { load } from './load.js'
 import type { Options } from './options.js'
 import type { Task } from './world/serve.js'
 
-type Replayed = Pick<Options, 'mutant'> & Pick<Task, 'profiles'>
+type ReplayOptions = Pick<Options, 'mutant'> & Pick<Task, 'profiles'>
 
-/** One schedule again: what it ends in, how little of it is needed for that, and the story of the key. Answers whether it failed. */
-export async function replay(seed: number, options: Replayed, print: (line: string) => void): Promise<boolean> {
+/**
+ * Runs one schedule again and prints its violations. If it failed, also prints the smallest plan that fails in the same way and
+ * the timeline of the key. Returns whether it failed.
+ */
+export async function replay(seed: number, options: ReplayOptions, print: (line: string) => void): Promise<boolean> {
   const world = load(await bundle(options.mutant))
   const { profiles } = options
   const plan = await world.planAt(seed, profiles)
@@ -14,22 +17,22 @@ export async function replay(seed: number, options: Replayed, print: (line: stri
   print(`seed ${seed}, profile ${plan.profile}: ${events} events, hash ${hash}, ${violations.length} violations`)
   const [first] = violations
   if (!first) return false
-  for (const { kind, text } of violations.slice(0, mostViolations)) print(`  ${kind}: ${text}`)
+  for (const { kind, text } of violations.slice(0, maxPrintedViolations)) print(`  ${kind}: ${text}`)
 
-  const { plan: least, runs } = await world.shrink(plan, first.kind, {})
+  const { plan: smallest, runs } = await world.shrink(plan, first.kind, {})
   print(
-    `The same kind with ${least.faults.length} of ${plan.faults.length} faults and ${least.operations.length} of ` +
+    `The same kind of violation with ${smallest.faults.length} of ${plan.faults.length} faults and ${smallest.operations.length} of ` +
       `${plan.operations.length} operations (${runs} runs):`,
   )
-  for (const fault of least.faults) print(`  fault      ${JSON.stringify(fault)}`)
-  for (const operation of least.operations) print(`  operation  ${JSON.stringify(operation)}`)
+  for (const fault of smallest.faults) print(`  fault      ${JSON.stringify(fault)}`)
+  for (const operation of smallest.operations) print(`  operation  ${JSON.stringify(operation)}`)
 
-  const again = await world.runPlan(least, { isTraced: true })
+  const again = await world.runPlan(smallest, { isTraced: true })
   const violation = again.violations.find(({ kind }) => kind === first.kind)
-  if (!violation) throw new Error('The same plan did not end the same')
-  print(`What happened to ${violation.key ?? 'everything'}:`)
-  for (const line of world.story(again, violation)) print(line)
+  if (!violation) throw new Error('The reduced plan did not fail again: the run is not deterministic')
+  print(`Timeline of ${violation.key ?? 'all keys'}:`)
+  for (const line of world.timelineOf(again, violation)) print(line)
   return true
 }
 
-const mostViolations = 10
+const maxPrintedViolations = 10

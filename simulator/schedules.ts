@@ -4,16 +4,16 @@ import type { Options } from './options.js'
 import { onAllCores, SimulationWorker } from './workers.js'
 import type { Failure, Outcome, Task } from './world/serve.js'
 
-/** Runs as many schedules as were asked for, on all cores. */
+/** Runs `options.schedules` schedules on all cores. Returns the failures in the order of their seeds. */
 export async function runSchedules(options: Options, print: (line: string) => void): Promise<Failure[]> {
-  return run({ ...options, from: options.seed }, await bundle(options.mutant), print)
+  return runBatch({ ...options, from: options.seed }, await bundle(options.mutant), print)
 }
 
 /** Runs every schedule of the small world. */
 export async function runSmallWorld(options: Options, print: (line: string) => void): Promise<Failure[]> {
   const code = await bundle(options.mutant)
   const { length } = await load(code).smallWorld()
-  return run({ ...options, from: 0, schedules: length, profiles: 'small world' }, code, print)
+  return runBatch({ ...options, from: 0, schedules: length, profiles: 'small world' }, code, print)
 }
 
 interface Batch {
@@ -22,28 +22,28 @@ interface Batch {
   schedules: number
 }
 
-async function run({ profiles, from: first, schedules }: Batch, code: string, print: (line: string) => void) {
+async function runBatch({ profiles, from: first, schedules }: Batch, code: string, print: (line: string) => void) {
   const workers = new Map<number, SimulationWorker>()
   const outcomes: Outcome[] = []
   const startedAt = performance.now()
-  const report = progress(schedules, print)
+  const reportProgress = progressReporter(schedules, print)
   await onAllCores(chunks(first, schedules), async ([from, to], core) => {
     const worker = workers.get(core) ?? new SimulationWorker(code)
     workers.set(core, worker)
     outcomes.push(await worker.run({ from, to, profiles, untilFailure: false }))
-    report(outcomes)
+    reportProgress(outcomes)
   })
   await Promise.all([...workers.values()].map((worker) => worker.stop()))
   const seconds = (performance.now() - startedAt) / 1000
-  const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + of(outcome), 0)
+  const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0)
   const failures = outcomes.flatMap((outcome) => outcome.failures).sort((a, b) => a.seed - b.seed)
   const events = sum((outcome) => outcome.events)
   print(
     `${schedules} schedules in ${seconds.toFixed(1)} s: ${(schedules / seconds).toFixed(0)} schedules and ` +
-      `${(events / seconds).toFixed(0)} events a second, ${(sum((its) => its.virtualMs) / 1000 / seconds).toFixed(0)} times real time; ` +
-      `${sum((its) => its.readings)} reads judged, ${failures.length} schedules failed`,
+      `${(events / seconds).toFixed(0)} events a second, ${(sum(({ virtualMs }) => virtualMs) / 1000 / seconds).toFixed(0)} times real time; ` +
+      `${sum(({ reads }) => reads)} reads judged, ${failures.length} schedules failed`,
   )
-  for (const line of table(failures)) print(line)
+  for (const line of failureTable(failures)) print(line)
   return failures
 }
 
@@ -51,8 +51,8 @@ function* chunks(seed: number, count: number): Generator<[from: number, to: numb
   for (let from = seed; from < seed + count; from += chunkSize) yield [from, Math.min(from + chunkSize, seed + count)]
 }
 
-/** A line now and then, for those who wait for many */
-function progress(schedules: number, print: (line: string) => void): (outcomes: readonly Outcome[]) => void {
+/** Returns a function that prints the progress, at most one line in `progressMs`. */
+function progressReporter(schedules: number, print: (line: string) => void): (outcomes: readonly Outcome[]) => void {
   let lastAt = performance.now()
   return (outcomes) => {
     if (performance.now() - lastAt < progressMs) return
@@ -63,8 +63,8 @@ function progress(schedules: number, print: (line: string) => void): (outcomes: 
   }
 }
 
-/** What failed, by profile and kind, with the first seeds of each */
-function table(failures: readonly Failure[]): string[] {
+/** Failures by profile and kind, with the first seeds of each */
+function failureTable(failures: readonly Failure[]): string[] {
   const seeds = new Map<string, number[]>()
   for (const { profile, kinds, seed } of failures) {
     for (const kind of kinds) {
@@ -74,7 +74,7 @@ function table(failures: readonly Failure[]): string[] {
   }
   return [...seeds]
     .sort()
-    .map(([row, its]) => `  ${row.padEnd(50)}${String(its.length).padStart(5)}  seeds ${its.slice(0, 6).join(', ')}`)
+    .map(([row, failed]) => `  ${row.padEnd(50)}${String(failed.length).padStart(5)}  seeds ${failed.slice(0, 6).join(', ')}`)
 }
 
 const chunkSize = 25

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Outcome, Task } from './world/serve.js'
 
-/** A thread with the bundled world in it, which runs one task at a time. */
+/** A worker thread that has loaded the bundle and runs one task at a time. */
 export class SimulationWorker {
   private readonly worker: Worker
 
@@ -22,11 +22,11 @@ export class SimulationWorker {
   }
 }
 
-/** Works through the items, as many at once as there are cores. */
+/** Calls `work` for each item, on as many items at a time as there are cores. `core` numbers the concurrent calls. */
 export async function onAllCores<T>(items: Iterable<T>, work: (item: T, core: number) => Promise<void>): Promise<void> {
   const iterator = items[Symbol.iterator]()
-  const goOn = async (core: number): Promise<void> => {
+  const runAll = async (core: number): Promise<void> => {
     for (let next = iterator.next(); !next.done; next = iterator.next()) await work(next.value, core)
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, (_, core) => goOn(core)))
+  await Promise.all(Array.from({ length: availableParallelism() }, (_, core) => runAll(core)))
 }

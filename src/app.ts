@@ -7,7 +7,7 @@ import { createSchema } from './graphql/schema.js'
 import { Deadlines } from './http/overload/deadlines.js'
 import { createLogger } from './platform/log/logger.js'
 import { contentType, Exposition } from './platform/metrics/exposition.js'
-import { families } from './platform/metrics/families.js'
+import { metricFamilies } from './platform/metrics/metric-families.js'
 import { startExpiringKeys } from './shop/orders/idempotency-keys.js'
 import { auditOptions, startAudits } from './wiring/audits.js'
 import { monotonic } from './wiring/clock.js'
@@ -15,95 +15,95 @@ import { messageOf } from './wiring/database.js'
 import { createDocuments, readTrustedDocuments } from './wiring/documents.js'
 import { startLive } from './wiring/live.js'
 import type { AppObservers } from './wiring/observers.js'
-import { createLoad, createServer } from './wiring/server.js'
-import { Started } from './wiring/started.js'
+import { ResourceStack } from './wiring/resource-stack.js'
+import { createLoadShedder, createServer } from './wiring/server.js'
 import { createDashboard, startStores } from './wiring/stores.js'
 import { startTracing } from './wiring/tracing.js'
 
 export interface App {
-  /** Of the GraphQL endpoint */
+  /** URL of the GraphQL endpoint */
   url: string
   stop(): Promise<void>
 }
 
-/** Starts everything that the configuration asks for, in order; stop() undoes it in reverse. A start that fails leaves nothing running. */
+/** Starts everything that the configuration requires; stop() stops it in reverse order. A failed start leaves nothing running. */
 export async function startApp(config: Config, observers: AppObservers = {}): Promise<App> {
-  const started = new Started()
+  const resources = new ResourceStack()
   try {
     const schema = createSchema()
-    const tracing = await startTracing(config, started)
+    const tracing = await startTracing(config, resources)
     const logger = createLogger(config, tracing && (() => tracing.logFields()))
     const trusted = await readTrustedDocuments(config, schema)
-    const stores = await startStores({ config, logger, started, observers, tracing })
+    const stores = await startStores({ config, logger, resources, observers, tracing })
     const { database, cache, relay } = stores
     const dashboard = createDashboard(config, stores)
     dashboard.start()
-    started.push(() => dashboard.stop())
+    resources.push(() => dashboard.stop())
     if (!observers.withoutRelay) await relay.start()
-    started.push(() => relay.stop())
+    resources.push(() => relay.stop())
     const expiringKeys = startExpiringKeys(stores.feed, (message) => logger.warn(message))
-    started.push(() => expiringKeys.stop())
-    if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, started, cache, database)
+    resources.push(() => expiringKeys.stop())
+    if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, resources, cache, database)
 
-    const leaving = new AbortController()
-    const live = await startLive(logger, started, stores)
+    const draining = new AbortController()
+    const live = await startLive(logger, resources, stores)
     const deadlines = new Deadlines({ timeoutMs: config.REQUEST_TIMEOUT_MS, now: monotonic })
     deadlines.start()
-    started.push(async () => deadlines.stop())
-    const load = createLoad(config)
-    load.start()
-    started.push(async () => load.stop())
-    const exposition = new Exposition(families(stores.figures), observers.siblings ?? null)
+    resources.push(async () => deadlines.stop())
+    const loadShedder = createLoadShedder(config)
+    loadShedder.start()
+    resources.push(async () => loadShedder.stop())
+    const exposition = new Exposition(metricFamilies(stores.metrics), observers.siblings ?? null)
     const documents = createDocuments(config, trusted, stores.store)
     const { budgets } = stores
-    const budgetsTimer = setInterval(() => void budgets?.tell(), budgetsIntervalMs)
-    started.push(async () => clearInterval(budgetsTimer))
+    const budgetsTimer = setInterval(() => void budgets?.sync(), budgetsIntervalMs)
+    resources.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, deadlines, load, leaving: leaving.signal },
+      ...{ config, logger, schema, documents, stores, live, deadlines, loadShedder, draining: draining.signal },
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
         readDashboard: (after) => dashboard.read(after),
       },
     })
-    started.push(() => closeServer(server))
+    resources.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST }).catch((error) => {
       throw new ConfigError([`HOST and PORT name an address that cannot be listened on: ${messageOf(error)}`])
     })
-    started.push(() => leave(leaving, config.SHUTDOWN_DELAY_MS))
-    return { url: `${address}/graphql`, stop: () => started.stop() }
+    resources.push(() => drain(draining, config.SHUTDOWN_DELAY_MS))
+    return { url: `${address}/graphql`, stop: () => resources.stop() }
   } catch (error) {
-    // The first fault is the one to tell of.
-    await started.stop().catch(() => undefined)
+    // Report the first error, not one of the cleanup.
+    await resources.stop().catch(() => undefined)
     throw error
   }
 }
 
-/** One audit, without serving anything. */
+/** Runs one audit without starting a server. */
 export async function runAudit(config: Config, entries: number): Promise<AuditReport> {
-  const started = new Started()
+  const resources = new ResourceStack()
   try {
     const logger = pino({ level: 'silent' })
-    const { database, cache } = await startStores({ config, logger, started, observers: {}, tracing: undefined })
+    const { database, cache } = await startStores({ config, logger, resources, observers: {}, tracing: undefined })
     if (!cache.trusted) throw new Error(`The cache cannot be used: ${cache.distrustReason}`)
     return await audit(auditOptions(cache, database), entries)
   } finally {
-    await started.stop()
+    await resources.stop()
   }
 }
 
-/** Says that it will go, and serves on for as long as whoever sends requests here may need to hear of it. */
-async function leave(leaving: AbortController, delayMs: number): Promise<void> {
-  leaving.abort()
+/** Reports the shutdown in the health check, and continues to serve until load balancers have had time to notice. */
+async function drain(draining: AbortController, delayMs: number): Promise<void> {
+  draining.abort()
   await sleep(delayMs)
 }
 
-/** Requests in flight get their answer; who is not done by then is cut off. */
+/** Waits for requests in flight; connections that are still open after closeTimeoutMs are closed. */
 async function closeServer(server: FastifyInstance): Promise<void> {
-  const cutOff = setTimeout(() => server.server.closeAllConnections(), drainMs)
+  const timer = setTimeout(() => server.server.closeAllConnections(), closeTimeoutMs)
   await server.close()
-  clearTimeout(cutOff)
+  clearTimeout(timer)
 }
 
 const budgetsIntervalMs = 1_000
-const drainMs = 5_000
+const closeTimeoutMs = 5_000

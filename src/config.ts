@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { misspeltNames } from './config/misspelt-names.js'
-import { databaseUrlFault, originsFault, redisUrlFault } from './config/urls.js'
+import { databaseUrlProblem, originsProblem, redisUrlProblem } from './config/urls.js'
 import { isDecodable } from './platform/percent-encoding.js'
 
 const maxWorkers = 64
@@ -10,9 +10,9 @@ const samplers = [
   ...(['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const),
 ] as const
 const redisProtocols = ['redis:', 'rediss:']
-const databaseFault = 'must end with the number of a database, or with none'
+const databaseNumberRule = 'must end with a database number, or with none'
 
-/** Variable, what it may be, and what it is where it is not set. The README's table is kept equal to this one by a test. */
+/** The variables with their valid values and defaults. A test keeps the table in the README equal to this one. */
 const variables = {
   PORT: integer(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
@@ -28,28 +28,28 @@ const variables = {
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must have at least 32 bytes: openssl rand -base64 48 makes one')
     .optional(),
   AUTH_JWKS_URL: url('https:', 'http:')
-    .refine((text) => !hasCredentials(text), { error: 'must hold no credentials: fetching it would fail', abort: true })
+    .refine((text) => !hasCredentials(text), { error: 'must not contain credentials: fetch() rejects such a URL', abort: true })
     .optional(),
   AUTH_ISSUER: z.string().optional(),
   AUTH_AUDIENCE: z.string().optional(),
   AUTH_OPEN: z.stringbool('must be true or false').default(false),
-  DATABASE_URL: url('postgres:', 'postgresql:').superRefine(refuse(databaseUrlFault)).optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').superRefine(check(databaseUrlProblem)).optional(),
   DATABASE_POOL: integer(1, 1000).default(10),
   DATABASE_TIMEOUT_MS: integer(1, 600_000).default(5000),
   DATA_DIR: z.string().default('.data'),
   DEMO_DATA: z.stringbool('must be true or false').default(true),
   REDIS_URL: url(...redisProtocols)
-    .superRefine(refuse(redisUrlFault))
-    .refine((text) => database(text) !== null, databaseFault)
+    .superRefine(check(redisUrlProblem))
+    .refine((text) => databaseNumber(text) !== null, databaseNumberRule)
     .optional(),
   REDIS_CLUSTER_NODES: redisNodes()
-    .refine((urls) => urls.every((text) => database(text) === 0), 'must not name a database: a cluster has number 0 only')
+    .refine((urls) => urls.every((text) => databaseNumber(text) === 0), 'must not name a database: a cluster only has database 0')
     .optional(),
   REDIS_SENTINEL_NODES: redisNodes()
-    .refine(([first]) => database(first) !== null, databaseFault)
+    .refine(([first]) => databaseNumber(first) !== null, databaseNumberRule)
     .refine(
-      ([, ...others]) => !others.some((text) => hasCredentials(text) || database(text) !== 0),
-      'must hold credentials and database number in its first address only',
+      ([, ...others]) => !others.some((text) => hasCredentials(text) || databaseNumber(text) !== 0),
+      'must have credentials and database number in the first address only',
     )
     .optional(),
   REDIS_SENTINEL_MASTER: z.string().default('mymaster'),
@@ -83,6 +83,7 @@ const variables = {
   LIVE_MAX_CONNECTIONS_PER_ADDRESS: integer(0, 1_000_000).default(1000),
   LIVE_HEARTBEAT_MS: integer(100, 600_000).default(15_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['pretty', 'json']).optional(),
   LOG_REQUESTS: z.enum(['none', 'problems', 'all']).default('problems'),
   LOG_SLOW_REQUEST_MS: integer(1, 600_000).default(1000),
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
@@ -98,42 +99,42 @@ export function isProduction({ NODE_ENV }: Pick<Config, 'NODE_ENV'>): boolean {
   return NODE_ENV === 'production'
 }
 const schema = z.object(variables).superRefine((config, context) => {
-  for (const [name, message] of authenticationFaults(config)) context.addIssue({ code: 'custom', path: [name], message })
+  for (const [name, message] of authenticationProblems(config)) context.addIssue({ code: 'custom', path: [name], message })
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
   for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
   if (config.TRUSTED_DOCUMENTS_ONLY && config.TRUSTED_DOCUMENTS === undefined) {
-    const message = 'is true, and there are no documents to trust; set TRUSTED_DOCUMENTS to a manifest of them'
+    const message = 'is true, but there are no trusted documents: set TRUSTED_DOCUMENTS to a manifest'
     context.addIssue({ code: 'custom', path: ['TRUSTED_DOCUMENTS_ONLY'], message })
   }
   if (config.WORKERS > 1 && first === undefined) {
-    const message = `is ${config.WORKERS}: each would have a cache of its own and not be told of the others' changes; set one of ${redisVariables.join(', ')}, or WORKERS=1`
+    const message = `is ${config.WORKERS}, but workers need a shared cache to see each other's changes: set one of ${redisVariables.join(', ')}, or WORKERS=1`
     context.addIssue({ code: 'custom', path: ['WORKERS'], message })
   }
 })
 
-/** Each says where the shared cache is; without any, it is in this process. */
+/** Each configures the shared cache; without any, the cache is in the memory of this process. */
 export const redisVariables = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'] as const
 
 export const variableNames = Object.keys(variables)
 
-/** Throws ConfigError, which names every bad variable. An empty variable counts as not set. */
+/** Reads the configuration. An empty variable counts as not set. Throws ConfigError, which lists every invalid variable. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
-  const unread = unreadSettings(set as Readonly<Record<string, string>>)
+  const ineffective = ineffectiveSettings(set as Readonly<Record<string, string>>)
   const result = schema.safeParse(set)
-  if (result.success && unread.length === 0) return result.data
+  if (result.success && ineffective.length === 0) return result.data
   const issues = result.error?.issues ?? []
-  throw new ConfigError([...unread, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
+  throw new ConfigError([...ineffective, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
 }
 
-/** What was meant to be a setting, and would have no effect, or another one. */
-function unreadSettings(set: Readonly<Record<string, string>>): string[] {
-  const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, meant]) => set[meant] === undefined)
-  // What a variable of the process holds has been decoded already.
+/** Problems with variables that would be ignored or have another effect than intended: misspelt names and lost bytes. */
+function ineffectiveSettings(set: Readonly<Record<string, string>>): string[] {
+  const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, intended]) => set[intended] === undefined)
+  // Node has already decoded the variables; a replacement character shows that bytes were lost.
   const replaced = variableNames.filter((name) => set[name]?.includes('\ufffd'))
   return [
     ...misspelt.map(
-      ([name, meant]) => `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+      ([name, intended]) => `${name} is not a setting: write ${intended}, or leave it empty if it is for another program`,
     ),
     ...replaced.map((name) => `${name} must be UTF-8`),
   ]
@@ -142,36 +143,36 @@ function unreadSettings(set: Readonly<Record<string, string>>): string[] {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 
-  constructor(readonly faults: readonly string[]) {
-    super(`Bad configuration:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  constructor(readonly problems: readonly string[]) {
+    super(`Bad configuration:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
   }
 }
 
-/** Who may do what must never hang on a setting that was forgotten, or that has no effect. */
-function authenticationFaults(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
+/** Refuses settings that leave authentication off by mistake, or that have no effect on it. */
+function authenticationProblems(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open } = config
   const claims = ['AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
   if (secret !== undefined && url !== undefined) return [['AUTH_JWKS_URL', 'cannot be set together with AUTH_JWT_SECRET']]
   if (url !== undefined || secret !== undefined) {
     if (open) return [['AUTH_OPEN', `cannot be set together with ${url === undefined ? 'AUTH_JWT_SECRET' : 'AUTH_JWKS_URL'}`]]
     if (secret !== undefined) return []
-    const lacking = claims.filter((name) => config[name] === undefined)
-    return lacking.map((name) => [name, 'must be set with AUTH_JWKS_URL: such keys sign tokens for other services too'])
+    const missing = claims.filter((name) => config[name] === undefined)
+    return missing.map((name) => [name, 'must be set with AUTH_JWKS_URL: these keys also sign tokens for other services'])
   }
-  const idle = claims.filter((name) => config[name] !== undefined)
-  if (idle.length > 0) return idle.map((name) => [name, 'has no effect without AUTH_JWT_SECRET or AUTH_JWKS_URL'])
+  const unused = claims.filter((name) => config[name] !== undefined)
+  if (unused.length > 0) return unused.map((name) => [name, 'has no effect without AUTH_JWT_SECRET or AUTH_JWKS_URL'])
   if (open || !isProduction(config)) return []
   const message =
-    'is production and nothing says who may do what: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true to let everybody do everything'
+    'is production, but authentication is not configured: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true to make every client an administrator'
   return [['NODE_ENV', message]]
 }
 
-function integer(least: number, most: number, message = `must be a whole number from ${least} to ${most}`) {
+function integer(min: number, max: number, message = `must be a whole number from ${min} to ${max}`) {
   return z
     .string()
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
-    .refine((value) => value >= least && value <= most, { error: message, abort: true })
+    .refine((value) => value >= min && value <= max, { error: message, abort: true })
 }
 
 function ratio() {
@@ -181,7 +182,7 @@ function ratio() {
     .transform(Number)
 }
 
-/** As baggage is written: percent-encoded values. The message does not repeat them. */
+/** The format of W3C baggage: name=value pairs with percent-encoded values. The error message does not repeat the values. */
 function headers() {
   return z
     .string()
@@ -195,7 +196,7 @@ function headers() {
 function isHeader(pair: string): boolean {
   if (!/^\s*[\w.-]+\s*=/.test(pair) || !isDecodable(pair)) return false
   const [, value] = toHeader(pair)
-  // What a header may hold
+  // Characters that a header value may contain
   return /^[\t -~\u0080-\u00ff]*$/.test(value)
 }
 
@@ -204,7 +205,7 @@ function toHeader(pair: string): [name: string, value: string] {
   return [pair.slice(0, separator).trim(), decodeURIComponent(pair.slice(separator + 1).trim())]
 }
 
-/** The value is not repeated in the message: it may hold a password. */
+/** The error message does not repeat the value, which may contain a password. */
 function url(...protocols: string[]) {
   const message = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
   return z.string().refine((text) => isUrl(text, protocols), { error: message, abort: true })
@@ -223,14 +224,14 @@ function origins() {
         .map((origin) => origin.trim())
         .filter(Boolean),
     )
-    .superRefine(refuse(originsFault))
+    .superRefine(check(originsProblem))
     .transform((list) => (list[0] === '*' ? ('*' as const) : list))
 }
 
-/** Makes a check of a function that says what is wrong. */
-function refuse<T>(faultOf: (value: T) => string | undefined) {
+/** A Zod check that reports the problem described by `problemOf`; undefined means a valid value. */
+function check<T>(problemOf: (value: T) => string | undefined) {
   return (value: T, context: z.RefinementCtx<T>) => {
-    const message = faultOf(value)
+    const message = problemOf(value)
     if (message !== undefined) context.addIssue({ code: 'custom', message, continue: false })
   }
 }
@@ -243,15 +244,15 @@ function redisNodes() {
       error: 'must be host:port or redis:// addresses with commas between them',
       abort: true,
     })
-    .superRefine(refuse((urls) => urls.map(redisUrlFault).find((fault) => fault !== undefined)))
+    .superRefine(check((urls) => urls.map(redisUrlProblem).find((problem) => problem !== undefined)))
 }
 
 function isNode(text: string): boolean {
   return isUrl(text, redisProtocols) && new URL(text).hostname !== ''
 }
 
-/** 0 where it names none, null where what it names is no number. The client would use database 0 for both. */
-function database(text: string): number | null {
+/** Database number in a Redis URL: 0 if it has none, null if it is not a number. The client would use database 0 for both. */
+function databaseNumber(text: string): number | null {
   const { pathname, searchParams } = new URL(text)
   const number = pathname.slice(1) || (searchParams.get('db') ?? '')
   return /^\d{0,9}$/.test(number) ? Number(number) : null

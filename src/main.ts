@@ -1,42 +1,43 @@
 import 'reflect-metadata'
 import { readEnvironment } from './config/environment.js'
 import { type Config, ConfigError, readConfig } from './config.js'
-import { createLogger } from './platform/log/logger.js'
+import { createLogger, isPretty } from './platform/log/logger.js'
 import { createRedactor, secretsOf } from './platform/log/secrets.js'
-import { findPrimary } from './platform/workers/primary.js'
+import { connectToPrimary } from './platform/workers/primary.js'
 import { Workers, WorkersError } from './platform/workers/workers.js'
+import { startSummary } from './wiring/start-summary.js'
 
 interface Running {
-  /** Of the GraphQL endpoint */
+  /** URL of the GraphQL endpoint */
   url: Promise<string>
   stop(): Promise<void>
 }
 
-/** Far more than the worst request takes of an event loop */
-const silentSeconds = 30
+/** Far longer than any request can block the event loop */
+const heartbeatTimeoutSeconds = 30
 let running: Running | undefined
-let patienceMs = 9_500
+let shutdownTimeoutMs = 9_500
 let redact = createRedactor([])
-// First of all: a start that is interrupted has to end what it has begun.
+// Registered first: an interrupted start must stop what it has already started.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
-// A log that nobody reads, or whose disk is full, is no reason to end.
+// A closed log pipe or a full disk must not end the process.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-// What is in flight, and a database of its own, are to end in order all the same.
+// Even then, finish the requests in flight and stop the embedded database properly.
 process.on('uncaughtException', (error) => {
   process.stderr.write(redact(`${describe(error)}\n`))
   stop(1)
 })
-// graphql-js forgets loads that fail beside a field that has failed already; that is no reason to end for everybody.
-process.on('unhandledRejection', (error) => process.stderr.write(redact(`Nobody waited for what failed: ${describe(error)}\n`)))
-const primary = findPrimary(() => stop(0))
+// When one field fails, graphql-js ignores the promises of its siblings. If one of those rejects too, the process must not end.
+process.on('unhandledRejection', (error) => process.stderr.write(redact(`Unhandled promise rejection: ${describe(error)}\n`)))
+const primary = connectToPrimary(() => stop(0))
 try {
   const config = readConfig(readEnvironment())
-  patienceMs += config.SHUTDOWN_DELAY_MS
+  shutdownTimeoutMs += config.SHUTDOWN_DELAY_MS
   redact = createRedactor(secretsOf(config))
   running = run(config)
   const url = await running.url
-  if (primary) primary.announce(url)
-  else process.stdout.write(`\nReady: open ${url}\n\n`)
+  if (primary) primary.reportReady(url)
+  else process.stdout.write(`\nReady: open ${url}\n${isPretty(config) ? startSummary(config, url) : ''}\n`)
 } catch (error) {
   fail(error)
 }
@@ -48,23 +49,23 @@ function run(config: Config): Running {
 function runWorkers(config: Config): Running {
   const logger = createLogger(config)
   const { WORKERS: count, SHUTDOWN_DELAY_MS: delayMs } = config
-  const workers = new Workers({ count, delayMs, silentSeconds, log: (message) => logger.warn(message) })
+  const workers = new Workers({ count, delayMs, heartbeatTimeoutSeconds, log: (message) => logger.warn(message) })
   return { url: workers.start(), stop: () => workers.stop() }
 }
 
 function runApp(config: Config): Running {
-  // A primary has no use for it.
+  // Imported only here: a primary does not need it.
   const app = import('./app.js').then(({ startApp }) => startApp(config, { siblings: primary?.siblings ?? null }))
-  return { url: app.then(({ url }) => url), stop: () => app.then((its) => its.stop()) }
+  return { url: app.then(({ url }) => url), stop: () => app.then((running) => running.stop()) }
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  if (!primary) process.stdout.write(`${signal}: finishing what is in flight\n`)
+  if (!primary) process.stdout.write(`${signal}: finishing requests in flight\n`)
   stop(0)
 }
 
 function stop(code: number): void {
-  setTimeout(() => fail(new Error('Not everything ended in time')), patienceMs).unref()
+  setTimeout(() => fail(new Error('The shutdown did not complete in time')), shutdownTimeoutMs).unref()
   const stopped = running?.stop() ?? Promise.resolve()
   stopped.then(() => process.exit(code), fail)
 }
@@ -74,9 +75,9 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** What an operator can mend (a bad setting, a port in use) needs no stack. */
+/** The message alone for an error that an operator can fix, such as a bad setting or a port in use; otherwise the stack. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const mendable = error instanceof ConfigError || error instanceof WorkersError || 'code' in error
-  return mendable ? error.message : String(error.stack)
+  const isOperational = error instanceof ConfigError || error instanceof WorkersError || 'code' in error
+  return isOperational ? error.message : String(error.stack)
 }

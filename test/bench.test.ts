@@ -5,12 +5,12 @@ import type { Comparison, Run } from '../bench/report/results.js'
 import { summarize } from '../bench/report/summary.js'
 
 describe('options of the benchmark', () => {
-  test('without any, all servers and queries are compared', () => {
+  test('by default, all servers and queries are compared', () => {
     expect(readOptions([])).toMatchObject({ command: 'compare', rounds: 3, seconds: 5, connections: 50, quick: false })
     expect(readOptions([]).queries).toEqual(['Q1', 'Q2', 'Q3'])
   })
 
-  test('servers take turns in their own order, however they are named', () => {
+  test('servers run in a fixed order, whatever the order of --only', () => {
     expect(readOptions(['--only', 'ours-near,limit']).servers).toEqual(['limit', 'ours-near'])
   })
 
@@ -21,22 +21,22 @@ describe('options of the benchmark', () => {
     [['warm'], 'There is no command "warm", only compare, cold, invalidation, memory, start, writes, cost.'],
     [['cold', '--rounds', '2'], '--rounds is for compare, not for cold.'],
     [['cold', 'memory'], 'One command at a time, not also "memory".'],
-  ])('%j is refused with its reason', (args, message) => {
+  ])('%j is refused with the reason', (args, message) => {
     expect(() => readOptions(args)).toThrow(message)
   })
 })
 
-test('the project is started with the flags of its own start script', () => {
+test('the project is started with the flags of the npm start script', () => {
   const { flags, entry } = readStartScript()
   expect(entry).toMatch(/dist\/main\.js$/)
   expect(flags.every((flag) => flag.startsWith('-'))).toBe(true)
 })
 
-test('a ratio is that of one round, and the median is taken of the ratios', () => {
+test('ratios are computed per round, and the median is the median of these ratios', () => {
   const comparison = { runs: [...round(1, 1_000, 500), ...round(2, 100, 10), ...round(3, 200, 60)] } as Comparison
   const ours = summarize(comparison, 'Q1').find(({ server }) => server === 'ours-far')
-  expect(ours?.requestsPerSecond).toEqual({ median: 60, least: 10, most: 500 })
-  expect(ours?.toLimit).toEqual({ median: 0.3, least: 0.1, most: 0.5 })
+  expect(ours?.requestsPerSecond).toEqual({ median: 60, min: 10, max: 500 })
+  expect(ours?.toLimit).toEqual({ median: 0.3, min: 0.1, max: 0.5 })
   expect(ours?.toMercurius).toBeNull()
 })
 

@@ -69,15 +69,15 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     await run('npm', ['run', 'check'], { cwd: blog })
   })
 
-  test('a warm nested query is one MGET for each level, and no SQL', async () => {
+  test('a warm nested query is one MGET per level and no SQL', async () => {
     expect(await (await start())(nested)).toEqual(answer)
-    // Another process, with nothing in its own memory
+    // Another process, whose near store is empty
     const ask = await start()
     const recording = await recordRedis(redis)
     const release = await lock(database, 'lock table authors, posts, comments in access exclusive mode')
     try {
       expect(await ask(nested)).toEqual(answer)
-      // The page; its posts; their authors and lists of comments; the comments, whose author is known by then
+      // One MGET each for the page, its posts, their authors and comment lists, and the comments; their author is already loaded by then.
       expect((await recording.take()).map(([name]) => name)).toEqual(['mget', 'mget', 'mget', 'mget'])
     } finally {
       await release()
@@ -85,7 +85,7 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     }
   })
 
-  test('a change by plain SQL is seen, one by a mutation at once and everywhere', async () => {
+  test('a change by plain SQL becomes visible, a change by a mutation is visible immediately in all processes', async () => {
     const [ask, other] = [await start(), await start()]
     for (const each of [ask, other])
       expect((await each('{ author(id: "author_2") { name } }')).data).toEqual({ author: { name: 'Grace' } })
@@ -99,14 +99,14 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     expect((await other(counted)).data).toEqual({ post: { commentCount: 1 } })
   })
 
-  test('four processes that ask for one cold key make one statement', async () => {
+  test('four processes that request the same cold key run one SQL statement', async () => {
     const processes = await Promise.all([start(), start(), start(), start()])
     await redis.client.flushall()
     for (const ask of processes) await until(async () => (await ask('{ post(id: "post_1") { title } }')).errors === undefined)
     await until(async () => (await redis.client.keys('blog:*:registration:*')).length > 0)
     const release = await lock(database, 'lock table authors in access exclusive mode')
     const recording = await recordRedis(redis)
-    const asked = processes.map((ask) => ask('{ author(id: "author_1") { name } }'))
+    const answers = processes.map((ask) => ask('{ author(id: "author_1") { name } }'))
     let seen = 0
     await until(async () => {
       seen += (await recording.take()).filter(([name]) => name === 'mget').length
@@ -115,10 +115,10 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     expect(await waitingStatements(database)).toHaveLength(1)
     recording.stop()
     await release()
-    for (const one of await Promise.all(asked)) expect(one.data).toEqual({ author: { name: 'Ada' } })
+    for (const { data } of await Promise.all(answers)) expect(data).toEqual({ author: { name: 'Ada' } })
   })
 
-  test('its cache is compared with the database by a command, and its metrics are given to Prometheus', async () => {
+  test('a command compares the cache with the database, and Prometheus can scrape its metrics', async () => {
     const { stdout } = await run('npm', ['run', 'check-cache', '--silent'], { cwd: blog, env: env() })
     expect(stdout).toMatch(/^[1-9]\d* entries compared, 0 differed$/m)
     const { url } = await serveBlog()
@@ -128,14 +128,14 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     expect(metrics).toMatch(/^# TYPE cache_trusted gauge$/m)
   })
 
-  test('its SQL is printed for its own migrations', async () => {
+  test('prints the SQL of the engine for a migration', async () => {
     const nodeOptions = { ...env(), NODE_OPTIONS: '--import tsx' }
     const { stdout } = await run('npx', ['cached-resolvers', 'sql', 'src/entities.ts'], { cwd: blog, env: nodeOptions })
     await database.sql.unsafe(stdout).simple()
     expect(stdout).toContain(`select cache_follow('author-posts'`)
   })
 
-  test('with Redis killed it answers', async () => {
+  test('answers requests while Redis is down', async () => {
     const ask = await start()
     await redis.kill()
     expect((await ask(nested)).errors).toBeUndefined()

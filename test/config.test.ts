@@ -44,15 +44,15 @@ const defaults = {
   OTEL_TRACES_SAMPLER_ARG: 1,
 }
 
-const notWhole = 'must have %, #, ?, / and @ in its user and password percent-encoded: %25, %23, %3F, %2F, %40'
-const redisParameters = 'must have no parameters but family and db'
+const percentEncodingRule = 'must have %, #, ?, / and @ in its user and password percent-encoded: %25, %23, %3F, %2F, %40'
+const redisParameterRule = 'must have no parameters but family and db'
 
-/** The faults that the error names */
-function faults(environment: Record<string, string>): readonly string[] {
+/** The problems listed by the error */
+function problems(environment: Record<string, string>): readonly string[] {
   try {
     readConfig(environment)
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults
+    if (error instanceof ConfigError) return error.problems
     throw error
   }
   return []
@@ -63,12 +63,12 @@ describe('the configuration', () => {
     expect(readConfig({})).toEqual(defaults)
   })
 
-  test('takes an empty variable for one that is not set', () => {
+  test('treats an empty variable as not set', () => {
     expect(readConfig(Object.fromEntries(variableNames.map((name) => [name, ''])))).toEqual(defaults)
     expect(readConfig({ PORT: undefined })).toEqual(defaults)
   })
 
-  test('does not mind variables of others', () => {
+  test('ignores variables of other programs', () => {
     expect(readConfig({ PATH: '/bin', NODE_OPTIONS: '--x', port: 'x' })).toEqual(defaults)
   })
 
@@ -81,17 +81,17 @@ describe('the configuration', () => {
     ['DATABASE_URI', 'DATABASE_URL'],
     ['REDISURL', 'REDIS_URL'],
     ['RATELIMIT', 'RATE_LIMIT'],
-  ])('says that %s is %s, misspelt', (name, meant) => {
-    expect(faults({ [name]: 'hunter2', PORT: 'x' })).toEqual([
-      `${name} is not a setting: write ${meant}, or leave it empty where it is not meant for this`,
+  ])('reports that %s is a misspelling of %s', (name, intended) => {
+    expect(problems({ [name]: 'hunter2', PORT: 'x' })).toEqual([
+      `${name} is not a setting: write ${intended}, or leave it empty if it is for another program`,
       'PORT must be a whole number from 0 to 65535',
     ])
-    // Set to nothing, or beside the right one, it is somebody else's.
-    expect(faults({ [name]: '' })).toEqual([])
-    expect(faults({ [name]: 'x', [meant]: '' })).toHaveLength(1)
+    // If it is empty, or the correct variable is set too, it belongs to another program.
+    expect(problems({ [name]: '' })).toEqual([])
+    expect(problems({ [name]: 'x', [intended]: '' })).toHaveLength(1)
   })
 
-  test('takes what is like a setting, but not by mistake, for what others use', () => {
+  test('ignores variables of other programs with similar names', () => {
     const others = {
       DATABASE_URL_REPLICA: 'x',
       DATABASE_URL_2: 'x',
@@ -102,12 +102,12 @@ describe('the configuration', () => {
       OTEL_SERVICE_VERSION: 'x',
     }
     expect(readConfig(others)).toEqual(defaults)
-    expect(faults({ DATABASE_URI: 'x', DATABASE_URL: 'postgres://a/b' })).toEqual([])
-    for (const name of variableNames) expect(faults({ [`OTHER_${name}`]: 'x' })).toEqual([])
+    expect(problems({ DATABASE_URI: 'x', DATABASE_URL: 'postgres://a/b' })).toEqual([])
+    for (const name of variableNames) expect(problems({ [`OTHER_${name}`]: 'x' })).toEqual([])
   })
 
-  test('refuses a value whose bytes were no UTF-8: some of them are lost', () => {
-    expect(faults({ AUTH_JWT_SECRET: `${'x'.repeat(40)}\ufffd` })).toEqual(['AUTH_JWT_SECRET must be UTF-8'])
+  test('refuses a value that was not valid UTF-8, since bytes of it are lost', () => {
+    expect(problems({ AUTH_JWT_SECRET: `${'x'.repeat(40)}\ufffd` })).toEqual(['AUTH_JWT_SECRET must be UTF-8'])
   })
 
   test.each([
@@ -154,7 +154,7 @@ describe('the configuration', () => {
     ['LOG_LEVEL', 'silent', 'silent'],
     ['OTEL_TRACES_SAMPLER_ARG', '0.25', 0.25],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20a, x-b=c=d', { authorization: 'Bearer a', 'x-b': 'c=d' }],
-  ])('takes %s=%s', (name, text, value) => {
+  ])('accepts %s=%s', (name, text, value) => {
     expect(readConfig({ [name]: text })).toEqual({ ...defaults, [name]: value ?? text })
   })
 
@@ -186,7 +186,7 @@ describe('the configuration', () => {
     ['REDIS_URL', 'localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
     ['REDIS_URL', 'http://localhost:6379', 'must be a URL that begins with redis:// or rediss://'],
     ...['postgres://shop:p%w@a/shop', 'postgres://shop:%E4@a/shop', 'postgres://u:1#2@a/shop', 'postgres://u:1?2@a/shop'].map(
-      (text) => ['DATABASE_URL', text, notWhole] as [string, string, string],
+      (text) => ['DATABASE_URL', text, percentEncodingRule] as [string, string, string],
     ),
     [
       'DATABASE_URL',
@@ -199,25 +199,25 @@ describe('the configuration', () => {
       'must have one of read-write, read-only, primary, standby, prefer-standby as target_session_attrs',
     ],
     ...['redis://:p%w@a', 'redis://:%E4@a', 'redis://u:1#2@a', 'redis://u:1/2@a/0'].map(
-      (text) => ['REDIS_URL', text, notWhole] as [string, string, string],
+      (text) => ['REDIS_URL', text, percentEncodingRule] as [string, string, string],
     ),
     ...['redis://a/0?ssl=true', 'redis://a?password=x'].map(
-      (text) => ['REDIS_URL', text, redisParameters] as [string, string, string],
+      (text) => ['REDIS_URL', text, redisParameterRule] as [string, string, string],
     ),
-    ['REDIS_CLUSTER_NODES', 'redis://:p%w@a:1,b:2', notWhole],
-    ['REDIS_CLUSTER_NODES', 'a:1?tls=true,b:2', redisParameters],
-    ['REDIS_SENTINEL_NODES', 'a:1,redis://:p%w@b', notWhole],
-    ['AUTH_JWKS_URL', 'https://a:b@login.example/jwks.json', 'must hold no credentials: fetching it would fail'],
+    ['REDIS_CLUSTER_NODES', 'redis://:p%w@a:1,b:2', percentEncodingRule],
+    ['REDIS_CLUSTER_NODES', 'a:1?tls=true,b:2', redisParameterRule],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://:p%w@b', percentEncodingRule],
+    ['AUTH_JWKS_URL', 'https://a:b@login.example/jwks.json', 'must not contain credentials: fetch() rejects such a URL'],
     ['REDIS_CLUSTER_NODES', 'a:1,', 'must be host:port or redis:// addresses with commas between them'],
     ['REDIS_SENTINEL_NODES', 'http://a:1', 'must be host:port or redis:// addresses with commas between them'],
     ['REDIS_SENTINEL_NODES', 'a:port', 'must be host:port or redis:// addresses with commas between them'],
-    ['REDIS_SENTINEL_NODES', 'a:1,redis://:secret@b:1', 'must hold credentials and database number in its first address only'],
-    ['REDIS_SENTINEL_NODES', 'a:1,redis://b:1/2', 'must hold credentials and database number in its first address only'],
-    ['REDIS_SENTINEL_NODES', 'redis://a:1/two', 'must end with the number of a database, or with none'],
-    ['REDIS_CLUSTER_NODES', 'a:1,redis://b:2/3', 'must not name a database: a cluster has number 0 only'],
-    ['REDIS_URL', 'redis://a/shop', 'must end with the number of a database, or with none'],
-    ['REDIS_URL', 'redis://a/-1', 'must end with the number of a database, or with none'],
-    ['REDIS_URL', 'redis://a?db=shop', 'must end with the number of a database, or with none'],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://:secret@b:1', 'must have credentials and database number in the first address only'],
+    ['REDIS_SENTINEL_NODES', 'a:1,redis://b:1/2', 'must have credentials and database number in the first address only'],
+    ['REDIS_SENTINEL_NODES', 'redis://a:1/two', 'must end with a database number, or with none'],
+    ['REDIS_CLUSTER_NODES', 'a:1,redis://b:2/3', 'must not name a database: a cluster only has database 0'],
+    ['REDIS_URL', 'redis://a/shop', 'must end with a database number, or with none'],
+    ['REDIS_URL', 'redis://a/-1', 'must end with a database number, or with none'],
+    ['REDIS_URL', 'redis://a?db=shop', 'must end with a database number, or with none'],
     ['REDIS_CONNECTIONS', '101', 'must be a whole number from 1 to 100'],
     ['REDIS_TIMEOUT_MS', '0', 'must be a whole number from 1 to 60000'],
     ['REDIS_HEALTH_INTERVAL_MS', '9', 'must be a whole number from 10 to 600000'],
@@ -236,8 +236,8 @@ describe('the configuration', () => {
       ['https://*.shop.example', 'https://*.shop.example never matches'],
       ['wss://shop.example', 'wss://shop.example never matches'],
       ['https://shop.example,*', '* never matches'],
-    ].map(([text = '', fault]) => {
-      const message = `must be * alone, or origins as https://shop.example with commas between them; ${fault}`
+    ].map(([text = '', problem]) => {
+      const message = `must be * alone, or origins as https://shop.example with commas between them; ${problem}`
       return ['CORS_ORIGINS', text, message] as [string, string, string]
     }),
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
@@ -247,49 +247,49 @@ describe('the configuration', () => {
     ...['a=%2', 'a=%E4', 'a=%0A', 'a=€'].map((text) => {
       return ['OTEL_EXPORTER_OTLP_HEADERS', text, 'must be name=value pairs with commas between them'] as [string, string, string]
     }),
-  ])('refuses %s=%s, by name', (name, text, message) => {
+  ])('refuses %s=%s and names the variable', (name, text, message) => {
     const asymmetric = typeof message === 'string' ? `${name} ${message}` : message
-    expect(faults({ [name]: text })).toEqual([asymmetric])
-    expect(faults({ [name]: text })[0]).toMatch(new RegExp(`^${name} `))
+    expect(problems({ [name]: text })).toEqual([asymmetric])
+    expect(problems({ [name]: text })[0]).toMatch(new RegExp(`^${name} `))
   })
 
-  test('names every bad variable in one error', () => {
+  test('names every invalid variable in one error', () => {
     const bad = { PORT: 'x', DATABASE_URL: 'x', REDIS_URL: 'x', CACHE_PREFIX: '*', LOG_LEVEL: 'x', DEMO_DATA: 'x', HOST: 'fine' }
     expect(() => readConfig(bad)).toThrow(
       /^Bad configuration:\n {2}PORT must .*\n {2}DATABASE_URL must .*\n {2}DEMO_DATA must .*\n {2}REDIS_URL must .*\n {2}CACHE_PREFIX must .*\n {2}LOG_LEVEL .*$/,
     )
   })
 
-  test('takes one place for the cache, and names those that are too many', () => {
-    const places = { REDIS_URL: 'redis://a', REDIS_CLUSTER_NODES: 'a:1', REDIS_SENTINEL_NODES: 'a:1' }
-    const { REDIS_URL, ...withoutUrl } = places
-    expect(faults({ REDIS_URL, REDIS_CLUSTER_NODES: 'a:1' })).toEqual([
+  test('accepts one address of the cache, and names the superfluous ones', () => {
+    const addresses = { REDIS_URL: 'redis://a', REDIS_CLUSTER_NODES: 'a:1', REDIS_SENTINEL_NODES: 'a:1' }
+    const { REDIS_URL, ...withoutUrl } = addresses
+    expect(problems({ REDIS_URL, REDIS_CLUSTER_NODES: 'a:1' })).toEqual([
       'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
     ])
-    expect(faults(withoutUrl)).toEqual(['REDIS_SENTINEL_NODES cannot be set together with REDIS_CLUSTER_NODES'])
-    expect(faults(places)).toEqual([
+    expect(problems(withoutUrl)).toEqual(['REDIS_SENTINEL_NODES cannot be set together with REDIS_CLUSTER_NODES'])
+    expect(problems(addresses)).toEqual([
       'REDIS_CLUSTER_NODES cannot be set together with REDIS_URL',
       'REDIS_SENTINEL_NODES cannot be set together with REDIS_URL',
     ])
   })
 
-  test('refuses to answer trusted documents only where there are none', () => {
-    expect(faults({ TRUSTED_DOCUMENTS_ONLY: 'true' })).toEqual([
-      'TRUSTED_DOCUMENTS_ONLY is true, and there are no documents to trust; set TRUSTED_DOCUMENTS to a manifest of them',
+  test('refuses TRUSTED_DOCUMENTS_ONLY without trusted documents', () => {
+    expect(problems({ TRUSTED_DOCUMENTS_ONLY: 'true' })).toEqual([
+      'TRUSTED_DOCUMENTS_ONLY is true, but there are no trusted documents: set TRUSTED_DOCUMENTS to a manifest',
     ])
     const both = { TRUSTED_DOCUMENTS: 'persisted-documents.json', TRUSTED_DOCUMENTS_ONLY: 'true' }
     expect(readConfig(both)).toMatchObject({ TRUSTED_DOCUMENTS: 'persisted-documents.json', TRUSTED_DOCUMENTS_ONLY: true })
   })
 
-  test.each(['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'])('takes several workers with %s', (name) => {
+  test.each(['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'])('accepts several workers with %s', (name) => {
     const redis = { [name]: 'redis://a' }
     expect(readConfig({ ...redis, WORKERS: '64' }).WORKERS).toBe(64)
     expect(readConfig({ ...redis, WORKERS: 'auto' }).WORKERS).toBe(Math.min(availableParallelism(), 64))
   })
 
-  test('refuses several workers without a cache that they share, and says what to do', () => {
-    expect(faults({ WORKERS: '2' })).toEqual([
-      "WORKERS is 2: each would have a cache of its own and not be told of the others' changes; set one of REDIS_URL, REDIS_CLUSTER_NODES, REDIS_SENTINEL_NODES, or WORKERS=1",
+  test('refuses several workers without a shared cache, with the remedy', () => {
+    expect(problems({ WORKERS: '2' })).toEqual([
+      "WORKERS is 2, but workers need a shared cache to see each other's changes: set one of REDIS_URL, REDIS_CLUSTER_NODES, REDIS_SENTINEL_NODES, or WORKERS=1",
     ])
   })
 
@@ -300,26 +300,26 @@ describe('the configuration', () => {
     ['a secret', secret],
     ['a secret, an issuer and an audience', { ...secret, AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }],
     ['a key set', keys],
-    ['openness on purpose', { AUTH_OPEN: 'true' }],
-  ])('takes %s in production', (_, its) => {
-    expect(readConfig({ NODE_ENV: 'production', ...its })).toMatchObject({ NODE_ENV: 'production' })
+    ['explicitly no authentication', { AUTH_OPEN: 'true' }],
+  ])('accepts %s in production', (_, environment) => {
+    expect(readConfig({ NODE_ENV: 'production', ...environment })).toMatchObject({ NODE_ENV: 'production' })
   })
 
   test.each<[Record<string, string>, string[]]>([
-    [{ NODE_ENV: 'production' }, ['NODE_ENV is production and nothing says who may do what']],
-    [{ NODE_ENV: 'production', AUTH_JWT_SECRET: '' }, ['NODE_ENV is production and nothing says who may do what']],
+    [{ NODE_ENV: 'production' }, ['NODE_ENV is production, but authentication is not configured']],
+    [{ NODE_ENV: 'production', AUTH_JWT_SECRET: '' }, ['NODE_ENV is production, but authentication is not configured']],
     [{ ...secret, ...keys }, ['AUTH_JWKS_URL cannot be set together with AUTH_JWT_SECRET']],
     [{ ...secret, AUTH_OPEN: 'true' }, ['AUTH_OPEN cannot be set together with AUTH_JWT_SECRET']],
     [{ ...keys, AUTH_OPEN: 'true' }, ['AUTH_OPEN cannot be set together with AUTH_JWKS_URL']],
     [{ AUTH_JWKS_URL: keys.AUTH_JWKS_URL }, ['AUTH_ISSUER must be set with AUTH_JWKS_URL', 'AUTH_AUDIENCE must be set']],
     [{ AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }, ['AUTH_ISSUER has no effect', 'AUTH_AUDIENCE has no effect']],
-  ])('refuses %j: nobody is let in by a setting that was forgotten', (environment, expected) => {
-    expect(faults(environment)).toEqual(expected.map((text) => expect.stringContaining(text)))
+  ])('refuses %j, so that a forgotten setting never disables authentication', (environment, expected) => {
+    expect(problems(environment)).toEqual(expected.map((text) => expect.stringContaining(text)))
   })
 
-  test('names a variable once, however bad it is', () => {
-    expect(faults({ PORT: '-99999999999' })).toHaveLength(1)
-    expect(faults({ CACHE_PREFIX: '*'.repeat(100) })).toHaveLength(1)
+  test('names a variable once, even if it breaks several rules', () => {
+    expect(problems({ PORT: '-99999999999' })).toHaveLength(1)
+    expect(problems({ CACHE_PREFIX: '*'.repeat(100) })).toHaveLength(1)
   })
 
   test.each([

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { costShapes } from '../bench/harness/cost-shapes.js'
 import { createSchema } from '../src/graphql/schema.js'
 
-test('the benchmark of cost has a request with every field, argument and input field of the schema', () => {
+test('the cost benchmark has requests for every field, argument and input field of the schema', () => {
   const schema = createSchema()
   const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'))
   const missing = new Set(

@@ -26,7 +26,7 @@ describe('a file .env', () => {
     expect(await read(content)).toEqual({ AUTH_JWT_SECRET: 'a', PORT: '1' })
   })
 
-  test('does not change what is set for the process; without one, that is all', async () => {
+  test('does not override variables of the process, and may be missing', async () => {
     expect(await read('PORT=1\nHOST=a', { PORT: '2' })).toEqual({ PORT: '2', HOST: 'a' })
     expect(readEnvironment(join(folder, 'nowhere'), { PORT: '2' })).toEqual({ PORT: '2' })
   })
@@ -38,7 +38,7 @@ describe('a file .env', () => {
     ['PORT=1\nset AUTH_JWT_SECRET=hunter2', [2]],
     ['PORT=1\n$env:AUTH_JWT_SECRET="hunter2"', [2]],
     ['\u00a0AUTH_JWT_SECRET=hunter2', [1]],
-  ])('%j names the lines that would have no effect, without their values', async (content, lines) => {
+  ])('%j: reports the lines without effect, but not their values', async (content, lines) => {
     const message = lines.map((line) => `\n  Line ${line} of ${join(folder, '.env')} has no effect: write NAME=value`).join('')
     await expect(read(content)).rejects.toThrow(`Bad configuration:${message}`)
     await expect(read(content)).rejects.not.toThrow('hunter2')

@@ -13,16 +13,16 @@ const clientPackages = await installPackages('examples/client')
 const relayPackages = await installPackages('examples/relay')
 
 describe.skipIf(clientPackages.state === 'unreachable')('examples/client', () => {
-  test('its documents fit the schema, and its code the types that follow from it', async () => {
+  test('its documents are valid for the schema, and its code type-checks against the generated types', async () => {
     await npm('examples/client', 'run', 'check')
   })
 
-  test('it reads, pages forwards and backwards, orders once with two requests, and tells both kinds of errors', async () => {
+  test('it reads, pages forwards and backwards, places one order with two requests, and reports both kinds of errors', async () => {
     const output = await npm('examples/client', 'start', '--silent', '--', `${app.origin}/graphql`)
     const [read, first, second, back, sent, replayed, userError, error] = output.trim().split('\n').slice(-8)
     expect(read).toBe('Tara Kaya bought Wooden Spinning Top, Lavender Candle, Brass Letter Tray, Brass Vase for 226.66')
-    expect(first).toBe('page 1: product_500 product_499 product_498, more follow: true')
-    expect(second).toBe('page 2: product_497 product_496 product_495, some stand before: true')
+    expect(first).toBe('page 1: product_500 product_499 product_498, next page: true')
+    expect(second).toBe('page 2: product_497 product_496 product_495, previous page: true')
     expect(back).toBe('back to page 1: product_500 product_499 product_498')
     expect(sent).toBe('sent the first time: order_251, replayed: false')
     expect(replayed).toBe('sent the second time: order_251, replayed: true')
@@ -37,7 +37,7 @@ describe.skipIf(relayPackages.state === 'unreachable')('examples/relay', () => {
     await npm('examples/relay', 'run', 'generate')
   })
 
-  /** The text that Relay's compiler made of the document, answered by the server */
+  /** The server's response to the document as compiled by Relay */
   async function ask(operation: string, variables: Record<string, unknown>) {
     const artifact = await readFile(`examples/relay/src/__generated__/${operation}.graphql.ts`, 'utf8')
     const [, text = '""'] = /^ *"text": (".*")$/m.exec(artifact) ?? []
@@ -46,7 +46,7 @@ describe.skipIf(relayPackages.state === 'unreachable')('examples/relay', () => {
     return data
   }
 
-  test('a connection pages on through node(id), as @refetchable and @connection have it', async () => {
+  test('the next page of a connection is loaded through node(id), as required by @refetchable and @connection', async () => {
     const buyer = (await app.query('{ order(id: "order_1") { userId } }')).data.order.userId
     const all = (await app.query(`{ user(id: "${buyer}") { orders(first: 100) { nodes { id } } } }`)).data.user.orders.nodes
     const opened = (await ask('userOrdersQuery', { id: buyer })).user.orders
@@ -61,13 +61,13 @@ describe.skipIf(relayPackages.state === 'unreachable')('examples/relay', () => {
     )
   })
 
-  test('an object is fetched again by its id', async () => {
+  test('an object is refetched by its id', async () => {
     expect(await ask('productStockRefetchQuery', { id: 'product_1' })).toMatchObject({
       node: { __typename: 'Product', id: 'product_1', name: expect.any(String), stock: expect.any(Number) },
     })
   })
 
-  test('a mutation gives what Relay writes into its store', async () => {
+  test('a mutation returns the data that Relay writes to its store', async () => {
     const { createOrder } = await ask('createOrderMutation', {
       input: { userId: 'user_1', productIds: ['product_2'] },
       key: 'of the relay example',

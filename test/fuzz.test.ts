@@ -10,7 +10,7 @@ import { exchange } from '../torture/fuzz/exchange.js'
 import { judge } from '../torture/fuzz/judge.js'
 import { readOptions } from '../torture/fuzz/options.js'
 
-const supplies = { hot: [{ body: '{"query":"{ a }"}', expected: '{"data":{}}\n' }], token: 'a.b.c' }
+const inputs = { hot: [{ body: '{"query":"{ a }"}', expected: '{"data":{}}\n' }], token: 'a.b.c' }
 const rules = { codes: new Set(['BAD_REQUEST', 'INTERNAL_SERVER_ERROR']), secrets: ['s3cret'] }
 const attempt = { kind: 'any', bytes: Buffer.from('sent'), answers: 1 }
 
@@ -29,22 +29,22 @@ function digest({ kind, bytes }: Attempt): string {
   return `${kind} ${createHash('sha256').update(bytes).digest('hex')}`
 }
 
-test('equal seeds send equal requests, each of its own', () => {
-  const sent = (seed: number) => Array.from({ length: 300 }, (_, number) => digest(attemptOf(seed, number, supplies)))
+test('equal seeds give equal requests, and the requests differ from each other', () => {
+  const sent = (seed: number) => Array.from({ length: 300 }, (_, number) => digest(attemptOf(seed, number, inputs)))
   expect(sent(1)).toEqual(sent(1))
   expect(sent(1)).not.toEqual(sent(2))
   expect(new Set(sent(1)).size).toBeGreaterThan(250)
 })
 
-test('a bad option is named', () => {
-  expect(readOptions(['--requests', '7', '--only', '3'], 5)).toEqual({ requests: 7, seed: 5, only: 3 })
+test('an invalid option is named in the error', () => {
+  expect(readOptions(['--requests', '7', '--only', '3'], 5)).toEqual({ requests: 7, seed: 5, only: 3, help: false })
   expect(() => readOptions(['--requests', 'all'], 5)).toThrow('--requests')
 })
 
 describe('the judge', () => {
   const coded = { code: 'BAD_REQUEST', requestId: 'id' }
 
-  test('lets pass what is right', () => {
+  test('accepts correct responses', () => {
     expect(judge(attempt, answered({ data: {} }), rules)).toBe(null)
     expect(judge(attempt, answered(refused(coded), { status: 400 }), rules)).toBe(null)
     expect(judge(attempt, answered('<html>', { 'content-type': 'text/html' }), rules)).toBe(null)
@@ -58,33 +58,33 @@ describe('the judge', () => {
     ['0 answers instead of 1', { state: 'answered' as const, answers: [], rest: '' }],
     ['status 500', answered(refused(coded), { status: 500 })],
     ['broken JSON', answered('{"data":')],
-    ['no JSON', answered('no', { status: 400, 'content-type': 'text/plain' })],
+    ['not JSON', answered('no', { status: 400, 'content-type': 'text/plain' })],
     ['without an error', answered({}, { status: 400 })],
     ['without a message', answered(refused(coded, ''))],
     ['not in docs/errors.md', answered(refused({ code: 'OTHER', requestId: 'id' }))],
-    ['nobody foresaw', answered(refused({ code: 'INTERNAL_SERVER_ERROR', requestId: 'id' }))],
-    ['without the id', answered(refused({ code: 'BAD_REQUEST' }))],
+    ['unexpected error', answered(refused({ code: 'INTERNAL_SERVER_ERROR', requestId: 'id' }))],
+    ['without its request id', answered(refused({ code: 'BAD_REQUEST' }))],
     ['a secret', answered({ data: 's3cret' })],
     ['a secret', answered({ data: {} }, { server: 's3cret' })],
     ['injected', answered({ data: {} }, { 'x-injected': '1' })],
     ['internals', answered(refused(coded, 'at run (file:///a/b.js:1:2)'))],
     ['internals', answered(refused(coded, 'connect ECONNREFUSED, postgres'))],
     ['internals', answered(refused(coded, 'select id from users'))],
-  ])('finds: %s', (fault, outcome) => {
-    expect(judge(attempt, outcome, rules)).toContain(fault)
+  ])('finds: %s', (problem, outcome) => {
+    expect(judge(attempt, outcome, rules)).toContain(problem)
   })
 
-  test('finds an answer that is not the right one', () => {
+  test('finds an answer that differs from the expected one', () => {
     expect(judge({ ...attempt, expected: ['{"data":{"a":1}}'] }, answered({ data: { a: 2 } }), rules)).toContain(
       'not the right answer',
     )
   })
 })
 
-describe('what comes on a connection', () => {
+describe('the bytes received on a connection', () => {
   const read = (text: string | Buffer, bodiless = false) => parseAnswers(Buffer.from(text), bodiless)
 
-  test('is taken apart, however it is framed', () => {
+  test('are parsed with every kind of framing', () => {
     const chunked = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'
     const counted = 'HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nabc'
     const { answers, rest } = read(`HTTP/1.1 100 Continue\r\n\r\n${chunked}${counted}HTTP/1.1 2`)
@@ -95,16 +95,16 @@ describe('what comes on a connection', () => {
     expect(rest.toString()).toBe('HTTP/1.1 2')
     expect(read(counted.slice(0, -1)).answers).toEqual([])
     expect(read('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n', true).answers).toHaveLength(1)
-    expect(() => read('Hello\r\n\r\n')).toThrow('no answer')
+    expect(() => read('Hello\r\n\r\n')).toThrow('Not an HTTP response')
   })
 
-  test('is decompressed', () => {
+  test('are decompressed', () => {
     const body = gzipSync('{"data":{}}')
     const head = `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`
     expect(read(Buffer.concat([Buffer.from(head), body])).answers[0]?.body).toBe('{"data":{}}')
   })
 
-  test('that stays silent is found to hang', async () => {
+  test('that never arrive are reported as hung', async () => {
     const server = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as { port: number }

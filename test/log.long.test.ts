@@ -1,19 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort } from '../tools/free-port.js'
-import { type Built, ready, runBuilt } from './helpers/built.js'
+import { type BuiltServer, startBuiltServer, waitUntilReady } from './helpers/built.js'
 import { startCollector } from './helpers/collector.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from './helpers/redis.js'
 import { until } from './helpers/until.js'
 
-function linesOf({ output }: Built): Record<string, unknown>[] {
+function linesOf({ output }: BuiltServer): Record<string, unknown>[] {
   return output()
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line))
 }
 
-function requestLines(built: Built) {
+function requestLines(built: BuiltServer) {
   return linesOf(built).filter(({ msg }) => msg === 'request' || msg === 'slow request')
 }
 
@@ -24,9 +24,9 @@ function post(url: string, body: string, headers: Record<string, string> = {}) {
 const ask = (url: string, query: string, variables?: object, headers?: Record<string, string>) =>
   post(url, JSON.stringify({ query, variables }), headers)
 
-describe('lines for requests', () => {
+describe('request log lines', () => {
   let database: TestDatabase
-  let built: Built
+  let built: BuiltServer
   beforeEach(async () => {
     database = await createDatabase()
   })
@@ -36,11 +36,11 @@ describe('lines for requests', () => {
     await database.drop()
   })
   const start = (env: Record<string, string> = {}) => {
-    built = runBuilt({ DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0', ...env })
-    return ready(built)
+    built = startBuiltServer({ DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0', ...env })
+    return waitUntilReady(built)
   }
 
-  test('at all, each request has one, in the lane too, which leads to its trace', async () => {
+  test('with LOG_REQUESTS=all, every request has one with its trace id, on the fast path too', async () => {
     const collector = await startCollector()
     const url = await start({ LOG_REQUESTS: 'all', OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
     const traceOf = (time: number) => `${time}af7651916cd43dd8448eb211c80319c`
@@ -51,16 +51,25 @@ describe('lines for requests', () => {
       answers.push(await ask(url, 'query Logged { product(id: "product_1") { name } }', undefined, { traceparent }))
     }
     await until(() => requestLines(built).length === flags.length)
-    expect(requestLines(built).map(({ requestId }) => requestId)).toEqual(answers.map((its) => its.headers.get('x-request-id')))
-    expect(requestLines(built).map(({ way }) => way)).toEqual(['ordinary', 'ordinary', 'lane', 'lane', 'lane', 'lane'])
-    expect(requestLines(built).map((its) => its.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
+    expect(requestLines(built).map(({ requestId }) => requestId)).toEqual(
+      answers.map(({ headers }) => headers.get('x-request-id')),
+    )
+    expect(requestLines(built).map(({ path }) => path)).toEqual([
+      'standard',
+      'standard',
+      'compiled',
+      'compiled',
+      'compiled',
+      'compiled',
+    ])
+    expect(requestLines(built).map((line) => line.trace_id)).toEqual([...[0, 1, 2, 3].map(traceOf), undefined, undefined])
     for (const line of requestLines(built))
       expect(line).toMatchObject({ operation: 'Logged', outcome: 'ok', status: 200, cost: 3 })
     expect(requestLines(built)[3]?.durationMs).toBeGreaterThan(0)
     await collector.stop()
   })
 
-  test('as a rule, only those with errors have one, with the codes of these', async () => {
+  test('by default, only requests with errors have one, with the error codes', async () => {
     const url = await start({ LOG_SLOW_REQUEST_MS: '600000' })
     for (let times = 0; times < 5; times += 1) await ask(url, '{ __typename }')
     await ask(
@@ -79,7 +88,7 @@ describe('lines for requests', () => {
     expect(requestLines(built).map(({ cost }) => cost)).toEqual([expect.any(Number), undefined, undefined])
   })
 
-  test('however many there are, not without a bound: the next line tells how many were left out', async () => {
+  test('are limited per second; the next line reports how many were omitted', async () => {
     const url = await start()
     const bad = () => post(url, 'not json', { authorization: 'Bearer bad' })
     const startedAt = performance.now()
@@ -91,12 +100,12 @@ describe('lines for requests', () => {
     })
     const lines = requestLines(built)
     expect(lines.length).toBeLessThanOrEqual(101 + ((performance.now() - startedAt) / 1_000) * 10)
-    const told = lines.reduce((sum, { omitted }) => sum + 1 + Number(omitted ?? 0), 0)
-    expect(told).toBeGreaterThan(lines.length)
-    expect(told).toBeLessThanOrEqual(sent)
+    const counted = lines.reduce((sum, { omitted }) => sum + 1 + Number(omitted ?? 0), 0)
+    expect(counted).toBeGreaterThan(lines.length)
+    expect(counted).toBeLessThanOrEqual(sent)
   })
 
-  test('and those that are slow, as a warning', async () => {
+  test('by default, slow requests have one too, as a warning', async () => {
     const url = await start({ LOG_SLOW_REQUEST_MS: '50' })
     const startedAt = performance.now()
     const locker = await database.sql.reserve()
@@ -112,7 +121,7 @@ describe('lines for requests', () => {
     expect(slow).toMatchObject({ level: 40, msg: 'slow request', outcome: 'ok' })
   })
 
-  test('at none, not even those', async () => {
+  test('with LOG_REQUESTS=none, not even failed or slow requests have one', async () => {
     const url = await start({ LOG_REQUESTS: 'none', LOG_SLOW_REQUEST_MS: '1' })
     await ask(url, '{ nothing }')
     await ask(url, '{ product(id: "product_1") { name } }')
@@ -131,19 +140,19 @@ describe.skipIf(noRedis)('secrets', () => {
   })
   afterAll(() => Promise.all([redis.stop(), database.drop(), collector.stop()]))
 
-  test('are nowhere to be found after traffic, faults and outages with secrets in every place', async () => {
+  test('appear in no output after traffic, errors and outages with secrets in all inputs', async () => {
     const redisUrl = redis.url.replace('//', '//:redis-hunter2@')
     await redis.client.config('SET', 'requirepass', 'redis-hunter2')
-    const built = runBuilt({
+    const built = startBuiltServer({
       ...{ REDIS_URL: redisUrl, DATABASE_URL: database.url, REDIS_HEALTH_INTERVAL_MS: '20', AUDIT_INTERVAL_MS: '20' },
       ...{ LOG_LEVEL: 'debug', LOG_REQUESTS: 'all', OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20collector-hunter2',
     })
-    const url = await ready(built)
-    const said: string[] = []
+    const url = await waitUntilReady(built)
+    const responses: string[] = []
     const health = async () =>
       (await (await fetch(new URL('/health', url))).json()) as { status: string; cache: { state: string } }
-    const say = async (answer: Promise<Response>) => said.push(await (await answer).text())
+    const record = async (answer: Promise<Response>) => responses.push(await (await answer).text())
 
     const headers = { authorization: 'Bearer header-hunter2', cookie: 'session=header-hunter2', 'x-api-key': 'header-hunter2' }
     const rename = 'mutation Rename($name: String!) { updateUser(input: { id: "user_1", name: $name }) { user { id } } }'
@@ -154,18 +163,18 @@ describe.skipIf(noRedis)('secrets', () => {
     await post(`${url}?password=input-hunter2&query={__typename}`, '{}', { ...headers, 'x-request-id': 'no id: header-hunter2' })
 
     await database.sql`alter table users rename to elsewhere`
-    await say(ask(url, rename, { name: 'input-hunter2' }, headers))
+    await record(ask(url, rename, { name: 'input-hunter2' }, headers))
     await until(() => /"level":50/.test(built.output()))
     await database.sql`alter table elsewhere rename to users`
     await database.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'graphql-cached-shop' and datname = current_database() and pid <> pg_backend_pid()`
-    await say(ask(url, '{ user(id: "user_2") { name } }', undefined, headers))
+    await record(ask(url, '{ user(id: "user_2") { name } }', undefined, headers))
 
-    // The password is another one from now on, and all connections are lost.
+    // Changes the password and closes all connections.
     await redis.client.config('SET', 'requirepass', 'other-password')
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await until(async () => (await health()).cache.state === 'down')
     await until(() => /WRONGPASS/.test(built.output()))
-    await say(ask(url, '{ user(id: "user_3") { name } cacheInfo { available } }', undefined, headers))
+    await record(ask(url, '{ user(id: "user_3") { name } cacheInfo { available } }', undefined, headers))
     const metrics = await (await fetch(new URL('/metrics', url))).text()
     built.child.kill('SIGTERM')
     await built.exited
@@ -173,16 +182,16 @@ describe.skipIf(noRedis)('secrets', () => {
     const secrets = ['redis-hunter2', 'collector-hunter2', 'header-hunter2', 'input-hunter2', new URL(database.url).password]
     const spans = collector.requests.map(({ body }) => body)
     expect(spans.length).toBeGreaterThan(0)
-    for (const secret of secrets.filter((its) => its.length >= 6)) {
-      for (const text of [built.output(), metrics, ...said, ...spans]) expect(text).not.toContain(secret)
+    for (const secret of secrets.filter(({ length }) => length >= 6)) {
+      for (const text of [built.output(), metrics, ...responses, ...spans]) expect(text).not.toContain(secret)
     }
   })
 
   test.each([
     ['DATABASE_URL', async () => `postgres://shop:start-hunter2@127.0.0.1:${await freePort()}/shop`],
     ['DATABASE_URL', async () => database.url.replace(/\/\/.*@/, '//nobody:start-hunter2@')],
-  ])('are not in what a failed start says of its %s', async (name, url) => {
-    const built = runBuilt({ [name]: await url(), LOG_LEVEL: 'debug' })
+  ])('do not appear in the output of a start that fails because of %s', async (name, url) => {
+    const built = startBuiltServer({ [name]: await url(), LOG_LEVEL: 'debug' })
     await until(() => built.child.exitCode !== null)
     expect(built.child.exitCode).toBe(1)
     expect(built.output()).toContain(name)

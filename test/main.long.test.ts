@@ -2,10 +2,10 @@ import { access, chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Built, query, ready, runBuilt } from './helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from './helpers/built.js'
 
 let folder: string
-let started: Built[]
+let started: BuiltServer[]
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
   await chmod(folder, 0o755)
@@ -20,14 +20,14 @@ afterEach(async () => {
 })
 
 const start = (env: Record<string, string>) => {
-  const its = runBuilt(env)
-  started.push(its)
-  return its
+  const built = startBuiltServer(env)
+  started.push(built)
+  return built
 }
 
-test('the process starts a database of its own with the demo data, and finds it again at the next start', async () => {
+test('the process starts an embedded database with demo data, and uses it again at the next start', async () => {
   const first = start({ DATA_DIR: folder })
-  const url = await ready(first)
+  const url = await waitUntilReady(first)
   const { data } = await query(url, '{ stats { totalUsers totalProducts totalOrders } order(id: "order_1") { id } }')
   expect(data).toEqual({ stats: { totalUsers: 1000, totalProducts: 500, totalOrders: 250 }, order: { id: 'order_1' } })
   await query(url, 'mutation { createUser(input: { email: "kept@example.com", name: "Kept" }) { user { id } } }')
@@ -35,11 +35,11 @@ test('the process starts a database of its own with the demo data, and finds it 
   expect(await first.exited).toBe(0)
 
   const second = start({ DATA_DIR: folder })
-  expect((await query(await ready(second), '{ stats { totalUsers } user(id: "user_1001") { name } }')).data).toEqual({
+  expect((await query(await waitUntilReady(second), '{ stats { totalUsers } user(id: "user_1001") { name } }')).data).toEqual({
     stats: { totalUsers: 1001 },
     user: { name: 'Kept' },
   })
-  // Whoever read its log is gone: it ends in order all the same.
+  // The reader of its log is gone; the process must still exit cleanly.
   second.child.stdout?.destroy()
   second.child.kill('SIGTERM')
   expect(await second.exited).toBe(0)

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../src/platform/database/connection.js'
 import { freePort } from '../tools/free-port.js'
-import { type Built, query, ready, runBuilt } from './helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
 import { lock, waitingStatements } from './helpers/locks.js'
 import { until } from './helpers/until.js'
 
 describe('the process', () => {
-  let started: Built[]
+  let started: BuiltServer[]
   beforeEach(() => {
     started = []
   })
@@ -21,27 +21,27 @@ describe('the process', () => {
       await exited
     }
   })
-  const start = (...how: Parameters<typeof runBuilt>) => {
-    const its = runBuilt(...how)
-    started.push(its)
-    return its
+  const start = (...args: Parameters<typeof startBuiltServer>) => {
+    const built = startBuiltServer(...args)
+    started.push(built)
+    return built
   }
 
-  test('configuration faults are all named, and it exits with 1', async () => {
+  test('reports all invalid settings, and exits with 1', async () => {
     const bad = start({ PORT: 'abc', REDIS_URL: 'http://secret@x', LOG_LEVEL: 'loud' })
     expect(await bad.exited).toBe(1)
     for (const name of ['PORT', 'REDIS_URL', 'LOG_LEVEL']) expect(bad.output()).toContain(name)
     expect(bad.output()).not.toContain('secret')
   })
 
-  test('a database that cannot be reached is named without its password, and it exits with 1', async () => {
+  test('reports an unreachable database without its password, and exits with 1', async () => {
     const bad = start({ DATABASE_URL: 'postgres://someone:secret@127.0.0.1:9/shop' })
     expect(await bad.exited).toBe(1)
     expect(bad.output()).toContain('127.0.0.1:9')
     expect(bad.output()).not.toContain('secret')
   })
 
-  test('a folder that it may not use is named with its variable, and it exits with 1', async () => {
+  test('reports an unusable folder with the name of the variable, and exits with 1', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
     const file = join(folder, 'file')
     await writeFile(file, '')
@@ -51,17 +51,17 @@ describe('the process', () => {
     await rm(folder, { recursive: true })
   })
 
-  describe('on a database that is there', () => {
+  describe('with a database', () => {
     let database: TestDatabase
     beforeAll(async () => {
       database = await createDatabase()
     })
     afterAll(() => database.drop())
 
-    test('SIGTERM lets the request in flight finish, then exits with 0', async () => {
+    test('after SIGTERM, finishes requests in flight and exits with 0', async () => {
       const server = start({ DATABASE_URL: database.url })
-      const url = await ready(server)
-      // A row lock holds the mutation up until it is let go.
+      const url = await waitUntilReady(server)
+      // A row lock blocks the mutation until it is released.
       const locker = connect({ url: database.url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
       const lock = await locker.reserve()
       await lock`begin`
@@ -79,10 +79,10 @@ describe('the process', () => {
       await locker.end()
     })
 
-    test('an error that nobody foresaw is said, what is in flight finishes, and it exits with 1', async () => {
-      const fault = "process.once('SIGUSR2',()=>{throw(new(Error)('unforeseen'))})"
-      const server = start({ DATABASE_URL: database.url, NODE_OPTIONS: `--import=data:text/javascript,${fault}` })
-      const url = await ready(server)
+    test('logs an uncaught exception, finishes requests in flight and exits with 1', async () => {
+      const code = "process.once('SIGUSR2',()=>{throw(new(Error)('unforeseen'))})"
+      const server = start({ DATABASE_URL: database.url, NODE_OPTIONS: `--import=data:text/javascript,${code}` })
+      const url = await waitUntilReady(server)
       const release = await lock(database, 'select 1 from products where id = 2 for update')
       const answer = query(url, 'mutation { updateProductStock(productId: "product_2", stock: 42) { product { stock } } }')
       await until(async () => (await waitingStatements(database)).length > 0)
@@ -93,7 +93,7 @@ describe('the process', () => {
       expect(await server.exited).toBe(1)
     })
 
-    test.skipIf(!existsSync('/dev/full'))('it serves on where the disk of its log is full', async () => {
+    test.skipIf(!existsSync('/dev/full'))('continues to serve if the disk of its log is full', async () => {
       const log = await open('/dev/full', 'w')
       const port = String(await freePort())
       const server = start({ DATABASE_URL: database.url, PORT: port, LOG_REQUESTS: 'all' }, log.fd)
@@ -111,8 +111,8 @@ describe('the process', () => {
       expect(await server.exited).toBe(0)
     })
 
-    test('a port in use is said, and it exits with 1', async () => {
-      const url = new URL(await ready(start({ DATABASE_URL: database.url })))
+    test('reports a port in use, and exits with 1', async () => {
+      const url = new URL(await waitUntilReady(start({ DATABASE_URL: database.url })))
       const second = start({ DATABASE_URL: database.url, PORT: url.port })
       expect(await second.exited).toBe(1)
       expect(second.output()).toMatch(/Bad configuration:\n {2}HOST and PORT name an address that cannot be listened on: .*\n$/)
@@ -120,7 +120,7 @@ describe('the process', () => {
     })
 
     test.each(['channel_binding=require', 'sslmode=require'])(
-      'a URL that asks it for %s is named with its variable',
+      'reports an unusable URL parameter %s with the name of the variable',
       async (parameter) => {
         const bad = start({ DATABASE_URL: `${database.url}?${parameter}` })
         expect(await bad.exited).toBe(1)

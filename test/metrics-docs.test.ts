@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { startTestApp } from './helpers/app.js'
 
-/** Name and type, as Prometheus is told */
+/** The name and type of each metric in the output */
 function exposed(text: string): string[] {
   return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
 }
 
-test('docs/metrics.md lists what /metrics gives, and nothing else', async () => {
+test('docs/metrics.md lists the metrics of /metrics, and no others', async () => {
   const app = await startTestApp()
   const text = await (await fetch(`${app.origin}/metrics`)).text()
   await app.stop()
-  const own = exposed(text).filter((its) => !/^(process|nodejs)_/.test(its))
+  const own = exposed(text).filter((metric) => !/^(process|nodejs)_/.test(metric))
   const rows = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   )

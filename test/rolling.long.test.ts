@@ -1,21 +1,21 @@
 import { describe, expect, test } from 'vitest'
-import { hasRolledWell, rollingTable } from '../torture/rolling/report.js'
-import { roll } from '../torture/rolling/roll.js'
+import { hasPassed, rollingTable } from '../torture/rolling/report.js'
+import { runRollingRestart } from '../torture/rolling/rolling-restart.js'
 import { createDatabase } from './helpers/database.js'
 import { noRedis, startRedis } from './helpers/redis.js'
 
-describe.skipIf(noRedis)('processes that are restarted in turn under load', () => {
-  test('fail no request, lose no order and make none twice', async () => {
+describe.skipIf(noRedis)('a rolling restart under load', () => {
+  test('fail no request, lose no order and create none twice', async () => {
     const redis = await startRedis()
     const database = await createDatabase()
-    const rolled = await roll({
+    const summary = await runRollingRestart({
       ...{ databaseUrl: database.url, database: database.sql, redisUrl: redis.url, processes: 2, delayMs: 1_500 },
-      goOn: () => false,
+      shouldContinue: () => false,
       onRestart: () => {},
     })
-    expect(hasRolledWell(rolled), rollingTable(rolled)).toBe(true)
-    expect(rolled.restarts).toBe(2)
-    expect(Math.min(rolled.seen.queries, rolled.orders)).toBeGreaterThan(20)
+    expect(hasPassed(summary), rollingTable(summary)).toBe(true)
+    expect(summary.restarts).toBe(2)
+    expect(Math.min(summary.clients.queries, summary.orders)).toBeGreaterThan(20)
     await database.drop()
     await redis.stop()
   })

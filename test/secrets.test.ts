@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRedactor, secretsOf } from '../src/platform/log/secrets.js'
 
-test('secrets of a configuration are the passwords in its addresses, and what is named like one', () => {
+test('the secrets of a configuration are passwords in URLs and settings with the name of a secret', () => {
   const secrets = secretsOf({
     DATABASE_URL: 'postgres://shop:hunter%2F2@db.example/shop',
     REDIS_SENTINEL_NODES: ['redis://:correct-horse@a:1', 'redis://b:2'],
@@ -14,7 +14,7 @@ test('secrets of a configuration are the passwords in its addresses, and what is
   expect(secrets.sort()).toEqual(['Bearer of-the-collector', 'a secret to sign with', 'correct-horse', 'hunter%2F2', 'hunter/2'])
 })
 
-test('a password that is the name of its user or database, as on a developer machine, is not taken out of every word', () => {
+test('a password that equals the user or database name, as on a developer machine, is not redacted', () => {
   expect(secretsOf({ DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1/shop' })).toEqual([])
   expect(secretsOf({ DATABASE_URL: 'postgres://user:graphql-shop@127.0.0.1/graphql-shop' })).toEqual([])
 })
@@ -30,6 +30,6 @@ test.each([
     'nothing at http://127.0.0.1:4000/graphql, nor at a@b.example',
     'nothing at http://127.0.0.1:4000/graphql, nor at a@b.example',
   ],
-])('takes out: %s', (text, expected) => {
+])('redacts: %s', (text, expected) => {
   expect(createRedactor(['hunter2"x'])(text)).toBe(expected)
 })

@@ -8,11 +8,11 @@ import { Random } from '../torture/random.js'
 import { pageOf, readShopRows } from '../torture/shop-rows.js'
 import { startTestApp } from './helpers/app.js'
 import { noRedis, startRedis } from './helpers/redis.js'
-import { changeProductsUnseen } from './helpers/unseen.js'
 import { until } from './helpers/until.js'
+import { changeProductsWithoutTriggers } from './helpers/without-triggers.js'
 
 describe('the ledger', () => {
-  test('an answer is as old as the first acknowledged write that it does not show', () => {
+  test('the age of an answer counts from the first acknowledged write that it does not show', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
     ledger.acknowledge([ledger.begin('user_1')], 100, 'prompt mutation')
@@ -20,11 +20,11 @@ describe('the ledger', () => {
     expect(ledger.age('user_1', 0, 250)).toBe(150)
     expect(ledger.age('user_1', 1, 250)).toBe(50)
     expect(ledger.age('user_1', 2, 250)).toBeNull()
-    // When the read began, only the first had been acknowledged.
+    // Only the first write was acknowledged when the read started.
     expect(ledger.age('user_1', 1, 150)).toBeNull()
   })
 
-  test('what a mutation wrote is told apart from what SQL wrote', () => {
+  test('writes by mutations are distinguished from writes by SQL', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
     ledger.acknowledge([ledger.begin('user_1')], 100, 'statement')
@@ -37,7 +37,7 @@ describe('the ledger', () => {
     expect(ledger.age('user_1', 2, 350)).toBe(50)
   })
 
-  test('a write that nobody acknowledged may be seen or not', () => {
+  test('a write without acknowledgement may be visible or not', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
     ledger.begin('user_1')
@@ -45,7 +45,7 @@ describe('the ledger', () => {
     expect(ledger.age('user_1', 1, 1_000)).toBeNull()
   })
 
-  test('a row that is gone is as new as its last deletion', () => {
+  test('a missing row counts as the version of its last deletion', () => {
     const ledger = new Ledger()
     ledger.open('user_1')
     expect(ledger.age('user_1', 'gone', 10)).not.toBeNull()
@@ -56,22 +56,22 @@ describe('the ledger', () => {
     expect(ledger.age('user_1', 'gone', 250)).toBe(50)
   })
 
-  test('writes of one row wait for each other, also after one that failed', async () => {
+  test('writes of the same row are serialized, also after a failed write', async () => {
     const ledger = new Ledger()
     const order: string[] = []
-    const slow = ledger.inTurn(['a', 'b'], async () => {
+    const slow = ledger.runExclusively(['a', 'b'], async () => {
       await new Promise((resolve) => setTimeout(resolve, 20))
       order.push('first')
       throw new Error('lost')
     })
-    const next = ledger.inTurn(['b'], async () => void order.push('second'))
+    const next = ledger.runExclusively(['b'], async () => void order.push('second'))
     await expect(slow).rejects.toThrow('lost')
     await next
     expect(order).toEqual(['first', 'second'])
   })
 })
 
-test('versions are seen wherever a row stands in an answer', () => {
+test('versions are found at any depth of an answer', () => {
   const product = { id: 'product_2', name: 'product_2 v7', price: 0.07, stock: 3 }
   const data = { a0: null, order: { id: 'order_1', productIds: ['product_1', 'product_2'], products: [null, product] } }
   expect(observe(data, ['user_9'])).toEqual([
@@ -82,7 +82,7 @@ test('versions are seen wherever a row stands in an answer', () => {
   ])
 })
 
-test('a fault counts until a while after it was mended', () => {
+test('the window of a fault is extended after its end', () => {
   const windows = new FaultWindows(50)
   windows.begin('first', () => 100)()
   windows.begin('second', () => 145)
@@ -96,7 +96,7 @@ test('a fault counts until a while after it was mended', () => {
   ])
 })
 
-test('pages are cut from either end', () => {
+test('pages are taken from either end of a list', () => {
   const ids = ['p_9', 'p_7', 'p_4', 'p_2']
   expect(pageOf(ids, { after: 9, before: null, size: 2, from: 'start' })).toEqual({
     ...{ ids: ['p_7', 'p_4'], hasPrevious: true, hasNext: true },
@@ -106,7 +106,7 @@ test('pages are cut from either end', () => {
   })
 })
 
-test('equal seeds give equal decisions, and every actor its own', () => {
+test('equal seeds give equal sequences, different for every actor', () => {
   const draw = (seed: number, name: string) => {
     const random = new Random(seed, name)
     return [random.next(), random.next(), random.next()]
@@ -116,7 +116,7 @@ test('equal seeds give equal decisions, and every actor its own', () => {
   expect(draw(1, 'reader')).not.toEqual(draw(1, 'writer'))
 })
 
-test('a bad option is named', () => {
+test('an invalid option is named in the error', () => {
   expect(readOptions(['--seconds', '7', '--protection', 'none'], 3)).toEqual({
     ...{ seconds: 7, seed: 3, protection: 'none', processes: 2, store: 'redis', help: false },
   })
@@ -126,7 +126,7 @@ test('a bad option is named', () => {
 })
 
 test.skipIf(noRedis)(
-  'the comparison after quiet finds an entry that the database no longer agrees with, and no other',
+  'the comparison in the quiet period finds an entry that differs from the database, and no other',
   async () => {
     const redis = await startRedis()
     onTestFinished(redis.stop)
@@ -137,7 +137,7 @@ test.skipIf(noRedis)(
     await until(async () => (await compare()).compared === 2)
     expect((await compare()).differences).toEqual([])
 
-    await changeProductsUnseen(app.database, "update products set name = 'Renamed in secret' where id = 1")
+    await changeProductsWithoutTriggers(app.database, "update products set name = 'Renamed in secret' where id = 1")
     expect((await compare()).differences).toMatchObject([
       { key: 'ecommerce:v1:products:product_1', expected: { name: 'Renamed in secret' } },
     ])

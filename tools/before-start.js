@@ -2,11 +2,17 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import process from 'node:process'
+import { parseArgs } from 'node:util'
 
-// In JavaScript, and called by npm only: an installation for production has nothing that runs TypeScript.
-if (isInstalled('esbuild')) build()
+// JavaScript, because a production installation has nothing that runs TypeScript.
+
+const usage = `Usage: npm run prestart
+Runs before npm start: builds the server if the build tools are installed, and otherwise checks that it was built before.\n`
+
+if (parseArgs({ options: { help: { type: 'boolean' } } }).values.help) process.stdout.write(usage)
+else if (isInstalled('esbuild')) build()
 else if (existsSync('dist/main.js') && existsSync('packages/cached-resolvers/dist/index.js'))
-  process.stdout.write('What builds is not installed: this is what was built before.\n')
+  process.stdout.write('The build tools are not installed: starting the existing build.\n')
 else refuse()
 
 function isInstalled(name) {
@@ -23,8 +29,8 @@ function build() {
 }
 
 function refuse() {
-  process.stderr.write(`There is no dist/main.js yet, and the packages that build it are not installed, as with NODE_ENV=production or --omit=dev.
+  process.stderr.write(`dist/main.js does not exist, and the packages that build it are not installed, as with NODE_ENV=production or --omit=dev.
 Install them with: npm ci --include=dev
-Or build first and leave them out afterwards: docs/deployment.md\n`)
+Or build first and omit them afterwards: docs/deployment.md\n`)
   process.exitCode = 1
 }

@@ -1,12 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { runCommand } from './run-command.js'
 
-// npm run check: who may import whom, beside itself and packages. The engine is a package.
+// Part of npm run check: which folders may import which others, beside themselves and packages. The engine counts as a package.
 
-/** Folders and files of src, the longest that fits counts; files without `.ts` */
+const usage = `Usage: npm run check
+Runs all static checks. This part, tools/check-imports.ts, fails if a file of src/ or of the engine imports from a folder that it must not use.`
+
+/** Allowed imports by folder or file of src. The longest matching path applies; files are named without `.ts`. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  main: ['app', 'config', 'platform'],
+  main: ['app', 'config', 'platform', 'wiring'],
   config: ['platform/percent-encoding'],
   platform: [],
   'platform/auth': [],
@@ -16,21 +21,31 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['graphql', 'platform'],
 }
 
-const faults = [...filesOf('src'), ...filesOf('packages/cached-resolvers/src')].flatMap((file) =>
-  importsOf(file)
-    .filter((target) => !mayImport(file, target))
-    .map((target) => `${file} may not import ${target}`),
-)
-if (faults.length > 0)
-  process.stderr.write(`${faults.join('\n')}\nWho may import whom is in tools/check-imports.ts and the README's map.\n`)
-process.exitCode = faults.length > 0 ? 1 : 0
+process.exitCode = await runCommand({ usage, readOptions, run: checkImports })
+
+function readOptions() {
+  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
+}
+
+async function checkImports(): Promise<number> {
+  const violations = [...filesOf('src'), ...filesOf('packages/cached-resolvers/src')].flatMap((file) =>
+    importsOf(file)
+      .filter((target) => !mayImport(file, target))
+      .map((target) => `${file} may not import ${target}`),
+  )
+  if (violations.length === 0) return 0
+  process.stderr.write(
+    `${violations.join('\n')}\nThe allowed imports are defined in tools/check-imports.ts and described in the README's map.\n`,
+  )
+  return 1
+}
 
 function filesOf(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   return files.filter((file) => file.endsWith('.ts')).map((file) => join(folder, file))
 }
 
-/** Of this repository, as paths from its root */
+/** The imported files of this repository, as paths from its root */
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8')
   const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map(([, specifier = '']) => specifier)

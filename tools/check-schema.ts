@@ -4,95 +4,95 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { type Change, CriticalityLevel, diff } from '@graphql-inspector/core'
 import { buildSchema } from 'graphql'
+import { runCommand } from './run-command.js'
 
-/** Two versions of the schema that are compared */
-interface Step {
+/** A comparison of two versions of the schema */
+interface Comparison {
   from: string
-  /** A commit, or the file as it lies there */
+  /** A commit, or the file in the working tree */
   to: { state: 'commit'; name: string } | { state: 'file' }
-  /** Commits whose messages may say that it is meant */
+  /** Range of the commits whose messages may declare a breaking change */
   commits: string
 }
 
 const file = 'schema.graphql'
 
-const whatToDo = `Clients that use this would fail. Keep the old field, add the new one beside it and mark the old one @deprecated.
-Where it is meant, say so in the commit's message, on a line of its own: "BREAKING CHANGE: what clients have to do".`
+const usage = `Usage: npm run check:schema -- [--against COMMIT]
+Fails if schema.graphql removes or changes what clients may use: in the last commit and in uncommitted changes; with --against, in everything
+since this branch left COMMIT.`
+const advice = `Clients that use this would fail. Keep the old field, add the new one beside it and mark the old one @deprecated.
+If the change is intended, declare it in the commit message, on a separate line: "BREAKING CHANGE: what clients have to do".`
 
-process.exitCode = await main()
+process.exitCode = await runCommand({ usage, readOptions, run: checkSchema })
 
-/**
- * Fails where schema.graphql takes away what clients may rely on. Looks at the last commit and at what is not committed yet; with
- * --against COMMIT, at everything since this branch left it.
- */
-async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { against: { type: 'string' } } })
+function readOptions() {
+  return parseArgs({ options: { against: { type: 'string' }, help: { type: 'boolean', default: false } } }).values
+}
+
+async function checkSchema({ against }: ReturnType<typeof readOptions>): Promise<number> {
   let failed = false
-  for (const step of steps(values.against)) failed = (await isRefused(step)) || failed
+  for (const comparison of comparisons(against)) failed = (await isRefused(comparison)) || failed
   return failed ? 1 : 0
 }
 
-function steps(against: string | undefined): Step[] {
+function comparisons(against: string | undefined): Comparison[] {
   if (git('rev-parse', '--verify', '--quiet', 'HEAD') === null) {
-    return nothing('There is no commit here to compare with.')
+    print('No commit to compare with.')
+    return []
   }
   if (against !== undefined) {
     const base = git('merge-base', against, 'HEAD')?.trim()
-    if (!base) throw new Error(`${against} is no commit here that this branch has left. Fetch it first: git fetch --unshallow`)
+    if (!base)
+      throw new Error(`This branch has no common ancestor with ${against} here. Fetch the history first: git fetch --unshallow`)
     return [{ from: base, to: { state: 'file' }, commits: `${base}..HEAD` }]
   }
-  const uncommitted: Step = { from: 'HEAD', to: { state: 'file' }, commits: 'HEAD..HEAD' }
+  const uncommitted: Comparison = { from: 'HEAD', to: { state: 'file' }, commits: 'HEAD..HEAD' }
   if (git('rev-parse', '--verify', '--quiet', 'HEAD~1') !== null) {
     return [{ from: 'HEAD~1', to: { state: 'commit', name: 'HEAD' }, commits: 'HEAD~1..HEAD' }, uncommitted]
   }
   const shallow = git('rev-parse', '--is-shallow-repository')?.trim() === 'true'
-  const why = shallow ? 'This clone is shallow: git fetch --deepen=1 brings it' : 'It is the first one'
-  print(`The commit before the last is not here, so the last commit was not looked at. ${why}.`)
+  const reason = shallow ? 'This clone is shallow: fetch it with git fetch --deepen=1' : 'The last commit is the first one'
+  print(`The last commit was not checked, because its parent is not here. ${reason}.`)
   return [uncommitted]
 }
 
-async function isRefused({ from, to, commits }: Step): Promise<boolean> {
+async function isRefused({ from, to, commits }: Comparison): Promise<boolean> {
   const before = textAt(from)
   const after = to.state === 'file' ? readFileSync(file, 'utf8') : textAt(to.name)
   const what = `${file}, ${from} to ${to.state === 'file' ? 'now' : to.name}`
   if (before === null || after === null) {
-    print(`${what}: it was not there, so there is nothing to compare.`)
+    print(`${what}: the file did not exist, so there is nothing to compare.`)
     return false
   }
   const changes = before === after ? [] : await diff(buildSchema(before), buildSchema(after))
   const breaking = changes.filter(isOf(CriticalityLevel.Breaking))
-  for (const { message } of changes.filter(isOf(CriticalityLevel.Dangerous))) print(`${what}: look twice: ${message}`)
+  for (const { message } of changes.filter(isOf(CriticalityLevel.Dangerous))) print(`${what}: dangerous: ${message}`)
   for (const { message } of breaking) print(`${what}: BREAKING: ${message}`)
   if (breaking.length === 0) {
     print(`${what}: ${changes.length === 0 ? 'no change' : `${changes.length} changes`}, none that breaks a client.`)
     return false
   }
-  const meant = /^BREAKING CHANGE: *\S.*$/m.exec(git('log', '--format=%B', commits) ?? '')?.[0]
-  print(meant === undefined ? whatToDo : `It is meant: "${meant}"`)
-  return meant === undefined
+  const declaration = /^BREAKING CHANGE: *\S.*$/m.exec(git('log', '--format=%B', commits) ?? '')?.[0]
+  print(declaration === undefined ? advice : `The change is intended: "${declaration}"`)
+  return declaration === undefined
 }
 
 function isOf(level: CriticalityLevel) {
   return ({ criticality }: Change) => criticality.level === level
 }
 
-/** null where the commit has no such file */
+/** null: the commit has no such file */
 function textAt(commit: string): string | null {
   return git('show', `${commit}:./${file}`)
 }
 
-/** null where git says no */
-function git(...words: string[]): string | null {
+/** The output of git; null if git fails */
+function git(...args: string[]): string | null {
   try {
-    return execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch {
     return null
   }
-}
-
-function nothing(message: string): [] {
-  print(message)
-  return []
 }
 
 function print(line: string): void {

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * For a server that cannot choose a port itself. Below the ports that systems give to outgoing connections (Linux from 32,768, others from
- * 49,152), so that none of these takes it before the server listens. The port 10,000 above is free as well: the bus of a Redis Cluster.
+ * Finds a free port, for servers that cannot choose one themselves. It lies below the range of outgoing connections (Linux: from
+ * 32,768, others: from 49,152), so that no such connection takes it before the server listens. Port + 10,000 is free as well, for
+ * the bus of a Redis Cluster.
  */
 export async function freePort(): Promise<number> {
   const port = randomInt(10_000, 22_000)

@@ -1,13 +1,20 @@
-interface Command<Options> {
+interface Command<Options extends { help: boolean }> {
   usage: string
-  /** Throws an Error that says which option is wrong. */
+  /** Throws an Error that names the invalid option. */
   readOptions: () => Options
-  /** Gives the exit code of the process. */
+  /** Returns the exit code of the process. */
   run: (options: Options) => Promise<number>
 }
 
-/** Runs a command, unless an option is wrong: the usage is printed with what is wrong then, and alone for --help. Gives the exit code. */
-export async function runCommand<Options extends object>({ usage, readOptions, run }: Command<Options>): Promise<number> {
+/**
+ * Runs a command and returns the exit code. For --help, only prints the usage. If an option is invalid, prints the error and the
+ * usage.
+ */
+export async function runCommand<Options extends { help: boolean }>({
+  usage,
+  readOptions,
+  run,
+}: Command<Options>): Promise<number> {
   let options: Options
   try {
     options = readOptions()
@@ -15,7 +22,7 @@ export async function runCommand<Options extends object>({ usage, readOptions, r
     console.error(`${(error as Error).message}\n\n${usage}`)
     return 1
   }
-  if ('help' in options && options.help) {
+  if (options.help) {
     console.log(usage)
     return 0
   }

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { runCommand } from './run-command.js'
 
-/** What is read of a document in CycloneDX's format */
+/** The used part of a CycloneDX document */
 interface Sbom {
   metadata: { component: { 'bom-ref': string; name: string } }
   components: Component[]
@@ -15,17 +17,28 @@ interface Component {
   properties: { name: string; value: string }[]
 }
 
+const usage = `Usage: npm run sbom
+Prints a software bill of materials in CycloneDX format: the packages of a production install and those bundled into dist/.`
 /** Code of this repository */
 const ours = ['cached-resolvers']
-/** Packages of development whose code the build copies into dist/ */
+/** Development dependencies whose code the build copies into dist/ */
 const bundled = ['@graphql-yoga/render-graphiql']
 
-process.stdout.write(`${JSON.stringify(productionSbom(), null, 2)}\n`)
+process.exitCode = await runCommand({ usage, readOptions, run: printSbom })
 
-/** The packages of a production install and those in dist/. `npm sbom --omit=dev` does not list the latter. */
+function readOptions() {
+  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
+}
+
+async function printSbom(): Promise<number> {
+  process.stdout.write(`${JSON.stringify(productionSbom(), null, 2)}\n`)
+  return 0
+}
+
+/** The packages of a production install and the bundled ones, which `npm sbom --omit=dev` does not list */
 function productionSbom(): Sbom {
   const sbom = npmSbom()
-  // npm takes the name of the folder.
+  // npm uses the name of the folder.
   sbom.metadata.component.name = JSON.parse(readFileSync('package.json', 'utf8')).name
   const components = sbom.components.filter(
     (component) => !ours.includes(component.name) && (!isDevelopment(component) || bundled.includes(component.name)),

@@ -7,19 +7,26 @@ import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { runCommand } from './run-command.js'
 import { readStartCommand } from './start-command.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-await main()
+const usage = `Usage: npm run smoke -- --node VERSION
+Builds, serves and tests with another version of Node, such as 22 or 20.19, from the npm package node. Stops at the first failure.`
 
-/** Builds, serves and tests with another version of Node, which comes out of the npm package `node`. Fails at the first thing that fails. */
-async function main(): Promise<void> {
-  const { node: version } = parseArgs({ options: { node: { type: 'string' } } }).values
-  if (!version) throw new Error('Usage: npm run smoke -- --node VERSION, such as 22 or 20.19')
+process.exitCode = await runCommand({ usage, readOptions, run: smoke })
+
+function readOptions() {
+  const { node, help } = parseArgs({ options: { node: { type: 'string' }, help: { type: 'boolean', default: false } } }).values
+  if (!node && !help) throw new Error('--node is required.')
+  return { version: node ?? '', help }
+}
+
+async function smoke({ version }: ReturnType<typeof readOptions>): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-smoke-'))
   try {
-    // Postgres, which does not run as root, has to be able to enter it.
+    // Postgres does not run as root and needs access to the folder.
     await chmod(folder, 0o755)
     const env = await installNode(folder, version)
     await run('node', ['--version'], env)
@@ -38,46 +45,48 @@ async function main(): Promise<void> {
       ],
       env,
     )
+    return 0
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-/** Gives the environment in which `node` is that version. */
+/** Installs this version of Node. Returns the environment in which `node` is that version. */
 async function installNode(folder: string, version: string): Promise<NodeJS.ProcessEnv> {
-  // Its script fetches the package with the binary of this platform.
+  // The install script of the package fetches the binary for this platform.
   const manifest = { private: true, dependencies: { node: version }, allowScripts: { node: true } }
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
   await run('npm', ['install', '--no-audit', '--no-fund'], process.env, folder)
   return { ...process.env, PATH: `${join(folder, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` }
 }
 
-/** Asks the first query of the README, with a database of its own and away from a developer's .env. */
+/** Starts the server with a separate database and without a developer's .env file, and sends the first query of the README. */
 async function serve(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   const settings = { PORT: '0', DATA_DIR: join(folder, 'data'), DATABASE_URL: '', REDIS_URL: '' }
-  const [command, ...words] = readStartCommand(root)
-  const args = words.map((word) => (word.startsWith('-') ? word : join(root, word)))
+  const [command, ...startArgs] = readStartCommand(root)
+  const args = startArgs.map((arg) => (arg.startsWith('-') ? arg : join(root, arg)))
   const server = spawn(command, args, { cwd: folder, env: { ...env, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(server, 'exit')
   let output = ''
-  let isAsked = false
+  let isQueried = false
   for await (const chunk of server.stdout.setEncoding('utf8')) {
     output += chunk
     const [, url] = /Ready: open (\S+)/.exec(output) ?? []
-    if (url === undefined || isAsked) continue
-    isAsked = true
-    await askReadmesQuery(url).finally(() => server.kill('SIGTERM'))
+    if (url === undefined || isQueried) continue
+    isQueried = true
+    await sendReadmeQuery(url).finally(() => server.kill('SIGTERM'))
   }
   const [code] = await exited
-  if (!isAsked || code !== 0) throw new Error(`The server ended with ${code}. Its output:\n${output}`)
+  if (!isQueried || code !== 0) throw new Error(`The server ended with ${code}. Its output:\n${output}`)
 }
 
-async function askReadmesQuery(url: string): Promise<void> {
+async function sendReadmeQuery(url: string): Promise<void> {
   const [, query = '', expected = ''] = /```graphql\n(.*?)```\n\n```json\n(.*?)```/s.exec(read('README.md')) ?? []
   const headers = { 'content-type': 'application/json', connection: 'close' }
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })
   const answer = await response.text()
-  if (!isDeepStrictEqual(JSON.parse(answer), JSON.parse(expected))) throw new Error(`Not the answer of the README: ${answer}`)
+  if (!isDeepStrictEqual(JSON.parse(answer), JSON.parse(expected)))
+    throw new Error(`The answer differs from the README: ${answer}`)
   process.stdout.write(`answered: ${answer}`)
 }
 

@@ -6,69 +6,78 @@ import type { RedisServer } from './redis-server.js'
 import { buyers } from './shop.js'
 import type { World } from './world.js'
 
-const syncPatienceMs = 3_000
+const syncTimeoutMs = 3_000
 const syncPollMs = 20
 
-/** As a change of DNS or of a load balancer: for a while all processes meet another server, then the first again, which has not restarted. */
-export function moveAddresses(world: World, random: Random): Promise<void> {
+/**
+ * Like a change of DNS or of a load balancer: for a while all processes connect to another server, then to the first again, which
+ * has not restarted.
+ */
+export function moveAllAddresses(world: World, random: Random): Promise<void> {
   return redirect(world, random, (addresses) => addresses)
 }
 
-/** A split brain: one process meets another server than the rest. */
-export function splitAddresses(world: World, random: Random): Promise<void> {
+/** Split brain: one process connects to another server than the rest. */
+export function moveOneAddress(world: World, random: Random): Promise<void> {
   return redirect(world, random, (addresses) => [random.pick(addresses)])
 }
 
-/** As on a bad network: what Redis sends to one process is late. Mutations through another one have to wait until it knows. */
-export async function holdConnections(world: World, random: Random): Promise<void> {
+/**
+ * Like a slow network: messages from Redis to one process are delayed. Mutations through other processes must wait until that one
+ * has applied the invalidation.
+ */
+export async function delayMessages(world: World, random: Random): Promise<void> {
   const api = random.pick(world.apis)
-  const [forMs, only] = [random.between(50, 900), random.pick(['listening', 'listening', 'all'] as const)]
+  const [forMs, connections] = [random.between(50, 900), random.pick(['listening', 'listening', 'all'] as const)]
   const writers = world.apis.filter((other) => other !== api && other.isUp && !other.isSuspended)
   const until = world.now() + forMs
-  api.address?.hold(forMs, only)
+  api.address?.delay(forMs, connections)
   while (world.now() < until) {
     if (writers.length > 0) await updateUser({ world, api: random.pick(writers) }, random.pick(buyers))
     await sleep(random.between(1, 20))
   }
 }
 
-/** The master becomes a replica of the other server, with its connections open, and later a master again, with that one's data. */
+/**
+ * The master becomes a replica of the other server, keeps its connections, and later becomes a master again with the data of the
+ * other server.
+ */
 export function demoteMaster(world: World, random: Random): Promise<void> {
-  return alone(world, async (addresses, first, other) => {
-    const [follows, heldMs, isSynced] = [random.chance(0.5), random.between(0, 1_000), random.chance(0.8)]
-    if (follows) for (const address of addresses) address.leadTo(other, { cut: false })
+  return exclusively(world, async (addresses, first, other) => {
+    const [follows, replicaMs, isSynced] = [random.chance(0.5), random.between(0, 1_000), random.chance(0.8)]
+    if (follows) for (const address of addresses) address.pointTo(other, { cut: false })
     await first.client.replicaof('127.0.0.1', other.port)
     if (isSynced) await untilSynced(world, first)
-    await sleep(heldMs)
+    await sleep(replicaMs)
     await first.client.replicaof('NO', 'ONE')
-    for (const address of addresses) address.leadTo(first, { cut: follows || random.chance(0.5) })
+    for (const address of addresses) address.pointTo(first, { cut: follows || random.chance(0.5) })
   })
 }
 
 function redirect(world: World, random: Random, choose: (addresses: readonly RedisAddress[]) => readonly RedisAddress[]) {
-  return alone(world, async (addresses, first, other) => {
+  return exclusively(world, async (addresses, first, other) => {
     const chosen = choose(addresses)
-    const leadAllTo = (server: RedisServer, cut: boolean) => {
-      for (const address of chosen) address.leadTo(server, { cut })
+    const pointAllTo = (server: RedisServer, cut: boolean) => {
+      for (const address of chosen) address.pointTo(server, { cut })
     }
-    leadAllTo(other, random.chance(0.7))
+    pointAllTo(other, random.chance(0.7))
     await sleep(random.between(100, 1_500))
     if (random.chance(0.3)) {
-      leadAllTo(first, false)
+      pointAllTo(first, false)
       await sleep(random.between(100, 500))
     }
-    // In the end no connection leads to the other any more.
-    leadAllTo(first, true)
+    // At the end, no connection to the other server remains.
+    pointAllTo(first, true)
   })
 }
 
-/** Where addresses are being changed already, nothing is done. */
-async function alone(
+/** Runs `change`, unless another change of addresses is in progress. */
+async function exclusively(
   world: World,
   change: (addresses: readonly RedisAddress[], first: RedisServer, other: RedisServer) => Promise<void>,
 ): Promise<void> {
-  if (world.addressesChange) return
-  world.addressesChange = true
+  if (world.addressesAreMoving) return
+  world.addressesAreMoving = true
   const [first, other] = world.servers as readonly [RedisServer, RedisServer]
   try {
     await change(
@@ -77,12 +86,12 @@ async function alone(
       other,
     )
   } finally {
-    world.addressesChange = false
+    world.addressesAreMoving = false
   }
 }
 
-/** Or it was killed meanwhile, and came back as a master. */
+/** Waits until the replica is in sync, or is a master again because it was killed and restarted. */
 async function untilSynced({ now }: World, { client }: RedisServer): Promise<void> {
-  const until = now() + syncPatienceMs
+  const until = now() + syncTimeoutMs
   while (now() < until && !/master_link_status:up|role:master/.test(await client.info('replication'))) await sleep(syncPollMs)
 }

@@ -7,16 +7,16 @@ import type { World } from './world.js'
 
 export function killApi(world: World, random: Random): Promise<void> {
   const pauseMs = random.between(0, 400)
-  return withVictim(world, random, async (api) => {
+  return withTargetProcess(world, random, async (api) => {
     await api.kill()
     await sleep(pauseMs)
   })
 }
 
-/** Killed a moment after a mutation was sent, so that now and then it falls between commit and invalidation. */
+/** Kills the process shortly after it was sent a mutation, so that the kill sometimes falls between commit and invalidation. */
 export function killApiDuringMutation(world: World, random: Random): Promise<void> {
   const [id, killAfterMs, pauseMs] = [random.between(1, 40), random.between(0, 12), random.between(0, 400)]
-  return withVictim(world, random, async (api) => {
+  return withTargetProcess(world, random, async (api) => {
     await updateThen(world, api, id, async () => {
       await sleep(killAfterMs)
       await api.kill()
@@ -25,11 +25,11 @@ export function killApiDuringMutation(world: World, random: Random): Promise<voi
   })
 }
 
-/** Killed when it has committed, while Redis takes no commands: nothing of the invalidation arrives. */
+/** Kills the process after the commit, while Redis is paused: nothing of the invalidation arrives. */
 export function killApiAfterCommit(world: World, random: Random): Promise<void> {
   const [id, pauseMs] = [random.between(1, 40), random.between(0, 400)]
-  return withVictim(world, random, async (api) => {
-    await api.address?.leadsTo.client.call('CLIENT', 'PAUSE', '120', 'ALL')
+  return withTargetProcess(world, random, async (api) => {
+    await api.address?.target.client.call('CLIENT', 'PAUSE', '120', 'ALL')
     await updateThen(world, api, id, async (cell, version) => {
       await untilCommitted(world, cell, version)
       await api.kill()
@@ -38,7 +38,7 @@ export function killApiAfterCommit(world: World, random: Random): Promise<void> 
   })
 }
 
-/** Frozen for moments, as by a garbage collection or a busy machine: what was fetched before is filled after. */
+/** Freezes the process for moments, like a garbage collection or a busy machine: values fetched before are filled after. */
 export async function freezeApi({ apis }: World, random: Random): Promise<void> {
   const api = random.pick(apis)
   for (let times = random.between(1, 8); times > 0; times -= 1) {
@@ -50,10 +50,10 @@ export async function freezeApi({ apis }: World, random: Random): Promise<void> 
   }
 }
 
-/** Stopped for so long that requests go to the others: those have to go on as if it were not there. */
+/** Stops the process for so long that requests go to the others, which must not be affected. */
 export function suspendApi(world: World, random: Random): Promise<void> {
   const frozenMs = random.between(1_000, 3_500)
-  return withVictim(world, random, async (api) => {
+  return withTargetProcess(world, random, async (api) => {
     api.isSuspended = true
     api.freeze()
     await sleep(frozenMs)
@@ -62,25 +62,28 @@ export function suspendApi(world: World, random: Random): Promise<void> {
   })
 }
 
-/** As in a rolling restart with other settings: until the next one, processes with different keys run side by side. */
+/** Like a rolling restart with other settings: until the next restart, processes with different key prefixes run side by side. */
 export function changePrefix(world: World, random: Random): Promise<void> {
-  return withVictim(world, random, async (api) => {
+  return withTargetProcess(world, random, async (api) => {
     await api.kill()
     api.prefix = api.prefix === 'ecommerce' ? 'renamed' : 'ecommerce'
   })
 }
 
-/** Started again when `harm` has ended, if it was killed. One process has to be left to the others, or there is nothing to be seen. */
-async function withVictim({ apis }: World, random: Random, harm: (api: ApiProcess) => Promise<void>): Promise<void> {
-  const safe = apis.filter((api) => api.isUp && !api.isVictim)
-  if (safe.length <= 1 && apis.length > 1) return
-  const api = random.pick(safe)
-  api.isVictim = true
+/**
+ * Picks a process for `inject` and restarts it afterwards if it was killed. Does nothing if no other process would be left to
+ * answer.
+ */
+async function withTargetProcess({ apis }: World, random: Random, inject: (api: ApiProcess) => Promise<void>): Promise<void> {
+  const candidates = apis.filter((api) => api.isUp && !api.isTargeted)
+  if (candidates.length <= 1 && apis.length > 1) return
+  const api = random.pick(candidates)
+  api.isTargeted = true
   try {
-    await harm(api)
+    await inject(api)
     if (!api.isUp) await api.start()
   } finally {
-    api.isVictim = false
+    api.isTargeted = false
   }
 }
 
@@ -91,7 +94,7 @@ async function updateThen(
   kill: (cell: string, version: number) => Promise<void>,
 ): Promise<void> {
   const cell = userCell(id)
-  await world.ledger.inTurn([cell], async () => {
+  await world.ledger.runExclusively([cell], async () => {
     const write = world.ledger.begin(cell)
     const name = nameOf(cell, write.version)
     const sent = request(
@@ -100,7 +103,7 @@ async function updateThen(
       `mutation { updateUser(input: { id: "${cell}", name: "${name}", email: "${emailOf(id)}" }) { user { name } } }`,
     )
     await kill(cell, write.version)
-    // It was committed, or may have been; whether it was, the row says.
+    // Without an answer, the row shows whether the mutation was committed.
     if ((await sent) || (await isCommitted(world, cell, write.version)))
       world.ledger.acknowledge([write], world.now(), 'statement')
   })

@@ -12,29 +12,29 @@ export interface ApiProcessOptions {
   entry: string
   port: number
   env: Readonly<Record<string, string>>
-  /** null where it runs without Redis */
+  /** null: it runs without Redis */
   address: RedisAddress | null
   logFile: string
   now: () => number
-  /** For so long it did not get to run, up to now. */
-  stalled: (ms: number) => void
-  /** It ended without having been killed. */
-  died: (how: string) => void
+  /** Called when the process was not scheduled for the last `ms` milliseconds. */
+  onStall: (ms: number) => void
+  /** Called when the process ends without having been killed. */
+  onUnexpectedExit: (reason: string) => void
 }
 
-const startPatienceMs = 20_000
+const startTimeoutMs = 20_000
 
-/** An API process on a port of its own, which can be killed and started again. */
+/** An API process on a separate port, which can be killed and restarted. */
 export class ApiProcess {
   private child: ChildProcess | undefined
-  /** From the kill to being ready again */
-  private readonly downs: { from: number; to: number }[] = []
+  /** From each kill until the process was ready again */
+  private readonly downtimes: { from: number; to: number }[] = []
   isUp = false
-  /** Somebody is about to kill it, or has. */
-  isVictim = false
-  /** Stopped for so long that nobody would send it requests */
+  /** A fault of this process is in progress. */
+  isTargeted = false
+  /** Stopped for so long that a load balancer would send it no requests */
   isSuspended = false
-  /** CACHE_PREFIX from its next start on */
+  /** CACHE_PREFIX of the next start */
   prefix = 'ecommerce'
 
   constructor(private readonly options: ApiProcessOptions) {}
@@ -51,7 +51,7 @@ export class ApiProcess {
     return this.options.address
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when the process is ready. */
   async start(): Promise<void> {
     const { entry, env, address, port, logFile, name } = this.options
     const settings = {
@@ -66,15 +66,15 @@ export class ApiProcess {
     }
     const child = spawn(process.execPath, ['--enable-source-maps', entry], {
       env: settings,
-      // Away from a developer's .env
+      // So that it does not read a developer's .env file
       cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.child = child
-    child.once('exit', (code, signal) => this.isUp && this.options.died(`exit code ${code}, signal ${signal}`))
+    child.once('exit', (code, signal) => this.isUp && this.options.onUnexpectedExit(`exit code ${code}, signal ${signal}`))
     child.on(
       'message',
-      (message) => typeof message === 'object' && this.options.stalled((message as { stalledMs: number }).stalledMs),
+      (message) => typeof message === 'object' && this.options.onStall((message as { stalledMs: number }).stalledMs),
     )
     const log = createWriteStream(logFile, { flags: 'a' })
     child.stdout?.pipe(log, { end: false })
@@ -82,19 +82,19 @@ export class ApiProcess {
     const ready = await Promise.race([
       once(child, 'message').then(() => true),
       once(child, 'exit').then(() => false),
-      sleep(startPatienceMs, false, { ref: false }),
+      sleep(startTimeoutMs, false, { ref: false }),
     ])
-    if (!ready) throw new Error(`${name} does not start. Its log ends with:\n${(await readFile(logFile, 'utf8')).slice(-1_000)}`)
+    if (!ready) throw new Error(`${name} did not start. The end of its log:\n${(await readFile(logFile, 'utf8')).slice(-1_000)}`)
     this.isUp = true
-    const down = this.downs.at(-1)
-    if (down) down.to = this.options.now()
+    const downtime = this.downtimes.at(-1)
+    if (downtime) downtime.to = this.options.now()
   }
 
   async kill(): Promise<void> {
     const { child } = this
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     this.isUp = false
-    this.downs.push({ from: this.options.now(), to: Number.POSITIVE_INFINITY })
+    this.downtimes.push({ from: this.options.now(), to: Number.POSITIVE_INFINITY })
     const exited = once(child, 'exit')
     child.kill('SIGKILL')
     await exited
@@ -109,6 +109,6 @@ export class ApiProcess {
   }
 
   wasDown(from: number, to: number): boolean {
-    return this.downs.some((down) => down.from <= to && from <= down.to)
+    return this.downtimes.some((downtime) => downtime.from <= to && from <= downtime.to)
   }
 }

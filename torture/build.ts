@@ -12,7 +12,10 @@ interface Build {
   remove: () => Promise<void>
 }
 
-/** A build of its own: an API process that is killed all the time has to start quickly. Inside node_modules packages are found. */
+/**
+ * Builds the API into a separate folder, because processes that are killed often must start quickly. The folder lies in
+ * node_modules so that packages resolve.
+ */
 export async function buildApi(): Promise<Build> {
   const folder = join(root, 'node_modules', '.cache', `torture-${process.pid}`)
   await build({
@@ -27,7 +30,7 @@ export async function buildApi(): Promise<Build> {
     loader: { '.sql': 'copy', '.css': 'copy', '.svg': 'copy', '.js': 'copy' },
     ...settings,
   })
-  // Node finds the engine here first: what others build meanwhile is not mixed in.
+  // Node resolves the engine here first, so that concurrent builds of the workspace have no effect.
   const source = join(root, 'packages', 'cached-resolvers')
   const engine = join(folder, 'node_modules', 'cached-resolvers')
   await build({

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../src/platform/database/connection.js'
-import { isOwed } from './owed.js'
+import { isUndelivered } from './undelivered.js'
 
 const pollMs = 2
-const patienceMs = 20_000
+const timeoutMs = 20_000
 
-/** Measures how long after its commit a change by SQL has been carried to the cache: until its outbox rows are owed to no store in use. */
+/**
+ * Measures how long the delivery of a change by SQL takes: from the commit until its outbox rows are delivered to all stores in
+ * use.
+ */
 export class CommitWatch {
   readonly durationsMs: number[] = []
   private readonly watched = new Set<Promise<void>>()
@@ -16,13 +19,13 @@ export class CommitWatch {
     private readonly maxWatched: number,
   ) {}
 
-  /** A few at a time are enough; 0 where nothing carries changes. */
+  /** Whether another commit can be watched: a few at a time are enough, none without a relay */
   get hasRoom(): boolean {
     return this.watched.size < this.maxWatched
   }
 
   watch(outboxIds: readonly number[], committedAt: number): void {
-    const done = this.untilGone(outboxIds, committedAt)
+    const done = this.untilDelivered(outboxIds, committedAt)
       .catch(() => undefined)
       .finally(() => this.watched.delete(done))
     this.watched.add(done)
@@ -32,9 +35,9 @@ export class CommitWatch {
     await Promise.all(this.watched)
   }
 
-  private async untilGone(ids: readonly number[], committedAt: number): Promise<void> {
-    while (this.now() - committedAt < patienceMs) {
-      if (!(await isOwed(this.database, ids))) break
+  private async untilDelivered(ids: readonly number[], committedAt: number): Promise<void> {
+    while (this.now() - committedAt < timeoutMs) {
+      if (!(await isUndelivered(this.database, ids))) break
       await sleep(pollMs)
     }
     this.durationsMs.push(this.now() - committedAt)

@@ -11,14 +11,17 @@ interface Question {
   expected: unknown
 }
 
-/** Asks a process for every row (also those that are gone), every list and the totals: what its near store holds answers first. */
+/**
+ * Queries a process for every row (deleted ones too), every list and the totals. Entries in its near store are compared first
+ * this way.
+ */
 export async function compareAnswers(
   api: ApiProcess,
   rows: ShopRows,
-  goneIds: readonly string[],
+  deletedIds: readonly string[],
   pages: readonly ListPage[],
 ): Promise<{ compared: number; differences: Difference[] }> {
-  const questions = [...rowQuestions(rows, goneIds), ...pages.map((page) => pageQuestion(rows, page)), totalsQuestion(rows)]
+  const questions = [...rowQuestions(rows, deletedIds), ...pages.map((page) => pageQuestion(rows, page)), totalsQuestion(rows)]
   const differences: Difference[] = []
   for (let start = 0; start < questions.length; start += batchSize) {
     differences.push(...(await compareBatch(api, questions.slice(start, start + batchSize))))
@@ -26,7 +29,7 @@ export async function compareAnswers(
   return { compared: questions.length, differences }
 }
 
-/** As many root fields as a request may have */
+/** The maximum number of root fields of a request */
 const batchSize = 20
 
 async function compareBatch(api: ApiProcess, questions: readonly Question[]): Promise<Difference[]> {
@@ -37,8 +40,8 @@ async function compareBatch(api: ApiProcess, questions: readonly Question[]): Pr
   return questions.flatMap(({ key, expected }, index) => differenceOf(api.name, key, answer.data[`a${index}`], expected))
 }
 
-function rowQuestions({ users, products, orders }: ShopRows, goneIds: readonly string[]): Question[] {
-  const gone = goneIds.filter((id) => !users.has(id) && !products.has(id) && !orders.has(id))
+function rowQuestions({ users, products, orders }: ShopRows, deletedIds: readonly string[]): Question[] {
+  const deleted = deletedIds.filter((id) => !users.has(id) && !products.has(id) && !orders.has(id))
   return [
     ...[...users.values()].map((user) => ({
       key: user.id,
@@ -55,7 +58,7 @@ function rowQuestions({ users, products, orders }: ShopRows, goneIds: readonly s
       field: `order(id: "${order.id}") { id userId productIds total createdAt user { id } products { id } }`,
       expected: withRelations(order, products, users),
     })),
-    ...gone.map((id) => ({ key: id, field: `${id.split('_')[0]}(id: "${id}") { id }`, expected: null })),
+    ...deleted.map((id) => ({ key: id, field: `${id.split('_')[0]}(id: "${id}") { id }`, expected: null })),
   ]
 }
 
@@ -67,10 +70,10 @@ function withRelations(order: Order, products: ShopRows['products'], users: Shop
   }
 }
 
-function pageQuestion(rows: ShopRows, asked: ListPage): Question {
-  const { kind, page } = asked
+function pageQuestion(rows: ShopRows, listPage: ListPage): Question {
+  const { kind, page } = listPage
   const key = `${kind} ${JSON.stringify(page)}`
-  const field = pageField(asked, 'id')
+  const field = pageField(listPage, 'id')
   if (kind === 'orders' && !rows.users.has(page.list ?? '')) return { key, field, expected: null }
   const ids = listIds(rows, kind, page.list)
   const { ids: pageIds, hasNext, hasPrevious } = pageOf(ids, page)

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
-import { decodeHeld } from '../packages/cached-resolvers/src/cache/entry.js'
+import { decodeStored } from '../packages/cached-resolvers/src/cache/entry.js'
 import { Keys } from '../packages/cached-resolvers/src/cache/key.js'
+import { interpret, joinGenerations } from '../packages/cached-resolvers/src/cache/key-read.js'
 import type { EntryId, Namespace } from '../packages/cached-resolvers/src/cache/namespace.js'
-import { interpret, joinGenerations } from '../packages/cached-resolvers/src/cache/slot.js'
 import { orders } from '../src/shop/orders/order.js'
 import { products } from '../src/shop/products/product.js'
 import { totals, totalsId } from '../src/shop/stats/totals.js'
@@ -16,7 +16,7 @@ const [USERS, PRODUCTS, ORDERS, STATS] = [users.namespace, products.namespace, o
 const PRODUCT_LISTS = products.lists.productLists.namespace as Namespace<unknown>
 const USER_ORDERS = orders.lists.userOrderLists.namespace as Namespace<unknown>
 
-/** Reads every key with this prefix in Redis and compares what a reader would believe with the rows. */
+/** Reads every key with this prefix in Redis and compares what a reader would return with the rows of the database. */
 export async function compareEntries(
   client: Redis,
   rows: ShopRows,
@@ -28,21 +28,21 @@ export async function compareEntries(
   const found = await scanKeys(client, `${prefix}:v1:*`)
   const texts = await readTexts(client, found)
   const live = [...texts].flatMap(([key, text]) => {
-    const held = decodeHeld(text)
+    const stored = decodeStored(text)
     const isGeneration = /^[\w-]{1,40}$/.test(text)
-    return held.state !== 'entry' || isGeneration ? [] : [{ key, held }]
+    return stored.state !== 'entry' || isGeneration ? [] : [{ key, stored }]
   })
   let compared = 0
-  const differences = live.flatMap(({ key, held }): Difference[] => {
+  const differences = live.flatMap(({ key, stored }): Difference[] => {
     const namespace = namespaceOf(key)
-    const its = known.get(key) ?? rowThatIsGone(namespace)
+    const row = known.get(key) ?? deletedRow(namespace)
     const generation = joinGenerations(generationsOf(keys, namespace, key, texts))
-    const lookup = interpret(namespace, { held, generation }, Date.now())
+    const lookup = interpret(namespace, { stored, generation }, Date.now())
     if (lookup.state === 'miss') return []
     compared += 1
     const cached = lookup.state === 'negative' ? null : lookup.value
-    if (!its) return [{ where: 'Redis', key, cached, expected: 'nothing that anybody asked for' }]
-    return differenceOf('Redis', key, namespace === STATS ? withoutTime(cached) : cached, its.expected)
+    if (!row) return [{ where: 'Redis', key, cached, expected: 'no entry: this list was never requested' }]
+    return differenceOf('Redis', key, namespace === STATS ? withoutTime(cached) : cached, row.expected)
   })
   return { compared, differences }
 }
@@ -74,12 +74,12 @@ function withoutTime(totals: unknown): unknown {
   return rest
 }
 
-/** A list that nobody asked for should not be there; a row that is gone may be known to be gone. */
-function rowThatIsGone(namespace: Namespace<unknown>): { expected: null } | undefined {
+/** A deleted row may have a negative entry. A list that was never requested must have no entry. */
+function deletedRow(namespace: Namespace<unknown>): { expected: null } | undefined {
   return namespace === USERS || namespace === PRODUCTS || namespace === ORDERS ? { expected: null } : undefined
 }
 
-/** Keys look like ecommerce:v1:<namespace>:<id>, or :<list>:<part of it>. */
+/** Keys: ecommerce:v1:<namespace>:<id>, or ecommerce:v1:<namespace>:<list>:<page>. */
 function namespaceOf(key: string): Namespace<unknown> {
   const name = key.split(':')[2]
   return [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS].find((namespace) => namespace.name === name) ?? STATS
@@ -88,10 +88,10 @@ function namespaceOf(key: string): Namespace<unknown> {
 function generationsOf(keys: Keys, namespace: Namespace<unknown>, key: string, texts: ReadonlyMap<string, string>) {
   const isList = namespace === PRODUCT_LISTS || namespace === USER_ORDERS
   const generationKeys = [keys.namespaceGeneration(namespace), ...(isList ? [key.slice(0, key.lastIndexOf(':'))] : [])]
-  return generationKeys.map((its) => ({ key: its, text: texts.get(its) ?? null }))
+  return generationKeys.map((generationKey) => ({ key: generationKey, text: texts.get(generationKey) ?? null }))
 }
 
-/** What is not text is nothing, to a reader. */
+/** Keys of other types than string are misses to a reader, and are left out. */
 async function readTexts(client: Redis, found: readonly string[]): Promise<Map<string, string>> {
   const texts = found.length > 0 ? await client.mget([...found]) : []
   return new Map(found.flatMap((key, index) => (texts[index] == null ? [] : [[key, texts[index] as string] as const])))

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 
 export interface Difference {
-  /** Where the answer came from: a process, or Redis */
+  /** Where the value came from: the name of a process, or Redis */
   where: string
   key: string
   cached: unknown
@@ -16,7 +16,7 @@ export function describeDifference({ where, key, cached, expected }: Difference)
   return `DIFFERS ${where} ${key}\n    cached   ${JSON.stringify(cached)}\n    expected ${JSON.stringify(expected)}`
 }
 
-/** What JSON keeps, without the order of properties and prototypes. */
+/** The value as JSON keeps it: without prototypes. */
 function plain(value: unknown): unknown {
   return value === undefined ? null : JSON.parse(JSON.stringify(value))
 }

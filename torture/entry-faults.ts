@@ -9,7 +9,7 @@ export async function flush(world: World, random: Random): Promise<void> {
   await pickServer(world, random).client.flushall()
 }
 
-/** Bytes that no entry, generation or number has: over all of the value, or in the middle of it. */
+/** Writes bytes that no entry, generation or number contains, in place of the value or into the middle of it. */
 export async function corrupt(world: World, random: Random): Promise<void> {
   const { client } = pickServer(world, random)
   for (const key of await someKeys(client, random)) {
@@ -27,14 +27,14 @@ export async function wrongTypes(world: World, random: Random): Promise<void> {
   }
 }
 
-/** As a full server does it: nobody is told. */
+/** Like the eviction of a full server: without invalidation messages. */
 export async function evict(world: World, random: Random): Promise<void> {
   const { client } = pickServer(world, random)
   const keys = await someKeys(client, random)
   if (keys.length > 0) await client.unlink(...keys)
 }
 
-/** Entries that are past their soft TTL now: they are served and refilled. */
+/** Sets the soft TTL of entries to the past: they are still served, and are refilled. */
 export async function age(world: World, random: Random): Promise<void> {
   const { client } = pickServer(world, random)
   const keys = await someKeys(client, random)
@@ -50,7 +50,7 @@ for _, key in ipairs(KEYS) do
   end
 end`
 
-/** A part of all keys that the engine has, generations and its own numbers included. Leases stay: they are taken away by eviction of the rest. */
+/** A random share of all keys of the engine, including generations and sequence numbers, but no leases. */
 async function someKeys(client: Redis, random: Random): Promise<string[]> {
   const share = random.pick([0.05, 0.3, 1])
   const keys = (await scanKeys(client, '*')).sort().filter(() => random.chance(share))

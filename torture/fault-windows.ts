@@ -4,14 +4,14 @@ interface Window {
   to: number
 }
 
-/** The times when something was broken, and a while after. Times in ms on one clock. */
+/** The time windows of faults, each extended by `afterMs`. All times in ms of the same clock. */
 export class FaultWindows {
   private readonly faults: Window[] = []
   private readonly stalls: Window[] = []
 
   constructor(private readonly afterMs: number) {}
 
-  /** Gives what is to be called when it is mended. */
+  /** Starts a window. Returns a function to call when the fault is over. */
   begin(name: string, now: () => number): () => void {
     const window = { name, from: now(), to: Number.POSITIVE_INFINITY }
     this.faults.push(window)
@@ -20,12 +20,12 @@ export class FaultWindows {
     }
   }
 
-  /** A process did not get to run for so long, though nobody stopped it: the machine has other things to do. */
+  /** Records that a process was not scheduled for the last `ms` milliseconds because the machine was busy. */
   addStall(name: string, now: number, ms: number): void {
     this.stalls.push({ name, from: now - ms, to: now + this.afterMs })
   }
 
-  /** The names of what was broken at some time from `from` to `to`, or shortly before. */
+  /** The names of the faults whose windows overlap with `from` to `to` */
   faultsDuring(from: number, to: number): string[] {
     return namesDuring(this.faults, from, to)
   }

@@ -15,5 +15,5 @@ process.exit()
 
 async function judgeFuzz(options: Options): Promise<number> {
   console.log(`seed ${options.seed}, ${options.only === null ? `${options.requests} requests` : `request ${options.only}`}`)
-  return reachVerdict({ run: (stops) => run(options, stops), hasPassed, describe: describeSummary })
+  return reachVerdict({ run: (cleanups) => run(options, cleanups), hasPassed, describe: describeSummary })
 }

@@ -6,15 +6,15 @@ export type Data = Record<string, any>
 
 export type Answer =
   | { state: 'answered'; data: Data }
-  /** The server answered with an error, whose code this is. */
+  /** The server answered with an error; `cause` has its code and message. */
   | { state: 'failed'; cause: string }
-  /** There was no answer. */
+  /** No answer; `cause` is the code of the network error. */
   | { state: 'unreachable'; cause: string }
 
-const patienceMs = 15_000
+const timeoutMs = 15_000
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 
-/** Never rejects. Partial answers count as failed. */
+/** Sends a query. Never rejects. A partial answer counts as failed. */
 export async function ask({ port }: ApiProcess, query: string, variables?: Readonly<Record<string, unknown>>): Promise<Answer> {
   try {
     const { body } = await send(port, 'POST', '/graphql', JSON.stringify({ query, variables }))
@@ -34,7 +34,7 @@ export async function isHealthy({ port }: ApiProcess): Promise<boolean> {
 function send(port: number, method: string, path: string, body?: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body ?? '') }
-    const sent = request({ host: '127.0.0.1', port, method, path, agent, headers, timeout: patienceMs }, (response) => {
+    const sent = request({ host: '127.0.0.1', port, method, path, agent, headers, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))

@@ -8,7 +8,17 @@ import type { Observation } from './observations.js'
 import { observe } from './observations.js'
 import { pickWeighted, type Random } from './random.js'
 import { request } from './requests.js'
-import { buyers, emailOf, nameOf, orderedProducts, passingUsers, stockCell, userCell, userCount, versionedStock } from './shop.js'
+import {
+  buyers,
+  emailOf,
+  nameOf,
+  orderedProducts,
+  recreatedUsers,
+  stockCell,
+  userCell,
+  userCount,
+  versionedStock,
+} from './shop.js'
 import type { World } from './world.js'
 
 interface Writer {
@@ -16,13 +26,13 @@ interface Writer {
   api: ApiProcess
 }
 
-/** What is made by one writer is deleted by no other. */
+/** Each writer has a category of its own, so that no other writer deletes its products. */
 export interface GraphqlWriter extends Writer {
   random: Random
   category: string
 }
 
-/** Changes something at random through one process, then asks the same process whether it knows. */
+/** Makes a random change through one process, then checks that this process shows it. */
 export async function writeGraphqlOnce(writer: GraphqlWriter): Promise<void> {
   const kind = pickWeighted(writer.random, weights)
   writer.world.operations.add(`GraphQL ${kind}`)
@@ -59,7 +69,7 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     )
     const id = data?.createOrder?.order?.id
     if (id === undefined) return
-    const orders = ownPage(writer, { kind: 'orders', page: newest(user, 20) })
+    const orders = ownPage(writer, { kind: 'orders', page: newestPage(user, 20) })
     const read = await ask(writer, `{ order(id: "${id}") { id } ${orders} }`)
     if (read) check(writer, `${id} in the orders of ${user}`, read.order !== null && hasNode(read.user?.orders, id))
   },
@@ -68,11 +78,13 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const { random, category } = writer
     const inputs = Array.from(
       { length: random.between(1, 3) },
-      () => `{ name: "passing v0", price: 1.5, stock: ${random.between(0, 9)}, category: "${category}" }`,
+      () => `{ name: "temporary v0", price: 1.5, stock: ${random.between(0, 9)}, category: "${category}" }`,
     )
     const data = await ask(writer, `mutation { createProducts(inputs: [${inputs.join()}]) { products { id } } }`)
     const ids = (data?.createProducts.products ?? []).map(({ id }: Data) => id)
-    const [own, all] = [category, null].map((list) => ownPage(writer, { kind: 'products', page: newest(list, list ? 20 : 100) }))
+    const [own, all] = [category, null].map((list) =>
+      ownPage(writer, { kind: 'products', page: newestPage(list, list ? 20 : 100) }),
+    )
     const read = await ask(writer, `{ ${own} all: ${all} }`)
     if (!read) return
     check(
@@ -86,13 +98,13 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
     const { category } = writer
     const data = await ask(writer, `mutation { deleteCategory(category: "${category}") { deletedCount } }`)
     if (!data) return
-    const read = await ask(writer, `{ ${ownPage(writer, { kind: 'products', page: newest(category, 20) })} }`)
+    const read = await ask(writer, `{ ${ownPage(writer, { kind: 'products', page: newestPage(category, 20) })} }`)
     if (read) check(writer, `${category} is empty`, read.products.totalCount === 0 && read.products.nodes.length === 0)
   },
 
   'createUser and deleteUser': async (writer) => {
     const email = `${writer.category}.${writer.random.between(0, 1e9)}@example.com`
-    const data = await ask(writer, `mutation { createUser(input: { email: "${email}", name: "passing v0" }) { user { id } } }`)
+    const data = await ask(writer, `mutation { createUser(input: { email: "${email}", name: "temporary v0" }) { user { id } } }`)
     const id = data?.createUser?.user?.id
     if (id === undefined) return
     const before = await ask(writer, `{ user(id: "${id}") { id } }`)
@@ -103,10 +115,10 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
   },
 
   'deleteUser and createUser': async (writer) => {
-    const id = writer.random.pick(passingUsers)
+    const id = writer.random.pick(recreatedUsers)
     const cell = userCell(id)
     const { world } = writer
-    await world.ledger.inTurn([cell], async () => {
+    await world.ledger.runExclusively([cell], async () => {
       const write = world.ledger.begin(cell, true)
       const begunAt = world.now()
       const data = await ask(writer, `mutation { deleteUser(id: "${cell}") { deletedUserId userErrors { code } } }`)
@@ -120,7 +132,7 @@ const writes: Record<keyof typeof weights, (writer: GraphqlWriter) => Promise<vo
   },
 }
 
-/** Changes the user's name, and looks whether all processes know. */
+/** Changes the name of the user and checks that all processes show it. */
 export async function updateUser(writer: Writer, id: number): Promise<void> {
   const cell = userCell(id)
   await writeVersion(writer, {
@@ -131,19 +143,19 @@ export async function updateUser(writer: Writer, id: number): Promise<void> {
   })
 }
 
-/** The answer to the mutation has to show it, and so has the next read. */
+/** Writes the next version. The answer to the mutation and the next read through every process must show it. */
 async function writeVersion(
   writer: Writer,
   { cell, mutation, read }: { cell: string; mutation: (version: number) => string; read: string },
 ): Promise<void> {
   const { world } = writer
-  await world.ledger.inTurn([cell], async () => {
-    // What the others have read just now, they hold.
+  await world.ledger.runExclusively([cell], async () => {
+    // Fills the near stores of the other processes.
     await Promise.all(others(writer).map((api) => request(world, api, read)))
     const write = world.ledger.begin(cell)
     const begunAt = world.now()
     const data = await ask(writer, `mutation { payload: ${mutation(write.version)} }`)
-    // Refused, because the row is not there; or nobody knows.
+    // Refused, because the row does not exist, or failed with unknown outcome
     if (!data || data.payload.userErrors.length > 0) return
     acknowledge(writer, write, begunAt)
     checkVersion(writer, cell, observe(data))
@@ -153,7 +165,7 @@ async function writeVersion(
   })
 }
 
-/** Through all processes but the one that answered the mutation: they have to know as well. */
+/** Reads through all processes except the one that answered the mutation: they must show the write as well. */
 async function readElsewhere(writer: Writer, document: string, cell: string): Promise<void> {
   const { world } = writer
   await Promise.all(
@@ -176,7 +188,7 @@ function acknowledge({ world }: Writer, write: Write, begunAt: number): void {
   world.ledger.acknowledge([write], world.now(), isPrompt ? 'prompt mutation' : 'slow mutation')
 }
 
-function newest(list: string | null, size: number): PageQuery {
+function newestPage(list: string | null, size: number): PageQuery {
   return { list, after: null, before: null, size, from: 'start' }
 }
 
@@ -189,10 +201,10 @@ function ask({ world, api }: Writer, document: string): Promise<Data | null> {
   return request(world, api, document)
 }
 
-/** Nobody else writes the row meanwhile: it has to be seen as the caller left it. */
+/** Checks that the read shows the last write. No other writer changes the row meanwhile. */
 function checkVersion(writer: Writer, cell: string, observations: readonly Observation[]): void {
   const { ledger, now } = writer.world
-  for (const { seen } of observations.filter((its) => its.cell === cell)) {
+  for (const { seen } of observations.filter((observation) => observation.cell === cell)) {
     check(writer, `${cell} ${seen}`, ledger.age(cell, seen, now()) === null)
   }
 }
@@ -201,7 +213,7 @@ function check({ world, api }: Writer, what: string, holds: boolean): void {
   world.ownWrites.checked += 1
   if (holds) return
   world.ownWrites.violations += 1
-  if (world.ownWrites.violations <= 20) world.print(`OWN WRITE NOT READ on ${api.name}: ${what}`)
+  if (world.ownWrites.violations <= 20) world.print(`OWN WRITE NOT VISIBLE on ${api.name}: ${what}`)
 }
 
 function hasNode(connection: Data | undefined, id: string): boolean {

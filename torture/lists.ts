@@ -6,14 +6,14 @@ import { Cursors } from '../src/graphql/cursor.js'
 import { orders } from '../src/shop/orders/order.js'
 import { products } from '../src/shop/products/product.js'
 
-/** A page of products (of a category, or of all) or of a user's orders */
+/** A page of products (of one category or all) or of a user's orders */
 export interface ListPage {
   kind: 'products' | 'orders'
   page: PageQuery
 }
 
-/** The pages that readers have asked for: each may be in a cache, so each is compared in the end. */
-export class AskedPages {
+/** The pages that readers have requested. Each may be cached, so each is compared at the end. */
+export class RequestedPages {
   private readonly pages = new Map<string, ListPage>()
 
   add(page: ListPage): void {
@@ -25,7 +25,7 @@ export class AskedPages {
   }
 }
 
-/** A field that gives the page's nodes (`selection`), and how long the list is. */
+/** A GraphQL field that selects the nodes of the page (`selection`) and the length of the list */
 export function pageField({ kind, page }: ListPage, selection: string): string {
   const body = `{ nodes { ${selection} } totalCount pageInfo { hasNextPage hasPreviousPage } }`
   if (kind === 'orders') return `user(id: "${page.list}") { id orders${listArguments(page, `orders of ${page.list}`)} ${body} }`
@@ -35,13 +35,13 @@ export function pageField({ kind, page }: ListPage, selection: string): string {
 
 function listArguments({ after, before, size, from }: PageQuery, name: string, category: string | null = null): string {
   const cursors = new Cursors(name)
-  const given = [
+  const listArgs = [
     category !== null && `category: "${category}"`,
     `${from === 'start' ? 'first' : 'last'}: ${size}`,
     after !== null && `after: "${cursors.encode(`_${after}`)}"`,
     before !== null && `before: "${cursors.encode(`_${before}`)}"`,
   ]
-  return `(${given.filter(Boolean).join(', ')})`
+  return `(${listArgs.filter(Boolean).join(', ')})`
 }
 
 export function listEntry(kind: ListPage['kind'], key: ListKey): ListEntryId {

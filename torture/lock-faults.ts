@@ -1,5 +1,5 @@
 export const tableLocked = 'table locked'
 export const rowLocked = 'row locked while orders wait for it'
 
-/** While these last, all connections of a process may be waiting, and its reads give up. */
+/** During these faults all database connections of a process may be waiting, so that its reads time out. */
 export const lockFaults: ReadonlySet<string> = new Set([tableLocked, rowLocked])

@@ -6,7 +6,7 @@ import { hasPassed, table } from './report.js'
 import { run } from './run.js'
 import { reachVerdict } from './verdict.js'
 
-/** What starting, the last round and stopping may take beyond the time asked for */
+/** How much longer than --seconds the start, the last round and the stop may take */
 const extraMs = 120_000
 const startedAt = Date.now()
 
@@ -15,14 +15,14 @@ process.exitCode = await runCommand({
   readOptions: () => readOptions(process.argv.slice(2), startedAt % 1_000_000),
   run: judgeTorture,
 })
-// Connections that were kept alive would keep the process.
+// Kept-alive connections would keep the process running.
 process.exit()
 
 async function judgeTorture(options: Options): Promise<number> {
   const { seed, protection, store, seconds, processes } = options
   console.log(`seed ${seed}, protection ${protection}, store ${store}, ${seconds} s, ${processes} processes`)
   const limitMs = seconds * 1_000 + extraMs
-  return reachVerdict({ run: (stops) => run(options, print, stops), hasPassed, describe: table, limitMs })
+  return reachVerdict({ run: (cleanups) => run(options, print, cleanups), hasPassed, describe: table, limitMs })
 }
 
 function print(line: string): void {

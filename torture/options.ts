@@ -3,16 +3,17 @@ import { parseArgs } from 'node:util'
 export interface Options {
   seconds: number
   seed: number
-  /** none: the same shop behind a plain cache-aside, which has to be found out */
+  /** none: the same shop with a plain cache-aside, whose errors must be detected */
   protection: 'full' | 'none'
   processes: number
-  /** memory: the processes run without Redis, each with a cache of its own. */
+  /** memory: the processes run without Redis, each with a memory cache */
   store: 'redis' | 'memory'
   help: boolean
 }
 
 export const usage = `Usage: npm run torture -- [--seconds 60] [--seed N] [--protection full|none] [--processes 2] [--store redis|memory]
---protection none: the same shop without what keeps its cache right, which has to be found out. --store memory: without Redis.`
+Runs random readers, writers and faults against several API processes, then compares every cached value with the database.
+--protection none: without the guards of the cache; passes if stale values are detected. --store memory: without Redis.`
 
 /** Throws an Error that says which option is wrong. */
 export function readOptions(args: string[], randomSeed: number): Options {
@@ -38,8 +39,8 @@ export function readOptions(args: string[], randomSeed: number): Options {
 }
 
 /** Throws an Error that names the option. */
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text)
-  if (/^\d{1,10}$/.test(text) && number >= least && number <= most) return number
-  throw new Error(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`)
+  if (/^\d{1,10}$/.test(text) && number >= min && number <= max) return number
+  throw new Error(`--${option} takes a whole number from ${min} to ${max}, not "${text}".`)
 }

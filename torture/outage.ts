@@ -7,20 +7,21 @@ import { findings, outageTable } from './outage/report.js'
 import { openScratchShop } from './scratch-shop.js'
 import { reachVerdict } from './verdict.js'
 
-// npm run outage: a process under steady load is stalled, then Redis is killed and comes back; what do readers notice?
+// npm run outage: measures what readers notice when a process under steady load is stalled, and when Redis is killed and
+// restarted.
 
 const usage = `Usage: npm run outage -- [--near] [--seconds 5] [--stalls 20]
-Stops the process for 400 ms in each second, --stalls times; then kills Redis for --seconds. --near: with the near store.`
+Stops the process for 400 ms of each second, --stalls times; then kills Redis for --seconds. --near: with the near store.`
 
 process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: judgeOutage })
 
 async function judgeOutage(options: ReturnType<typeof readOptions>): Promise<number> {
   return reachVerdict<Phase[]>({
-    async run(stops) {
+    async run(cleanups) {
       const shop = await openScratchShop()
-      stops.push(shop.close)
+      cleanups.push(shop.close)
       const stalls = { count: options.stalls, stoppedMs: 400, runningMs: 600 }
-      return runOutage(shop, { near: options.near, readers: 20, phaseMs: options.seconds * 1_000, stalls }, stops)
+      return runOutage(shop, { near: options.near, readers: 20, phaseMs: options.seconds * 1_000, stalls }, cleanups)
     },
     hasPassed: (phases) => findings(phases).length === 0,
     describe: (phases) => [outageTable(phases), ...findings(phases)].join('\n'),

@@ -1,14 +1,14 @@
-/** Chance from a seed: equal seeds and names give equal decisions. */
+/** A pseudorandom generator: equal seeds and names give equal sequences. */
 export class Random {
   private state: number
 
-  /** `name` gives every actor chances of its own, whatever the others do. */
+  /** `name` gives every actor a sequence that does not depend on the other actors. */
   constructor(seed: number, name: string) {
     this.state = seed >>> 0
     for (const character of name) this.state = Math.imul(this.state ^ character.charCodeAt(0), 0x01000193) >>> 0
   }
 
-  /** 0 to 1, 1 excluded (mulberry32) */
+  /** From 0 to 1 (exclusive); mulberry32 */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0
     let mixed = Math.imul(this.state ^ (this.state >>> 15), this.state | 1)
@@ -16,14 +16,17 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** A whole number, both ends included */
-  between(least: number, most: number): number {
-    return least + Math.floor(this.next() * (most - least + 1))
+  /** An integer from `min` to `max`, both inclusive */
+  between(min: number, max: number): number {
+    return min + Math.floor(this.next() * (max - min + 1))
   }
 
-  /** As `between`, but mostly one of the first three: rows that are read and written so often that fetches and commits meet. */
-  skewed(least: number, most: number): number {
-    return this.between(least, this.chance(0.6) ? Math.min(least + 2, most) : most)
+  /**
+   * Like `between`, but usually one of the first three: so few rows are read and written so often that fetches and commits
+   * overlap.
+   */
+  skewed(min: number, max: number): number {
+    return this.between(min, this.chance(0.6) ? Math.min(min + 2, max) : max)
   }
 
   chance(probability: number): boolean {
@@ -35,7 +38,7 @@ export class Random {
   }
 }
 
-/** One of the names, each as often as its weight says. */
+/** Picks a name with a probability proportional to its weight. */
 export function pickWeighted<Name extends string>(random: Random, weights: Readonly<Record<Name, number>>): Name {
   const entries = Object.entries(weights) as [Name, number][]
   let left = random.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)

@@ -9,7 +9,7 @@ import type { World } from './world.js'
 
 interface Read {
   document: string
-  /** Of the rows asked for as a0, a1, ... */
+  /** Ids of the rows that are requested as a0, a1, ... */
   ids?: readonly string[]
 }
 
@@ -17,7 +17,7 @@ const userFields = 'id name'
 const productFields = 'id name price stock category'
 const orderFields = `id total productIds user { ${userFields} } products { ${productFields} }`
 
-/** Asks one process something at random, and has the answer judged. */
+/** Sends a random query to one process and checks the staleness of the answer. */
 export async function readOnce(world: World, api: ApiProcess, random: Random): Promise<void> {
   const kind = pickWeighted(random, weights)
   const { document, ids } = reads[kind](random, world)

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import process from 'node:process'
-import type { Held, Instruction } from './redis-proxies.js'
+import type { DelayedConnections, Instruction } from './redis-proxies.js'
 import type { RedisServer } from './redis-server.js'
 
-/** The address by which an API process knows its Redis, and which may come to lead to another server. */
+/** The address of Redis for one API process. It can be pointed to another server. */
 export class RedisAddress {
   constructor(
     private readonly index: number,
@@ -18,24 +18,24 @@ export class RedisAddress {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** Where new connections lead */
-  get leadsTo(): RedisServer {
+  /** The server of new connections */
+  get target(): RedisServer {
     return this.server
   }
 
-  /** Open connections end, or go on leading to where they led. */
-  leadTo(server: RedisServer, { cut }: { cut: boolean }): void {
+  /** Points the address to another server. `cut`: closes open connections; otherwise they stay with their server. */
+  pointTo(server: RedisServer, { cut }: { cut: boolean }): void {
     this.server = server
-    this.instruct({ index: this.index, to: 'lead', port: server.port, cut })
+    this.instruct({ index: this.index, kind: 'route', port: server.port, cut })
   }
 
-  /** What comes from Redis is late by so much. */
-  hold(forMs: number, only: Held): void {
-    this.instruct({ index: this.index, to: 'hold', forMs, only })
+  /** Delays everything that arrives from Redis. */
+  delay(forMs: number, connections: DelayedConnections): void {
+    this.instruct({ index: this.index, kind: 'delay', forMs, connections })
   }
 }
 
-/** As many addresses as asked for, all of which lead to this server. */
+/** Opens `count` addresses that point to this server. */
 export async function openAddresses(
   entry: string,
   count: number,

@@ -3,7 +3,7 @@ import type { Random } from './random.js'
 import type { RedisServer } from './redis-server.js'
 import type { World } from './world.js'
 
-/** What it holds now comes back when it is killed later. */
+/** Saves a snapshot, with whose data the server restarts after a later kill. */
 export async function snapshotRedis(world: World, random: Random): Promise<void> {
   await pickServer(world, random).snapshot()
 }
@@ -30,7 +30,7 @@ export async function pauseRedis(world: World, random: Random): Promise<void> {
   await sleep(pauseMs)
 }
 
-/** One to which an address leads */
+/** A server to which an address points */
 export function pickServer({ apis }: World, random: Random): RedisServer {
-  return random.pick(apis.flatMap(({ address }) => address?.leadsTo ?? []))
+  return random.pick(apis.flatMap(({ address }) => address?.target ?? []))
 }

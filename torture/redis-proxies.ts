@@ -2,25 +2,25 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import process from 'node:process'
 
-// A program of its own, so that a busy torture does not look like a slow Redis. It does not outlive its parent, which tells it by
-// messages what each proxy does.
+// A separate process, so that a busy torture process does not look like a slow Redis. Its parent sends instructions for each
+// proxy. It ends with its parent.
 
 export type Instruction = { index: number } & (
   | {
-      to: 'lead'
+      kind: 'route'
       port: number
-      /** Open connections end; otherwise they go on leading to where they led. */
+      /** Closes open connections; otherwise they stay with their server. */
       cut: boolean
     }
   | {
-      /** Nothing comes from Redis for so long, then all that has collected; on the connections that listen, or on all that are open. */
-      to: 'hold'
+      /** Withholds everything that Redis sends for `forMs`, on subscribed connections only or on all open ones. */
+      kind: 'delay'
       forMs: number
-      only: Held
+      connections: DelayedConnections
     }
 )
 
-export type Held = 'listening' | 'all'
+export type DelayedConnections = 'listening' | 'all'
 
 interface Connection {
   client: Socket
@@ -37,20 +37,20 @@ class RedisProxy {
   }
 
   follow(instruction: Instruction): void {
-    if (instruction.to === 'lead') this.lead(instruction.port, instruction.cut)
-    else this.hold(instruction.forMs, instruction.only)
+    if (instruction.kind === 'route') this.route(instruction.port, instruction.cut)
+    else this.delay(instruction.forMs, instruction.connections)
   }
 
-  private lead(port: number, cut: boolean): void {
+  private route(port: number, cut: boolean): void {
     this.port = port
     if (cut) for (const { client } of this.connections) client.destroy()
   }
 
-  private hold(forMs: number, only: Held): void {
+  private delay(forMs: number, which: DelayedConnections): void {
     for (const { client, target, listens } of this.connections) {
-      if (only === 'listening' && !listens) continue
+      if (which === 'listening' && !listens) continue
       target.unpipe().pause()
-      // Held twice, it would otherwise lead there twice, and every byte arrive twice.
+      // A connection that is delayed twice must not be piped twice: every byte would arrive twice.
       setTimeout(() => target.unpipe().pipe(client), forMs)
     }
   }

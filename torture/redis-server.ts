@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
 
-/** A real server that comes back from SIGKILL with what its last snapshot held: old data. */
+/** A real Redis server. After SIGKILL it restarts with the data of its last snapshot. */
 export class RedisServer {
   private server: ChildProcess | undefined
-  /** Waits for a server that is away. */
+  /** Waits and retries while the server is down. */
   readonly client: Redis
 
   constructor(
@@ -33,7 +33,7 @@ export class RedisServer {
       '--dir',
       this.folder,
     ]
-    // Two faults may have killed it at once: the second to come would lose sight of the one that runs.
+    // Two faults may have killed it at the same time: the second must not start another server.
     if (!this.isRunning()) {
       this.server = spawn('redis-server', settings, { stdio: 'ignore' })
       this.server.on('error', () => undefined)
@@ -42,7 +42,7 @@ export class RedisServer {
   }
 
   async snapshot(): Promise<void> {
-    // One that is under way will do.
+    // Fails if a snapshot is in progress, which is as good.
     await this.client.bgsave().catch(() => undefined)
   }
 

@@ -19,12 +19,12 @@ export interface Summary {
 }
 
 /**
- * full: nothing may be wrong. none: readers have to see something, or this proves nothing. What is left for the comparison after quiet
- * is chance there: on a slow machine a fault may empty the store just before.
+ * full: no check may have failed. none: stale values must have been detected, by readers or by the comparison in the quiet
+ * period; either alone may miss them, since a fault may empty the store just before the comparison.
  */
 export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summary): boolean {
   if (options.protection === 'none') return quiet.differing + stale.olderOutsideBound > 0
-  const faults = [
+  const violations = [
     quiet.differing,
     quiet.unsettled.length,
     stale.olderOutsideBound,
@@ -32,7 +32,7 @@ export function hasPassed({ options, quiet, stale, ownWrites, failures }: Summar
     ownWrites.violations,
     failures.total,
   ]
-  return quiet.comparisons > 0 && faults.every((count) => count === 0)
+  return quiet.comparisons > 0 && violations.every((count) => count === 0)
 }
 
 export function table(summary: Summary): string {
@@ -48,7 +48,7 @@ export function table(summary: Summary): string {
     ...indented(faults),
     ['requests that failed', failures.total],
     ...indented(failures),
-    ['requests to a process down or held up (expected)', expectedFailures.total],
+    ['requests to a process that was down or blocked (expected)', expectedFailures.total],
     ...indented(expectedFailures),
     ['stalls of processes, over 100 ms', stalls.total],
     ['request, p50', milliseconds(percentile(requestsMs, 0.5))],
@@ -58,18 +58,18 @@ export function table(summary: Summary): string {
     ['older than an acknowledged write, within the bound', stale.olderWithinBound],
     ['older than an acknowledged write, outside the bound', stale.olderOutsideBound],
     ['older than an answered mutation', stale.olderThanMutation],
-    ['the same, after a wait of 500 ms around faults', stale.olderThanSlowMutation],
-    ['greatest age in normal running', milliseconds(stale.greatestAgeMs)],
+    ['the same, answered after the 500 ms wait, around faults', stale.olderThanSlowMutation],
+    ['greatest age in normal operation', milliseconds(stale.greatestAgeMs)],
     ['greatest age around faults', milliseconds(stale.greatestAgeInFaultMs)],
-    ['mutations read elsewhere at once', readElsewhere],
+    ['mutations read at once through other processes', readElsewhere],
     ['own writes read at once', ownWrites.checked],
-    ['own writes not read', ownWrites.violations],
-    ['comparisons after quiet', quiet.comparisons],
+    ['own writes not visible', ownWrites.violations],
+    ['comparisons in quiet periods', quiet.comparisons],
     ['entries, lists and answers compared', quiet.compared],
     ['entries that differ', quiet.differing],
     ['not settled in time', quiet.unsettled.length],
-    ['commit to invalidated, p50', milliseconds(percentile(commitsMs, 0.5))],
-    ['commit to invalidated, p99', milliseconds(percentile(commitsMs, 0.99))],
+    ['commit to invalidation, p50', milliseconds(percentile(commitsMs, 0.5))],
+    ['commit to invalidation, p99', milliseconds(percentile(commitsMs, 0.99))],
   ]
   const width = Math.max(...rows.map(([name]) => name.length)) + 2
   return rows.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n')

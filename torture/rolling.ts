@@ -1,33 +1,31 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { runCommand } from '../tools/run-command.js'
 import { wholeNumber } from './options.js'
-import { hasRolledWell, rollingTable } from './rolling/report.js'
-import { type Rolled, roll } from './rolling/roll.js'
+import { hasPassed, rollingTable } from './rolling/report.js'
+import { type RollingSummary, runRollingRestart } from './rolling/rolling-restart.js'
 import { openScratchShop } from './scratch-shop.js'
 
-// npm run rolling: processes are restarted in turn under load; what do readers and writers notice?
+// npm run rolling: restarts processes in turn under load and measures what readers and writers notice.
 
-const usage =
-  'Usage: npm run rolling -- [--seconds 30] [--processes 2] [--delay 1000, milliseconds between SIGTERM and the end]\n  [--from FOLDER, a checkout of an earlier version that was built: the processes begin with that one]'
+const usage = `Usage: npm run rolling -- [--seconds 30] [--processes 2] [--delay 1000] [--from FOLDER]
+Restarts processes in turn under load. --delay: milliseconds between SIGTERM and the end of a process. --from: a built checkout of an earlier
+version, with which the processes start.`
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: rollAndReport })
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const options = readOptions(args)
-    const rolled = await rollFor(options)
-    console.log(`\n${rollingTable(rolled)}`)
-    return hasRolledWell(rolled) ? 0 : 1
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
-  }
+async function rollAndReport(options: ReturnType<typeof readOptions>): Promise<number> {
+  const summary = await rollWithShop(options)
+  console.log(`\n${rollingTable(summary)}`)
+  return hasPassed(summary) ? 0 : 1
 }
 
 function readOptions(args: string[]) {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ args, options: { seconds: text, processes: text, delay: text, from: text } })
+  const flag = { type: 'boolean', default: false } as const
+  const { values } = parseArgs({ args, options: { seconds: text, processes: text, delay: text, from: text, help: flag } })
   return {
+    help: values.help,
     seconds: wholeNumber('seconds', values.seconds ?? '30', 1, 86_400),
     processes: wholeNumber('processes', values.processes ?? '2', 2, 8),
     delayMs: wholeNumber('delay', values.delay ?? '1000', 0, 60_000),
@@ -35,14 +33,14 @@ function readOptions(args: string[]) {
   }
 }
 
-async function rollFor({ seconds, processes, delayMs, from }: ReturnType<typeof readOptions>): Promise<Rolled> {
+async function rollWithShop({ seconds, processes, delayMs, from }: ReturnType<typeof readOptions>): Promise<RollingSummary> {
   const shop = await openScratchShop({ isEmpty: from !== undefined })
   const interrupted = interruption()
   try {
     const until = performance.now() + seconds * 1_000
-    return await roll({
+    return await runRollingRestart({
       ...{ databaseUrl: shop.databaseUrl, database: shop.database, redisUrl: shop.redis.url, processes, delayMs, from },
-      goOn: () => performance.now() < until && !interrupted.aborted,
+      shouldContinue: () => performance.now() < until && !interrupted.aborted,
       onRestart: (port, tookMs) => console.log(`the process on port ${port} is ready again after ${Math.round(tookMs)} ms`),
     })
   } finally {
@@ -50,7 +48,7 @@ async function rollFor({ seconds, processes, delayMs, from }: ReturnType<typeof 
   }
 }
 
-/** The round that has begun is finished. */
+/** Aborted at the first signal; the current round is finished. */
 function interruption(): AbortSignal {
   const controller = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())

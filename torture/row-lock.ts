@@ -4,24 +4,24 @@ import { request } from './requests.js'
 import { buyers, productCell } from './shop.js'
 import type { World } from './world.js'
 
-/** Of each process: more than its pool has connections */
+/** More than the connection pool of a process has connections */
 const ordersPerProcess = 12
 const lockableProducts = [21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
 
 /**
- * As somebody in psql who has changed a product and not committed yet: all orders of it wait, with a connection each. One at a time: behind
- * two, a statement would wait for longer than it may take, and be right to fail.
+ * Locks a product like an open transaction in psql: all orders of it wait and occupy a connection each. Only one lock at a time:
+ * behind two, a statement would exceed its timeout and rightly fail.
  */
-export async function holdProduct(world: World, random: Random): Promise<void> {
-  if (world.productIsHeld) return
-  world.productIsHeld = true
-  await holdOne(world, random).finally(() => {
-    world.productIsHeld = false
+export async function lockProduct(world: World, random: Random): Promise<void> {
+  if (world.productIsLocked) return
+  world.productIsLocked = true
+  await lockOne(world, random).finally(() => {
+    world.productIsLocked = false
   })
 }
 
-async function holdOne(world: World, random: Random): Promise<void> {
-  const [id, heldMs] = [random.pick(lockableProducts), random.between(500, 2_500)]
+async function lockOne(world: World, random: Random): Promise<void> {
+  const [id, lockedMs] = [random.pick(lockableProducts), random.between(500, 2_500)]
   const waiting: Promise<unknown>[] = []
   await world.database.begin(async (sql) => {
     await sql`update products set stock = stock where id = ${id}`
@@ -31,7 +31,7 @@ async function holdOne(world: World, random: Random): Promise<void> {
         waiting.push(request(world, api, `mutation { createOrder(input: ${input}) { order { id } } }`))
       }
     }
-    await sleep(heldMs)
+    await sleep(lockedMs)
   })
   await Promise.all(waiting)
 }

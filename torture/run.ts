@@ -12,7 +12,7 @@ import { buildApi } from './build.js'
 import { CommitWatch } from './commit-watch.js'
 import { FaultWindows } from './fault-windows.js'
 import { Ledger } from './ledger.js'
-import { AskedPages } from './lists.js'
+import { RequestedPages } from './lists.js'
 import type { Options } from './options.js'
 import { Quiet } from './quiet.js'
 import { Random } from './random.js'
@@ -27,18 +27,25 @@ import type { World } from './world.js'
 
 const roundMs = 8_000
 const calmShare = 0.35
-/** What a quiet window takes at least */
+/** Minimum duration of a quiet period */
 const quietMs = 2_000
 
-/** Starts everything, tortures it for so long, and stops everything. `stops` gets what has to be undone, in order, also after a failure. */
-export async function run(options: Options, print: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<Summary> {
-  const world = await createWorld(options, print, stops)
+/**
+ * Starts the servers and processes and alternates storms and quiet periods for `options.seconds`. The caller must run `cleanups`
+ * in reverse order, also after a failure.
+ */
+export async function run(
+  options: Options,
+  print: (line: string) => void,
+  cleanups: (() => Promise<unknown>)[],
+): Promise<Summary> {
+  const world = await createWorld(options, print, cleanups)
   const quiet = new Quiet(world)
   const startedAt = world.now()
   const leftMs = () => options.seconds * 1_000 - (world.now() - startedAt)
   for (let round = 1; round === 1 || leftMs() > quietMs + 2_000; round += 1) {
     const activeMs = Math.min(roundMs, Math.max(3_000, leftMs() - quietMs))
-    await storm(world, round, { calmMs: activeMs * calmShare, roughMs: activeMs * (1 - calmShare) })
+    await storm(world, round, { calmMs: activeMs * calmShare, faultMs: activeMs * (1 - calmShare) })
     await quiet.compare()
     print(progress(round, world, quiet))
   }
@@ -51,27 +58,31 @@ function progress(round: number, world: World, quiet: Quiet): string {
   return `round ${round}: ${counts}, ${staleness.summary.olderOutsideBound} older outside the bound, ${staleness.summary.olderThanMutation} than an answered mutation, ${quiet.summary.differing} of ${quiet.summary.compared} differ`
 }
 
-async function createWorld(options: Options, print: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<World> {
+async function createWorld(
+  options: Options,
+  print: (line: string) => void,
+  cleanups: (() => Promise<unknown>)[],
+): Promise<World> {
   const now = () => performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'torture-'))
-  // Postgres, which does not run as root, has to be able to enter it.
+  // Postgres does not run as root and needs access to the folder.
   await chmod(folder, 0o755)
-  stops.push(() => rm(folder, { recursive: true, force: true }))
+  cleanups.push(() => rm(folder, { recursive: true, force: true }))
   const build = await buildApi()
-  stops.push(build.remove)
+  cleanups.push(build.remove)
 
   const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
-  stops.push(() => postgres.stop())
+  cleanups.push(() => postgres.stop())
   const database = connect({ url: postgres.url, maxConnections: 12, statementTimeoutMs: 20_000, connectTimeoutMs: 10_000 })
-  stops.push(() => database.end({ timeout: 1 }))
+  cleanups.push(() => database.end({ timeout: 1 }))
   await migrate(database)
   const ledger = new Ledger()
   await openShop(database, ledger)
 
   const servers =
-    options.store === 'redis' ? [await startRedis(folder, 'redis', stops), await startRedis(folder, 'other', stops)] : []
+    options.store === 'redis' ? [await startRedis(folder, 'redis', cleanups), await startRedis(folder, 'other', cleanups)] : []
   const addresses = servers[0] ? await openAddresses(build.entryOf('redis-proxies'), options.processes, servers[0]) : undefined
-  if (addresses) stops.push(addresses.close)
+  if (addresses) cleanups.push(addresses.close)
 
   const env = {
     ...{ DATABASE_URL: postgres.url, DEMO_DATA: 'false', LOG_LEVEL: 'warn' },
@@ -84,28 +95,28 @@ async function createWorld(options: Options, print: (line: string) => void, stop
     const [port, logFile] = [await freePort(), join(folder, `api-${number}.log`)]
     const name = `api ${number}`
     const address = addresses?.addresses[number - 1] ?? null
-    const stalled = (ms: number) => {
+    const onStall = (ms: number) => {
       stalls.add(name)
       faultWindows.addStall(`a stall of ${name}`, now(), ms)
     }
-    const died = (how: string) => {
-      failures.add('a process died by itself')
-      print(`DIED ${name}, ${how}; its log ends with:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
+    const onUnexpectedExit = (reason: string) => {
+      failures.add('a process ended unexpectedly')
+      print(`ENDED UNEXPECTEDLY: ${name}, ${reason}. The end of its log:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`)
     }
-    const api = new ApiProcess({ name, entry: build.entryOf('api'), port, env, address, logFile, now, stalled, died })
-    stops.push(() => api.kill())
+    const api = new ApiProcess({ name, entry: build.entryOf('api'), port, env, address, logFile, now, onStall, onUnexpectedExit })
+    cleanups.push(() => api.kill())
     apis.push(api)
   }
   await Promise.all(apis.map((api) => api.start()))
 
   return {
     ...{ options, now, print, apis, servers, database, ledger, faultWindows },
-    addressesChange: false,
-    productIsHeld: false,
+    addressesAreMoving: false,
+    productIsLocked: false,
     random: (name) => new Random(options.seed, name),
     staleness: new Staleness(ledger, faultWindows, print),
-    pages: new AskedPages(),
-    // Without a relay rows would be waited for in vain.
+    pages: new RequestedPages(),
+    // Without a relay no row would ever be delivered.
     commits: new CommitWatch(database, now, options.protection === 'full' ? 2 : 0),
     requestsMs: [],
     operations: new Tally(),
@@ -118,11 +129,11 @@ async function createWorld(options: Options, print: (line: string) => void, stop
   }
 }
 
-async function startRedis(folder: string, name: string, stops: (() => Promise<unknown>)[]): Promise<RedisServer> {
+async function startRedis(folder: string, name: string, cleanups: (() => Promise<unknown>)[]): Promise<RedisServer> {
   const own = join(folder, name)
   await mkdir(own)
   const server = new RedisServer(await freePort(), own)
-  stops.push(() => server.stop())
+  cleanups.push(() => server.stop())
   await server.start()
   return server
 }

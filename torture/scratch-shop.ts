@@ -12,14 +12,14 @@ export interface ScratchShop {
   databaseUrl: string
   database: Database
   redis: RedisServer
-  /** Stops both, and leaves nothing of them. */
+  /** Stops both servers and deletes their data. */
   close: () => Promise<void>
 }
 
-/** A Postgres with the demo data, or without any table for whoever makes them, and a Redis */
+/** Starts a Redis and a Postgres with the demo data; with `isEmpty`, without tables. */
 export async function openScratchShop({ isEmpty = false } = {}): Promise<ScratchShop> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-'))
-  // The user whom Postgres runs as has to get in.
+  // Postgres does not run as root and needs access to the folder.
   await chmod(folder, 0o755)
   const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
   const database = connect({ url: postgres.url, maxConnections: 1, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })

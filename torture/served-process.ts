@@ -8,22 +8,22 @@ import { fileURLToPath } from 'node:url'
 import { readStartCommand } from '../tools/start-command.js'
 
 const thisCheckout = fileURLToPath(new URL('..', import.meta.url))
-const startPatienceMs = 30_000
+const startTimeoutMs = 30_000
 const pollMs = 20
-/** The last of what was printed: the rest of a long run is not worth the memory. */
-const keptCharacters = 200_000
+/** How much of the end of the output is kept */
+const maxOutputCharacters = 200_000
 
-/** The built product on a port of its own, with the flags of `npm start`. */
+/** A built server on a separate port, started with the flags of `npm start`. */
 export class ServedProcess {
   private child: ChildProcess | undefined
   private output = ''
-  /** That it printed */
+  /** Number of lines that it printed */
   lines = 0
 
   constructor(
     readonly port: number,
     private readonly env: Readonly<Record<string, string>>,
-    /** Of the checkout that was built */
+    /** Root of the built checkout */
     private readonly root = thisCheckout,
   ) {}
 
@@ -31,7 +31,7 @@ export class ServedProcess {
     return `http://127.0.0.1:${this.port}`
   }
 
-  /** Once it was started */
+  /** undefined before the start */
   get pid(): number | undefined {
     return this.child?.pid
   }
@@ -40,12 +40,12 @@ export class ServedProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null
   }
 
-  /** Throws when it has ended, with what it printed. */
+  /** Throws an error with the output if the process has ended. */
   expectRunning(): void {
-    if (!this.isRunning) throw new Error(`It ended by itself. Its output:\n${this.output}`)
+    if (!this.isRunning) throw new Error(`The server ended unexpectedly. Its output:\n${this.output}`)
   }
 
-  /** Resolves when it is ready. */
+  /** Resolves when the server is ready. */
   async start(): Promise<void> {
     const settings = {
       NODE_ENV: 'production',
@@ -57,36 +57,38 @@ export class ServedProcess {
     }
     const child = spawn(process.execPath, startArguments(this.root), {
       env: { PATH: process.env.PATH, ...settings },
-      // Away from a developer's .env
+      // So that it does not read a developer's .env file
       cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => this.keep(text))
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => this.appendOutput(text))
     this.child = child
-    const until = performance.now() + startPatienceMs
+    const until = performance.now() + startTimeoutMs
     while (!(await isReady(this.port))) {
-      if (!this.isRunning || performance.now() > until) throw new Error(`It does not get ready. Its output:\n${this.output}`)
+      if (!this.isRunning || performance.now() > until)
+        throw new Error(`The server did not become ready. Its output:\n${this.output}`)
       await sleep(pollMs)
     }
   }
 
-  private keep(text: string): void {
+  private appendOutput(text: string): void {
     this.lines += text.split('\n').length - 1
-    this.output = (this.output + text).slice(-keptCharacters)
+    this.output = (this.output + text).slice(-maxOutputCharacters)
   }
 
-  /** As a service manager does it. Rejects when it does not end in order. */
+  /** Stops the server like a service manager, with SIGTERM. Rejects unless it ends with exit code 0. */
   async stop(): Promise<void> {
     const { child } = this
     if (!child || !this.isRunning) return
     const exited = once(child, 'exit')
     child.kill('SIGTERM')
     const [code, signal] = await exited
-    if (code !== 0) throw new Error(`It ended with code ${code}, signal ${signal}. Its output:\n${this.output}`)
+    if (code !== 0) throw new Error(`The server ended with code ${code}, signal ${signal}. Its output:\n${this.output}`)
   }
 }
 
-/** What a load balancer asks. */
+/** Whether /readyz answers with status 200, as a load balancer checks it */
 export async function isReady(port: number): Promise<boolean> {
   const signal = AbortSignal.timeout(1_000)
   const headers = { connection: 'close' }

@@ -5,7 +5,7 @@ import type { Product } from '../src/shop/products/product.js'
 import type { User } from '../src/shop/users/user.js'
 import { firstFreeId } from './shop.js'
 
-/** Everything that the database holds, read past all caches and past the shop's own statements. Newest first. */
+/** All rows of the database, read without caches and without the shop's own statements. Newest first. */
 export interface ShopRows {
   users: ReadonlyMap<string, User>
   products: ReadonlyMap<string, Product>
@@ -56,8 +56,8 @@ function byId<Row extends { id: string }>(rows: { id: string }[]): Map<string, R
   return new Map(rows.map((row) => [row.id, row as Row]))
 }
 
-/** The ids that were given out and have no row any more: their absence may be cached. */
-export async function readGoneIds(database: Database, { users, products, orders }: ShopRows): Promise<string[]> {
+/** Ids of deleted rows: their absence may be cached. */
+export async function readDeletedIds(database: Database, { users, products, orders }: ShopRows): Promise<string[]> {
   const ids = await database<{ id: string }[]>`
     select kind || '_' || id as id
     from (values ('user', 'users'), ('product', 'products'), ('order', 'orders')) as kinds (kind, name),
@@ -72,7 +72,7 @@ export function listIds(rows: ShopRows, kind: 'products' | 'orders', list: strin
   return [...rows.products.values()].filter(({ category }) => list === null || category === list).map(({ id }) => id)
 }
 
-/** The page of a list that should be answered. */
+/** The page of a list that a server must answer with */
 export function pageOf(ids: readonly string[], { after, before, size, from }: Omit<PageQuery, 'list'>): Page {
   const position = (id: string) => Number(id.slice(id.lastIndexOf('_') + 1))
   const range = ids.filter((id) => (after === null || position(id) < after) && (before === null || position(id) > before))

@@ -2,7 +2,7 @@ import { publicId } from 'cached-resolvers'
 import type { Database } from '../src/platform/database/connection.js'
 import type { Ledger } from './ledger.js'
 
-/** A shop so small that every row is hot. Rows made later have ids from `firstFreeId`. */
+/** A shop so small that every row is hot. Rows created later have ids from `firstFreeId`. */
 export const userCount = 50
 export const productCount = 40
 export const orderCount = 30
@@ -10,10 +10,10 @@ export const firstFreeId = 1_000
 
 export const categories = ['Home', 'Books', 'Games', 'Garden', 'Music', 'Sports', 'Tools', 'Toys'] as const
 
-/** Rows that are deleted and made again under the same id */
-export const passingProducts = range(1, 10)
-export const passingUsers = range(41, userCount)
-/** Their stock is written by one writer at a time and never ordered, so that it can hold a version. */
+/** Rows that are deleted and created again with the same id */
+export const recreatedProducts = range(1, 10)
+export const recreatedUsers = range(41, userCount)
+/** Products that are never ordered and whose stock one writer at a time changes, so that the stock can hold a version */
 export const versionedStock = range(31, productCount)
 export const orderedProducts = range(1, 30)
 export const buyers = range(1, 40)
@@ -22,11 +22,12 @@ export const userCell = (id: number) => publicId('user', id)
 export const productCell = (id: number) => publicId('product', id)
 export const stockCell = (id: number) => `${publicId('product', id)}.stock`
 
-/** A versioned row carries its version in its name (and a product in its price as well). */
+/** A versioned row contains its version in its name, and a product also in its price. */
 export const nameOf = (cell: string, version: number) => `${cell} v${version}`
 export const versionIn = (name: string) => Number(/ v(\d+)$/.exec(name)?.[1] ?? Number.NaN)
 export const emailOf = (id: number) => `user${id}@example.com`
 
+/** Creates the rows and registers them in the ledger. */
 export async function openShop(database: Database, ledger: Ledger): Promise<void> {
   await database`
     insert into users (id, email, name) select id, 'user' || id || '@example.com', 'user_' || id || ' v0'

@@ -9,16 +9,16 @@ import {
   emailOf,
   nameOf,
   orderedProducts,
-  passingProducts,
-  passingUsers,
   productCell,
   productCount,
+  recreatedProducts,
+  recreatedUsers,
   userCell,
   userCount,
 } from './shop.js'
 import type { World } from './world.js'
 
-/** Changes something at random behind the API's back, as psql or another service would. */
+/** Makes a random change by SQL, without the API, as psql or another service would. */
 export async function writeSqlOnce(world: World, random: Random): Promise<void> {
   const kind = pickWeighted(random, weights)
   world.operations.add(`SQL ${kind}`)
@@ -55,7 +55,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
   },
 
   'delete or insert product': (world, random) => {
-    const id = random.pick(passingProducts)
+    const id = random.pick(recreatedProducts)
     const category = random.pick(categories)
     return commit(world, [productCell(id)], async (sql, write) => {
       const deletes = await write(productCell(id), () => sql`delete from products where id = ${id}`, 'deletes')
@@ -69,7 +69,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
   },
 
   'delete or insert user': (world, random) => {
-    const id = random.pick(passingUsers)
+    const id = random.pick(recreatedUsers)
     return commit(world, [userCell(id)], async (sql, write) => {
       const deletes = await write(userCell(id), () => sql`delete from users where id = ${id}`, 'deletes')
       if (deletes) return
@@ -90,7 +90,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
     })
   },
 
-  // Not one of the newest: whoever ordered looks whether the order is there.
+  // Not one of the newest orders: their writers check that they exist.
   'delete order': (world) =>
     commit(
       world,
@@ -114,7 +114,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
 
   'commit slowly': (world, random) => updateProduct(world, random.skewed(1, productCount), random.between(10, 80)),
 
-  // As an import does: each statement leaves rows of its own in the outbox.
+  // Like an import: each statement writes separate rows to the outbox.
   'many statements': async (world, random) => {
     const statements = random.between(1_000, 5_000)
     await world.database.begin(async (sql) => {
@@ -145,27 +145,27 @@ function numberIn(cell: string): number {
   return Number(cell.slice(cell.indexOf('_') + 1))
 }
 
-/** Writes the next version of a row, and tells whether there was such a row. */
+/** Writes the next version of a row. Resolves to whether the row existed. */
 type WriteVersion = (
   cell: string,
   statement: (version: number) => PromiseLike<{ count: number }>,
   deletes?: 'deletes',
 ) => Promise<boolean>
 
-/** One transaction that writes these cells, noted in the ledger; the rows that it left in the outbox are watched. */
+/** Runs a transaction that writes these cells, records the writes in the ledger, and watches the delivery of its outbox rows. */
 async function commit(
   world: World,
   cells: readonly string[],
   work: (sql: TransactionSql, write: WriteVersion) => PromiseLike<unknown>,
 ): Promise<void> {
   const { database, ledger, commits, now } = world
-  await ledger.inTurn(cells, async () => {
+  await ledger.runExclusively(cells, async () => {
     const written: Write[] = []
     const write: WriteVersion = async (cell, statement, deletes) => {
-      const its = ledger.begin(cell, deletes !== undefined)
-      const { count } = await statement(its.version)
-      // A row that was not there was not written: the version stays unacknowledged for ever.
-      if (count > 0) written.push(its)
+      const begun = ledger.begin(cell, deletes !== undefined)
+      const { count } = await statement(begun.version)
+      // If the row does not exist, nothing was written, and the version is never acknowledged.
+      if (count > 0) written.push(begun)
       return count > 0
     }
     const rows = await database.begin(async (sql): Promise<OutboxRow[]> => {

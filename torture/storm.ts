@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { breakOnce } from './faults.js'
+import { injectFault } from './faults.js'
 import { writeGraphqlOnce } from './graphql-writers.js'
 import { readOnce } from './readers.js'
 import { pickApi } from './requests.js'
@@ -11,14 +11,14 @@ const graphqlWritersPerProcess = 2
 const sqlWriters = 2
 const faultActors = 3
 
-/** Readers and writers at work: first in normal running, then while things break. Resolves when all have ended. */
+/** Runs readers and writers, first without faults, then with faults. Resolves when all have ended. */
 export async function storm(
   world: World,
   round: number,
-  { calmMs, roughMs }: { calmMs: number; roughMs: number },
+  { calmMs, faultMs }: { calmMs: number; faultMs: number },
 ): Promise<void> {
   const calmUntil = world.now() + calmMs
-  const until = calmUntil + roughMs
+  const until = calmUntil + faultMs
   const actor = async (name: string, act: (name: string) => () => Promise<void>, until: number) => {
     const step = act(name)
     while (world.now() < until) await step()
@@ -58,7 +58,7 @@ function graphqlWriter(world: World, round: number) {
     const random = world.random(`${name} of round ${round}`)
     return async () => {
       const api = pickApi(world, (apis) => random.pick(apis))
-      await writeGraphqlOnce({ world, api, random, category: `passing-${name.replace(/\W/g, '-')}` })
+      await writeGraphqlOnce({ world, api, random, category: `temporary-${name.replace(/\W/g, '-')}` })
       await sleep(random.between(5, 80))
     }
   }
@@ -79,7 +79,7 @@ function saboteur(world: World, round: number) {
     const random = world.random(`${name} of round ${round}`)
     return async () => {
       await sleep(random.between(50, 600))
-      await breakOnce(world, random)
+      await injectFault(world, random)
     }
   }
 }

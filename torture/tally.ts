@@ -10,13 +10,13 @@ export class Tally {
     return [...this.counts.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** By name */
+  /** Sorted by name */
   get entries(): [string, number][] {
     return [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1))
   }
 }
 
-/** The value below which that share (0 to 1) of the values lies; null where there are none. */
+/** The value below which this share (0 to 1) of the values lies; null without values */
 export function percentile(values: readonly number[], share: number): number | null {
   if (values.length === 0) return null
   const sorted = [...values].sort((a, b) => a - b)

@@ -2,8 +2,8 @@ import { type CacheStore, leaseMark, StoreUnavailableError, type Swap, type Swap
 import { Redis } from 'ioredis'
 
 /**
- * Makes a plain cache-aside of the engine: everybody who misses fetches, and sets what was fetched, whatever happened meanwhile.
- * No news of removals (so no near store either), and every server is believed to be the same.
+ * Converts the engine into a plain cache-aside: every miss fetches and sets the value, whatever happened meanwhile. No
+ * invalidation messages (so no near store either), and changes of the Redis server are not noticed.
  */
 export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
   const client = new Redis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 250 })

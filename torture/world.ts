@@ -3,14 +3,14 @@ import type { ApiProcess } from './api-process.js'
 import type { CommitWatch } from './commit-watch.js'
 import type { FaultWindows } from './fault-windows.js'
 import type { Ledger } from './ledger.js'
-import type { AskedPages } from './lists.js'
+import type { RequestedPages } from './lists.js'
 import type { Options } from './options.js'
 import type { Random } from './random.js'
 import type { RedisServer } from './redis-server.js'
 import type { Staleness } from './staleness.js'
 import type { Tally } from './tally.js'
 
-/** All that the actors share. */
+/** The state that all actors share */
 export interface World {
   options: Options
   /** Milliseconds; only differences matter. */
@@ -18,28 +18,28 @@ export interface World {
   print: (line: string) => void
   random: (name: string) => Random
   apis: readonly ApiProcess[]
-  /** The first is in normal use, the other where an address leads to it; none where the processes run without Redis. */
+  /** The first is used normally, the second while an address points to it. Empty if the processes run without Redis. */
   servers: readonly RedisServer[]
-  /** Addresses lead elsewhere at the moment, or are about to. */
-  addressesChange: boolean
-  /** A product is held at the moment. */
-  productIsHeld: boolean
+  /** A fault that changes addresses is in progress. */
+  addressesAreMoving: boolean
+  /** A fault that locks a product is in progress. */
+  productIsLocked: boolean
   database: Database
   ledger: Ledger
   faultWindows: FaultWindows
   staleness: Staleness
-  pages: AskedPages
+  pages: RequestedPages
   commits: CommitWatch
-  /** How long every request took */
+  /** Duration of every request */
   requestsMs: number[]
   operations: Tally
   faults: Tally
-  /** Requests that failed, by cause; those of a process that was down, or held up by locks or the machine, are apart. */
+  /** Failed requests by cause, without the expected ones: to a process that was down, or blocked by locks or the machine */
   failures: Tally
   expectedFailures: Tally
-  /** How often a process did not get to run, whether it was stopped or the machine had other things to do */
+  /** Number of stalls: the process was stopped, or the machine was busy */
   stalls: Tally
-  /** Answered mutations that were read through another process at once */
+  /** Number of answered mutations that were read at once through another process */
   readElsewhere: number
   ownWrites: { checked: number; violations: number }
 }

@@ -1,12 +1,12 @@
 import type { Database } from '../../src/platform/database/connection.js'
 import { Random } from '../../torture/random.js'
 import { Client } from '../harness/client.js'
+import type { BenchContext } from '../harness/context.js'
 import { divideCores } from '../harness/cores.js'
 import { buildProject, expectRedisServer } from '../harness/prepare.js'
 import { type QueryName, queries, queryNames, requestBody } from '../harness/queries.js'
 import { startServer } from '../harness/servers.js'
 import { openShop } from '../harness/shop.js'
-import type { World } from '../harness/stops.js'
 import { readUsage } from '../harness/usage.js'
 import type { Options } from '../options.js'
 import type { ColdRow } from '../report/results.js'
@@ -15,8 +15,8 @@ import { writeSection } from '../report/write.js'
 
 const shares = [0, 0.5, 1]
 const connections = 50
-/** So many consecutive orders have no product in common. */
-const requestsAtMost: Record<QueryName, number> = { Q1: 5_000, Q2: 1_650, Q3: 500 }
+/** Up to these numbers, consecutive ids have no product in common. */
+const maxRequests: Record<QueryName, number> = { Q1: 5_000, Q2: 1_650, Q3: 500 }
 const cacheNamespaces = ['USERS', 'PRODUCTS', 'ORDERS', 'PRODUCT_LISTS', 'USER_ORDERS', 'STATS']
 
 interface Target {
@@ -26,15 +26,15 @@ interface Target {
   quick: boolean
 }
 
-/** Reads of what has never been asked for, of what was asked for by half, and of what was all asked for. */
-export async function cold(options: Options, world: World): Promise<string> {
+/** Measures reads with nothing, half, and all of the requested ids in the cache. */
+export async function cold(options: Options, context: BenchContext): Promise<string> {
   expectRedisServer()
-  await buildProject(world)
+  await buildProject(context)
   const cores = divideCores()
-  const shop = await openShop(world, { countStatements: true })
-  // Audits read the database, too.
+  const shop = await openShop(context, { countStatements: true })
+  // Audits would read the database, too.
   const env = { AUDIT_INTERVAL_MS: '0' }
-  const server = await startServer(world, 'ours-far', { shop, prefix: cores.serverPrefix, sameFlags: false, env })
+  const server = await startServer(context, 'ours-far', { shop, prefix: cores.serverPrefix, sameFlags: false, env })
   const target = {
     client: new Client(server.url, connections),
     database: shop.database,
@@ -48,7 +48,7 @@ export async function cold(options: Options, world: World): Promise<string> {
     for (const share of shares) {
       const row = await measure(target, query, share)
       rows.push(row)
-      world.print(`${query}, ${share * 100} % asked before: ${Math.round(row.requestsPerSecond)} requests/s`)
+      context.print(`${query}, ${share * 100} % asked before: ${Math.round(row.requestsPerSecond)} requests/s`)
     }
   }
   target.client.close()
@@ -75,10 +75,10 @@ async function measure(target: Target, query: QueryName, warmedShare: number): P
 }
 
 function idsOf({ quick }: Target, query: QueryName): readonly string[] {
-  return queries[query].ids.slice(0, quick ? 100 : requestsAtMost[query])
+  return queries[query].ids.slice(0, quick ? 100 : maxRequests[query])
 }
 
-/** Gives latencies in milliseconds, sorted. */
+/** Returns the latencies in milliseconds, sorted. */
 async function askAll({ client }: Target, query: QueryName, ids: readonly string[]): Promise<number[]> {
   const latenciesMs: number[] = []
   const bodies = ids.map((id) => requestBody(query, id))
@@ -95,7 +95,7 @@ async function flush({ client }: Target): Promise<void> {
   await client.query(JSON.stringify({ query: `mutation { ${fields.join(' ')} }` }))
 }
 
-/** Of the cache, of Postgres (statements on the shop's tables) and of the process, all up to now. */
+/** Counts since the start: lookups of the cache, SQL statements on the shop's tables, usage of the process. */
 async function readCounts({ client, database, pid }: Target) {
   const { stats } = await client.query<Stats>(JSON.stringify({ query: '{ stats { caches { namespace hits misses } } }' }))
   const asked = stats.caches.filter(({ namespace }) => namespace !== 'STATS')

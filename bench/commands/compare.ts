@@ -3,47 +3,47 @@ import { join } from 'node:path'
 import { Random } from '../../torture/random.js'
 import { checkAnswers, drawSamples } from '../harness/check.js'
 import { Client } from '../harness/client.js'
+import type { BenchContext } from '../harness/context.js'
 import { type Cores, divideCores } from '../harness/cores.js'
 import { buildProject, buildServers, expectRedisServer } from '../harness/prepare.js'
-import { askedIds, type QueryName, queryNames, requestBody } from '../harness/queries.js'
+import { type QueryName, queryIds, queryNames, requestBody } from '../harness/queries.js'
 import { type ServerName, serverNames } from '../harness/server-names.js'
 import { type RunningServer, serverFlags, startServer } from '../harness/servers.js'
 import { openShop, scratchFolder } from '../harness/shop.js'
-import type { World } from '../harness/stops.js'
 import { readUsage } from '../harness/usage.js'
 import { generatorName, load } from '../load/generator.js'
 import type { Options } from '../options.js'
 import type { Comparison, Run } from '../report/results.js'
 import { writeSection } from '../report/write.js'
 
-/** Before each timed run, so that what the turn of the others has cooled is warm again */
-const heatSeconds = 3
+/** Load before each timed run, to warm up again what cooled down while other servers were measured */
+const warmUpSeconds = 3
 const samplesPerQuery = 100
 
 export function estimateSeconds({ servers, queries, rounds, seconds, quick }: Options): number {
-  const timed = servers.length * queries.length * rounds * (seconds + heatSeconds + 0.3)
+  const timed = servers.length * queries.length * rounds * (seconds + warmUpSeconds + 0.3)
   const warming = servers.length * (quick ? 2 : 15)
   return 20 + warming + timed
 }
 
-/** Starts all servers, makes sure that they answer alike, and times them in turn. */
-export async function compare(options: Options, world: World): Promise<string> {
+/** Starts all servers, checks that they give equal answers, and measures them in turn. */
+export async function compare(options: Options, context: BenchContext): Promise<string> {
   expectRedisServer()
-  await buildProject(world)
-  await buildServers(world)
+  await buildProject(context)
+  await buildServers(context)
   const cores = divideCores()
-  const shop = await openShop(world)
-  const bodiesFiles = await writeBodies(world, options)
-  const servers = await startServers(options, world, shop, cores)
+  const shop = await openShop(context)
+  const bodiesFiles = await writeBodies(context, options)
+  const servers = await startServers(options, context, shop, cores)
 
   const samples = await drawSamples(shop.database, new Random(1, 'samples'), options.queries, {
     count: samplesPerQuery,
     quick: options.quick,
   })
-  // Twice: what is not in the cache takes another way than what is.
+  // Twice: the first time the answers come from Postgres, the second time from the cache.
   for (const server of [...servers, ...servers]) await checkAnswers(server, samples)
-  world.print(`all ${servers.length} servers answer alike, ${samples.length} samples`)
-  const runs = await timeAll(options, world, servers, bodiesFiles)
+  context.print(`all ${servers.length} servers give equal answers, ${samples.length} samples`)
+  const runs = await timeAll(options, context, servers, bodiesFiles)
   for (const server of servers) await checkAnswers(server, samples)
   const { rounds, seconds, connections } = options
   const flags = Object.fromEntries(options.servers.map((name) => [name, serverFlags(name, options.sameFlags).join(' ')]))
@@ -54,40 +54,40 @@ export async function compare(options: Options, world: World): Promise<string> {
 
 async function startServers(
   { servers, sameFlags }: Options,
-  world: World,
+  context: BenchContext,
   shop: Awaited<ReturnType<typeof openShop>>,
   { serverPrefix }: Cores,
 ): Promise<RunningServer[]> {
-  world.print(`starting ${servers.join(', ')}`)
+  context.print(`starting ${servers.join(', ')}`)
   const started: RunningServer[] = []
-  for (const name of servers) started.push(await startServer(world, name, { shop, prefix: serverPrefix, sameFlags }))
+  for (const name of servers) started.push(await startServer(context, name, { shop, prefix: serverPrefix, sameFlags }))
   return started
 }
 
-/** By query, a file with all its requests. */
-async function writeBodies(world: World, { queries, quick }: Options): Promise<Record<QueryName, string>> {
-  const folder = await scratchFolder(world)
+/** Writes a file with all request bodies for each query. */
+async function writeBodies(context: BenchContext, { queries, quick }: Options): Promise<Record<QueryName, string>> {
+  const folder = await scratchFolder(context)
   const files = queries.map((query) => [query, join(folder, `${query}.jsonl`)] as const)
   for (const [query, file] of files)
     await writeFile(
       file,
-      `${askedIds(query, quick)
+      `${queryIds(query, quick)
         .map((id) => requestBody(query, id))
         .join('\n')}\n`,
     )
   return Object.fromEntries(files) as Record<QueryName, string>
 }
 
-/** Asks for everything once: what nobody asked for in the runs of another query may have become stale meanwhile. */
+/** Sends every request once, because entries may have become stale during the runs of another query. */
 async function warm(
   { name, url }: RunningServer,
   query: QueryName,
   { quick, connections }: Options,
-  { print }: World,
+  { print }: BenchContext,
 ): Promise<void> {
   const startedAt = performance.now()
   const client = new Client(url, connections)
-  const bodies = askedIds(query, quick).map((id) => requestBody(query, id))
+  const bodies = queryIds(query, quick).map((id) => requestBody(query, id))
   await client.postAll(bodies, (index, { status, text }) => {
     if (status !== 200) throw new Error(`${name} answers ${bodies[index]} with ${status}: ${text.slice(0, 500)}`)
   })
@@ -97,18 +97,18 @@ async function warm(
 
 async function timeAll(
   options: Options,
-  world: World,
+  context: BenchContext,
   servers: readonly RunningServer[],
   bodiesFiles: Record<QueryName, string>,
 ): Promise<Run[]> {
   const runs: Run[] = []
   for (const query of options.queries) {
-    for (const server of servers) await warm(server, query, options, world)
+    for (const server of servers) await warm(server, query, options, context)
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const server of servers) {
-        const run = await time(server, options, world, { query, round, bodiesFile: bodiesFiles[query] })
+        const run = await time(server, options, context, { query, round, bodiesFile: bodiesFiles[query] })
         runs.push(run)
-        world.print(`${query} round ${round} of ${options.rounds}: ${progress(run, runs)}`)
+        context.print(`${query} round ${round} of ${options.rounds}: ${progress(run, runs)}`)
       }
     }
   }
@@ -118,14 +118,14 @@ async function timeAll(
 async function time(
   { name, url, child }: RunningServer,
   { connections, seconds }: Options,
-  { stops }: World,
+  { cleanups }: BenchContext,
   { query, round, bodiesFile }: { query: QueryName; round: number; bodiesFile: string },
 ): Promise<Run> {
-  // In one round all servers get the same ids in the same order.
+  // In a round, all servers get the same ids in the same order.
   const settings = { url, connections, bodiesFile, seed: round }
-  await load(stops, { ...settings, seconds: heatSeconds })
+  await load(cleanups, { ...settings, seconds: warmUpSeconds })
   const before = readUsage(child.pid)
-  const { requests, durationUs, p50Us, p99Us } = await load(stops, { ...settings, seconds })
+  const { requests, durationUs, p50Us, p99Us } = await load(cleanups, { ...settings, seconds })
   const after = readUsage(child.pid)
   child.expectAlive()
   const cpuUs = before && after ? after.cpuUs - before.cpuUs : null

@@ -1,10 +1,10 @@
 import { Agent, request } from 'node:http'
 import { mintToken } from '../../src/platform/auth/mint-token.js'
+import type { BenchContext } from '../harness/context.js'
 import { type CostRequest, type CostShape, costShapes } from '../harness/cost-shapes.js'
 import { buildProject, expectRedisServer } from '../harness/prepare.js'
 import { startServer } from '../harness/servers.js'
 import { openShop } from '../harness/shop.js'
-import type { World } from '../harness/stops.js'
 import { readUsage } from '../harness/usage.js'
 import type { Options } from '../options.js'
 import type { CostRow } from '../report/results.js'
@@ -22,11 +22,11 @@ interface Target {
   headers: Record<string, string>
 }
 
-/** What requests of every shape cost in points, and in CPU of the server's process. */
-export async function cost({ quick }: Options, world: World): Promise<string> {
+/** Measures the points and the CPU time of requests of every shape. */
+export async function cost({ quick }: Options, context: BenchContext): Promise<string> {
   expectRedisServer()
-  await buildProject(world)
-  const shop = await openShop(world)
+  await buildProject(context)
+  const shop = await openShop(context)
   const limits = {
     RATE_LIMIT: '999999999',
     MAX_COST: '5000',
@@ -34,7 +34,7 @@ export async function cost({ quick }: Options, world: World): Promise<string> {
     AUDIT_INTERVAL_MS: '0',
     AUTH_JWT_SECRET: secret,
   }
-  const server = await startServer(world, 'ours-near', { shop, prefix: [], sameFlags: false, env: limits })
+  const server = await startServer(context, 'ours-near', { shop, prefix: [], sameFlags: false, env: limits })
   const token = await mintToken({
     secret,
     role: 'admin',
@@ -49,27 +49,28 @@ export async function cost({ quick }: Options, world: World): Promise<string> {
     agent: new Agent({ keepAlive: true, maxSockets: concurrency }),
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
   }
-  await heat(target)
+  await warmUp(target)
   const rows: CostRow[] = []
   for (const shape of costShapes) {
     const row = await measure(target, shape, quick)
     rows.push(row)
-    world.print(`${shape.name}: ${row.points.toFixed(1)} points, ${row.cpuMs.toFixed(2)} ms`)
+    context.print(`${shape.name}: ${row.points.toFixed(1)} points, ${row.cpuMs.toFixed(2)} ms`)
   }
   target.agent.destroy()
   return writeSection('cost', rows, { quick })
 }
 
-/** A process that has just started computes what it does the first times slowly. */
-async function heat(target: Target): Promise<void> {
-  for (const shape of costShapes) await sendAll(target, shape, 0, Math.min(warmUps, shape.cold ?? warmUps, shape.most ?? warmUps))
+/** Lets V8 compile the code before the measurement. */
+async function warmUp(target: Target): Promise<void> {
+  for (const shape of costShapes)
+    await sendAll(target, shape, 0, Math.min(warmUps, shape.maxCold ?? warmUps, shape.max ?? warmUps))
 }
 
 async function measure(target: Target, shape: CostShape, quick: boolean): Promise<CostRow> {
-  const count = Math.min(quick ? 20 : 1_000, shape.cold ?? 1_000, shape.most ?? 1_000)
-  // Those before were sent to make the process warm.
-  const from = shape.cold ? 0 : warmUps
-  if (shape.cold) await flush(target)
+  const count = Math.min(quick ? 20 : 1_000, shape.maxCold ?? 1_000, shape.max ?? 1_000)
+  // The requests before `from` were sent as warm-up.
+  const from = shape.maxCold ? 0 : warmUps
+  if (shape.maxCold) await flush(target)
   const pointsBefore = await readPoints(target)
   const before = cpuOf(target)
   await sendAll(target, shape, from, count)
@@ -79,7 +80,7 @@ async function measure(target: Target, shape: CostShape, quick: boolean): Promis
 
 function cpuOf({ pid }: Target): number {
   const usage = readUsage(pid)
-  if (!usage) throw new Error('What a process computes is read from /proc, which is not here.')
+  if (!usage) throw new Error('The CPU time is read from /proc, which this system does not have.')
   return usage.cpuUs / 1_000
 }
 
@@ -95,14 +96,17 @@ async function sendAll(target: Target, shape: CostShape, from: number, count: nu
   await Promise.all(Array.from({ length: concurrency }, work))
 }
 
-/** Gives the body; of a stream nothing, as soon as it begins. */
-function send({ url, agent, headers }: Target, { query, variables, body, path, headers: others }: CostRequest): Promise<string> {
+/** Resolves with the response body; for an event stream with an empty text as soon as it starts. */
+function send(
+  { url, agent, headers }: Target,
+  { query, variables, body, path, headers: extraHeaders }: CostRequest,
+): Promise<string> {
   const text = body ?? (query === undefined ? undefined : JSON.stringify({ query, variables }))
   return new Promise((resolve, reject) => {
     const sent = request(new URL(path ?? '/graphql', url), {
       agent,
       method: text === undefined ? 'GET' : 'POST',
-      headers: { ...headers, ...others, ...(text !== undefined && { 'content-length': Buffer.byteLength(text) }) },
+      headers: { ...headers, ...extraHeaders, ...(text !== undefined && { 'content-length': Buffer.byteLength(text) }) },
     })
     sent.on('error', reject)
     sent.on('response', (response) => {

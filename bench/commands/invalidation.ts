@@ -5,10 +5,10 @@ import { Cache } from '../../packages/cached-resolvers/src/cache/cache.js'
 import { createTokenSource } from '../../packages/cached-resolvers/src/cache/token.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
 import { entities, namespaces } from '../../src/shop/entities.js'
+import type { BenchContext } from '../harness/context.js'
 import { cacheNames, entryKey, entryText, fillRedis, generation, keys } from '../harness/entries.js'
 import { Reader } from '../harness/reader.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
-import type { World } from '../harness/stops.js'
 import type { Options } from '../options.js'
 import type { InvalidationRow } from '../report/results.js'
 import { quantile } from '../report/statistics.js'
@@ -19,10 +19,10 @@ const { namespace: USERS } = entities.users
 
 const readerFile = fileURLToPath(new URL('../harness/reader-process.ts', import.meta.url))
 const sizes = [1_000, 10_000, 100_000, 1_000_000]
-/** What another namespace holds, for the reader */
+/** Number of entries of another namespace, for the reader */
 const otherKeys = 1_000
-/** How long a reader is watched at least */
-const leastWindowMs = 20
+/** Minimum duration of a measurement of the reader */
+const minWindowMs = 20
 const scanCount = 1_000
 
 interface Target {
@@ -31,18 +31,21 @@ interface Target {
   reader: Reader
 }
 
-/** How long it takes to make a whole namespace unreadable, and what a reader notices meanwhile: ours, and SCAN MATCH with DEL. */
-export async function invalidation({ quick }: Options, world: World): Promise<string> {
-  const redis = await startRedis(world, await scratchFolder(world))
+/**
+ * Measures how long the invalidation of a whole namespace takes and how it slows down a reader: ours, compared with SCAN MATCH
+ * and DEL.
+ */
+export async function invalidation({ quick }: Options, context: BenchContext): Promise<string> {
+  const redis = await startRedis(context, await scratchFolder(context))
   const { client } = redis
-  const cache = await openCache(world, redis.url)
+  const cache = await openCache(context, redis.url)
   await fillRedis(client, otherKeys, (number) => ({ key: entryKey(USERS, `user_${number}`), text: entryText({ id: number }) }))
   const reader = new Reader(
     readerFile,
     redis.url,
     Array.from({ length: otherKeys }, (_, index) => entryKey(USERS, `user_${index + 1}`)),
   )
-  world.stops.push(() => reader.stop())
+  context.cleanups.push(() => reader.stop())
   const target = { cache, client, reader }
   await sleep(1_000)
 
@@ -51,7 +54,7 @@ export async function invalidation({ quick }: Options, world: World): Promise<st
     for (const way of ['generation', 'scan'] as const) {
       const row = await measure(target, size, way)
       rows.push(row)
-      world.print(
+      context.print(
         `${size} keys, ${way}: ${row.tookMs.toFixed(2)} ms, a reader's p99 ${row.calm.p99Us} -> ${row.meanwhile.p99Us} µs`,
       )
     }
@@ -83,11 +86,11 @@ async function measure(target: Target, size: number, way: InvalidationRow['way']
   }
 }
 
-/** What the reader's reads took while this went on, in milliseconds. */
+/** Runs `work` and returns the latencies of the reader meanwhile, in milliseconds. */
 async function watchReader({ reader }: Target, work: () => Promise<unknown>): Promise<number[]> {
   const from = Date.now()
   await work()
-  const restMs = from + leastWindowMs - Date.now()
+  const restMs = from + minWindowMs - Date.now()
   if (restMs > 0) await sleep(restMs)
   return reader.latenciesMs(from, Date.now())
 }
@@ -102,7 +105,7 @@ async function fillNamespace({ client, cache }: Target, size: number): Promise<v
     }
   })
   const [lookup] = await cache.peekMany(PRODUCTS, ['product_1'])
-  if (lookup?.state !== 'hit') throw new Error('The cache cannot read what this has written for it')
+  if (lookup?.state !== 'hit') throw new Error('The cache cannot read the entries that the benchmark has written')
 }
 
 async function expectGone({ cache, client }: Target, size: number, way: InvalidationRow['way']): Promise<void> {
@@ -111,7 +114,7 @@ async function expectGone({ cache, client }: Target, size: number, way: Invalida
   if (lookups.some(({ state }) => state !== 'miss') || left > 20) throw new Error(`Not everything was invalidated by ${way}`)
 }
 
-/** After the measurement: what ours leaves to its TTL. */
+/** After the measurement: removes the entries that our invalidation leaves to their TTL. */
 async function emptyNamespace({ client }: Target, size: number): Promise<void> {
   for (let start = 1; start <= size; start += scanCount) {
     const numbers = Array.from({ length: Math.min(scanCount, size - start + 1) }, (_, index) => start + index)
@@ -128,7 +131,7 @@ async function scanAndDelete(client: Redis, pattern: string): Promise<void> {
   } while (cursor !== '0')
 }
 
-async function openCache({ stops }: World, url: string): Promise<Cache> {
+async function openCache({ cleanups }: BenchContext, url: string): Promise<Cache> {
   const store = new RedisStore({
     ...{ target: { kind: 'server', url }, connections: 1, prefix: 'bench' },
     ...{ commandTimeoutMs: 5_000, healthIntervalMs: 1_000, log: () => {} },
@@ -136,17 +139,17 @@ async function openCache({ stops }: World, url: string): Promise<Cache> {
   const cache = new Cache({
     ...{ store, namespaces, near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
     ...cacheNames,
-    fetches: { maxRunning: 20, maxRunMs: 60_000, maxWaiting: 500, maxWaitMs: 1_000 },
+    fetchLimits: { maxRunning: 20, maxRunMs: 60_000, maxWaiting: 500, maxWaitMs: 1_000 },
     ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random },
   })
   await cache.connect()
-  stops.push(() => cache.close())
+  cleanups.push(() => cache.close())
   return cache
 }
 
 function percentiles(latenciesMs: readonly number[]): { p50Us: number; p99Us: number } {
-  const its = sorted(latenciesMs)
-  return { p50Us: Math.round(quantile(its, 0.5) * 1_000), p99Us: Math.round(quantile(its, 0.99) * 1_000) }
+  const ascending = sorted(latenciesMs)
+  return { p50Us: Math.round(quantile(ascending, 0.5) * 1_000), p99Us: Math.round(quantile(ascending, 0.99) * 1_000) }
 }
 
 function sorted(values: readonly number[]): number[] {

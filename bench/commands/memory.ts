@@ -1,15 +1,15 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Redis } from 'ioredis'
-import { decodeHeld, type EntryHeld } from '../../packages/cached-resolvers/src/cache/entry.js'
+import { decodeStored, type StoredEntry } from '../../packages/cached-resolvers/src/cache/entry.js'
 import { NearStore } from '../../packages/cached-resolvers/src/cache/near-store.js'
-import { share } from '../../packages/cached-resolvers/src/cache/shared-value.js'
+import { markShared } from '../../packages/cached-resolvers/src/cache/shared-value.js'
 import { orders } from '../../src/shop/orders/order.js'
 import { products } from '../../src/shop/products/product.js'
 import { users } from '../../src/shop/users/user.js'
+import type { BenchContext } from '../harness/context.js'
 import { entryKey, entryText, fillRedis } from '../harness/entries.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
-import type { World } from '../harness/stops.js'
 import type { Options } from '../options.js'
 import type { Memory } from '../report/results.js'
 import { writeSection } from '../report/write.js'
@@ -20,10 +20,10 @@ const makers = [
   { namespace: orders.namespace, make: order },
 ] as const
 
-/** What entries take in Redis, beside plain JSON under the same keys, and in the near store. */
-export async function memory({ quick }: Options, world: World): Promise<string> {
+/** Measures the memory of entries in Redis, compared with plain JSON under the same keys, and in the near store. */
+export async function memory({ quick }: Options, context: BenchContext): Promise<string> {
   const entries = quick ? 20_000 : 1_000_000
-  const redis = await startRedis(world, await scratchFolder(world))
+  const redis = await startRedis(context, await scratchFolder(context))
   const rows: Memory['redis'] = []
   for (const { namespace, make } of makers) {
     const keyOf = (number: number) => entryKey(namespace, make(number).id)
@@ -31,7 +31,7 @@ export async function memory({ quick }: Options, world: World): Promise<string> 
     const plainBytes = await measure((number) => JSON.stringify(make(number)))
     const oursBytes = await measure((number) => entryText(make(number)))
     rows.push({ what: namespace.name, plainBytes, oursBytes })
-    world.print(
+    context.print(
       `${namespace.name}: ${Math.round(plainBytes / entries)} bytes as plain JSON, ${Math.round(oursBytes / entries)} ours`,
     )
   }
@@ -56,7 +56,7 @@ async function usedMemory(client: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
 }
 
-/** Products as they are after they were read from Redis and parsed by a first reader. */
+/** Measures products in the state after they were read from Redis and parsed by a first reader. */
 function measureNear(entries: number): Memory['near'] {
   const collect = exposedGc()
   const near = new NearStore({ maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now(), random: Math.random })
@@ -64,12 +64,12 @@ function measureNear(entries: number): Memory['near'] {
   collect()
   const before = process.memoryUsage()
   for (let number = 1; number <= entries; number += 1) {
-    // Text that arrives from a socket shares nothing with what made it.
+    // Copies, because text from a socket shares no memory with other strings.
     const text = Buffer.from(entryText(product(number))).toString()
     const key = Buffer.from(entryKey(products.namespace, product(number).id)).toString()
-    const held = decodeHeld(text) as EntryHeld
-    held.hit = { state: 'hit', value: share(JSON.parse(held.json)), header: held.header }
-    near.putEntry(key, held, near.mark(key))
+    const stored = decodeStored(text) as StoredEntry
+    stored.hit = { state: 'hit', value: markShared(JSON.parse(stored.json)), header: stored.header }
+    near.putEntry(key, stored, near.removalCount(key))
   }
   collect()
   const after = process.memoryUsage()

@@ -4,7 +4,7 @@ import { post } from '../../torture/post.js'
 import { openScratchShop, type ScratchShop } from '../../torture/scratch-shop.js'
 import { ServedProcess } from '../../torture/served-process.js'
 import { percentile } from '../../torture/tally.js'
-import type { World } from '../harness/stops.js'
+import type { BenchContext } from '../harness/context.js'
 import type { Options } from '../options.js'
 
 const fleetSizes = [1, 2, 8]
@@ -13,12 +13,15 @@ const products = 500
 
 interface Checkout {
   name: string
-  /** undefined: this one */
+  /** undefined: this checkout */
   root?: string
 }
 
-/** How long a mutation takes that a whole fleet has to know of, by the number of processes; all of them read meanwhile. */
-export async function writes({ quick, against }: Options, world: World): Promise<string> {
+/**
+ * Measures the latency of mutations, which wait for all processes, by the number of processes. All processes serve reads
+ * meanwhile.
+ */
+export async function writes({ quick, against }: Options, context: BenchContext): Promise<string> {
   const checkouts: Checkout[] = [{ name: 'this' }, ...(against === undefined ? [] : [{ name: 'against', root: against }])]
   const [rounds, secondsEach] = quick ? [1, 1] : [5, 3]
   const rows: string[] = []
@@ -31,7 +34,7 @@ export async function writes({ quick, against }: Options, world: World): Promise
     for (const [name, latencies] of latenciesMs) {
       const at = (share: number) => (percentile(latencies, share) ?? 0).toFixed(1)
       rows.push(`| ${processes} | ${name} | ${latencies.length} | ${at(0.5)} | ${at(0.99)} | ${at(1)} |`)
-      world.print(rows.at(-1) as string)
+      context.print(rows.at(-1) as string)
     }
   }
   return [
@@ -61,7 +64,7 @@ async function startProcess(shop: ScratchShop, root: string | undefined): Promis
   return served
 }
 
-/** Gives how long each mutation took, in milliseconds. */
+/** Runs readers and writers and returns the latencies of the mutations in milliseconds. */
 async function drive(fleet: readonly ServedProcess[], forMs: number): Promise<number[]> {
   const until = performance.now() + forMs
   const latenciesMs: number[] = []
@@ -78,7 +81,7 @@ async function drive(fleet: readonly ServedProcess[], forMs: number): Promise<nu
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const { port } = fleet[writer % fleet.length] as ServedProcess
     for (let stock = 1; performance.now() < until; stock += 1) {
-      // Writers have products of their own: this is not about locks.
+      // Each writer has separate products, to avoid waiting for row locks.
       const id = 1 + ((stock * writers + writer) % products)
       const query = `mutation { updateProductStock(productId: "product_${id}", stock: ${stock}) { product { stock } } }`
       const startedAt = performance.now()

@@ -1,9 +1,9 @@
 import type { Database } from '../../src/platform/database/connection.js'
 import type { Random } from '../../torture/random.js'
 import { Client } from './client.js'
-import { askedIds, type QueryName, requestBody } from './queries.js'
+import { expectedAnswer } from './expected-answer.js'
+import { type QueryName, queryIds, requestBody } from './queries.js'
 import type { RunningServer } from './servers.js'
-import { expectedAnswer } from './truth.js'
 
 export interface Sample {
   query: QueryName
@@ -12,7 +12,7 @@ export interface Sample {
   expected: string
 }
 
-/** Random ids, and one of each kind that does not exist, with what the database says. */
+/** Draws random ids, and one per query that does not exist, with the answers expected from the database. */
 export async function drawSamples(
   database: Database,
   random: Random,
@@ -20,7 +20,7 @@ export async function drawSamples(
   options: { count: number; quick: boolean },
 ): Promise<Sample[]> {
   const chosen = queries.flatMap((query) => {
-    const ids = askedIds(query, options.quick)
+    const ids = queryIds(query, options.quick)
     const unknown = (ids[0] as string).replace(/\d+$/, '99999999')
     return [unknown, ...Array.from({ length: options.count }, () => random.pick(ids))].map((id) => ({ query, id }))
   })
@@ -32,21 +32,26 @@ export async function drawSamples(
   )
 }
 
-/** Throws at the first answer that is not, once parsed and printed again, equal to the byte, order of the fields included. */
+/**
+ * Compares the answers, parsed and serialized again, with the expected ones, including the order of fields. Throws at the first
+ * difference.
+ */
 export async function checkAnswers({ name, url }: RunningServer, samples: readonly Sample[]): Promise<void> {
   const client = new Client(url, 10)
   await client.postAll(
     samples.map(({ body }) => body),
     (index, { status, text }) => {
       const { query, id, expected } = samples[index] as Sample
-      if (status === 200 && printedAgain(text) === expected) return
-      throw new Error(`${name} answers ${query} for ${id} with ${status}:\n${text.slice(0, 1_000)}\nand not with\n${expected}`)
+      if (status === 200 && reserialize(text) === expected) return
+      throw new Error(
+        `${name} answers ${query} for ${id} with status ${status}:\n${text.slice(0, 1_000)}\nExpected:\n${expected}`,
+      )
     },
   )
   client.close()
 }
 
-function printedAgain(text: string): string {
+function reserialize(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text))
   } catch {

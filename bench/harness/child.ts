@@ -8,7 +8,7 @@ export interface ChildOptions {
   cwd?: string
 }
 
-/** A process of ours, known by its id. */
+/** A child process that collects its output. */
 export class Child {
   private readonly child: ChildProcess
   private output = ''
@@ -34,9 +34,12 @@ export class Child {
     return this.child.pid as number
   }
 
-  /** What the pattern's group found in what it printed. Throws when the process ends before, or takes too long. */
-  async find(pattern: RegExp, patienceMs: number): Promise<string> {
-    const deadline = AbortSignal.timeout(patienceMs)
+  /**
+   * Waits until the output matches the pattern and returns its first group. Throws if the process ends before or the timeout
+   * passes.
+   */
+  async find(pattern: RegExp, timeoutMs: number): Promise<string> {
+    const deadline = AbortSignal.timeout(timeoutMs)
     for (;;) {
       const found = pattern.exec(this.output)?.[1]
       if (found !== undefined) return found
@@ -45,25 +48,25 @@ export class Child {
         once(this.child.stdout as NodeJS.ReadableStream, 'data', { signal: deadline }),
         once(this.child, 'exit', { signal: deadline }),
       ]).catch(() => {
-        throw new Error(`${this.options.name} did not say what was waited for in ${patienceMs} ms. ${this.lastOutput}`)
+        throw new Error(`${this.options.name} did not print ${pattern} within ${timeoutMs} ms. ${this.lastOutput}`)
       })
     }
   }
 
   expectAlive(): void {
-    if (this.ended !== undefined) throw new Error(`${this.options.name} ended by itself: ${this.ended}. ${this.lastOutput}`)
+    if (this.ended !== undefined) throw new Error(`${this.options.name} ended unexpectedly: ${this.ended}. ${this.lastOutput}`)
   }
 
-  /** All that it printed, once it has ended. Throws when it fails or takes too long. */
-  async finish(patienceMs: number): Promise<string> {
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), patienceMs)
+  /** Waits for the end of the process and returns its output. Throws if it fails or the timeout passes. */
+  async finish(timeoutMs: number): Promise<string> {
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs)
     if (this.ended === undefined) await once(this.child, 'close').catch(() => undefined)
     clearTimeout(timer)
     if (this.child.exitCode !== 0) throw new Error(`${this.options.name} failed: ${this.ended}. ${this.lastOutput}`)
     return this.output
   }
 
-  /** Asks it to end, and ends it where it does not in time. */
+  /** Sends SIGTERM, and SIGKILL after 5 s. */
   async stop(): Promise<void> {
     if (this.ended !== undefined) return
     const exited = once(this.child, 'exit')

@@ -5,7 +5,7 @@ export interface Reply {
   text: string
 }
 
-/** For what is not timed by the load generator: warming, checking, and counted numbers of requests. */
+/** An HTTP client for warm-up, checks and fixed numbers of requests, which need no load generator. */
 export class Client {
   private readonly agent: Agent
 
@@ -39,7 +39,7 @@ export class Client {
     })
   }
 
-  /** Throws unless the answer is data without errors. */
+  /** Returns the data. Throws if the answer has errors. */
   async query<Data>(body: string): Promise<Data> {
     const { status, text } = await this.post(body)
     const { data, errors } = JSON.parse(text) as { data?: Data; errors?: unknown }
@@ -48,7 +48,7 @@ export class Client {
     return data
   }
 
-  /** Sends them all, as many at once as there are connections. */
+  /** Sends all bodies, with as many requests at a time as there are connections. */
   async postAll(bodies: readonly string[], onReply: (index: number, reply: Reply, tookMs: number) => void): Promise<void> {
     const left = bodies.entries()
     const send = async () => {

@@ -4,16 +4,19 @@ import process from 'node:process'
 import { onPath } from './on-path.js'
 
 export interface Cores {
-  /** What to put in front of a command to run it on the core of the server under test; empty where it cannot be pinned. */
+  /** Command prefix that pins a process to the core of the server under test; empty if pinning is not possible */
   serverPrefix: readonly string[]
   description: string
 }
 
-/** Keeps this process, and all that it starts without the prefix, off one core. */
+/**
+ * Reserves one core for the server under test: pins this process, and all children started without the prefix, to the other
+ * cores.
+ */
 export function divideCores(): Cores {
   const [first, ...others] = allowedCores()
   if (first === undefined || others.length === 0 || !onPath('taskset'))
-    return { serverPrefix: [], description: 'no core of its own for the server: it needs taskset and two cores' }
+    return { serverPrefix: [], description: 'servers not pinned to a core, which needs taskset and two cores' }
   execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', others.join(), String(process.pid)], { stdio: 'ignore' })
   return {
     serverPrefix: ['taskset', '--cpu-list', String(first)],
@@ -21,7 +24,7 @@ export function divideCores(): Cores {
   }
 }
 
-/** Of Linux; empty elsewhere */
+/** The cores that this process may use; empty on other systems than Linux */
 function allowedCores(): number[] {
   const list = readOrEmpty('/proc/self/status').match(/^Cpus_allowed_list:\s*(.*)$/m)?.[1] ?? ''
   return list

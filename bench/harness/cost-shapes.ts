@@ -2,21 +2,21 @@ import { createHash } from 'node:crypto'
 import { getIntrospectionQuery } from 'graphql'
 import { shopSize } from './queries.js'
 
-/** A kind of request that a client may send, to be compared by what it costs and what it takes. */
+/** A kind of request, for which the charged points are compared with the CPU time */
 export interface CostShape {
   name: string
-  /** Of the request with that number, from 0 */
+  /** Creates the request with this number, from 0 */
   request: (index: number) => CostRequest
-  /** Nothing of it is in the cache. So many make sense before they ask for the same again. */
-  cold?: number
-  /** It changes more than the next would like, or takes long: so many at most. */
-  most?: number
+  /** Set for requests whose data is not cached: how many can be sent before they request the same data again */
+  maxCold?: number
+  /** Maximum number of requests, for those that change much data or take long */
+  max?: number
 }
 
 export interface CostRequest {
   query?: string
   variables?: Record<string, unknown>
-  /** Instead of both, what is sent as it is */
+  /** Raw body, in place of query and variables */
   body?: string
   path?: string
   headers?: Record<string, string>
@@ -28,7 +28,7 @@ const orderFields = 'id userId productIds total createdAt'
 const pageInfo = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor }'
 const userErrors = 'userErrors { code message field }'
 const countsOfCaches = `namespace hits negativeHits staleHits misses nearHits coalesced leaseWaits shed fills invalidations errors
-  unavailable refused corrupt failedRefills audited wrong rightRate hitRate ttlSeconds`
+  unavailable refused corrupt failedRefills audited wrong accuracy rightRate hitRate ttlSeconds` // rightRate is deprecated
 const byId = 'query ById($id: ID!) { product(id: $id) { id name price } }'
 
 function idOf(kind: 'product' | 'user' | 'order', index: number): string {
@@ -36,8 +36,8 @@ function idOf(kind: 'product' | 'user' | 'order', index: number): string {
   return `${kind}_${1 + ((index * 7) % counts[kind])}`
 }
 
-/** Like no other document: nothing is kept of it. */
-function novel(index: number, document: string): string {
+/** Makes the document unique, so that no document cache contains it. */
+function uniqueDocument(index: number, document: string): string {
   return `${document} #${seed} ${index}`
 }
 
@@ -49,7 +49,7 @@ const cursorOf = (list: string, position: number) => {
   return Buffer.from(`${mark}:${position}`).toString('base64url')
 }
 
-/** The first is the one that the others are compared with. */
+/** The first is the reference for the others. */
 export const costShapes: readonly CostShape[] = [
   { name: 'a product, hot', request: (index) => ({ query: byId, variables: { id: idOf('product', index % 50) } }) },
   { name: '__typename, hot', request: () => ({ query: '{ __typename }' }) },
@@ -80,7 +80,7 @@ export const costShapes: readonly CostShape[] = [
     request: () => ({
       query: `{ users(last: 100) { totalCount nodes { id orders(first: 4) { edges { cursor node { id products { id name } } } ${pageInfo} totalCount } } } }`,
     }),
-    most: 100,
+    max: 100,
   },
   {
     name: '100 nodes of three types, hot',
@@ -118,7 +118,7 @@ export const costShapes: readonly CostShape[] = [
   {
     name: 'a product, not in the cache',
     request: (index) => ({ query: byId, variables: { id: idOf('product', index) } }),
-    cold: 600,
+    maxCold: 600,
   },
   {
     name: 'an order with user and products, not in the cache',
@@ -126,7 +126,7 @@ export const costShapes: readonly CostShape[] = [
       query: `query($id: ID!) { order(id: $id) { id user { id } products { id name } } }`,
       variables: { id: idOf('order', index) },
     }),
-    cold: 600,
+    maxCold: 600,
   },
   {
     name: '100 products, not in the cache',
@@ -134,7 +134,7 @@ export const costShapes: readonly CostShape[] = [
       query: `query($after: String, $before: String) { products(first: 100, after: $after, before: $before) { nodes { ${productFields} } totalCount } }`,
       variables: { after: cursorOf('products', shopSize.products + 1 - index * 100) },
     }),
-    cold: 49,
+    maxCold: 49,
   },
   {
     name: '20 orders and 60 products, not in the cache',
@@ -142,7 +142,7 @@ export const costShapes: readonly CostShape[] = [
       query: `query($id: ID!, $after: String, $before: String) { user(id: $id) { orders(last: 20, after: $after, before: $before) { nodes { id products { id name } } totalCount } } }`,
       variables: { id: `user_${1 + index}` },
     }),
-    cold: 80,
+    maxCold: 80,
   },
   {
     name: 'a page behind a cursor, not in the cache',
@@ -150,14 +150,14 @@ export const costShapes: readonly CostShape[] = [
       query: `query($after: String, $before: String) { users(first: 1, after: $after, before: $before) { edges { cursor node { id } } ${pageInfo} } }`,
       variables: { after: cursorOf('users', 9_000 - index) },
     }),
-    cold: 600,
+    maxCold: 600,
   },
   {
     name: 'a category that nobody has',
     request: (index) => ({
       query: '{ products(category: "c") { totalCount } }'.replace('"c"', JSON.stringify(`${seed} ${index}`.padEnd(100, '|'))),
     }),
-    cold: 600,
+    maxCold: 600,
   },
   {
     name: 'statistics',
@@ -177,39 +177,39 @@ export const costShapes: readonly CostShape[] = [
   { name: 'the whole introspection', request: () => ({ query: getIntrospectionQuery() }) },
   {
     name: 'a document never seen, small',
-    request: (index) => ({ query: novel(index, byId), variables: { id: 'product_1' } }),
+    request: (index) => ({ query: uniqueDocument(index, byId), variables: { id: 'product_1' } }),
   },
   {
     name: 'a document never seen, introspection',
-    request: (index) => ({ query: novel(index, getIntrospectionQuery()) }),
-    most: 300,
+    request: (index) => ({ query: uniqueDocument(index, getIntrospectionQuery()) }),
+    max: 300,
   },
   {
     name: 'a document never seen, 990 tokens of fields',
     request: (index) => ({
-      query: novel(
+      query: uniqueDocument(
         index,
         `{ ${repeat(18, (at) => `a${at}: product(id: "product_${at + 1}") { ${repeat(9, () => productFields)} }`)} }`,
       ),
     }),
-    most: 100,
+    max: 100,
   },
   {
     name: 'a document never seen, 990 tokens of a list',
     request: (index) => ({
-      query: novel(index, `{ products(first: 0) { nodes { ${repeat(960, (at) => (at % 2 ? 'id' : 'name'))} } } }`),
+      query: uniqueDocument(index, `{ products(first: 0) { nodes { ${repeat(960, (at) => (at % 2 ? 'id' : 'name'))} } } }`),
     }),
-    most: 100,
+    max: 100,
   },
   {
     name: 'a document never seen, 32 KB of comments',
     request: (index) => ({ query: `{ __typename } #${seed} ${index}\n`.padEnd(32_768, '#\n') }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'a document never seen, a string of 32 KB',
-    request: (index) => ({ query: novel(index, `{ product(id: """${'x'.repeat(32_600)}""") { id } }`) }),
-    most: 300,
+    request: (index) => ({ query: uniqueDocument(index, `{ product(id: """${'x'.repeat(32_600)}""") { id } }`) }),
+    max: 300,
   },
   {
     name: 'a persisted query registered, 32 KB',
@@ -218,7 +218,7 @@ export const costShapes: readonly CostShape[] = [
       const sha256Hash = createHash('sha256').update(query).digest('hex')
       return { body: JSON.stringify({ query, extensions: { persistedQuery: { version: 1, sha256Hash } } }) }
     },
-    most: 300,
+    max: 300,
   },
   {
     name: 'a persisted query that nobody registered',
@@ -233,27 +233,27 @@ export const costShapes: readonly CostShape[] = [
       query: '{ __typename }',
       variables: Object.fromEntries(Array.from({ length: 45_000 }, (_, at) => [`a${at}`, 1])),
     }),
-    most: 30,
+    max: 30,
   },
-  { name: 'a variable of 480 KB', request: () => ({ query: byId, variables: { id: 'x'.repeat(480_000) } }), most: 200 },
+  { name: 'a variable of 480 KB', request: () => ({ query: byId, variables: { id: 'x'.repeat(480_000) } }), max: 200 },
   {
     name: '60,000 objects in a variable',
     request: () => ({ query: byId, variables: { id: 'product_1', more: Array(60_000).fill({ a: 1 }) } }),
-    most: 60,
+    max: 60,
   },
-  { name: 'an unknown field', request: (index) => ({ query: novel(index, '{ nothing }') }) },
+  { name: 'an unknown field', request: (index) => ({ query: uniqueDocument(index, '{ nothing }') }) },
   {
     name: '1,000 tokens of mistakes',
-    request: (index) => ({ query: novel(index, `{ ${repeat(990, (at) => `nothing${at}`)} }`) }),
-    most: 100,
+    request: (index) => ({ query: uniqueDocument(index, `{ ${repeat(990, (at) => `nothing${at}`)} }`) }),
+    max: 100,
   },
   {
     name: 'a syntax error after 32 KB',
     request: (index) => ({ query: `#${seed} ${index}\n${'#\n'.repeat(16_000)}{` }),
-    most: 300,
+    max: 300,
   },
   { name: 'broken JSON', request: () => ({ body: '{"query": ' }) },
-  { name: 'broken JSON of 480 KB', request: () => ({ body: `{"query":"${'x'.repeat(480_000)}` }), most: 200 },
+  { name: 'broken JSON of 480 KB', request: () => ({ body: `{"query":"${'x'.repeat(480_000)}` }), max: 200 },
   {
     name: 'a token that is not good',
     request: (index) => ({ query: byId, headers: { authorization: `Bearer ${unsigned(index)}` } }),
@@ -274,7 +274,7 @@ export const costShapes: readonly CostShape[] = [
       query: `subscription($ids: [ID!]!) { productChanged(ids: $ids) { id product { ${productFields} } } }`,
       variables: { ids: ['product_1', 'product_2'] },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'a subscription to orders',
@@ -282,7 +282,7 @@ export const costShapes: readonly CostShape[] = [
       path: '/graphql/stream',
       query: `subscription { orderCreated(userId: "user_1") { ${orderFields} user { name } } }`,
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'updateProductStock',
@@ -290,7 +290,7 @@ export const costShapes: readonly CostShape[] = [
       query: `mutation($id: ID!, $stock: Int!) { updateProductStock(productId: $id, stock: $stock) { product { ${productFields} } ${userErrors} } }`,
       variables: { id: idOf('product', index), stock: 1_000 + (index % 7) },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'updateUser',
@@ -298,7 +298,7 @@ export const costShapes: readonly CostShape[] = [
       query: `mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { ${userFields} orders(first: 1) { nodes { id } } } ${userErrors} } }`,
       variables: { input: { id: idOf('user', index), name: `Name ${index}`, email: `bench.${seed}.${index}@example.com` } },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'createOrder',
@@ -309,7 +309,7 @@ export const costShapes: readonly CostShape[] = [
         input: { userId: idOf('user', index), productIds: [idOf('product', index), idOf('product', index + 1)] },
       },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'createProducts, 500',
@@ -319,7 +319,7 @@ export const costShapes: readonly CostShape[] = [
         inputs: Array.from({ length: 500 }, (_, at) => ({ name: `New ${at}`, price: 1.5, stock: 1, category: `bench ${index}` })),
       },
     }),
-    most: 20,
+    max: 20,
   },
   {
     name: 'deleteCategory, 500 products',
@@ -327,7 +327,7 @@ export const costShapes: readonly CostShape[] = [
       query: `mutation($category: String!) { deleteCategory(category: $category) { deletedCount ${userErrors} } }`,
       variables: { category: `bench ${index}` },
     }),
-    most: 20,
+    max: 20,
   },
   {
     name: 'createUser',
@@ -335,7 +335,7 @@ export const costShapes: readonly CostShape[] = [
       query: `mutation($input: CreateUserInput!) { createUser(input: $input) { user { ${userFields} } ${userErrors} } }`,
       variables: { input: { name: 'Ada', email: `new.${seed}.${index}@example.com` } },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'deleteUser, refused',
@@ -343,12 +343,12 @@ export const costShapes: readonly CostShape[] = [
       query: `mutation($id: ID!) { deleteUser(id: $id) { deletedUserId ${userErrors} } }`,
       variables: { id: idOf('user', index) },
     }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'flushCache',
     request: () => ({ query: 'mutation { flushCache(namespace: STATS) { namespace } }' }),
-    most: 300,
+    max: 300,
   },
   {
     name: 'warmUpCache, 1,000 of each',
@@ -356,7 +356,7 @@ export const costShapes: readonly CostShape[] = [
       query:
         'mutation { warmUpCache(namespaces: [PRODUCTS, ORDERS, USERS, PRODUCT_LISTS, USER_ORDERS, STATS], limit: 1000) { warmed { namespace entries } } }',
     }),
-    most: 20,
+    max: 20,
   },
 ]
 

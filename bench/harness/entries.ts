@@ -4,12 +4,12 @@ import { Keys } from '../../packages/cached-resolvers/src/cache/key.js'
 import type { Namespace } from '../../packages/cached-resolvers/src/cache/namespace.js'
 import { createTokenSource } from '../../packages/cached-resolvers/src/cache/token.js'
 
-/** As `src/app.ts` has them by default */
+/** The defaults of `src/app.ts` */
 export const cacheNames = { prefix: 'ecommerce', version: 'v1' }
 export const keys = new Keys(cacheNames.prefix, cacheNames.version)
 
 const createToken = createTokenSource()
-/** That of every entry made here */
+/** The generation of all entries created here */
 export const generation = createToken()
 const ttlMs = 3_600_000
 const batch = 1_000
@@ -18,12 +18,12 @@ export function entryKey(namespace: Namespace<unknown>, id: string): string {
   return keys.entry(namespace, id)
 }
 
-/** What the cache would write for this value. */
+/** The entry that the cache would write for this value */
 export function entryText(value: unknown): string {
   return encodeEntry(createToken(), { generation, softUntilMs: Date.now() + ttlMs, fetchMs: 3, version: 1 }, value)
 }
 
-/** Sets so many keys, with a TTL. */
+/** Sets `count` keys with a TTL. */
 export async function fillRedis(
   client: Redis,
   count: number,

@@ -1,4 +1,4 @@
-/** 9,500 users have one order each; the first 500, for whom Q3 asks, have 21. */
+/** 9,500 users have one order each; the first 500, which Q3 requests, have 21. */
 export const shopSize = { users: 10_000, products: 5_000, orders: 20_000, frequentBuyers: 500 }
 
 export const queryNames = ['Q1', 'Q2', 'Q3'] as const
@@ -8,7 +8,7 @@ interface Query {
   title: string
   operationName: string
   document: string
-  /** Ids to ask for: all that make sense */
+  /** All ids for which the query has a full result */
   ids: readonly string[]
 }
 
@@ -40,8 +40,8 @@ export function requestBody(name: QueryName, id: string): string {
   return JSON.stringify({ operationName, query: document, variables: { id } })
 }
 
-/** Fewer for a smoke test, so that warming them is quick. */
-export function askedIds(name: QueryName, quick: boolean): readonly string[] {
+/** The ids to request; fewer for a smoke test, to shorten the warm-up */
+export function queryIds(name: QueryName, quick: boolean): readonly string[] {
   return quick ? queries[name].ids.slice(0, 200) : queries[name].ids
 }
 

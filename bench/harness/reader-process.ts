@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import { Redis } from 'ioredis'
 
-// Started by reader.ts: node reader-process.ts <Redis URL>. Gets its keys first, then questions; does not outlive who started it.
+// Started by reader.ts: node reader-process.ts <Redis URL>. Receives its keys, then requests for latencies. Ends with its parent.
 
 const readsAtOnce = 4
 const keysPerRead = 5

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A process that reads from Redis all the time, and tells how long its reads took. */
+/** A process that reads from Redis continuously and reports the latencies. */
 export class Reader {
   private readonly child: ChildProcess
   private readonly exited: Promise<unknown>
@@ -12,11 +12,11 @@ export class Reader {
     this.exited = once(this.child, 'exit')
   }
 
-  /** Of the reads that ended between two instants of the wall clock. */
+  /** Latencies of the reads that ended between two times of the wall clock, in milliseconds */
   async latenciesMs(from: number, to: number): Promise<number[]> {
     this.child.send({ from, to })
     const answer = await Promise.race([once(this.child, 'message'), this.exited.then(() => null)])
-    if (answer === null) throw new Error('The reader ended by itself')
+    if (answer === null) throw new Error('The reader process ended unexpectedly')
     return answer[0]
   }
 

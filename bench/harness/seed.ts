@@ -7,7 +7,7 @@ const { users, products, orders, frequentBuyers } = shopSize
 /** The other users have one order each. */
 const single = users - frequentBuyers
 
-/** The same rows every time. Users and products are the demo data's; each order has 3 different products. */
+/** Creates the same rows every time. Users and products come from the demo data; each order has 3 different products. */
 export async function seed(database: Database): Promise<void> {
   await migrate(database)
   await loadDemoData(database, { users, products, orders: 0 })
@@ -17,7 +17,8 @@ export async function seed(database: Database): Promise<void> {
       case when id <= ${single}::int then ${frequentBuyers}::int + id else 1 + (id - ${single}::int - 1) % ${frequentBuyers}::int end,
       0, '2025-01-01T00:00:00Z'::timestamptz + id * interval '1 minute 7.013 seconds'
     from generate_series(1, ${orders}::bigint) id`
-  // A prime near the number of products scatters them; consecutive orders have none in common.
+  // Multiplication modulo a prime near the number of products scatters the products, so that consecutive orders have none in
+  // common.
   await database`
     insert into order_items (order_id, position, product_id, price_cents)
     select bought.id, position, product.id, price_cents

@@ -1,4 +1,4 @@
-/** In the order in which they take turns */
+/** In the order in which they are measured */
 export const serverNames = [
   'limit',
   'limit-near',

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { freePort } from '../../tools/free-port.js'
 import { Child } from './child.js'
+import type { BenchContext } from './context.js'
 import { builtServers, readStartScript } from './prepare.js'
 import { type ServerName, serverNames } from './server-names.js'
 import type { Shop } from './shop.js'
-import type { World } from './stops.js'
 
 export interface RunningServer {
   name: string
@@ -16,17 +16,17 @@ export interface RunningServer {
 
 export interface ServerOptions {
   shop: Shop
-  /** What pins it to its core */
+  /** Command prefix that pins the server to its core */
   prefix: readonly string[]
   sameFlags: boolean
-  /** For the project's own server, beyond what it gets anyway */
+  /** Additional environment variables for the project's own server */
   env?: Readonly<Record<string, string>>
 }
 
-const startPatienceMs = 20_000
+const startTimeoutMs = 20_000
 
-/** Starts a server with a Redis database of its own; resolves when it says that it is ready. */
-export async function startServer({ stops }: World, name: ServerName, options: ServerOptions): Promise<RunningServer> {
+/** Starts a server with a separate Redis database. Resolves when the server prints its URL. */
+export async function startServer({ cleanups }: BenchContext, name: ServerName, options: ServerOptions): Promise<RunningServer> {
   const { entry, env } = isOurs(name) ? planOurs(name, options) : planPeer(name)
   const shared = {
     PATH: process.env.PATH,
@@ -36,13 +36,13 @@ export async function startServer({ stops }: World, name: ServerName, options: S
     REDIS_URL: `${options.shop.redis.url}/${serverNames.indexOf(name)}`,
   }
   const command = [...options.prefix, process.execPath, ...serverFlags(name, options.sameFlags), entry]
-  // Away from a developer's .env
+  // In another folder, so that it does not read a developer's .env file
   const child = new Child({ name, command, env: { ...shared, ...env }, cwd: tmpdir() })
-  stops.push(() => child.stop())
-  return { name, child, url: await child.find(/(http:\/\/\S+)/, startPatienceMs) }
+  cleanups.push(() => child.stop())
+  return { name, child, url: await child.find(/(http:\/\/\S+)/, startTimeoutMs) }
 }
 
-/** As `npm start` does. */
+/** The project's own server, as `npm start` runs it */
 function planOurs(name: ServerName, { env }: ServerOptions) {
   const start = readStartScript()
   const settings = {
@@ -58,7 +58,9 @@ function planPeer(name: ServerName) {
   return { entry: join(builtServers, `${name}.js`), env: { NODE_ENV: 'production' } }
 }
 
-/** The limit has the flags for garbage that pay in ours, whether or not they pay there; the others start as their guides say. */
+/**
+ * The limit gets the garbage collection flags of ours, whether or not they help it. The others start as their guides recommend.
+ */
 export function serverFlags(name: ServerName, sameFlags: boolean): string[] {
   if (sameFlags || isOurs(name)) return readStartScript().flags
   return name.startsWith('limit') ? readStartScript().flags.filter((flag) => flag !== '--enable-source-maps') : []

@@ -6,10 +6,10 @@ export interface Usage {
   rssBytes: number
 }
 
-/** What a process has used up to now, all its threads together; null where there is no /proc. */
+/** CPU time since the start, of all threads, and resident memory of a process; null without /proc */
 export function readUsage(pid: number): Usage | null {
   try {
-    // After the name, which may hold anything, in parentheses
+    // The fields follow the process name in parentheses, which may contain spaces.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ')
@@ -21,9 +21,9 @@ export function readUsage(pid: number): Usage | null {
   }
 }
 
-let known: number | undefined
+let cachedTicksPerSecond: number | undefined
 
 function ticksPerSecond(): number {
-  known ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
-  return known
+  cachedTicksPerSecond ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  return cachedTicksPerSecond
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import autocannon from 'autocannon'
 
-// Where there is no wrk: node autocannon.js <url> <connections> <seconds> <file of bodies> <seed>. Prints what wrk.lua prints.
+// Used without wrk: node autocannon.js <url> <connections> <seconds> <file of bodies> <seed>. Prints the same line as wrk.lua.
 
 const [url, connections, seconds, file, seed] = process.argv.slice(2) as [string, string, string, string, string]
 const bodies = readFileSync(file, 'utf8').trimEnd().split('\n')
@@ -29,7 +29,7 @@ const summary = {
 console.log(JSON.stringify(summary))
 
 function drawBody(): string {
-  // A linear congruential generator does: only that ids differ and repeat by seed.
+  // A linear congruential generator suffices: ids must only vary and be reproducible by seed.
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
   return bodies[Math.floor((state / 2 ** 32) * bodies.length)] as string
 }

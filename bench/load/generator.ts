@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import process from 'node:process'
 import { Child } from '../harness/child.js'
+import type { CleanupStack } from '../harness/context.js'
 import { onPath } from '../harness/on-path.js'
 import { builtServers, root } from '../harness/prepare.js'
-import type { Stops } from '../harness/stops.js'
 
 export interface LoadOptions {
   url: string
   connections: number
   seconds: number
-  /** One request body a line */
+  /** One request body per line */
   bodiesFile: string
   seed: number
 }
@@ -20,17 +20,17 @@ export interface LoadResult {
   bytes: number
   p50Us: number
   p99Us: number
-  /** Answers of 400 and above, errors of sockets, and time-outs */
+  /** Responses with status 400 or above, socket errors and timeouts */
   failed: number
 }
 
 export const generatorName = onPath('wrk') ? 'wrk' : 'autocannon'
 
-/** Loads a server for so long. Throws when any request fails. */
-export async function load(stops: Stops, options: LoadOptions): Promise<LoadResult> {
+/** Loads a server for `options.seconds`. Throws if any request fails. */
+export async function load(cleanups: CleanupStack, options: LoadOptions): Promise<LoadResult> {
   const command = generatorName === 'wrk' ? wrk(options) : autocannon(options)
   const child = new Child({ name: generatorName, command, env: process.env })
-  stops.push(() => child.stop())
+  cleanups.push(() => child.stop())
   const output = await child.finish((options.seconds + 15) * 1_000)
   const result = JSON.parse(output.trim().split('\n').at(-1) as string) as LoadResult
   if (result.failed > 0) throw new Error(`${result.failed} of ${result.requests} requests to ${options.url} failed. ${output}`)

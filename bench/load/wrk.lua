@@ -1,4 +1,4 @@
--- Sends requests drawn at random from a file that holds one body a line. Prints one line of JSON at the end.
+-- Sends random requests from a file with one body per line. Prints one line of JSON at the end.
 local requests = {}
 
 function init(args)

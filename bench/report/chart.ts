@@ -10,7 +10,7 @@ const rowHeight = 22
 const groupGap = 46
 const top = 84
 
-/** Bars of the ratios to LIMIT, a group for each query, on one scale. */
+/** An SVG bar chart of the ratios to the limit, grouped by query, on one scale */
 export function chart({ date, machine, content }: Section<Comparison>): string {
   const groups = queriesOf(content).map((query) => ({
     query,

@@ -19,7 +19,7 @@ export function compareSection(comparison: Comparison): string {
   const how = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s each, ${connections} connections, load by ${generator}, ${cores}.`
   return [
     `${how} Medians over the rounds, least to most in parentheses. A ratio is that of requests/s in the same round; "by CPU" is the limit's
-CPU for a request as a share of this server's, which holds also where "core used" says that something else was in the way (the load
+CPU for a request as a share of this server's, which is also valid if "core used" shows another bottleneck (the load
 generator, Redis, other work).`,
     ...tables,
     `V8 flags: ${flagList(comparison)}.`,
@@ -42,9 +42,10 @@ function toRow(summary: Summary): string[] {
   ]
 }
 
-function spreadText(its: Spread | null, text: (value: number) => string): string {
-  if (its === null) return '–'
-  return its.least === its.most ? text(its.median) : `${text(its.median)} (${text(its.least)} – ${text(its.most)})`
+function spreadText(spread: Spread | null, text: (value: number) => string): string {
+  if (spread === null) return '–'
+  const { median, min, max } = spread
+  return min === max ? text(median) : `${text(median)} (${text(min)} – ${text(max)})`
 }
 
 function ratio(value: number): string {
@@ -53,10 +54,10 @@ function ratio(value: number): string {
 
 function flagList({ flags }: Comparison): string {
   const servers = Object.entries(flags)
-  return [...new Set(servers.map(([, its]) => its))]
-    .map((its) => {
-      const named = servers.filter(([, others]) => others === its).map(([server]) => server)
-      return `${its === '' ? 'none' : `\`${its}\``} (${named.join(', ')})`
+  return [...new Set(servers.map(([, list]) => list))]
+    .map((list) => {
+      const names = servers.filter(([, other]) => other === list).map(([server]) => server)
+      return `${list === '' ? 'none' : `\`${list}\``} (${names.join(', ')})`
     })
     .join('; ')
 }

@@ -2,7 +2,7 @@ import type { Machine } from '../harness/machine.js'
 import type { QueryName } from '../harness/queries.js'
 import type { ServerName } from '../harness/server-names.js'
 
-/** All that is known, by section; each command writes its own and leaves the others. */
+/** All results by section. Each command replaces its own section. */
 export interface Results {
   compare?: Section<Comparison>
   cold?: Section<ColdRow[]>
@@ -38,16 +38,16 @@ export interface Run {
   p50Us: number
   p99Us: number
   cpuUsPerRequest: number | null
-  /** Of the time, how much the server's process was computing, its helper threads included */
+  /** CPU time of the server's process, including helper threads, as a share of the elapsed time */
   cpuShare: number | null
   rssBytes: number | null
 }
 
 export interface ColdRow {
   query: QueryName
-  /** Of the ids asked for, how many had been asked for before */
+  /** Share of the ids that had been requested before */
   warmedShare: number
-  /** Of the lookups in the cache, how many were hits */
+  /** Share of the cache lookups that were hits */
   hitShare: number
   requests: number
   requestsPerSecond: number
@@ -80,8 +80,8 @@ export interface Start {
 export interface CostRow {
   shape: string
   requests: number
-  /** That a request was charged on average */
+  /** Average points charged for a request */
   points: number
-  /** Of the server's process, a request */
+  /** CPU time of the server's process per request */
   cpuMs: number
 }

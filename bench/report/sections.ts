@@ -16,8 +16,8 @@ export function coldSection(rows: readonly ColdRow[]): string {
     row.cpuUsPerRequest === null ? '–' : `${number(row.cpuUsPerRequest)} µs`,
   ])
   return [
-    `ours-far, each id asked for once, 50 at a time, by a client in Node (so requests/s are not those of the comparison).
-Hits are the cache's own count of lookups; SQL statements on the shop's tables are counted by pg_stat_statements.`,
+    `ours-far, each id requested once, 50 requests at a time, by a client in Node (so requests/s are not comparable with the comparison above).
+Hits are counted by the cache; SQL statements on the shop's tables are counted by pg_stat_statements.`,
     table(headings, cells),
   ].join('\n\n')
 }
@@ -36,8 +36,8 @@ export function invalidationSection(rows: readonly InvalidationRow[]): string {
     milliseconds(meanwhile.worstUs),
   ])
   return [
-    `A whole namespace made unreadable. Ours leaves the entries to their TTL, and gives their memory back only then.
-The reader is another process with 4 MGETs of 5 other keys under way all the time; "meanwhile" is the time it took, 20 ms at least.`,
+    `Invalidation of a whole namespace. Ours leaves the entries, and their memory, until their TTL.
+The reader is another process that keeps 4 MGETs of 5 other keys in flight; "meanwhile" is the duration of the invalidation, at least 20 ms.`,
     table(headings, cells),
   ].join('\n\n')
 }
@@ -54,7 +54,7 @@ export function memorySection({ entries, redis, near }: Memory): string {
     `Redis: ${measured} The keys are the same.`,
     table(['entry', 'plain JSON, a million', 'ours, a million', 'more'], cells),
     `Near store: ${number(near.heapBytes / near.entries)} bytes of heap an entry (${near.entries.toLocaleString('en')} products, read and parsed), ` +
-      `for which it reckons ${number(near.estimatedBytes / near.entries)}.`,
+      `of which it estimates ${number(near.estimatedBytes / near.entries)}.`,
   ].join('\n\n')
 }
 
@@ -63,7 +63,7 @@ export function startSection({ firstMs, laterMs, command }: Start): string {
   const all = sorted.map((ms) => milliseconds(ms * 1000)).join(', ')
   return `From the spawn of \`${command}\` to the first answered query, with its embedded Postgres and without Redis: **${milliseconds(
     quantile(sorted, 0.5) * 1000,
-  )}** (median of ${sorted.length}: ${all}). The very first, which makes the database and its demo data: ${milliseconds(firstMs * 1000)}.`
+  )}** (median of ${sorted.length}: ${all}). The first start, which creates the database and its demo data: ${milliseconds(firstMs * 1000)}.`
 }
 
 export function costSection(rows: readonly CostRow[]): string {
@@ -78,8 +78,8 @@ export function costSection(rows: readonly CostRow[]): string {
   ])
   const all = rows.map(msPerPoint).sort((a, b) => a - b)
   return [
-    `Points that a request is charged and CPU of the server's process, near store on, 4 requests at a time. The ratio is that of CPU a point to that of
-"${reference.shape}" in the same run. From ${milliseconds((all[0] as number) * 1_000)} to ${milliseconds((all.at(-1) as number) * 1_000)} a point.`,
+    `Charged points and CPU time of the server's process per request, near store on, 4 requests at a time. The ratio compares the CPU time per point with that of
+"${reference.shape}" in the same run. From ${milliseconds((all[0] as number) * 1_000)} to ${milliseconds((all.at(-1) as number) * 1_000)} per point.`,
     table(['request', 'points', 'CPU', 'CPU a point', 'ratio'], cells),
   ].join('\n\n')
 }

@@ -11,19 +11,19 @@ export interface Summary {
   cpuUsPerRequest: number | null
   cpuShare: number | null
   rssBytes: number | null
-  /** Of the requests per second in the same round; null where that server did not take part */
+  /** Ratio of the requests per second to the limit in the same round; null if the limit was not measured */
   toLimit: Spread | null
   toMercurius: Spread | null
-  /** LIMIT's CPU for a request as a share of its own: what it would be if nothing but its core were in the way */
+  /** Ratio of the limit's CPU time per request to that of this server: the ratio if the core were the only bottleneck */
   toLimitByCpu: Spread | null
 }
 
-/** One for each server, medians over the rounds. */
+/** One summary per server, with medians over the rounds */
 export function summarize({ runs }: Comparison, query: QueryName): Summary[] {
-  const its = runs.filter((run) => run.query === query)
-  const servers = [...new Set(its.map(({ server }) => server))]
+  const queryRuns = runs.filter((run) => run.query === query)
+  const servers = [...new Set(queryRuns.map(({ server }) => server))]
   return servers.map((server) => {
-    const rounds = its.filter((run) => run.server === server)
+    const rounds = queryRuns.filter((run) => run.server === server)
     const median = (value: (run: Run) => number | null) => spread(rounds.map(value))?.median ?? null
     return {
       server,
@@ -33,9 +33,9 @@ export function summarize({ runs }: Comparison, query: QueryName): Summary[] {
       cpuUsPerRequest: median((run) => run.cpuUsPerRequest),
       cpuShare: median((run) => run.cpuShare),
       rssBytes: median((run) => run.rssBytes),
-      toLimit: spread(rounds.map((run) => ratio(run, its, 'limit'))),
-      toMercurius: spread(rounds.map((run) => ratio(run, its, 'mercurius'))),
-      toLimitByCpu: spread(rounds.map((run) => cpuRatio(run, its, 'limit'))),
+      toLimit: spread(rounds.map((run) => ratio(run, queryRuns, 'limit'))),
+      toMercurius: spread(rounds.map((run) => ratio(run, queryRuns, 'mercurius'))),
+      toLimitByCpu: spread(rounds.map((run) => cpuRatio(run, queryRuns, 'limit'))),
     }
   })
 }

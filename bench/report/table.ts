@@ -1,4 +1,4 @@
-/** Markdown that is as readable in a terminal: columns as wide as their cells, numbers to the right. */
+/** A Markdown table that is also readable in a terminal: padded columns, right-aligned numbers */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) => Math.max(3, heading.length, ...rows.map((row) => (row[column] ?? '').length)))
   const isRight = (column: number) => column > 0
@@ -8,7 +8,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return [line(headings), line(rule), ...rows.map(line)].join('\n')
 }
 
-/** 12,345; two significant decimals where the number is small */
+/** 12,345; below 100 with one decimal, below 10 with two */
 export function number(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en')
   return value.toFixed(value >= 10 ? 1 : 2)

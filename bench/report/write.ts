@@ -11,8 +11,8 @@ import { coldSection, costSection, invalidationSection, memorySection, startSect
 const folder = join(root, 'bench', 'results')
 
 /**
- * Puts a section into results.json, and makes results.md and results.svg anew from all that it holds. Runs that leave something out
- * (quick ones, or of some servers only) go into partial.* instead, which is not kept in git. Returns the section's text.
+ * Replaces a section of results.json and regenerates results.md and results.svg from it. Incomplete runs (quick ones, or of some
+ * servers only) are written to partial.* instead, which git ignores. Returns the text of the section.
  */
 export async function writeSection<Name extends keyof Results>(
   name: Name,
@@ -65,6 +65,6 @@ function texts({ compare, cold, invalidation, memory, start, cost }: Results): P
 
 function origin({ date, machine, quick }: Section<unknown>): string {
   const { cpu, cores, memoryGb, node, system } = machine
-  const smoke = quick ? ' **A smoke test: its figures mean nothing.**' : ''
+  const smoke = quick ? ' **A smoke test: the numbers are meaningless.**' : ''
   return `${date.slice(0, 16).replace('T', ' ')} UTC, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}.${smoke}`
 }

@@ -5,56 +5,57 @@ import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
 import { createRedis } from './shared/redis.js'
 import type { Order, Product, User } from './shared/rows.js'
 
-// LIMIT with all it has read once in Maps: what a process could do if it never had to ask anybody, and never had to hear of a change.
+// The limit with everything that it has read once in Maps: the upper bound for a process that needs no other server and no
+// invalidation.
 
 const redis = createRedis()
 
-/** Values by id, and how to learn those that are not there yet. */
-class Known<V> {
+/** Values by id, loaded through Redis on first use */
+class LocalMap<V> {
   private readonly values = new Map<string, V | null>()
 
   constructor(private readonly kind: Kind<V>) {}
 
-  /** undefined, and noted, where it has to be learned first */
-  look(id: string, missing: Promise<unknown>[]): V | null | undefined {
+  /** undefined if the value is not loaded yet; adds the promise of the load to `missing` */
+  get(id: string, missing: Promise<unknown>[]): V | null | undefined {
     const value = this.values.get(id)
-    if (value === undefined) missing.push(this.learn(id))
+    if (value === undefined) missing.push(this.load(id))
     return value
   }
 
-  private async learn(id: string): Promise<void> {
+  private async load(id: string): Promise<void> {
     this.values.set(id, await readOne(redis, this.kind, id))
   }
 }
 
-const known = {
-  users: new Known<User>(USER),
-  products: new Known<Product>(PRODUCT),
-  orders: new Known<Order>(ORDER),
-  userOrders: new Known<string[]>(userOrders(20)),
+const local = {
+  users: new LocalMap<User>(USER),
+  products: new LocalMap<Product>(PRODUCT),
+  orders: new LocalMap<Order>(ORDER),
+  userOrders: new LocalMap<string[]>(userOrders(20)),
 }
 
-/** Answers from what is known, or notes what is not. */
+/** Answers from local values and adds loads of absent ones to `missing`; the answer is only valid if none were added. */
 type Attempt = (id: string, missing: Promise<unknown>[]) => string
 
 const attempts: Record<string, Attempt> = {
-  Product: (id, missing) => productAnswer(known.products.look(id, missing)),
+  Product: (id, missing) => productAnswer(local.products.get(id, missing)),
   Order(id, missing) {
-    const order = known.orders.look(id, missing)
+    const order = local.orders.get(id, missing)
     if (!order) return '{"data":{"order":null}}'
-    const bought = order.productIds.map((productId) => known.products.look(productId, missing))
-    return orderAnswer(order, known.users.look(order.userId, missing), bought)
+    const bought = order.productIds.map((productId) => local.products.get(productId, missing))
+    return orderAnswer(order, local.users.get(order.userId, missing), bought)
   },
   UserOrders(id, missing) {
-    const user = known.users.look(id, missing)
-    const orderIds = known.userOrders.look(id, missing)
+    const user = local.users.get(id, missing)
+    const orderIds = local.userOrders.get(id, missing)
     if (!user) return '{"data":{"user":null}}'
-    const found = (orderIds ?? []).flatMap((orderId) => known.orders.look(orderId, missing) ?? [])
+    const found = (orderIds ?? []).flatMap((orderId) => local.orders.get(orderId, missing) ?? [])
     const productIds = found.flatMap((order) => order.productIds)
     return userAnswer(
       user,
       found,
-      productIds.map((productId) => known.products.look(productId, missing)),
+      productIds.map((productId) => local.products.get(productId, missing)),
     )
   },
 }

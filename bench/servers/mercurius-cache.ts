@@ -40,7 +40,7 @@ await server.register(mercurius, {
 await server.register(mercuriusCache.default, {
   ttl: ttlSeconds,
   storage: { type: 'redis', options: { client: createRedis() } },
-  // By what they depend on; the default is to make a key of the whole parent.
+  // Keys are ids; the default is to use the JSON of the whole parent.
   policy: {
     Query: { product: { key: idArgument }, order: { key: idArgument }, user: { key: idArgument } },
     Order: {

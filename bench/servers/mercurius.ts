@@ -7,7 +7,7 @@ import { createRedis } from './shared/redis.js'
 import type { Order, Product, User } from './shared/rows.js'
 import { typeDefs } from './shared/type-defs.js'
 
-// Mercurius with compiled queries and loaders: a loader is one MGET for all that is asked in a tick.
+// Mercurius with compiled queries and loaders: a loader sends one MGET for all keys requested in a tick.
 
 const redis = createRedis()
 const server = fastify()

@@ -4,7 +4,7 @@ import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
 import { createRedis } from './shared/redis.js'
 import { type Context, schema } from './shared/type-graphql.js'
 
-// Apollo Server + TypeGraphQL: every resolver asks Redis for itself.
+// Apollo Server + TypeGraphQL: every resolver reads from Redis separately.
 
 const redis = createRedis()
 

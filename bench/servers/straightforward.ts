@@ -5,7 +5,7 @@ import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
 import { createRedis } from './shared/redis.js'
 import { type Context, schema } from './shared/type-graphql.js'
 
-// Apollo Server + TypeGraphQL + DataLoader: what is asked for in a tick is one MGET.
+// Apollo Server + TypeGraphQL + DataLoader: one MGET for all keys requested in a tick.
 
 const redis = createRedis()
 

@@ -8,7 +8,8 @@ import { createRedis } from './shared/redis.js'
 import * as rows from './shared/rows.js'
 import { typeDefs } from './shared/type-defs.js'
 
-// GraphQL Yoga with Envelop's response cache on Redis (whole answers by document and variables); DataLoader and Postgres on a miss.
+// GraphQL Yoga with Envelop's response cache on Redis (whole answers by document and variables); DataLoader and Postgres on a
+// miss.
 
 interface Context {
   products: DataLoader<string, rows.Product | null>

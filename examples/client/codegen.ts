@@ -1,6 +1,6 @@
 import type { CodegenConfig } from '@graphql-codegen/cli'
 
-/** Types for every document in src/, from the schema of the server. `schema` may be the address of a running one as well. */
+/** Generates types for every document in src/ from the schema of the server. `schema` may also be the URL of a running server. */
 const config: CodegenConfig = {
   schema: '../../schema.graphql',
   documents: ['src/**/*.ts'],

@@ -7,8 +7,8 @@ import { createChangeSource } from '../../packages/cached-resolvers/src/postgres
 import { Relay } from '../../packages/cached-resolvers/src/postgres/relay.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
 import type { Database } from '../../src/platform/database/connection.js'
-import { Live } from '../../src/platform/live/live.js'
-import { liveKindsOf } from '../../src/platform/live/outdated.js'
+import { liveKindsOf } from '../../src/platform/live/invalidation-targets.js'
+import { LiveUpdates } from '../../src/platform/live/live-updates.js'
 import { type CommandContext, runCommand } from '../../src/shop/command.js'
 import { entities } from '../../src/shop/entities.js'
 import { SimulatedDatabase, type SimulatedTransaction } from './database.js'
@@ -26,7 +26,7 @@ export interface ApiOptions {
   poolSize: number
   redisConnections: number
   namespaces: Namespaces
-  /** How long a fetch takes beside its way, before and after the server read the rows */
+  /** How long a fetch takes in addition to the network, before and after the server reads the rows */
   fetchMs: () => [before: number, after: number]
 }
 
@@ -37,27 +37,27 @@ interface Mutation {
   onCommitted: () => void
 }
 
-interface Surroundings {
+interface Environment {
   simulation: Simulation
   network: Network
   judge: Judge
 }
 
-/** One process of the API: the real engine, wired as app.ts wires it. */
+/** One API process: the real engine, wired as in app.ts. */
 export class ApiProcess {
   isReady = false
-  /** By namespace, what was asked of the cache */
+  /** Number of lookups by namespace, as the workload counts them */
   readonly lookups = new Map<string, number>()
   private readonly database: SimulatedDatabase
   private readonly feed: Database
   private readonly cache: Cache
   private readonly relay: Relay
-  private readonly live: Live
+  private readonly live: LiveUpdates
   private tokens = 0
 
   constructor(
     readonly process: SimulatedProcess,
-    private readonly world: Surroundings,
+    private readonly world: Environment,
     private readonly options: ApiOptions,
   ) {
     const { prefix, namespaces } = options
@@ -67,7 +67,7 @@ export class ApiProcess {
     this.database = new SimulatedDatabase(world.network, process, pool, statementMs)
     const feedPool = { purpose: 'postgres feed', maxConnections: feedConnections }
     this.feed = new SimulatedDatabase(world.network, process, feedPool, statementMs).asDatabase
-    const log = (message: string) => world.simulation.tell(process.name, () => `logs "${message}"`)
+    const log = (message: string) => world.simulation.record(process.name, () => `logs "${message}"`)
     this.cache = new Cache({
       store: this.createStore(),
       prefix,
@@ -76,7 +76,7 @@ export class ApiProcess {
       near: options.backend === 'redis' ? { maxBytes: 1_000_000, maxStalenessMs: nearMaxStalenessMs } : null,
       leaseMs: 1_000,
       leaseWaitMs: 1_000,
-      fetches: { maxRunning: 20, maxRunMs: 11_000, maxWaiting: 200, maxWaitMs: 1_000 },
+      fetchLimits: { maxRunning: 20, maxRunMs: 11_000, maxWaiting: 200, maxWaitMs: 1_000 },
       createToken: () => `${process.name}-${this.tokens++}`,
       now: simulatedWallNow,
       sleep,
@@ -88,9 +88,9 @@ export class ApiProcess {
       ...{ maxWaitMs: nearMaxStalenessMs, observeLag: () => undefined, log },
       sleep: (ms) => sleep(ms) as Promise<void>,
     })
-    this.live = new Live({
+    this.live = new LiveUpdates({
       kinds: liveKindsOf(entities),
-      ...{ database: this.feed, intervalMs: 1_000, keptMs: 300_000, maxWaiting: 1_000, log },
+      ...{ database: this.feed, intervalMs: 1_000, retentionMs: 300_000, maxWaiting: 1_000, log },
       invalidate: (outdated) => this.relay.invalidate(outdated),
     })
   }
@@ -110,20 +110,20 @@ export class ApiProcess {
     this.isReady = true
   }
 
-  counted(namespace: Namespace<unknown>) {
+  ownCounts(namespace: Namespace<unknown>) {
     return this.cache.ownCounts(namespace)
   }
 
-  /** Reads as a loader does: near where that is possible, else all that is missing in one call. */
+  /** Reads like a loader: from the near store if possible, and everything that is missing there in one call. */
   async read(keys: readonly string[]): Promise<void> {
     const { judge } = this.world
     const namespace = this.namespaceOf(keys[0] as string)
-    const readings = keys.map((key) => judge.beganReading(this.process.name, key))
-    const missing = readings.filter((reading) => {
-      const value = this.cache.readNear<Row>(namespace, entryOf(reading.key), new CountedEntries())
+    const reads = keys.map((key) => judge.beginRead(this.process.name, key))
+    const missing = reads.filter((read) => {
+      const value = this.cache.readNear<Row>(namespace, entryOf(read.key), new CountedEntries())
       if (value === undefined) return true
       this.count(namespace, 1)
-      judge.endedReading(reading, value?.version ?? null, 'near')
+      judge.endRead(read, value?.version ?? null, 'near')
       return false
     })
     if (missing.length === 0) return
@@ -134,32 +134,35 @@ export class ApiProcess {
         this.fetch(ids.map((id) => [id, idOf.get(id) as string])),
       )
       await Promise.all(
-        missing.map(async (reading, index) => {
+        missing.map(async (read, index) => {
           try {
-            judge.endedReading(reading, (await values[index])?.version ?? null, 'far')
+            judge.endRead(read, (await values[index])?.version ?? null, 'far')
           } catch (error) {
-            judge.failedReading(reading, error)
+            judge.failRead(read, error)
           }
         }),
       )
     } catch (error) {
-      for (const reading of missing) judge.failedReading(reading, error)
+      for (const read of missing) judge.failRead(read, error)
     }
   }
 
-  /** A mutation: answers when the command has, with the rows that it wrote. Rejects where it came to nothing. */
+  /**
+   * Runs a mutation. Resolves with the versions that it wrote, at the time at which the client would get the answer. Rejects if
+   * it failed.
+   */
   async mutate({ changes, holdMs, onCommitted }: Mutation): Promise<ReadonlyMap<string, Version>> {
     let written: ReadonlyMap<string, Version> = new Map()
     const context: CommandContext = {
       database: this.database.asDatabase,
-      caller: patient,
-      committed: (rows) => {
+      cancellation: neverCancelled,
+      onCommitted: (rows) => {
         onCommitted()
         return this.relay.deliverOwn(rows)
       },
     }
-    await runCommand(context, async (its) => {
-      const transaction = its as unknown as SimulatedTransaction
+    await runCommand(context, async (sql) => {
+      const transaction = sql as unknown as SimulatedTransaction
       await transaction.write(changes)
       written = await transaction.run((_, session, reply) => reply(new Map(session.transaction?.versions)))
       if (holdMs > 0) await sleep(holdMs)
@@ -167,46 +170,49 @@ export class ApiProcess {
     return written
   }
 
-  /** Reads whatever it is told of, as a subscriber's answer does; when a stream ends, or a read fails, it subscribes again and reads all. */
+  /**
+   * Reads each changed key, as a subscription does to build its events. When a stream ends or a read fails, subscribes again and
+   * reads all keys.
+   */
   async subscribe(keys: readonly string[]): Promise<void> {
     const { judge } = this.world
     for (;;) {
       try {
         const stream = await this.live.subscribe(keys)
         judge.subscribed(this.process.name, keys)
-        await Promise.all(keys.map((key) => this.readTold(key)))
-        for await (const key of stream) await this.readTold(key)
+        await Promise.all(keys.map((key) => this.readChanged(key)))
+        for await (const key of stream) await this.readChanged(key)
       } catch (error) {
-        this.world.simulation.tell(this.process.name, () => `is told no more: ${String(error)}`)
+        this.world.simulation.record(this.process.name, () => `lost its subscription: ${String(error)}`)
       }
       await sleep(50)
     }
   }
 
-  private async readTold(key: string): Promise<void> {
+  private async readChanged(key: string): Promise<void> {
     const namespace = this.namespaceOf(key)
     this.count(namespace, 1)
     const row = await this.cache.getOrFetch<Row, EntryId>(namespace, entryOf(key), (ids) =>
       this.fetch(ids.map((id) => [id, key])),
     )
-    this.world.judge.told(this.process.name, key, row?.version ?? null)
+    this.world.judge.delivered(this.process.name, key, row?.version ?? null)
   }
 
-  private async fetch(wanted: readonly (readonly [EntryId, string])[]): Promise<Map<EntryId, Row>> {
+  private async fetch(requested: readonly (readonly [EntryId, string])[]): Promise<Map<EntryId, Row>> {
     const { simulation } = this.world
     const [beforeMs, afterMs] = this.options.fetchMs()
     const versions = await this.database.run<(Version | null)[]>((server, _, reply) => {
       simulation.schedule(beforeMs, null, 'io', () => {
-        const read = wanted.map(([, key]) => server.read(registerOf(key)))
+        const read = requested.map(([, key]) => server.read(registerOf(key)))
         simulation.schedule(afterMs, null, 'io', () => reply(read))
       })
     })
-    simulation.tell(
+    simulation.record(
       this.process.name,
-      () => `fetched ${wanted.map(([, key], index) => `${key} = ${versions[index]}`).join(', ')}`,
+      () => `fetched ${requested.map(([, key], index) => `${key} = ${versions[index]}`).join(', ')}`,
     )
     return new Map(
-      wanted.flatMap(([id], index) => {
+      requested.flatMap(([id], index) => {
         const version = versions[index] ?? null
         return version === null ? [] : [[id, { version }] as const]
       }),
@@ -221,7 +227,7 @@ export class ApiProcess {
       prefix: this.options.prefix,
       commandTimeoutMs: 250,
       healthIntervalMs: 1_000,
-      log: (message) => this.world.simulation.tell(this.process.name, () => `logs "${message}"`),
+      log: (message) => this.world.simulation.record(this.process.name, () => `logs "${message}"`),
     })
   }
 
@@ -239,9 +245,9 @@ interface Row {
   version: number
 }
 
-const patient = { gaveUp: undefined, whenGivingUp: () => () => undefined }
+const neverCancelled = { reason: undefined, onCancel: () => () => undefined }
 
-/** As app.ts sets them, and the defaults of the configuration */
+/** The values of app.ts and the defaults of the configuration */
 const feedConnections = 2
 const trustLeaseMs = 2_000
 const nearMaxStalenessMs = 500

@@ -2,7 +2,7 @@ import type * as real from '../../packages/cached-resolvers/src/postgres/cache-s
 import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
 
-/** In the place of packages/cached-resolvers/src/postgres/cache-stores.ts; the same contract is run against both. */
+/** Replaces packages/cached-resolvers/src/postgres/cache-stores.ts. The same contract tests run against both. */
 
 export const findCacheStore: typeof real.findCacheStore = (database, name) => {
   return run(database, (server) => {
@@ -31,18 +31,18 @@ export const unregisterCacheStore: typeof real.unregisterCacheStore = (database,
 
 export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (
   database,
-  { unusedMs, behindMs, maxOwed },
+  { unusedMs, laggingMs, maxUndelivered },
 ) => {
   return run(database, (server) => {
     const rows = server.outboxRows(null)
     const isUsedWithin = (ms: number) =>
       [...server.cacheStores.values()].some(({ inUseAt }) => inUseAt !== null && inUseAt >= server.now - ms)
-    const isOthersUsed = isUsedWithin(behindMs)
+    const isAnyInUse = isUsedWithin(laggingMs)
     for (const [name, { registration, namespaces, inUseAt, registeredAt }] of server.cacheStores) {
       const unusedForMs = server.now - Math.max(inUseAt ?? 0, registeredAt)
-      const owed = rows.filter((row) => namespaces.includes(row.namespace) && !row.deliveredTo.includes(registration))
-      const isBehind = isOthersUsed && owed.length > maxOwed
-      if (unusedForMs > (isBehind ? Math.min(behindMs, unusedMs) : unusedMs)) server.unregister(name)
+      const pending = rows.filter((row) => namespaces.includes(row.namespace) && !row.deliveredTo.includes(registration))
+      const isBehind = isAnyInUse && pending.length > maxUndelivered
+      if (unusedForMs > (isBehind ? Math.min(laggingMs, unusedMs) : unusedMs)) server.unregister(name)
     }
   })
 }

@@ -9,19 +9,22 @@ import { Network } from './network.js'
 import * as outbox from './outbox.js'
 import { PostgresServer } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
-import { notesOf, productKeys } from './registers.js'
+import { changeRecordsOf, productKeys } from './registers.js'
 import { activate, SimulatedProcess, Simulation } from './simulation.js'
 
-/** For the contracts that the real servers are held to as well: one process, and time that goes on while somebody waits. */
-function createStage() {
+/**
+ * Environment for the contract tests, which also run against the real servers: one process, and time that advances while a test
+ * waits.
+ */
+function createHarness() {
   const simulation = new Simulation(1, false)
   activate(simulation)
-  const network = new Network(simulation, { leastMs: 0.1, mostMs: 0.5, lateShare: 0.05 })
+  const network = new Network(simulation, { minMs: 0.1, maxMs: 0.5, slowShare: 0.05 })
   useNetwork(network)
   const process = new SimulatedProcess('A', simulation.random('A'))
   const call = <T>(work: () => Promise<T>): Promise<T> => {
     activate(simulation)
-    return simulation.settle(simulation.as(process, work))
+    return simulation.runUntilSettled(simulation.runAs(process, work))
   }
   const wait = (ms: number) => {
     activate(simulation)
@@ -31,33 +34,33 @@ function createStage() {
 }
 
 export function createStoreSubject(options: RedisStoreOptions): { store: CacheStore; wait: (ms: number) => Promise<void> } {
-  const { simulation, network, process, call, wait } = createStage()
+  const { simulation, network, process, call, wait } = createHarness()
   const server = new RedisServer({
-    ...{ name: 'redis', simulation, random: simulation.random('redis'), tellsRunId: true },
+    ...{ name: 'redis', simulation, random: simulation.random('redis'), reportsRunId: true },
     onRemoved: () => undefined,
   })
   network.route('redis', () => server)
   const target = { kind: 'server' as const, url: 'redis' }
-  const store = simulation.as(process, () => new RedisStore({ ...options, target }))
-  const called = new Proxy(store, {
-    get(its, name: keyof RedisStore) {
-      const member = its[name] as unknown
-      return typeof member === 'function' ? (...given: unknown[]) => call(() => member.apply(its, given)) : member
+  const store = simulation.runAs(process, () => new RedisStore({ ...options, target }))
+  const proxy = new Proxy(store, {
+    get(target, name: keyof RedisStore) {
+      const member = target[name] as unknown
+      return typeof member === 'function' ? (...args: unknown[]) => call(() => member.apply(target, args)) : member
     },
   })
-  return { store: called, wait }
+  return { store: proxy, wait }
 }
 
 export function createOutboxSubject() {
-  const { simulation, network, process, call, wait } = createStage()
+  const { simulation, network, process, call, wait } = createHarness()
   const server = new PostgresServer({
     simulation,
-    notesOf: (changes) => notesOf(changes, 500),
+    changeRecordsOf: (changes) => changeRecordsOf(changes, 500),
     onCommitted: () => undefined,
   })
   server.seed(productKeys(9))
   network.route('postgres', () => server)
-  const database = simulation.as(
+  const database = simulation.runAs(
     process,
     () => new SimulatedDatabase(network, process, { purpose: 'postgres pool', maxConnections: 10 }, () => 0.1),
   )

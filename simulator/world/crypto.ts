@@ -1,6 +1,6 @@
 import { simulatedRandom } from './globals.js'
 
-/** In the place of node:crypto */
+/** Replaces node:crypto: random values come from the seed. */
 export { createHash } from 'node:crypto'
 
 export function randomUUID(): string {

@@ -7,26 +7,26 @@ import { type SimulatedProcess, simulation } from './simulation.js'
 
 type Timer = ReturnType<typeof setTimeout>
 
-/** In the place of a pool of postgres.js: statements are functions that the simulated server runs. */
+/** Replaces a connection pool of postgres.js. Statements are functions that the simulated server runs. */
 export class SimulatedDatabase {
   private readonly idle: PoolConnection[] = []
-  private readonly waiting: ((connection: PoolConnection) => void)[] = []
+  private readonly waiters: ((connection: PoolConnection) => void)[] = []
   private size = 0
 
   constructor(
     private readonly network: Network,
     private readonly owner: SimulatedProcess,
     private readonly pool: { purpose: string; maxConnections: number },
-    /** How long a statement takes beside its way */
+    /** How long a statement takes, without the network */
     private readonly statementMs: () => number,
   ) {}
 
-  /** What the engine takes for a pool of postgres.js; the functions that use it are simulated as well. */
+  /** This pool with the type of a postgres.js pool. The functions that the engine calls with it are simulated as well. */
   get asDatabase(): Database {
     return this as unknown as Database
   }
 
-  /** One statement, on whatever connection is free */
+  /** Runs one statement on a free connection. */
   async run<T>(statement: Statement): Promise<T> {
     const connection = await this.acquire()
     try {
@@ -36,7 +36,7 @@ export class SimulatedDatabase {
     }
   }
 
-  /** As postgres.js: commits when the work succeeds, rolls back when it throws. */
+  /** Like postgres.js: commits when `work` resolves, rolls back when it rejects. */
   async begin<T>(work: (transaction: SimulatedTransaction) => Promise<T>): Promise<T> {
     const connection = await this.acquire()
     try {
@@ -56,16 +56,16 @@ export class SimulatedDatabase {
     }
   }
 
-  /** On a connection of its own, made anew whenever it is lost; `listening` is called each time that it listens. */
+  /** Listens on a separate connection, which is reopened when it is lost. Calls `listening` each time LISTEN has succeeded. */
   async listen(channel: string, notified: () => void, listening: () => void): Promise<{ unlisten: () => Promise<void> }> {
-    let isOver = false
+    let isStopped = false
     const open = async (): Promise<void> => {
       const connection = new PoolConnection(this.network, this.owner, 'postgres listener', this.statementMs)
-      connection.onNotification = (its) => {
-        if (its === channel) notified()
+      connection.onNotification = (name) => {
+        if (name === channel) notified()
       }
       connection.onLost = () => {
-        if (!isOver) void openAgain()
+        if (!isStopped) void reopen()
       }
       await connection.send((_, session, reply) => {
         session.listening.add(channel)
@@ -73,15 +73,15 @@ export class SimulatedDatabase {
       })
       listening()
     }
-    const openAgain = async (): Promise<void> => {
+    const reopen = async (): Promise<void> => {
       await new Promise<void>((resolve) => void setTimeout(() => resolve(), reconnectMs))
-      // What fails is lost, and comes here again.
+      // A failed attempt loses its connection, which calls this function again.
       await open().catch(() => undefined)
     }
     await open()
     return {
       unlisten: async () => {
-        isOver = true
+        isStopped = true
       },
     }
   }
@@ -93,14 +93,14 @@ export class SimulatedDatabase {
       this.size += 1
       return this.create()
     }
-    return new Promise((resolve) => this.waiting.push(resolve))
+    return new Promise((resolve) => this.waiters.push(resolve))
   }
 
   private release(connection: PoolConnection): void {
-    const its = connection.isLost ? this.create() : connection
-    const next = this.waiting.shift()
-    if (next) next(its)
-    else this.idle.push(its)
+    const usable = connection.isLost ? this.create() : connection
+    const next = this.waiters.shift()
+    if (next) next(usable)
+    else this.idle.push(usable)
   }
 
   private create(): PoolConnection {
@@ -113,7 +113,10 @@ export class SimulatedDatabase {
   }
 }
 
-/** What a command gets: a tagged template for the one setting that commands make, and writes. */
+/**
+ * What a command gets in place of a postgres.js transaction: a tagged template that supports the one setting that commands make,
+ * and writes.
+ */
 export interface SimulatedTransaction {
   (strings: TemplateStringsArray, ...values: unknown[]): Promise<unknown>
   /** Writes rows in one statement. */
@@ -125,7 +128,7 @@ function transactionOn(connection: PoolConnection): SimulatedTransaction {
   const set = (strings: TemplateStringsArray, ...values: unknown[]): Promise<unknown> => {
     const delay = /^(\d+) milliseconds$/.exec(String(values[0]))?.[1]
     if (!strings.join('').includes("set_config('cache.relay_delay'") || delay === undefined)
-      throw new Error(`The simulated Postgres does not know this statement: ${strings.join('?')}`)
+      throw new Error(`The simulated Postgres does not support this statement: ${strings.join('?')}`)
     return connection.send((_, session, reply) => {
       if (session.transaction) session.transaction.relayDelayMs = Number(delay)
       reply(undefined)
@@ -144,8 +147,8 @@ class PoolConnection {
   onLost: () => void = () => undefined
   onNotification: (channel: string) => void = () => undefined
   private connection: Promise<Connection> | undefined
-  private waiting: { resolve: (result: unknown) => void; reject: (error: Error) => void }[] = []
-  private silence: Timer | undefined
+  private pending: { resolve: (result: unknown) => void; reject: (error: Error) => void }[] = []
+  private silenceTimer: Timer | undefined
 
   constructor(
     private readonly network: Network,
@@ -159,15 +162,15 @@ class PoolConnection {
     const connection = await this.connection
     if (this.isLost) throw new PostgresError('CONNECTION_CLOSED', 'write CONNECTION_CLOSED')
     return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject })
-      const takesMs = this.statementMs()
+      this.pending.push({ resolve, reject })
+      const durationMs = this.statementMs()
       const run: Statement = (server, session, reply, fail) => {
-        simulation().schedule(takesMs, null, 'io', () => {
+        simulation().schedule(durationMs, null, 'io', () => {
           if (session.isOpen) statement(server, session, reply, fail)
         })
       }
       connection.request(run)
-      this.silence ??= setTimeout(() => this.lose(connection), silenceMs)
+      this.silenceTimer ??= setTimeout(() => this.lose(connection), silenceMs)
     })
   }
 
@@ -177,17 +180,17 @@ class PoolConnection {
         this.lose(undefined)
         reject(new PostgresError(code, code))
       }
-      const late = setTimeout(() => lose('CONNECT_TIMEOUT'), connectTimeoutMs)
+      const timeout = setTimeout(() => lose('CONNECT_TIMEOUT'), connectTimeoutMs)
       let opened: Connection | undefined
       const client = {
         received: (message: unknown) => this.receive(message as PostgresMessage),
         closed: () => this.lose(opened),
       }
       this.network.connect(this.owner, 'postgres', this.purpose, client, (outcome) => {
-        clearTimeout(late)
+        clearTimeout(timeout)
         if (outcome.state === 'refused') return lose('ECONNREFUSED')
         opened = outcome.connection
-        if (this.isLost) opened.abandon()
+        if (this.isLost) opened.destroy()
         resolve(opened)
       })
     })
@@ -199,24 +202,24 @@ class PoolConnection {
       this.onNotification(message.channel)
       return
     }
-    clearTimeout(this.silence)
-    this.silence = undefined
-    const waiting = this.waiting.shift()
-    if (message.kind === 'error') waiting?.reject(message.error)
-    else waiting?.resolve(message.result)
+    clearTimeout(this.silenceTimer)
+    this.silenceTimer = undefined
+    const statement = this.pending.shift()
+    if (message.kind === 'error') statement?.reject(message.error)
+    else statement?.resolve(message.result)
   }
 
   private lose(connection: Connection | undefined): void {
     if (this.isLost) return
     this.isLost = true
-    clearTimeout(this.silence)
-    connection?.abandon()
-    for (const { reject } of this.waiting.splice(0)) reject(new PostgresError('CONNECTION_CLOSED', 'read CONNECTION_CLOSED'))
+    clearTimeout(this.silenceTimer)
+    connection?.destroy()
+    for (const { reject } of this.pending.splice(0)) reject(new PostgresError('CONNECTION_CLOSED', 'read CONNECTION_CLOSED'))
     this.onLost()
   }
 }
 
 const reconnectMs = 50
 const connectTimeoutMs = 5_000
-/** As long as a statement may take, and what the server may need to say so */
+/** The statement timeout, and the time in which the server reports it */
 const silenceMs = 6_000

@@ -1,6 +1,6 @@
 import { type ScheduledEvent, type SimulatedProcess, simulation } from './simulation.js'
 
-/** Put in the place of Node's timers and clocks in everything that is bundled: see bundle.ts. */
+/** Replaces Node's timers and clocks in all bundled code: see bundle.ts. */
 
 class Timer {
   private readonly owner: SimulatedProcess | null
@@ -36,12 +36,12 @@ class Timer {
   }
 }
 
-export function setTimeout(callback: (...its: unknown[]) => void, delayMs = 0, ...its: unknown[]): Timer {
-  return new Timer(() => callback(...its), Math.max(1, delayMs), false)
+export function setTimeout(callback: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): Timer {
+  return new Timer(() => callback(...args), Math.max(1, delayMs), false)
 }
 
-export function setInterval(callback: (...its: unknown[]) => void, delayMs = 0, ...its: unknown[]): Timer {
-  return new Timer(() => callback(...its), Math.max(1, delayMs), true)
+export function setInterval(callback: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): Timer {
+  return new Timer(() => callback(...args), Math.max(1, delayMs), true)
 }
 
 export function clearTimeout(timer: Timer | null | undefined): void {
@@ -52,9 +52,9 @@ export function clearInterval(timer: Timer | null | undefined): void {
   timer?.clear()
 }
 
-export function setImmediate(callback: (...its: unknown[]) => void, ...its: unknown[]): ScheduledEvent {
+export function setImmediate(callback: (...args: unknown[]) => void, ...args: unknown[]): ScheduledEvent {
   const { current } = simulation()
-  return simulation().schedule(0, current, 'immediate', () => callback(...its))
+  return simulation().schedule(0, current, 'immediate', () => callback(...args))
 }
 
 export function clearImmediate(immediate: ScheduledEvent | null | undefined): void {
@@ -65,7 +65,7 @@ export function simulatedMonotonicNow(): number {
   return simulation().now
 }
 
-/** 2026, in the middle of the day */
+/** 2026-01-01, 12:00 UTC */
 const epochMs = 1_767_268_800_000
 
 export function simulatedWallNow(): number {
@@ -74,6 +74,6 @@ export function simulatedWallNow(): number {
 
 export function simulatedRandom(): number {
   const { current } = simulation()
-  if (!current) throw new Error('Chance was asked for by nobody')
+  if (!current) throw new Error('Math.random was called outside of a simulated process')
   return current.random.next()
 }

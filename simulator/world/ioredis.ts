@@ -6,7 +6,10 @@ import { type ScriptName, scripts } from './redis-scripts.js'
 import type { RedisMessage, RedisRequest } from './redis-server.js'
 import { type SimulatedProcess, simulation } from './simulation.js'
 
-/** In the place of ioredis: what the engine uses of it, with the options that the engine sets, as ioredis 6 does it. */
+/**
+ * Replaces ioredis: the part of its API that the engine uses, with the behaviour of ioredis 6 for the options that the engine
+ * sets.
+ */
 
 export { ReplyError }
 
@@ -18,7 +21,7 @@ interface Options {
   reconnectOnError?: (error: Error) => boolean
 }
 
-interface Waiting {
+interface PendingCommand {
   resolve: (reply: unknown) => void
   reject: (error: Error) => void
   isHandshake: boolean
@@ -26,17 +29,17 @@ interface Waiting {
 
 let network: Network | undefined
 
-export function useNetwork(its: Network): void {
-  network = its
+export function useNetwork(simulated: Network): void {
+  network = simulated
 }
 
-/** What a client writes to, and is given as its stream */
+/** The `stream` of a client */
 class Socket extends EventEmitter {
   destroyed = false
 
   constructor(
     private readonly connection: Connection,
-    private readonly failed: (error: Error) => void,
+    private readonly onError: (error: Error) => void,
   ) {
     super()
   }
@@ -46,7 +49,7 @@ class Socket extends EventEmitter {
   }
 
   destroy(error: Error): void {
-    if (!this.destroyed) this.failed(error)
+    if (!this.destroyed) this.onError(error)
   }
 }
 
@@ -57,12 +60,12 @@ export class Redis extends EventEmitter {
   readonly isCluster = false
   private readonly owner: SimulatedProcess
   private connection: Connection | undefined
-  /** Differs for every attempt to connect, so that what belongs to an earlier one is told apart. */
+  /** Incremented for every attempt to connect, so that events of an earlier attempt are ignored. */
   private epoch = 0
   private isWritable = false
   private manuallyClosing = false
   private retryAttempts = 0
-  private waiting: Waiting[] = []
+  private pending: PendingCommand[] = []
   private connectTimer: Timer | undefined
   private reconnectTimer: Timer | undefined
   private disconnectTimer: Timer | undefined
@@ -74,18 +77,18 @@ export class Redis extends EventEmitter {
   ) {
     super()
     const { current } = simulation()
-    if (!current) throw new Error('A client is made by a process')
+    if (!current) throw new Error('A Redis client was created outside of a simulated process')
     this.owner = current
   }
 
-  /** What the engine duplicates a client for is to listen. */
+  /** The engine duplicates a client only to subscribe. */
   duplicate(options: Options): Redis {
     return new Redis(this.url, { ...this.options, ...options }, 'redis bus')
   }
 
   defineCommand(name: string): void {
-    if (!(name in scripts)) throw new Error(`The simulated Redis does not know the script ${name}`)
-    const script = (...its: (string | number)[]) => this.call(name as ScriptName, its)
+    if (!(name in scripts)) throw new Error(`The simulated Redis does not implement the script ${name}`)
+    const script = (...args: (string | number)[]) => this.call(name as ScriptName, args)
     Object.assign(this, { [name]: script })
   }
 
@@ -119,19 +122,19 @@ export class Redis extends EventEmitter {
     } else if (this.status === 'connecting') {
       this.endSocket(this.epoch)
     } else if (this.connection && this.isWritable) {
-      // What the server sent before it saw the end is still read.
+      // Replies that the server sent before it saw the close are still read.
       this.isWritable = false
-      this.connection.finish()
+      this.connection.closeGracefully()
       const { epoch } = this
       this.disconnectTimer = setTimeout(() => this.endSocket(epoch), disconnectTimeoutMs)
     }
   }
 
   async quit(): Promise<string> {
-    const answered = this.call('quit', [])
+    const reply = this.call('quit', [])
     this.manuallyClosing = true
-    await answered
-    this.connection?.finish()
+    await reply
+    this.connection?.closeGracefully()
     return 'OK'
   }
 
@@ -147,12 +150,12 @@ export class Redis extends EventEmitter {
   subscribe = (...channels: string[]) => this.call('subscribe', channels) as Promise<number>
 
   private open(): void {
-    if (!network) throw new Error('There is no simulated network')
+    if (!network) throw new Error('No simulated network: call useNetwork() first')
     this.epoch += 1
     const { epoch } = this
     this.manuallyClosing = false
     this.setStatus('connecting')
-    this.waiting = []
+    this.pending = []
     if (this.options.connectTimeout !== undefined) {
       this.connectTimer = setTimeout(() => this.fail(epoch, 'connect ETIMEDOUT'), this.options.connectTimeout)
     }
@@ -162,7 +165,7 @@ export class Redis extends EventEmitter {
     }
     network.connect(this.owner, this.url, this.purpose, client, (outcome) => {
       if (epoch !== this.epoch || this.status !== 'connecting') {
-        if (outcome.state === 'connected') outcome.connection.abandon()
+        if (outcome.state === 'connected') outcome.connection.destroy()
       } else if (outcome.state === 'refused') {
         this.fail(epoch, 'connect ECONNREFUSED')
       } else {
@@ -171,7 +174,7 @@ export class Redis extends EventEmitter {
         this.stream = new Socket(outcome.connection, ({ message }) => this.fail(epoch, message))
         this.isWritable = true
         this.setStatus('connect')
-        this.shakeHands(epoch).catch((error: Error) => {
+        this.handshake(epoch).catch((error: Error) => {
           if (epoch !== this.epoch || this.status !== 'connect') return
           this.emitError(error)
           this.disconnect(true)
@@ -180,9 +183,9 @@ export class Redis extends EventEmitter {
     })
   }
 
-  private async shakeHands(epoch: number): Promise<void> {
-    await this.send({ name: 'hello', its: [] }, true)
-    await this.send({ name: 'info', its: [] }, true)
+  private async handshake(epoch: number): Promise<void> {
+    await this.send({ name: 'hello', args: [] }, true)
+    await this.send({ name: 'info', args: [] }, true)
     if (epoch !== this.epoch || this.status !== 'connect') return
     this.retryAttempts = 0
     this.setStatus('ready')
@@ -196,7 +199,7 @@ export class Redis extends EventEmitter {
 
   private endSocket(epoch: number): void {
     if (epoch !== this.epoch || this.status === 'close' || this.status === 'reconnecting' || this.status === 'end') return
-    this.connection?.abandon()
+    this.connection?.destroy()
     this.handleClose()
   }
 
@@ -220,19 +223,19 @@ export class Redis extends EventEmitter {
   }
 
   private flush(error: Error): void {
-    for (const { reject } of this.waiting.splice(0)) reject(error)
+    for (const { reject } of this.pending.splice(0)) reject(error)
   }
 
-  private call(name: string, its: readonly (string | number)[]): Promise<unknown> {
+  private call(name: string, args: readonly (string | number)[]): Promise<unknown> {
     if (this.status === 'end') return Promise.reject(new Error(closedMessage))
     if (this.status !== 'ready' || !this.isWritable)
       return Promise.reject(new Error("Stream isn't writeable and enableOfflineQueue options is false"))
-    return this.send({ name, its }, false)
+    return this.send({ name, args }, false)
   }
 
   private send(request: RedisRequest, isHandshake: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject, isHandshake })
+      this.pending.push({ resolve, reject, isHandshake })
       this.stream?.write(request)
     })
   }
@@ -245,13 +248,13 @@ export class Redis extends EventEmitter {
   }
 
   private settle(reply: unknown): void {
-    const waiting = this.waiting.shift()
+    const command = this.pending.shift()
     if (!(reply instanceof ReplyError)) {
-      waiting?.resolve(reply)
+      command?.resolve(reply)
       return
     }
-    if (!waiting?.isHandshake && this.options.reconnectOnError?.(reply) && this.status !== 'reconnecting') this.disconnect(true)
-    waiting?.reject(reply)
+    if (!command?.isHandshake && this.options.reconnectOnError?.(reply) && this.status !== 'reconnecting') this.disconnect(true)
+    command?.reject(reply)
   }
 
   private emitError(error: Error): void {
@@ -260,15 +263,15 @@ export class Redis extends EventEmitter {
 
   private setStatus(status: Redis['status']): void {
     this.status = status
-    // ioredis tells of it in the next tick.
+    // ioredis emits the status in the next tick.
     queueMicrotask(() => this.emit(status))
   }
 }
 
-/** The engine's cluster, sentinels and sockets are tried on real servers only. */
+/** Cluster, Sentinel and custom connectors are only tested with real servers. */
 class NotSimulated {
   constructor() {
-    throw new Error(`There is no simulated ${new.target.name}`)
+    throw new Error(`The simulator has no ${new.target.name}`)
   }
 }
 export class Cluster extends NotSimulated {}

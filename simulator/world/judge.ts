@@ -2,16 +2,16 @@ import type { Version } from './postgres-server.js'
 import { registerOf } from './registers.js'
 import type { Simulation } from './simulation.js'
 
-/** What the engine promises, in milliseconds. See docs/consistency.md. */
-export interface Promises {
-  /** How old an answer may be while nothing is broken, from the commit of what it does not show to the beginning of the read */
+/** What the engine guarantees, in milliseconds. See docs/consistency.md. */
+export interface Guarantees {
+  /** How stale a read may be without faults: time from the commit that it does not show to the start of the read */
   boundMs: number
-  /** The same while something is broken, and for `afterFaultMs` */
+  /** The same during a fault and for `afterFaultMs` after it */
   faultBoundMs: number
   afterFaultMs: number
-  /** How much of it the near store may add, from the removal in the store */
+  /** How long after the removal in the far store the near store may still return the old value */
   nearBoundMs: number
-  /** So long a mutation waits for stores that nobody delivers to. */
+  /** How long a mutation waits for stores to which no process delivers */
   waitMs: number
 }
 
@@ -23,68 +23,74 @@ export type ViolationKind =
   | 'answered write not seen'
   | 'read failed'
   | 'never answered'
-  | 'wrong in the quiet'
+  | 'wrong in the quiet period'
   | 'subscriber left with an old value'
   | 'outbox not delivered'
-  | 'cache not used in the quiet'
+  | 'cache not used in the quiet period'
   | 'counters'
   | 'invalidated more than once'
-  | 'error nobody handled'
+  | 'unhandled error'
 
 export interface Violation {
   kind: ViolationKind
   at: number
-  /** null: it concerns none in particular */
+  /** null: the violation does not concern a single key */
   key: string | null
   text: string
 }
 
-type Found = Pick<Violation, 'kind' | 'text'>
+type Finding = Pick<Violation, 'kind' | 'text'>
 
 export interface Interval {
   from: number
   to: number
 }
 
-/** When something was broken */
-export interface Troubles {
+/** The times at which something was broken */
+export interface FaultPeriods {
   faults: readonly Interval[]
-  /** By number of process: when nobody could deliver anything to the store that it uses. A mutation waits for that only so long. */
+  /**
+   * By process number: when no process could deliver to the store of this one. A mutation waits for it for a limited time only.
+   */
   undelivered: readonly (readonly Interval[])[]
-  /** By number of process: when it was cut off from Postgres, and nobody else delivered to its store. That time does not count. */
+  /**
+   * By process number: when it was cut off from Postgres and no other process delivered to its store. Does not count as
+   * staleness.
+   */
   excused: readonly (readonly Interval[])[]
 }
 
-export interface Reading {
+export interface PendingRead {
   process: string
   key: string
   at: number
 }
 
-interface State {
+interface CommittedVersion {
   version: Version
   committedAt: number
+  /** When a mutation that wrote the version was answered */
   answeredAt: number
   answeredBy: string
-  /** By server: when it was removed there, after this commit */
+  /** By server: when the cached entry was removed there after this commit */
   removedAt: Map<string, number>
 }
 
-/** Checks everything that was read against the history of what was committed and answered. It shares no code with the engine. */
+/** Checks every read against the history of commits and answers. Shares no code with the engine. */
 export class Judge {
   readonly violations: Violation[] = []
-  readings = 0
-  /** From when on nothing may be old */
+  reads = 0
+  /** The time from which no read may be stale */
   quietFrom = Number.POSITIVE_INFINITY
-  private readonly histories = new Map<string, State[]>()
-  private readonly underWay = new Set<Reading>()
-  private readonly toldLast = new Map<string, Map<string, Version | null | undefined>>()
+  private readonly histories = new Map<string, CommittedVersion[]>()
+  private readonly pendingReads = new Set<PendingRead>()
+  private readonly lastDelivered = new Map<string, Map<string, Version | null | undefined>>()
 
   constructor(
     private readonly simulation: Simulation,
-    private readonly promises: Promises,
-    private readonly troubles: Troubles,
-    /** The server that an address leads this process to, and since when */
+    private readonly guarantees: Guarantees,
+    private readonly faultPeriods: FaultPeriods,
+    /** The server to which the address of Redis leads this process, and since when */
     private readonly serverOf: (process: string) => { name: string; since: number } | null,
     private readonly numberOf: (process: string) => number,
   ) {}
@@ -99,146 +105,155 @@ export class Judge {
 
   answered(process: string, versions: ReadonlyMap<string, Version>): void {
     for (const [register, version] of versions) {
-      const state = this.historyOf(register).find((its) => its.version === version)
+      const state = this.historyOf(register).find((committed) => committed.version === version)
       if (state) Object.assign(state, { answeredAt: this.simulation.now, answeredBy: process })
     }
   }
 
-  /** What had been committed until now has been removed from this server. */
+  /** The entry was removed from this server: older versions than the current one are gone from it. */
   removed(server: string, register: string): void {
     const history = this.historyOf(register)
     for (let index = history.length - 1; index >= 0; index -= 1) {
-      const { removedAt } = history[index] as State
+      const { removedAt } = history[index] as CommittedVersion
       if (removedAt.has(server)) break
       removedAt.set(server, this.simulation.now)
     }
   }
 
-  beganReading(process: string, key: string): Reading {
-    const reading = { process, key, at: this.simulation.now }
-    this.underWay.add(reading)
-    return reading
+  beginRead(process: string, key: string): PendingRead {
+    const read = { process, key, at: this.simulation.now }
+    this.pendingReads.add(read)
+    return read
   }
 
-  failedReading(reading: Reading, error: unknown): void {
-    this.underWay.delete(reading)
-    this.simulation.tell(reading.process, () => `could not read ${reading.key}: ${String(error)}`)
-    if (this.troubles.faults.length === 0 || !isOutage(error))
-      this.report('read failed', reading.key, `${reading.process}: ${String(error)}`)
+  failRead(read: PendingRead, error: unknown): void {
+    this.pendingReads.delete(read)
+    this.simulation.record(read.process, () => `could not read ${read.key}: ${String(error)}`)
+    if (this.faultPeriods.faults.length === 0 || !isOutage(error))
+      this.report('read failed', read.key, `${read.process}: ${String(error)}`)
   }
 
-  endedReading(reading: Reading, version: Version | null, from: 'near' | 'far'): void {
-    this.underWay.delete(reading)
-    this.readings += 1
-    this.simulation.mix(version ?? -1)
-    const { process, key, at } = reading
-    this.simulation.tell(process, () => `read ${key} = ${version} (${from}), asked at ${at.toFixed(1)}`)
-    const found = this.judge(reading, version, from)
+  endRead(read: PendingRead, version: Version | null, from: 'near' | 'far'): void {
+    this.pendingReads.delete(read)
+    this.reads += 1
+    this.simulation.addToHash(version ?? -1)
+    const { process, key, at } = read
+    this.simulation.record(process, () => `read ${key} = ${version} (${from}), asked at ${at.toFixed(1)}`)
+    const found = this.judge(read, version, from)
     if (found) this.report(found.kind, key, found.text)
   }
 
   subscribed(process: string, keys: readonly string[]): void {
-    this.toldLast.set(process, new Map(keys.map((key) => [key, undefined])))
+    this.lastDelivered.set(process, new Map(keys.map((key) => [key, undefined])))
   }
 
-  told(process: string, key: string, version: Version | null): void {
-    this.simulation.tell(process, () => `was told of ${key} and read ${version}`)
-    this.toldLast.get(process)?.set(key, version)
+  delivered(process: string, key: string, version: Version | null): void {
+    this.simulation.record(process, () => `got an event for ${key} with version ${version}`)
+    this.lastDelivered.get(process)?.set(key, version)
   }
 
-  /** Subscriptions of a process that ended */
-  forget(process: string): void {
-    this.toldLast.delete(process)
-    for (const reading of [...this.underWay]) if (reading.process === process) this.underWay.delete(reading)
+  /** Drops the subscriptions and pending reads of a process. */
+  processEnded(process: string): void {
+    this.lastDelivered.delete(process)
+    for (const read of [...this.pendingReads]) if (read.process === process) this.pendingReads.delete(read)
   }
 
-  /** To be called in the quiet, when everything has had its time */
+  /** Called in the quiet period, when everything has had time to settle */
   checkEnd(): void {
     this.checkAnswers()
-    for (const [process, told] of this.toldLast) {
-      for (const [key, version] of told) {
+    for (const [process, delivered] of this.lastDelivered) {
+      for (const [key, version] of delivered) {
         const newest = this.historyOf(registerOf(key)).at(-1)?.version ?? -1
         if (version !== (newest < 0 ? null : newest))
-          this.report('subscriber left with an old value', key, `${process} was last shown ${version}, and ${newest} is there`)
+          this.report(
+            'subscriber left with an old value',
+            key,
+            `${process} last received version ${version}, but the current version is ${newest}`,
+          )
       }
     }
   }
 
   checkAnswers(): void {
-    for (const { process, key, at } of this.underWay)
-      this.report('never answered', key, `${process} asked for ${key} at ${at.toFixed(1)}, and has no answer`)
-    this.underWay.clear()
+    for (const { process, key, at } of this.pendingReads)
+      this.report('never answered', key, `${process} read ${key} at ${at.toFixed(1)} and got no answer`)
+    this.pendingReads.clear()
   }
 
   report(kind: ViolationKind, key: string | null, text: string): void {
-    this.simulation.tell('judge', () => `${kind}: ${text}`)
+    this.simulation.record('judge', () => `${kind}: ${text}`)
     this.violations.push({ kind, at: this.simulation.now, key, text })
   }
 
-  private judge(reading: Reading, version: Version | null, from: 'near' | 'far'): Found | undefined {
-    const { process, key, at } = reading
+  private judge(read: PendingRead, version: Version | null, from: 'near' | 'far'): Finding | undefined {
+    const { process, key, at } = read
     const history = this.historyOf(registerOf(key))
-    // Where there is no row, it is not known which of those that deleted it is shown.
+    // Absence does not show which deletion was seen: assume the newest.
     const index = history.findLastIndex((state) => (version === null ? state.version < 0 : state.version === version))
     if (index < 0) return { kind: 'never committed', text: `${process} read ${version} of ${key}, which was never committed` }
     const next = history[index + 1]
     if (!next) return undefined
-    const told = `${process} asked for ${key} at ${at.toFixed(1)} and got ${version} from ${from}; ${next.version} had been`
-    if (at >= this.quietFrom) return { kind: 'wrong in the quiet', text: `${told} committed at ${next.committedAt.toFixed(1)}` }
+    const context = `${process} read ${key} at ${at.toFixed(1)} and got ${version} from ${from}; ${next.version} had been`
+    if (at >= this.quietFrom)
+      return { kind: 'wrong in the quiet period', text: `${context} committed at ${next.committedAt.toFixed(1)}` }
     return (
-      this.judgeAnswered(reading, history.slice(index + 1), told) ??
-      this.judgeAge(reading, next, told) ??
-      (from === 'near' ? this.judgeNear(reading, next, told) : undefined)
+      this.judgeAnswered(read, history.slice(index + 1), context) ??
+      this.judgeAge(read, next, context) ??
+      (from === 'near' ? this.judgeNear(read, next, context) : undefined)
     )
   }
 
-  private judgeAnswered({ process, at }: Reading, later: readonly State[], told: string): Found | undefined {
+  private judgeAnswered({ process, at }: PendingRead, later: readonly CommittedVersion[], context: string): Finding | undefined {
     const own = later.find(({ answeredBy, answeredAt }) => answeredBy === process && answeredAt <= at)
-    if (own) return { kind: 'own write not seen', text: `${told} answered by the same process at ${own.answeredAt.toFixed(1)}` }
+    if (own)
+      return { kind: 'own write not seen', text: `${context} answered by the same process at ${own.answeredAt.toFixed(1)}` }
     const answered = later.find((state) => state.answeredAt <= at && !this.isExcused(process, state))
     if (!answered) return undefined
-    const text = `${told} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`
+    const text = `${context} answered by ${answered.answeredBy} at ${answered.answeredAt.toFixed(1)}`
     return { kind: 'answered write not seen', text }
   }
 
-  private judgeAge({ process, at }: Reading, { committedAt }: State, told: string): Found | undefined {
+  private judgeAge({ process, at }: PendingRead, { committedAt }: CommittedVersion, context: string): Finding | undefined {
     const ageMs = at - committedAt - this.excusedMs(process, committedAt, at)
     const boundMs = this.boundMs(committedAt, at)
     if (ageMs <= boundMs) return undefined
-    return { kind: 'older than the bound', text: `${told} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms` }
+    return {
+      kind: 'older than the bound',
+      text: `${context} committed ${ageMs.toFixed(0)} ms before; the bound is ${boundMs} ms`,
+    }
   }
 
-  private judgeNear({ process, at }: Reading, { removedAt }: State, told: string): Found | undefined {
+  private judgeNear({ process, at }: PendingRead, { removedAt }: CommittedVersion, context: string): Finding | undefined {
     const server = this.serverOf(process)
     const since = server ? removedAt.get(server.name) : undefined
-    // Before, the address led elsewhere.
+    // If the removal came before the address led to this server, it does not count.
     if (!server || since === undefined || since < server.since) return undefined
-    if (at - since <= this.promises.nearBoundMs) return undefined
-    return { kind: 'near store older than its bound', text: `${told} removed from ${server.name} at ${since.toFixed(1)}` }
+    if (at - since <= this.guarantees.nearBoundMs) return undefined
+    return { kind: 'near store older than its bound', text: `${context} removed from ${server.name} at ${since.toFixed(1)}` }
   }
 
   private boundMs(from: number, to: number): number {
-    const { afterFaultMs, boundMs, faultBoundMs } = this.promises
-    return this.troubles.faults.some((fault) => fault.from <= to && from <= fault.to + afterFaultMs) ? faultBoundMs : boundMs
+    const { afterFaultMs, boundMs, faultBoundMs } = this.guarantees
+    return this.faultPeriods.faults.some((fault) => fault.from <= to && from <= fault.to + afterFaultMs) ? faultBoundMs : boundMs
   }
 
-  /** Whether it was answered though nobody delivered it to the store of this process. */
-  private isExcused(process: string, { committedAt, answeredAt }: State): boolean {
-    const { undelivered, excused } = this.troubles
+  /** Whether the mutation may have been answered although no process delivered it to the store of this process */
+  private isExcused(process: string, { committedAt, answeredAt }: CommittedVersion): boolean {
+    const { undelivered, excused } = this.faultPeriods
     const number = this.numberOf(process)
     const during = ({ from, to }: Interval) => from <= answeredAt && committedAt <= to
-    const hasWaited = answeredAt - committedAt >= this.promises.waitMs
+    const hasWaited = answeredAt - committedAt >= this.guarantees.waitMs
     return (excused[number] ?? []).some(during) || (hasWaited && (undelivered[number] ?? []).some(during))
   }
 
   private excusedMs(process: string, from: number, to: number): number {
     let excused = 0
-    for (const interval of this.troubles.excused[this.numberOf(process)] ?? [])
+    for (const interval of this.faultPeriods.excused[this.numberOf(process)] ?? [])
       excused += Math.max(0, Math.min(to, interval.to) - Math.max(from, interval.from))
     return excused
   }
 
-  private historyOf(register: string): State[] {
+  private historyOf(register: string): CommittedVersion[] {
     const history = this.histories.get(register) ?? []
     this.histories.set(register, history)
     return history

@@ -3,7 +3,7 @@ import type { SimulatedDatabase } from './database.js'
 import type { PostgresServer } from './postgres-server.js'
 import { parseSnapshot } from './snapshots.js'
 
-/** In the place of src/platform/database/live-changes.ts; the same contract is run against both. */
+/** Replaces src/platform/database/live-changes.ts. The same contract tests run against both. */
 
 export const readLiveChanges: typeof real.readLiveChanges = (database, { since, until, after, limit }) => {
   return pool(database).run((server, _, reply) => {
@@ -13,14 +13,15 @@ export const readLiveChanges: typeof real.readLiveChanges = (database, { since, 
     const changes = server
       .liveChanges()
       .filter(({ xid, id }) => {
-        const isBehind = after === null || xid > Number(after.transaction) || (xid === Number(after.transaction) && id > after.id)
-        return isBehind && !before.isVisible(xid) && now.isVisible(xid)
+        const isAfterCursor =
+          after === null || xid > Number(after.transaction) || (xid === Number(after.transaction) && id > after.id)
+        return isAfterCursor && !before.isVisible(xid) && now.isVisible(xid)
       })
       .sort((a, b) => a.xid - b.xid || a.id - b.id)
       .slice(0, limit)
       .map(({ xid: _, ...change }) => change)
     const isBehind = parseSnapshot(position.snapshot).xmax < before.xmax
-    reply({ position, changes, isBehind } satisfies real.Reading)
+    reply({ position, changes, isBehind } satisfies real.LiveChangeBatch)
   })
 }
 

@@ -1,23 +1,23 @@
 import type { Random } from '../../torture/random.js'
 import type { ScheduledEvent, SimulatedProcess, Simulation } from './simulation.js'
 
-/** How long a message takes: mostly near `leastMs`, now and then up to `mostMs`. */
+/** How long a message takes: usually near `minMs`, sometimes up to `maxMs`. */
 export interface Latency {
-  leastMs: number
-  mostMs: number
-  /** The share of messages that are late */
-  lateShare: number
+  minMs: number
+  maxMs: number
+  /** Share of the messages that may take up to `maxMs` */
+  slowShare: number
 }
 
-/** One direction of a connection: in order, nothing lost, nothing twice. */
-class Lane {
-  private readonly onTheWay: { at: number; deliver: () => void }[] = []
+/** One direction of a connection. Delivers messages in order, each exactly once. */
+class MessageStream {
+  private readonly inTransit: { at: number; deliver: () => void }[] = []
   private event: ScheduledEvent | undefined
   private lastAt = 0
   private lastSentAt = Number.NEGATIVE_INFINITY
-  private stalls = 0
+  private stallCount = 0
   private isCut = false
-  private lateByMs = 0
+  private extraDelayMs = 0
 
   constructor(
     private readonly simulation: Simulation,
@@ -27,61 +27,61 @@ class Lane {
 
   send(deliver: () => void): void {
     if (this.isCut) return
-    // What is sent at once mostly travels in one segment.
+    // Messages sent at the same time usually travel in one segment.
     const { now } = this.simulation
-    const latencyMs = this.latencyMs() + this.lateByMs
-    if (now !== this.lastSentAt || latencyMs > 2 * leastGapMs) this.lastAt = Math.max(this.lastAt, now + latencyMs)
+    const latencyMs = this.latencyMs() + this.extraDelayMs
+    if (now !== this.lastSentAt || latencyMs > 2 * segmentGapMs) this.lastAt = Math.max(this.lastAt, now + latencyMs)
     this.lastSentAt = now
-    this.onTheWay.push({ at: this.lastAt, deliver })
-    this.wait()
+    this.inTransit.push({ at: this.lastAt, deliver })
+    this.scheduleDelivery()
   }
 
-  /** Nothing arrives until `resume`; then all of it, in order. */
+  /** Stops delivery until `resume`, which delivers everything in order. */
   stall(): void {
-    this.stalls += 1
+    this.stallCount += 1
   }
 
   resume(): void {
-    this.stalls -= 1
-    this.wait()
+    this.stallCount -= 1
+    this.scheduleDelivery()
   }
 
-  slow(byMs: number): void {
-    this.lateByMs = byMs
+  delay(byMs: number): void {
+    this.extraDelayMs = byMs
   }
 
   cut(): void {
     this.isCut = true
-    this.onTheWay.length = 0
+    this.inTransit.length = 0
   }
 
-  private wait(): void {
-    const [first] = this.onTheWay
-    if (this.event || !first || this.stalls > 0) return
+  private scheduleDelivery(): void {
+    const [first] = this.inTransit
+    if (this.event || !first || this.stallCount > 0) return
     this.event = this.simulation.schedule(first.at - this.simulation.now, this.owner, 'io', () => this.deliver())
   }
 
-  /** What has arrived by now is read as one chunk. */
+  /** Delivers all messages that have arrived by now, as one chunk. */
   private deliver(): void {
     this.event = undefined
-    if (this.stalls > 0) return
+    if (this.stallCount > 0) return
     let count = 0
-    while (count < this.onTheWay.length && (this.onTheWay[count] as { at: number }).at <= this.simulation.now) count += 1
-    for (const { deliver } of this.onTheWay.splice(0, count)) if (!this.isCut) deliver()
-    this.wait()
+    while (count < this.inTransit.length && (this.inTransit[count] as { at: number }).at <= this.simulation.now) count += 1
+    for (const { deliver } of this.inTransit.splice(0, count)) if (!this.isCut) deliver()
+    this.scheduleDelivery()
   }
 }
 
-/** A message that is so late was sent in another segment than the one before it. */
-const leastGapMs = 1
+/** A message with at least twice this latency travels in a separate segment. */
+const segmentGapMs = 1
 
-/** What a server does with its end of a connection. */
+/** The server's end of a connection */
 export interface ServerEnd {
   received(request: unknown): void
   closed(): void
 }
 
-/** What a client does with its end. `chunkEnded` is called after all that came at once. */
+/** The client's end of a connection */
 export interface ClientEnd {
   received(message: unknown): void
   closed(): void
@@ -89,8 +89,8 @@ export interface ClientEnd {
 
 /** A TCP connection from a process to a server. */
 export class Connection {
-  private readonly toServer: Lane
-  private readonly toClient: Lane
+  private readonly toServer: MessageStream
+  private readonly toClient: MessageStream
   private isOpen = true
   private serverEnd: ServerEnd | undefined
 
@@ -100,10 +100,10 @@ export class Connection {
     readonly name: string,
     private readonly clientEnd: ClientEnd,
     latencyMs: () => number,
-    private readonly ended: (connection: Connection) => void,
+    private readonly onClosed: (connection: Connection) => void,
   ) {
-    this.toServer = new Lane(simulation, null, latencyMs)
-    this.toClient = new Lane(simulation, owner, latencyMs)
+    this.toServer = new MessageStream(simulation, null, latencyMs)
+    this.toClient = new MessageStream(simulation, owner, latencyMs)
   }
 
   accept(serverEnd: ServerEnd): void {
@@ -119,63 +119,63 @@ export class Connection {
   }
 
   stall(direction: 'both' | 'to client'): () => void {
-    const lanes = direction === 'both' ? [this.toServer, this.toClient] : [this.toClient]
-    for (const lane of lanes) lane.stall()
+    const streams = direction === 'both' ? [this.toServer, this.toClient] : [this.toClient]
+    for (const stream of streams) stream.stall()
     return () => {
-      for (const lane of lanes) lane.resume()
+      for (const stream of streams) stream.resume()
     }
   }
 
-  /** On its way to the client every message takes so much longer. */
-  slow(byMs: number): void {
-    this.toClient.slow(byMs)
+  /** Delays every message to the client. */
+  delay(byMs: number): void {
+    this.toClient.delay(byMs)
   }
 
-  /** The client says that it sends no more; the server answers with the same. */
-  finish(): void {
+  /** The client closes its side; the server then closes the connection. */
+  closeGracefully(): void {
     this.toServer.send(() => this.closeByServer())
   }
 
-  /** The client's process ended, or gave the socket up: the server hears of it, unless the way there is stalled. */
-  abandon(): void {
+  /** The client's process ended or destroyed the socket. The server notices, unless that direction is stalled. */
+  destroy(): void {
     this.toClient.cut()
-    this.toServer.send(() => this.end())
+    this.toServer.send(() => this.markClosed())
   }
 
-  /** The server, or something in between, ends it: both hear of it. */
+  /** The server or the network closes the connection; both sides notice. */
   reset(): void {
     this.closeByServer()
   }
 
   private closeByServer(): void {
     this.toServer.cut()
-    this.end()
+    this.markClosed()
     this.toClient.send(() => this.clientEnd.closed())
   }
 
-  private end(): void {
+  private markClosed(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.ended(this)
+    this.onClosed(this)
     this.serverEnd?.closed()
   }
 }
 
-/** Somebody who listens for connections */
+/** A server that accepts connections */
 export interface Server {
   readonly name: string
-  /** false: refused */
+  /** false: connections are refused */
   readonly isListening: boolean
   accept(connection: Connection): ServerEnd
 }
 
 export type ConnectOutcome = { state: 'connected'; connection: Connection } | { state: 'refused' }
 
-/** All connections, and where addresses lead. */
+/** All connections, and the server to which each address leads. */
 export class Network {
   readonly connections = new Set<Connection>()
   private readonly routes = new Map<string, (from: SimulatedProcess) => Server>()
-  /** Processes that cannot reach an address: nothing comes back from there. */
+  /** Pairs of process and address between which no message passes */
   private readonly partitions = new Set<string>()
   private opened = 0
 
@@ -188,7 +188,7 @@ export class Network {
     this.routes.set(address, serverFor)
   }
 
-  /** `settle` is called in the process that asked; not at all while there is a partition. */
+  /** Calls `settle` in the connecting process; never during a partition. */
   connect(
     owner: SimulatedProcess,
     address: string,
@@ -208,14 +208,16 @@ export class Network {
         this.simulation.schedule(latencyMs(), owner, 'io', () => settle({ state: 'refused' }))
         return
       }
-      const connection = new Connection(this.simulation, owner, name, client, latencyMs, (its) => this.connections.delete(its))
+      const connection = new Connection(this.simulation, owner, name, client, latencyMs, (closed) =>
+        this.connections.delete(closed),
+      )
       this.connections.add(connection)
       connection.accept(server.accept(connection))
       this.simulation.schedule(latencyMs(), owner, 'io', () => settle({ state: 'connected', connection }))
     })
   }
 
-  /** Of a process, or of all, whose purpose begins so */
+  /** Connections of one process or of all (null) whose purpose starts with `purpose` */
   find(process: string | null, purpose: string): Connection[] {
     return [...this.connections].filter(
       ({ owner, name }) =>
@@ -231,17 +233,17 @@ export class Network {
     return () => this.partitions.delete(name)
   }
 
-  /** The connections of a process that ended */
-  abandonAll(owner: SimulatedProcess): void {
-    for (const connection of [...this.connections]) if (connection.owner === owner) connection.abandon()
+  /** Destroys the connections of a process that ended. */
+  destroyAll(owner: SimulatedProcess): void {
+    for (const connection of [...this.connections]) if (connection.owner === owner) connection.destroy()
   }
 
   private latencyOf(name: string): () => number {
     const random: Random = this.simulation.random(name)
-    const { leastMs, mostMs, lateShare } = this.latency
+    const { minMs, maxMs, slowShare } = this.latency
     return () => {
-      const isLate = random.chance(lateShare)
-      return leastMs + random.next() * (isLate ? mostMs - leastMs : leastMs)
+      const isSlow = random.chance(slowShare)
+      return minMs + random.next() * (isSlow ? maxMs - minMs : minMs)
     }
   }
 }

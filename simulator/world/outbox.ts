@@ -4,7 +4,9 @@ import type { PostgresServer, Session, StoredOutboxRow } from './postgres-server
 import { simulation } from './simulation.js'
 import { parseSnapshot } from './snapshots.js'
 
-/** In the place of packages/cached-resolvers/src/postgres/outbox.ts, statement by statement; the same contract is run against both. */
+/**
+ * Replaces packages/cached-resolvers/src/postgres/outbox.ts, statement by statement. The same contract tests run against both.
+ */
 
 export const ownOutboxRows: typeof real.ownOutboxRows = async (transaction) => {
   const rows = await run(transaction, (server, session) =>
@@ -21,7 +23,7 @@ export const claimOutboxRows: typeof real.claimOutboxRows = async (database, { s
     const isFree = ({ claim }: StoredOutboxRow) => claim?.by !== store || claim.until <= server.now
     const claimed = server
       .outboxRows(null)
-      .filter((row) => row.id > after && row.dueAt <= server.now && isOwed(row, store, namespaces) && isFree(row))
+      .filter((row) => row.id > after && row.dueAt <= server.now && isPending(row, store, namespaces) && isFree(row))
       .sort((a, b) => b.id - a.id)
       .slice(0, limit)
     for (const row of claimed) row.claim = { by: store, until: server.now + claimMs }
@@ -31,19 +33,19 @@ export const claimOutboxRows: typeof real.claimOutboxRows = async (database, { s
 }
 
 export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database, store, rows) => {
-  const gone = await deleteDelivered(database, store, rows)
-  const owed = rows.filter(({ id }) => !gone.has(id))
-  if (owed.length === 0) return []
+  const deleted = await deleteDelivered(database, store, rows)
+  const pending = rows.filter(({ id }) => !deleted.has(id))
+  if (pending.length === 0) return []
   await run(database, (server) => {
-    for (const row of find(server, owed)) {
+    for (const row of find(server, pending)) {
       if (row.deliveredTo.includes(store)) continue
       row.deliveredTo = [...row.deliveredTo, store]
       row.dueAt = Math.min(row.dueAt, server.now)
     }
   })
-  const goneSince = await deleteDelivered(database, store, owed)
+  const deletedSince = await deleteDelivered(database, store, pending)
   await wakeOutboxListeners(database)
-  return owed.filter(({ id }) => !goneSince.has(id))
+  return pending.filter(({ id }) => !deletedSince.has(id))
 }
 
 export const makeOutboxRowsDue: typeof real.makeOutboxRowsDue = async (database, rows) => {
@@ -56,57 +58,57 @@ export const makeOutboxRowsDue: typeof real.makeOutboxRowsDue = async (database,
   await wakeOutboxListeners(database)
 }
 
-export const owedOutboxRows: typeof real.owedOutboxRows = async (database, rows, inUseMs) => {
-  const owed = await run(database, (server) => {
+export const undeliveredOutboxRows: typeof real.undeliveredOutboxRows = async (database, rows, inUseMs) => {
+  const pending = await run(database, (server) => {
     return new Set(
       find(server, rows)
-        .filter((row) => isOwedInUse(server, row, inUseMs))
+        .filter((row) => isPendingInUse(server, row, inUseMs))
         .map(({ id }) => id),
     )
   })
-  return rows.filter(({ id }) => owed.has(id))
+  return rows.filter(({ id }) => pending.has(id))
 }
 
 export const deleteDeliveredOutboxRows: typeof real.deleteDeliveredOutboxRows = async (database, limit) => {
   await run(database, (server) => {
     const delivered = server
       .outboxRows(null)
-      .filter((row) => row.dueAt <= server.now && server.owedStores(row.namespace, row.deliveredTo).length === 0)
+      .filter((row) => row.dueAt <= server.now && server.pendingStores(row.namespace, row.deliveredTo).length === 0)
     server.deleteOutboxRows(new Set(delivered.slice(0, limit).map(({ id }) => id)))
   })
 }
 
 export const readOutbox: typeof real.readOutbox = async (database, { store, namespaces, maxRows }) => {
   const { changes, ...content } = await run(database, (server) => {
-    const owed = server.outboxRows(null).filter((row) => isOwed(row, store, namespaces))
+    const pending = server.outboxRows(null).filter((row) => isPending(row, store, namespaces))
     const changes = new Map<string, Aged<real.OutboxChange>>()
-    for (const row of owed) {
-      const isWhole = owed.filter(({ namespace }) => namespace === row.namespace).length > maxRows
+    for (const row of pending) {
+      const isWhole = pending.filter(({ namespace }) => namespace === row.namespace).length > maxRows
       const { id: _, ...change } = agedRow(isWhole ? { ...row, entry: null, list: null } : row, server.now)
       const name = JSON.stringify([change.namespace, change.entry, change.list])
       changes.set(name, { ...change, ageMs: Math.max(change.ageMs, changes.get(name)?.ageMs ?? 0) })
     }
-    const lastId = Math.max(0, ...owed.map(({ id }) => id))
-    return { changes: [...changes.values()], snapshot: owed.length > 0 ? server.snapshot() : '', lastId }
+    const lastId = Math.max(0, ...pending.map(({ id }) => id))
+    return { changes: [...changes.values()], snapshot: pending.length > 0 ? server.snapshot() : '', lastId }
   })
   return { ...content, changes: changes.map(withTime) }
 }
 
-export const confirmOutboxRowsIn: typeof real.confirmOutboxRowsIn = (database, { store, namespaces, snapshot, limit }) => {
+export const confirmOutboxSnapshot: typeof real.confirmOutboxSnapshot = (database, { store, namespaces, snapshot, limit }) => {
   const { isVisible } = parseSnapshot(snapshot)
   return run(database, (server) => {
     const confirmed = server
       .outboxRows(null)
-      .filter((row) => isOwed(row, store, namespaces) && isVisible(row.transaction.xid))
+      .filter((row) => isPending(row, store, namespaces) && isVisible(row.transaction.xid))
       .slice(0, limit)
     for (const row of confirmed) row.deliveredTo = [...row.deliveredTo, store]
-    const gone = confirmed.filter((row) => server.owedStores(row.namespace, row.deliveredTo).length === 0)
-    server.deleteOutboxRows(new Set(gone.map(({ id }) => id)))
+    const deleted = confirmed.filter((row) => server.pendingStores(row.namespace, row.deliveredTo).length === 0)
+    server.deleteOutboxRows(new Set(deleted.map(({ id }) => id)))
     return confirmed.length
   })
 }
 
-export const oldestOutboxRow: typeof real.oldestOutboxRow = async (database, namespaces) => {
+export const oldestOutboxRowWrittenAt: typeof real.oldestOutboxRowWrittenAt = async (database, namespaces) => {
   const row = await run(database, (server) => {
     const oldest = server.outboxRows(null).find(({ namespace }) => namespaces.includes(namespace))
     return oldest && agedRow(oldest, server.now)
@@ -119,19 +121,19 @@ export const listenToOutbox: typeof real.listenToOutbox = async (database, wake)
   return { stop: unlisten }
 }
 
-/** Whether a store that was reported in use within the last `inUseMs` has not confirmed it */
-export function isOwedInUse(server: PostgresServer, { namespace, deliveredTo }: StoredOutboxRow, inUseMs: number): boolean {
-  return server.owedStores(namespace, deliveredTo).some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
+/** Whether a store that was reported in use within the last `inUseMs` has not confirmed the row */
+export function isPendingInUse(server: PostgresServer, { namespace, deliveredTo }: StoredOutboxRow, inUseMs: number): boolean {
+  return server.pendingStores(namespace, deliveredTo).some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
 }
 
 async function deleteDelivered(database: unknown, store: string, rows: readonly real.OutboxRow[]): Promise<ReadonlySet<number>> {
   return run(database, (server) => {
     const delivered = find(server, rows).filter(
-      ({ namespace, deliveredTo }) => server.owedStores(namespace, [...deliveredTo, store]).length === 0,
+      ({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, store]).length === 0,
     )
-    const gone = new Set(delivered.map(({ id }) => id))
-    server.deleteOutboxRows(gone)
-    return gone
+    const deleted = new Set(delivered.map(({ id }) => id))
+    server.deleteOutboxRows(deleted)
+    return deleted
   })
 }
 
@@ -144,7 +146,7 @@ function find(server: PostgresServer, rows: readonly real.OutboxRow[]): StoredOu
   return server.outboxRows(null).filter(({ id }) => ids.has(id))
 }
 
-function isOwed({ namespace, deliveredTo }: StoredOutboxRow, store: string, namespaces: readonly string[]): boolean {
+function isPending({ namespace, deliveredTo }: StoredOutboxRow, store: string, namespaces: readonly string[]): boolean {
   return namespaces.includes(namespace) && !deliveredTo.includes(store)
 }
 

@@ -2,53 +2,53 @@ import { Random } from '../../torture/random.js'
 import { type Fault, faultKinds } from './faults.js'
 import type { Latency } from './network.js'
 import { type ProfileName, profileNames } from './profiles.js'
-import { createOperations, type Operation, type Shape } from './workload.js'
+import { createOperations, type Operation, type WorkloadOptions } from './workload.js'
 
-/** Everything that a run does, as data: a run of the same plan is the same run. */
+/** Everything that a run does, as data. Equal plans give equal runs. */
 export interface Plan {
   seed: number
   profile: ProfileName
-  /** Prefix of the keys, by process */
+  /** Key prefix, by process */
   prefixes: readonly string[]
   backend: 'redis' | 'memory'
   products: number
-  /** Over so many products in one statement the whole namespace is noted. */
-  bulk: number
+  /** If one statement changes more products than this, the whole namespace is invalidated. */
+  bulkThreshold: number
   times: { softTtlMs: number; graceMs: number; negativeTtlMs: number }
   poolSize: number
   redisConnections: number
   latency: Latency
-  /** The longest that a fetch takes, before and after its rows were read */
+  /** Maximum duration of a fetch, before and after its rows are read */
   fetchMs: readonly [number, number]
-  tellsRunId: boolean
+  reportsRunId: boolean
   replicaLagMs: number
-  /** Processes with somebody subscribed to all products */
-  subscribed: readonly number[]
+  /** Processes with a subscriber to all products */
+  subscribedProcesses: readonly number[]
   operations: readonly Operation[]
   faults: readonly Fault[]
-  /** Operations and faults end by then. */
+  /** The time by which all operations and faults have ended */
   activeMs: number
 }
 
-/** One of the profiles for each seed, in turn */
+/** Creates the plan of a seed. Consecutive seeds take the profiles in turn. */
 export function planOf(seed: number, profiles: readonly ProfileName[] = profileNames): Plan {
   const profile = profiles[seed % profiles.length] as ProfileName
   const random = new Random(seed, `plan ${profile}`)
   const processes = profile === 'mixed' && random.chance(0.3) ? 3 : 2
   const products = random.pick([1, 2, 4])
-  const isForgetful = (profile === 'failover' || profile === 'two memories') && random.chance(0.04)
-  const activeMs = isForgetful ? forgottenAfterMs + 9_000 : random.pick([4_000, 6_000, 9_000])
-  const faults = isForgetful
-    ? [forgotten(random, profile, activeMs)]
+  const hasExpiredStore = (profile === 'failover' || profile === 'two memories') && random.chance(0.04)
+  const activeMs = hasExpiredStore ? storeExpiryMs + 9_000 : random.pick([4_000, 6_000, 9_000])
+  const faults = hasExpiredStore
+    ? [expiredStoreFault(random, profile, activeMs)]
     : createFaults(random, profile, { processes, products, activeMs })
-  const shape = { processes, products, activeMs, faults }
+  const options = { processes, products, activeMs, faults }
   return {
     seed,
     profile,
     prefixes: Array.from({ length: processes }, (_, index) => (profile === 'two prefixes' && index > 0 ? 'other' : 'shop')),
     backend: profile === 'two memories' ? 'memory' : 'redis',
     products,
-    bulk: random.pick([1, 3]),
+    bulkThreshold: random.pick([1, 3]),
     times: {
       softTtlMs: random.pick([900, 60_000, 1_800_000]),
       graceMs: random.pick([1_000, 600_000]),
@@ -58,19 +58,19 @@ export function planOf(seed: number, profiles: readonly ProfileName[] = profileN
     redisConnections: random.pick([1, 1, 2]),
     latency: random.pick(latencies),
     fetchMs: random.pick(fetchTimes),
-    tellsRunId: !(profile === 'redis server' && random.chance(0.1)),
+    reportsRunId: !(profile === 'redis server' && random.chance(0.1)),
     replicaLagMs: random.pick([1, 50, 1_000]),
-    subscribed: Array.from({ length: processes }, (_, index) => index).filter(() => random.chance(0.15)),
-    operations: createOperations(random, shape),
+    subscribedProcesses: Array.from({ length: processes }, (_, index) => index).filter(() => random.chance(0.15)),
+    operations: createOperations(random, options),
     faults,
     activeMs,
   }
 }
 
 const latencies: readonly Latency[] = [
-  { leastMs: 0.1, mostMs: 0.5, lateShare: 0.05 },
-  { leastMs: 0.2, mostMs: 8, lateShare: 0.3 },
-  { leastMs: 0.2, mostMs: 40, lateShare: 0.1 },
+  { minMs: 0.1, maxMs: 0.5, slowShare: 0.05 },
+  { minMs: 0.2, maxMs: 8, slowShare: 0.3 },
+  { minMs: 0.2, maxMs: 40, slowShare: 0.1 },
 ]
 
 const fetchTimes: readonly (readonly [number, number])[] = [
@@ -79,42 +79,42 @@ const fetchTimes: readonly (readonly [number, number])[] = [
   [50, 200],
 ]
 
-function createFaults(random: Random, profile: ProfileName, shape: Omit<Shape, 'faults'>): Fault[] {
-  const kinds = faultsOf[profile]
+function createFaults(random: Random, profile: ProfileName, options: Omit<WorkloadOptions, 'faults'>): Fault[] {
+  const kinds = faultKindsOf[profile]
   if (kinds.length === 0) return []
   const create = (at: number): Fault => {
-    const forMs = Math.min(random.pick([100, 400, 1_000, 2_500, 4_000, 6_000]), shape.activeMs - at - 100)
-    return faultKinds[random.pick(kinds)].create(random, { at, forMs, processes: shape.processes, products: shape.products })
+    const forMs = Math.min(random.pick([100, 400, 1_000, 2_500, 4_000, 6_000]), options.activeMs - at - 100)
+    return faultKinds[random.pick(kinds)].create(random, { at, forMs, processes: options.processes, products: options.products })
   }
-  const first = random.between(400, shape.activeMs - 1_500)
+  const first = random.between(400, options.activeMs - 1_500)
   if (profile === 'pairs') {
-    if (random.chance(0.5)) return handedOn(random, first)
-    const second = Math.min(first + random.next() * random.pick([20, 400]), shape.activeMs - 1_000)
+    if (random.chance(0.5)) return lostClaimFaults(random, first)
+    const second = Math.min(first + random.next() * random.pick([20, 400]), options.activeMs - 1_000)
     return [0, 1].map((process) => Object.assign(create(process === 0 ? first : second), { process }))
   }
-  // A fleet of this kind is put to the test by having no fault, too.
+  // These profiles find bugs without any fault, too.
   if ((profile === 'two memories' || profile === 'two prefixes') && random.chance(0.3)) return []
   const others = Array.from({ length: profile === 'mixed' ? random.between(1, 3) : random.pick([0, 0, 1]) }, () =>
-    create(random.between(400, shape.activeMs - 1_500)),
+    create(random.between(400, options.activeMs - 1_500)),
   )
   return [create(first), ...others].sort((a, b) => a.at - b.at)
 }
 
-/** A store comes back that nobody has used for so long that it is not owed anything any more. */
-function forgotten(random: Random, profile: ProfileName, activeMs: number): Fault {
+/** A store comes back after it was unused for so long that it was unregistered and changes are no longer kept for it. */
+function expiredStoreFault(random: Random, profile: ProfileName, activeMs: number): Fault {
   const times = { at: random.between(1_000, 3_000), forMs: activeMs - 5_000 }
   if (profile === 'two memories') return { kind: 'process stopped', ...times, process: 0 }
-  return { kind: 'redis failed over', ...times, old: 'on its own', leave: 'all', back: true }
+  return { kind: 'redis failed over', ...times, oldServer: 'standalone', reset: 'all', failsBack: true }
 }
 
-/** And what it takes until a process looks */
-const forgottenAfterMs = 62_000
+/** Includes the time until a process checks for unused stores */
+const storeExpiryMs = 62_000
 
 /**
- * When one process can reach Redis again, what it owes is in the hands of another, whose connection is dead by now; while it waits for that
- * one, it loses its own connection once more.
+ * When a process can reach Redis again, another process has claimed its outbox rows, but the connection of that other process is
+ * dead. While the first process waits for the second, it loses its own connection again.
  */
-function handedOn(random: Random, at: number): Fault[] {
+function lostClaimFaults(random: Random, at: number): Fault[] {
   return [
     { kind: 'unreachable', at, forMs: random.pick([350, 700]), process: 0 },
     { kind: 'connections dead', at: at + 200, forMs: 1_000, process: 1, which: 'redis data' },
@@ -124,28 +124,28 @@ function handedOn(random: Random, at: number): Fault[] {
 
 type FaultKind = Fault['kind']
 
-const ofConnections: FaultKind[] = [
+const connectionFaults: FaultKind[] = [
   ...(['connections reset', 'connections stalled', 'connections dead'] as const),
   ...(['connections flapping', 'connections dying', 'connections dying', 'unreachable', 'messages lost'] as const),
 ]
-const ofServer: FaultKind[] = [
+const serverFaults: FaultKind[] = [
   ...(['redis hung', 'redis restarted', 'redis restarted', 'redis evicted', 'redis full', 'redis read-only'] as const),
   'members lost',
 ]
-const ofProcesses: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
-const ofPostgres: FaultKind[] = ['postgres connections reset', 'postgres unreachable']
+const processFaults: FaultKind[] = ['process stopped', 'process stopped', 'process killed', 'clock jumped']
+const postgresFaults: FaultKind[] = ['postgres connections reset', 'postgres unreachable']
 
-const faultsOf: Record<ProfileName, FaultKind[]> = {
+const faultKindsOf: Record<ProfileName, FaultKind[]> = {
   calm: [],
-  connections: ofConnections,
-  'redis server': ofServer,
+  connections: connectionFaults,
+  'redis server': serverFaults,
   failover: ['redis failed over'],
   split: ['redis split'],
-  processes: ofProcesses,
-  postgres: ofPostgres,
+  processes: processFaults,
+  postgres: postgresFaults,
   'locked row': ['row locked'],
-  mixed: [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'row locked', 'redis failed over'],
-  pairs: [...ofConnections, 'process stopped', 'redis hung', 'members lost'],
-  'two memories': [...ofProcesses, ...ofPostgres],
-  'two prefixes': [...ofConnections, ...ofServer, ...ofProcesses, ...ofPostgres, 'redis failed over'],
+  mixed: [...connectionFaults, ...serverFaults, ...processFaults, ...postgresFaults, 'row locked', 'redis failed over'],
+  pairs: [...connectionFaults, 'process stopped', 'redis hung', 'members lost'],
+  'two memories': [...processFaults, ...postgresFaults],
+  'two prefixes': [...connectionFaults, ...serverFaults, ...processFaults, ...postgresFaults, 'redis failed over'],
 }

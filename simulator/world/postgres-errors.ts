@@ -1,4 +1,4 @@
-/** An error of the server or of its connection; codes as in "PostgreSQL Error Codes" and postgres.js */
+/** An error of the server or the connection, with the codes of "PostgreSQL Error Codes" and postgres.js */
 export class PostgresError extends Error {
   override readonly name = 'PostgresError'
 

@@ -4,17 +4,17 @@ import type { Connection, Server, ServerEnd } from './network.js'
 import { PostgresError } from './postgres-errors.js'
 import type { ScheduledEvent, Simulation } from './simulation.js'
 
-/** What a row of a table is: a register with a version. Each that is written is another one; it is negative where the row was deleted. */
+/** A row is a register that holds a version. Every write creates a new version; negative: the row was deleted. */
 export type Version = number
 
 export interface Change {
   key: string
-  /** Whether the row is there afterwards */
+  /** Whether the row exists after the change */
   exists: boolean
 }
 
-/** How a change is noted, as the triggers of the migrations do it */
-export interface Notes {
+/** The rows that the triggers of the migrations write for a change */
+export interface ChangeRecords {
   outbox: readonly Pick<OutboxRow, 'namespace' | 'entry' | 'list'>[]
   live: readonly Pick<LiveChange, 'kind' | 'ids' | 'owners'>[]
 }
@@ -28,7 +28,7 @@ export interface StoredOutboxRow extends Omit<OutboxRow, 'writtenAt'> {
   claim: { by: string; until: number } | null
 }
 
-/** A row of cache_stores, which stands under its name */
+/** A row of cache_stores, stored by its name */
 export interface StoredCacheStore {
   registration: string
   namespaces: readonly string[]
@@ -46,17 +46,17 @@ export class Transaction {
   readonly versions = new Map<string, Version>()
   readonly lockedKeys: string[] = []
   readonly notifies = new Set<string>()
-  /** Those that wait for it to end */
-  readonly ended: (() => void)[] = []
+  /** Called when it ends */
+  readonly onEnd: (() => void)[] = []
 
   constructor(readonly xid: number) {}
 }
 
-/** A connection to the server, with the transaction that is open on it */
+/** A connection to the server, with its open transaction */
 export interface Session {
   readonly name: string
   transaction: Transaction | null
-  /** Since when it waits for the next statement; null while one is running */
+  /** Time since which the session waits for the next statement; null while one is running */
   idleSince: number | null
   notify: ((channel: string) => void) | null
   readonly listening: Set<string>
@@ -64,7 +64,7 @@ export interface Session {
   close: () => void
 }
 
-/** A statement, run when it arrives. It calls one of the two, now or later. */
+/** A statement, called when it arrives at the server. Calls `reply` or `fail`, immediately or later. */
 export type Statement = (
   server: PostgresServer,
   session: Session,
@@ -79,15 +79,17 @@ export type PostgresMessage =
 
 export interface PostgresServerOptions {
   simulation: Simulation
-  /** What the triggers note of changes in one statement */
-  notesOf: (changes: readonly Change[]) => Notes
+  /** The rows that the triggers write for the changes of one statement */
+  changeRecordsOf: (changes: readonly Change[]) => ChangeRecords
   onCommitted: (versions: ReadonlyMap<string, Version>) => void
 }
 
 const statementTimeoutMs = 5_000
 const idleInTransactionMs = 10_000
 
-/** One Postgres server, at read committed: rows with locks, outbox and live changes, notifications, transactions in any order. */
+/**
+ * One Postgres server at isolation level read committed: row locks, outbox, live changes, notifications, concurrent transactions.
+ */
 export class PostgresServer implements Server {
   readonly name = 'postgres'
   readonly isListening = true
@@ -125,7 +127,7 @@ export class PostgresServer implements Server {
     return {
       received: (statement) => {
         session.idleSince = null
-        const answer = (message: PostgresMessage) => {
+        const send = (message: PostgresMessage) => {
           session.idleSince = this.now
           if (session.transaction) this.watchIdle(session)
           connection.reply(message)
@@ -133,8 +135,8 @@ export class PostgresServer implements Server {
         ;(statement as Statement)(
           this,
           session,
-          (result) => answer({ kind: 'result', result }),
-          (error) => answer({ kind: 'error', error }),
+          (result) => send({ kind: 'result', result }),
+          (error) => send({ kind: 'error', error }),
         )
       },
       closed: () => {
@@ -145,13 +147,13 @@ export class PostgresServer implements Server {
     }
   }
 
-  /** Somebody at the server itself, as psql is */
+  /** A session without a network connection, as of psql on the server */
   localSession(name: string): Session {
     const none = () => undefined
     return { name, transaction: null, idleSince: null, notify: null, listening: new Set(), isOpen: true, close: none }
   }
 
-  /** Rows that are there from the beginning */
+  /** Creates the initial rows. */
   seed(keys: readonly string[]): void {
     for (const key of keys) {
       this.rows.set(key, 1)
@@ -160,7 +162,7 @@ export class PostgresServer implements Server {
     this.options.onCommitted(this.rows)
   }
 
-  /** null where there is no such row */
+  /** null: no such row */
   read(key: string): Version | null {
     const version = this.rows.get(key) ?? -1
     return version > 0 ? version : null
@@ -173,10 +175,10 @@ export class PostgresServer implements Server {
     return transaction
   }
 
-  /** One statement that writes these rows, in this order; waits for whoever holds one of them. */
+  /** One statement that writes the rows in this order. Waits for transactions that hold a lock on one of them. */
   write(session: Session, changes: readonly Change[], done: () => void, fail: (error: Error) => void): void {
     const { transaction } = session
-    if (!transaction) throw new Error('Rows are written in a transaction')
+    if (!transaction) throw new Error('write() needs an open transaction')
     this.lock(
       transaction,
       changes.map(({ key }) => key),
@@ -186,7 +188,7 @@ export class PostgresServer implements Server {
           this.lastVersions.set(key, version)
           transaction.versions.set(key, exists ? version : -version)
         }
-        this.note(transaction, changes)
+        this.recordChanges(transaction, changes)
         done()
       },
       fail,
@@ -205,10 +207,10 @@ export class PostgresServer implements Server {
       this.outbox = this.outbox.filter((row) => row.transaction !== transaction)
       this.live = this.live.filter(({ xid }) => xid !== transaction.xid)
     }
-    for (const goOn of transaction.ended.splice(0)) goOn()
+    for (const notifyWaiter of transaction.onEnd.splice(0)) notifyWaiter()
   }
 
-  /** Committed, not deleted; of this transaction also what it has written itself */
+  /** The rows that `reader` can see: committed ones and its own */
   outboxRows(reader: Transaction | null): StoredOutboxRow[] {
     return this.outbox.filter(({ transaction }) => transaction.state === 'committed' || transaction === reader)
   }
@@ -217,8 +219,8 @@ export class PostgresServer implements Server {
     this.outbox = this.outbox.filter(({ id }) => !ids.has(id))
   }
 
-  /** The stores that are still owed a change */
-  owedStores(namespace: string, deliveredTo: readonly string[]): StoredCacheStore[] {
+  /** The registered stores of the namespace to which a change has not been delivered yet */
+  pendingStores(namespace: string, deliveredTo: readonly string[]): StoredCacheStore[] {
     return [...this.cacheStores.values()].filter(
       ({ registration, namespaces }) => namespaces.includes(namespace) && !deliveredTo.includes(registration),
     )
@@ -227,12 +229,12 @@ export class PostgresServer implements Server {
   register(name: string, namespaces: readonly string[]): string {
     const registration = String(this.nextRegistration++)
     this.cacheStores.set(name, { registration, namespaces, registeredAt: this.now, inUseAt: null })
-    this.options.simulation.tell(this.name, () => `registers ${name.split('@')[1]} as ${registration}`)
+    this.options.simulation.record(this.name, () => `registers ${name.split('@')[1]} as ${registration}`)
     return registration
   }
 
   unregister(name: string): void {
-    this.options.simulation.tell(this.name, () => `registers ${name.split('@')[1]} no more`)
+    this.options.simulation.record(this.name, () => `unregisters ${name.split('@')[1]}`)
     this.cacheStores.delete(name)
   }
 
@@ -240,12 +242,12 @@ export class PostgresServer implements Server {
     for (const listener of this.sessions) if (listener.listening.has(channel)) listener.notify?.(channel)
   }
 
-  /** Whether a transaction that wrote rows is open */
+  /** Whether an open transaction has written rows */
   get isWriting(): boolean {
     return this.rowLocks.size > 0
   }
 
-  /** As pg_current_snapshot() */
+  /** Like pg_current_snapshot() */
   snapshot(): string {
     const running = [...this.open].map(({ xid }) => xid).sort((a, b) => a - b)
     return `${running[0] ?? this.nextXid}:${this.nextXid}:${running.join()}`
@@ -264,7 +266,7 @@ export class PostgresServer implements Server {
     for (const [key, version] of transaction.versions) this.rows.set(key, version)
     if (transaction.versions.size > 0) {
       this.options.onCommitted(transaction.versions)
-      this.options.simulation.tell(session.name, () => {
+      this.options.simulation.record(session.name, () => {
         const written = [...transaction.versions].map(([key, version]) => `${key} = ${version}`)
         return `commits ${written.join(', ')}`
       })
@@ -272,8 +274,8 @@ export class PostgresServer implements Server {
     for (const channel of transaction.notifies) this.notify(channel)
   }
 
-  private note(transaction: Transaction, changes: readonly Change[]): void {
-    const { outbox, live } = this.options.notesOf(changes)
+  private recordChanges(transaction: Transaction, changes: readonly Change[]): void {
+    const { outbox, live } = this.options.changeRecordsOf(changes)
     const dueAt = this.now + transaction.relayDelayMs
     for (const { namespace, entry, list } of outbox) {
       const row = { id: this.nextOutboxId++, namespace, entry, list, transaction, dueAt, writtenAt: this.now }
@@ -309,15 +311,15 @@ export class PostgresServer implements Server {
     done()
   }
 
-  private waitFor(holder: Transaction, goOn: () => void, fail: (error: Error) => void, until: number): void {
-    let late: ScheduledEvent | undefined
-    const ended = () => {
-      if (late) this.options.simulation.cancel(late)
-      goOn()
+  private waitFor(holder: Transaction, proceed: () => void, fail: (error: Error) => void, until: number): void {
+    let timeout: ScheduledEvent | undefined
+    const retry = () => {
+      if (timeout) this.options.simulation.cancel(timeout)
+      proceed()
     }
-    holder.ended.push(ended)
-    late = this.options.simulation.schedule(until - this.now, null, 'timer', () => {
-      holder.ended.splice(holder.ended.indexOf(ended), 1)
+    holder.onEnd.push(retry)
+    timeout = this.options.simulation.schedule(until - this.now, null, 'timer', () => {
+      holder.onEnd.splice(holder.onEnd.indexOf(retry), 1)
       fail(new PostgresError('57014', 'canceling statement due to statement timeout'))
     })
   }

@@ -1,4 +1,4 @@
-/** Kinds of schedules: what breaks in them. A seed has one of them, in turn. */
+/** Kinds of schedules, by what breaks in them. Consecutive seeds take them in turn. */
 export const profileNames = [
   ...([
     'calm',

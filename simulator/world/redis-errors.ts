@@ -1,4 +1,4 @@
-/** An error that the server answered with */
+/** An error reply of the server */
 export class ReplyError extends Error {
   override readonly name = 'ReplyError'
 }

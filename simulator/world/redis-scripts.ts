@@ -1,8 +1,8 @@
 import { leaseMark } from '../../packages/cached-resolvers/src/cache/entry.js'
-import { lostMembers } from '../../packages/cached-resolvers/src/redis/redis-scripts.js'
+import { lostMembersField } from '../../packages/cached-resolvers/src/redis/redis-scripts.js'
 import { ReplyError } from './redis-errors.js'
 
-/** What a script does with the server */
+/** The operations of the server that scripts use */
 interface ScriptTarget {
   readonly now: number
   get(key: string): string | Map<string, number> | null
@@ -17,17 +17,17 @@ interface ScriptTarget {
 }
 
 /**
- * What the Lua scripts of packages/cached-resolvers/src/redis/redis-scripts.ts do, by the name that the store defines them under. The contract of the store is run
- * against both.
+ * The Lua scripts of packages/cached-resolvers/src/redis/redis-scripts.ts as functions, by the names under which the store
+ * defines them. The contract tests of the store run against both.
  */
 export const scripts = {
-  swapMany(server: ScriptTarget, its: readonly (string | number)[]): (1 | string | null)[] {
-    const count = Number(its[0])
-    const keys = its.slice(1, 1 + count) as string[]
+  swapMany(server: ScriptTarget, args: readonly (string | number)[]): (1 | string | null)[] {
+    const count = Number(args[0])
+    const keys = args.slice(1, 1 + count) as string[]
     return keys.map((key, index) => {
-      const [state, expected, value, ttl] = its.slice(1 + count + 4 * index, 5 + count + 4 * index) as string[]
-      const held = server.get(key)
-      const text = typeof held === 'string' ? held : null
+      const [state, expected, value, ttl] = args.slice(1 + count + 4 * index, 5 + count + 4 * index) as string[]
+      const stored = server.get(key)
+      const text = typeof stored === 'string' ? stored : null
       if (!isAllowed(state as string, expected as string, text)) return text
       server.set(key, value as string, ttl === '' ? null : Number(ttl))
       return 1
@@ -44,35 +44,35 @@ export const scripts = {
     return null
   },
 
-  publishRemoval(server: ScriptTarget, its: readonly (string | number)[]): (string | number)[] {
-    const [, numberKey, membersKey, channel, acknowledgeTo, keys] = its as [number, string, string, string, string, string]
-    const [leaseMs, isMember] = its.slice(6).map(String) as [string, string]
+  publishRemoval(server: ScriptTarget, args: readonly (string | number)[]): (string | number)[] {
+    const [, numberKey, membersKey, channel, acknowledgeTo, keys] = args as [number, string, string, string, string, string]
+    const [leaseMs, isMember] = args.slice(6).map(String) as [string, string]
     noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
     const number = nextNumber(server, numberKey)
     server.publish(channel, `${number}\n${acknowledgeTo}\n${keys}`)
     const now = Math.floor(server.now)
-    const answer: (string | number)[] = [String(number)]
+    const reply: (string | number)[] = [String(number)]
     for (const [member, until] of fieldsOf(server, membersKey)) {
-      if (until > now) answer.push(member, until - now, String(until))
-      else if (member !== lostMembers) server.removeFields(membersKey, [member])
+      if (until > now) reply.push(member, until - now, String(until))
+      else if (member !== lostMembersField) server.removeFields(membersKey, [member])
     }
-    return answer
+    return reply
   },
 
-  forgetMembers(server: ScriptTarget, [, key, ...idsAndLeases]: readonly (string | number)[]): null {
+  removeMembers(server: ScriptTarget, [, key, ...idsAndLeases]: readonly (string | number)[]): null {
     for (let index = 0; index < idsAndLeases.length; index += 2) {
       const member = String(idsAndLeases[index])
-      if (member === lostMembers) continue
+      if (member === lostMembersField) continue
       const isSame = String(fieldsOf(server, String(key)).get(member)) === idsAndLeases[index + 1]
       if (isSame) server.removeFields(String(key), [member])
     }
     return null
   },
 
-  heartbeat(server: ScriptTarget, its: readonly (string | number)[]): [number: string | null, marker: string | null] {
-    const count = Number(its[0])
-    const [numberKey, membersKey, markerKey] = its.slice(1, 1 + count) as [string, string, string?]
-    const [id, leaseMs, registration, isMember] = its.slice(1 + count).map(String) as [string, string, string, string]
+  heartbeat(server: ScriptTarget, args: readonly (string | number)[]): [number: string | null, marker: string | null] {
+    const count = Number(args[0])
+    const [numberKey, membersKey, markerKey] = args.slice(1, 1 + count) as [string, string, string?]
+    const [id, leaseMs, registration, isMember] = args.slice(1 + count).map(String) as [string, string, string, string]
     noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
     if (leaseMs === '') {
       server.removeFields(membersKey, [id])
@@ -85,15 +85,15 @@ export const scripts = {
     return [number, markerKey === undefined ? null : textOf(server, markerKey)]
   },
 
-  addToBuckets(server: ScriptTarget, its: readonly (string | number)[]): string[] {
-    const count = Number(its[0])
-    const keys = its.slice(1, 1 + count) as string[]
-    const leakPerMs = Number(its[1 + count])
+  addToBuckets(server: ScriptTarget, args: readonly (string | number)[]): string[] {
+    const count = Number(args[0])
+    const keys = args.slice(1, 1 + count) as string[]
+    const leakPerMs = Number(args[1 + count])
     const now = Math.floor(server.now)
     return keys.map((key, index) => {
-      const held = server.get(key)
-      const [, before = '0', at = String(now)] = /^([\d.]+) (\d+)$/.exec(typeof held === 'string' ? held : '') ?? []
-      const level = Math.max(0, Number(before) - (now - Number(at)) * leakPerMs) + Number(its[2 + count + index])
+      const stored = server.get(key)
+      const [, before = '0', at = String(now)] = /^([\d.]+) (\d+)$/.exec(typeof stored === 'string' ? stored : '') ?? []
+      const level = Math.max(0, Number(before) - (now - Number(at)) * leakPerMs) + Number(args[2 + count + index])
       server.set(key, `${level.toFixed(3)} ${now}`, Math.ceil(level / leakPerMs) + 1000)
       return level.toFixed(3)
     })
@@ -102,10 +102,10 @@ export const scripts = {
 
 export type ScriptName = keyof typeof scripts
 
-function isAllowed(state: string, expected: string, held: string | null): boolean {
-  if (state === 'unleased') return held === null || !held.startsWith(leaseMark)
-  if (held === null) return state === 'vacant'
-  return expected !== '' && held.startsWith(expected)
+function isAllowed(state: string, expected: string, stored: string | null): boolean {
+  if (state === 'unleased') return stored === null || !stored.startsWith(leaseMark)
+  if (stored === null) return state === 'vacant'
+  return expected !== '' && stored.startsWith(expected)
 }
 
 function noticeLostMembers(
@@ -115,10 +115,10 @@ function noticeLostMembers(
   isMember: string,
 ): void {
   if (!(server.get(key) instanceof Map)) server.remove([key])
-  if (leaseMs === '' || fieldsOf(server, key).has(lostMembers)) return
+  if (leaseMs === '' || fieldsOf(server, key).has(lostMembersField)) return
   const isNew = isMember === '' && server.get(numberKey) === null
   try {
-    server.setField(key, lostMembers, isNew ? 0 : Math.floor(server.now) + Number(leaseMs))
+    server.setField(key, lostMembersField, isNew ? 0 : Math.floor(server.now) + Number(leaseMs))
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error
   }

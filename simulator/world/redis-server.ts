@@ -6,16 +6,16 @@ import type { Simulation } from './simulation.js'
 
 export type RedisValue = string | Map<string, number>
 
-interface Held {
+interface StoredValue {
   value: RedisValue
-  /** On the server's clock; null: never */
+  /** By the server's clock; null: does not expire */
   expiresAt: number | null
 }
 
-/** What a client sends. `reply` is false for what it does not wait for. */
+/** A command of a client */
 export interface RedisRequest {
   name: string
-  its: readonly (string | number)[]
+  args: readonly (string | number)[]
 }
 
 export type RedisMessage = { kind: 'reply'; reply: unknown } | { kind: 'message'; channel: string; text: string }
@@ -24,33 +24,33 @@ export interface RedisServerOptions {
   name: string
   simulation: Simulation
   random: Random
-  /** Some services leave run_id out of INFO. */
-  tellsRunId: boolean
-  /** Sees what was removed, when it is gone. */
+  /** Whether INFO contains run_id; some hosted services omit it */
+  reportsRunId: boolean
+  /** Called after keys were removed */
   onRemoved: (server: RedisServer, keys: readonly string[]) => void
 }
 
-/** One Redis server: strings and hashes with a time to live, publish and subscribe, replication that lags. */
+/** One Redis server: strings and hashes with a TTL, publish and subscribe, replication with a lag. */
 export class RedisServer implements Server {
   readonly name: string
   role: 'master' | 'replica' = 'master'
   isListening = true
-  /** It accepts connections, and answers nothing. */
+  /** Accepts connections but replies to nothing. */
   isHung = false
-  /** It refuses to take more memory. */
+  /** Refuses commands that need more memory. */
   isFull = false
-  /** What is published does not arrive. */
-  losesMessages = false
-  /** As min-replicas-to-write: without a replica it refuses to write. */
+  /** Published messages do not arrive. */
+  dropsMessages = false
+  /** Like min-replicas-to-write: refuses writes without a replica. */
   needsReplica = false
   private runId: string
-  /** Changes whenever it becomes a master */
+  /** Changes whenever the server becomes a master */
   private replicationId: string
   private promotions = 0
-  private data = new Map<string, Held>()
+  private data = new Map<string, StoredValue>()
   private readonly subscribers = new Map<string, Set<Connection>>()
   private readonly clients = new Set<Connection>()
-  private waiting: (() => void)[] = []
+  private waitingCommands: (() => void)[] = []
   private replicas: { server: RedisServer; lagMs: () => number }[] = []
   private startedAt: number
   private incarnation = 0
@@ -77,26 +77,26 @@ export class RedisServer implements Server {
     }
   }
 
-  /** All that it holds, as a snapshot on disk would */
-  snapshot(): ReadonlyMap<string, Held> {
-    return copyOf(this.data)
+  /** A copy of all data, like an RDB snapshot */
+  snapshot(): ReadonlyMap<string, StoredValue> {
+    return copy(this.data)
   }
 
-  load(data: ReadonlyMap<string, Held>): void {
-    this.data = copyOf(data)
+  load(data: ReadonlyMap<string, StoredValue>): void {
+    this.data = copy(data)
   }
 
-  /** Ends at once; its clients hear of it. */
+  /** Ends at once and resets the connections of its clients. */
   crash(): void {
     this.isListening = false
     this.isHung = false
     this.isFull = false
-    this.losesMessages = false
-    this.waiting = []
+    this.dropsMessages = false
+    this.waitingCommands = []
     this.resetClients()
   }
 
-  start(data: ReadonlyMap<string, Held>): void {
+  start(data: ReadonlyMap<string, StoredValue>): void {
     if (this.isListening) return
     this.incarnation += 1
     this.runId = `${this.name}-${this.incarnation}`
@@ -116,10 +116,10 @@ export class RedisServer implements Server {
 
   resume(): void {
     this.isHung = false
-    for (const work of this.waiting.splice(0)) work()
+    for (const execute of this.waitingCommands.splice(0)) execute()
   }
 
-  /** It takes over what the master holds, which takes a while, and then what it does, a little later. */
+  /** Becomes a replica: loads the data of the master after `afterMs` and then applies its writes with a lag. */
   replicate(master: RedisServer, lagMs: () => number, afterMs = 0): void {
     this.role = 'replica'
     const { promotions } = this
@@ -128,13 +128,13 @@ export class RedisServer implements Server {
       this.load(master.data)
       this.replicationId = master.replicationId
       master.replicas.push({ server: this, lagMs })
-      this.options.simulation.tell(this.name, () => `holds what ${master.name} holds`)
+      this.options.simulation.record(this.name, () => `has loaded the data of ${master.name}`)
     }
     if (afterMs === 0) link()
     else this.options.simulation.schedule(afterMs, null, 'io', link)
   }
 
-  /** The link breaks; the replica stays one. */
+  /** Breaks the replication link; the other server stays a replica. */
   unlink(replica: RedisServer): void {
     this.replicas = this.replicas.filter(({ server }) => server !== replica)
   }
@@ -151,58 +151,58 @@ export class RedisServer implements Server {
       if (keys.length === 0) return
       const key = this.options.random.pick(keys)
       this.data.delete(key)
-      this.options.simulation.tell(this.name, () => `evicts ${key}`)
+      this.options.simulation.record(this.name, () => `evicts ${key}`)
     }
   }
 
-  loseMembers(): void {
+  deleteMembers(): void {
     for (const key of this.data.keys()) if (key.endsWith(':members')) this.data.delete(key)
   }
 
   get(key: string): RedisValue | null {
-    const held = this.data.get(key)
-    if (!held) return null
-    if (held.expiresAt !== null && held.expiresAt <= this.options.simulation.now) {
+    const stored = this.data.get(key)
+    if (!stored) return null
+    if (stored.expiresAt !== null && stored.expiresAt <= this.options.simulation.now) {
       this.data.delete(key)
       return null
     }
-    return held.value
+    return stored.value
   }
 
-  text(key: string): string | null {
+  getString(key: string): string | null {
     const value = this.get(key)
     if (value === null || typeof value === 'string') return value
     throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value')
   }
 
-  /** `ttlMs` null: does not expire */
+  /** `ttlMs` null: no expiry */
   set(key: string, value: RedisValue, ttlMs: number | null): void {
-    this.mayGrow()
+    this.assertCanGrow()
     this.put(key, value, ttlMs)
   }
 
   increment(key: string): number {
-    this.mayGrow()
-    const number = Number(this.text(key) ?? 0)
+    this.assertCanGrow()
+    const number = Number(this.getString(key) ?? 0)
     if (!Number.isInteger(number)) throw new ReplyError('ERR value is not an integer or out of range')
     this.put(key, String(number + 1), this.ttlOf(key))
     return number + 1
   }
 
   incrementFields(key: string, fields: readonly (readonly [string, number])[]): void {
-    this.mayGrow()
+    this.assertCanGrow()
     const sums = new Map(this.fields(key))
     for (const [name, count] of fields) sums.set(name, (sums.get(name) ?? 0) + count)
     this.put(key, sums, this.ttlOf(key))
   }
 
   setField(key: string, field: string, value: number): void {
-    this.mayGrow()
+    this.assertCanGrow()
     this.put(key, new Map(this.fields(key)).set(field, value), this.ttlOf(key))
   }
 
   removeFields(key: string, names: readonly string[]): number {
-    this.mayWrite()
+    this.assertCanWrite()
     const left = new Map(this.fields(key))
     const count = names.filter((name) => left.delete(name)).length
     if (count > 0) this.put(key, left, this.ttlOf(key))
@@ -210,16 +210,16 @@ export class RedisServer implements Server {
   }
 
   expire(key: string, ttlMs: number): void {
-    this.mayWrite()
+    this.assertCanWrite()
     const value = this.get(key)
     if (value !== null) this.put(key, value, ttlMs)
   }
 
   remove(keys: readonly string[]): number {
-    this.mayWrite()
+    this.assertCanWrite()
     const count = keys.filter((key) => this.data.delete(key)).length
     this.options.onRemoved(this, keys)
-    this.options.simulation.tell(this.name, () => `removes ${keys.join(' ')}`)
+    this.options.simulation.record(this.name, () => `removes ${keys.join(' ')}`)
     this.propagate((replica) => {
       for (const key of keys) replica.data.delete(key)
     })
@@ -227,8 +227,8 @@ export class RedisServer implements Server {
   }
 
   publish(channel: string, text: string): number {
-    const connections = this.losesMessages ? [] : [...(this.subscribers.get(channel) ?? [])]
-    this.options.simulation.tell(this.name, () => `publishes "${text.replaceAll('\n', ' ')}" to ${connections.length}`)
+    const connections = this.dropsMessages ? [] : [...(this.subscribers.get(channel) ?? [])]
+    this.options.simulation.record(this.name, () => `publishes "${text.replaceAll('\n', ' ')}" to ${connections.length}`)
     for (const connection of connections) connection.reply({ kind: 'message', channel, text } satisfies RedisMessage)
     this.propagate((replica) => replica.publish(channel, text))
     return connections.length
@@ -239,16 +239,16 @@ export class RedisServer implements Server {
   }
 
   private fields(key: string): Map<string, number> | null {
-    const held = this.get(key)
-    if (typeof held === 'string') throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value')
-    return held
+    const stored = this.get(key)
+    if (typeof stored === 'string') throw new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value')
+    return stored
   }
 
   private put(key: string, value: RedisValue, ttlMs: number | null): void {
-    this.mayWrite()
+    this.assertCanWrite()
     const expiresAt = ttlMs === null ? null : this.now + ttlMs
     this.data.set(key, { value, expiresAt })
-    this.options.simulation.tell(this.name, () => `holds ${key} = ${typeof value === 'string' ? value : '(counts)'}`)
+    this.options.simulation.record(this.name, () => `sets ${key} = ${typeof value === 'string' ? value : '(counts)'}`)
     this.propagate((replica) => replica.data.set(key, { value, expiresAt }))
   }
 
@@ -257,43 +257,43 @@ export class RedisServer implements Server {
     return expiresAt === null ? null : expiresAt - this.now
   }
 
-  private mayWrite(): void {
+  private assertCanWrite(): void {
     if (this.role === 'replica') throw new ReplyError("READONLY You can't write against a read only replica.")
     if (this.needsReplica && this.replicas.length === 0) throw new ReplyError('NOREPLICAS Not enough good replicas to write.')
   }
 
-  private mayGrow(): void {
-    this.mayWrite()
+  private assertCanGrow(): void {
+    this.assertCanWrite()
     if (this.isFull) throw new ReplyError("OOM command not allowed when used memory > 'maxmemory'.")
   }
 
   private propagate(apply: (replica: RedisServer) => void): void {
     for (const { server, lagMs } of this.replicas) {
       this.options.simulation.schedule(lagMs(), null, 'io', () => {
-        if (this.replicas.some((its) => its.server === server)) apply(server)
+        if (this.replicas.some((replica) => replica.server === server)) apply(server)
       })
     }
   }
 
   private receive(connection: Connection, request: RedisRequest): void {
     if (this.isHung) {
-      this.waiting.push(() => this.answer(connection, request))
+      this.waitingCommands.push(() => this.reply(connection, request))
       return
     }
-    this.answer(connection, request)
+    this.reply(connection, request)
   }
 
-  private answer(connection: Connection, request: RedisRequest): void {
+  private reply(connection: Connection, request: RedisRequest): void {
     connection.reply({ kind: 'reply', reply: this.execute(connection, request) } satisfies RedisMessage)
   }
 
-  private execute(connection: Connection, { name, its }: RedisRequest): unknown {
+  private execute(connection: Connection, { name, args }: RedisRequest): unknown {
     try {
       const script = scripts[name as ScriptName]
-      if (script) return script(this, its)
+      if (script) return script(this, args)
       const command = commands[name]
       if (!command) throw new ReplyError(`ERR unknown command '${name}' in the simulated Redis`)
-      return command(this, its as readonly string[], connection)
+      return command(this, args as readonly string[], connection)
     } catch (error) {
       if (error instanceof ReplyError) return error
       throw error
@@ -305,9 +305,9 @@ export class RedisServer implements Server {
     return channels.length
   }
 
-  describe(): string {
+  info(): string {
     const lines = ['# Server', 'redis_version:7.4.0', `uptime_in_seconds:${Math.floor((this.now - this.startedAt) / 1000)}`]
-    if (this.options.tellsRunId) lines.push(`run_id:${this.runId}`)
+    if (this.options.reportsRunId) lines.push(`run_id:${this.runId}`)
     lines.push('# Memory', 'used_memory:1000000', '# Clients', `connected_clients:${this.clients.size}`)
     lines.push('# Replication', `role:${this.role === 'master' ? 'master' : 'slave'}`, `master_replid:${this.replicationId}`, '')
     return lines.join('\r\n')
@@ -323,14 +323,14 @@ export class RedisServer implements Server {
   }
 }
 
-type Command = (server: RedisServer, its: readonly string[], connection: Connection) => unknown
+type Command = (server: RedisServer, args: readonly string[], connection: Connection) => unknown
 
 const commands: Record<string, Command> = {
   hello: () => 'OK',
   ping: () => 'PONG',
   quit: () => 'OK',
-  info: (server) => server.describe(),
-  get: (server, [key = '']) => server.text(key),
+  info: (server) => server.info(),
+  get: (server, [key = '']) => server.getString(key),
   mget: (server, keys) =>
     keys.map((key) => {
       const value = server.get(key)
@@ -348,6 +348,6 @@ const commands: Record<string, Command> = {
   randomkey: (server) => server.randomKey(),
 }
 
-function copyOf(data: ReadonlyMap<string, Held>): Map<string, Held> {
-  return new Map([...data].map(([key, held]) => [key, { ...held }]))
+function copy(data: ReadonlyMap<string, StoredValue>): Map<string, StoredValue> {
+  return new Map([...data].map(([key, stored]) => [key, { ...stored }]))
 }

@@ -1,9 +1,9 @@
 import type { EntryId, Namespace } from '../../packages/cached-resolvers/src/cache/namespace.js'
-import type { Change, Notes } from './postgres-server.js'
+import type { Change, ChangeRecords } from './postgres-server.js'
 
 /**
- * What the workload reads and writes. A register is a row with a version: `product_1` and so on, each an entry, and `list`, of which
- * there are two pages under one list.
+ * The data of the workload. A register is a row with a version: the products `product_1`, `product_2`, ..., each cached as an
+ * entry, and `list`, of which two pages are cached.
  */
 export const listKey = 'list'
 export const listPages = ['list/1', 'list/2'] as const
@@ -21,22 +21,25 @@ export function productKeys(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `product_${index + 1}`)
 }
 
-/** Of a register, or of a page of the list */
+/** The id of the cache entry of a product or of a page of the list */
 export function entryOf(key: string): EntryId {
   const [, page] = key.split('/')
   return page === undefined ? key : { list: 'all', parameters: { page } }
 }
 
-/** Where the version of what is read stands */
+/** The register that holds the version of a key */
 export function registerOf(key: string): string {
   return key.split('/')[0] as string
 }
 
-/** As the triggers of the migrations: over `bulk` rows in one statement the whole namespace is noted. */
-export function notesOf(changes: readonly Change[], bulk: number): Notes {
+/**
+ * Like the triggers of the migrations: a statement that changes more than `bulkThreshold` products invalidates the whole
+ * namespace.
+ */
+export function changeRecordsOf(changes: readonly Change[], bulkThreshold: number): ChangeRecords {
   const products = changes.filter(({ key }) => key !== listKey).map(({ key }) => key)
   const outbox =
-    products.length > bulk
+    products.length > bulkThreshold
       ? [{ namespace: 'products', entry: null, list: null }]
       : products.map((entry) => ({ namespace: 'products', entry, list: null }))
   const lists = changes.some(({ key }) => key === listKey) ? [{ namespace: 'product-lists', entry: null, list: 'all' }] : []

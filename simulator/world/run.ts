@@ -1,29 +1,29 @@
 import process from 'node:process'
 import { setImmediate } from 'node:timers'
-import type { Promises, Violation } from './judge.js'
+import type { Guarantees, Violation } from './judge.js'
 import type { Plan } from './plan.js'
 import type { TraceLine } from './simulation.js'
 import { World } from './world.js'
 
 export interface RunResult {
   violations: readonly Violation[]
-  /** Equal for equal runs */
+  /** Equal runs have equal hashes. */
   hash: string
   events: number
-  readings: number
-  /** How much virtual time went by */
+  reads: number
+  /** Virtual time that passed */
   virtualMs: number
-  /** Empty unless it is traced, as are the times of all events */
+  /** Empty unless `isTraced` was set, as is `eventTimes` */
   trace: readonly TraceLine[]
   eventTimes: readonly number[]
 }
 
 export interface RunOptions {
-  /** Keeps a line for everything that happens. */
+  /** Record a line for every action. */
   isTraced?: boolean
 }
 
-const promises: Promises = {
+const guarantees: Guarantees = {
   boundMs: 500,
   faultBoundMs: 2_000,
   afterFaultMs: 2_000,
@@ -31,15 +31,15 @@ const promises: Promises = {
   waitMs: 480,
 }
 
-/** Runs a plan from beginning to end. One at a time: timers and clocks are those of the world that was made last. */
+/** Runs a plan to its end. Only one at a time: timers and clocks belong to the world that was created last. */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
   const { isTraced = false } = options
-  const world = new World(plan, promises, isTraced)
-  const unhandled = (error: unknown) => world.judge.report('error nobody handled', null, describe(error))
+  const world = new World(plan, guarantees, isTraced)
+  const unhandled = (error: unknown) => world.judge.report('unhandled error', null, describe(error))
   process.on('unhandledRejection', unhandled)
   try {
     await world.run()
-    // Rejections are told to be unhandled when nothing else is left to do.
+    // Node emits unhandledRejection after the microtask queue is empty.
     await new Promise((resolve) => setImmediate(resolve))
   } finally {
     process.off('unhandledRejection', unhandled)
@@ -49,7 +49,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
     violations: judge.violations,
     hash: simulation.hash,
     events: simulation.events,
-    readings: judge.readings,
+    reads: judge.reads,
     virtualMs: simulation.now,
     trace: simulation.trace,
     eventTimes: simulation.eventTimes,

@@ -1,25 +1,28 @@
 import { setImmediate } from 'node:timers'
 import { Random } from '../../torture/random.js'
 
-/** What an event is to a process. One that was stopped runs its timers before it reads its sockets, as Node does. */
+/**
+ * The event loop phase of an event. A process that continues after a stop runs its timers before it reads its sockets, as Node
+ * does.
+ */
 type Phase = 'timer' | 'io' | 'immediate'
 
 export interface ScheduledEvent {
   at: number
-  /** Of events at the same time, the one scheduled first runs first. */
+  /** Events at the same time run in the order in which they were scheduled. */
   order: number
   readonly phase: Phase
-  /** null: a server's or the network's, which runs no code of the engine */
+  /** null: an event of a server or the network, which runs no code of the engine */
   readonly owner: SimulatedProcess | null
   run: (() => void) | undefined
 }
 
-/** An operating system process: its clock, and whether it runs. */
+/** An operating system process: its state and its wall clock. */
 export class SimulatedProcess {
   state: 'running' | 'stopped' | 'dead' = 'running'
-  /** What its wall clock is ahead of the true time */
+  /** How far the wall clock is ahead of the true time */
   wallOffsetMs = 0
-  /** Events that came due while it was stopped */
+  /** Events that became due while the process was stopped */
   readonly due: ScheduledEvent[] = []
 
   constructor(
@@ -30,34 +33,34 @@ export class SimulatedProcess {
 
 export interface TraceLine {
   at: number
-  who: string
+  actor: string
   text: string
 }
 
 /**
- * Virtual time: one heap of events, run one after another, with all promises settled in between. Everything that happens depends on
- * the seed and on nothing else.
+ * Virtual time: runs the events of one heap in order and settles all promises after each. A run depends on the seed and on
+ * nothing else.
  */
 export class Simulation {
   now = 0
-  /** Whose code runs now */
+  /** The process whose code runs now */
   current: SimulatedProcess | null = null
   events = 0
   readonly trace: TraceLine[] = []
-  /** When they ran, where that is recorded */
+  /** The time of each event; recorded only if the run is traced */
   readonly eventTimes: number[] = []
   private readonly heap: ScheduledEvent[] = []
   private nextOrder = 0
   private digest = 0x811c9dc5
-  /** Under way, one within the other */
-  private runs = 0
+  /** Number of nested calls of `run` */
+  private activeRuns = 0
 
   constructor(
     readonly seed: number,
     private readonly isTraced: boolean,
   ) {}
 
-  /** Differs where anything happened at another time, in another order or in another process. */
+  /** Differs if anything happened at another time, in another order or in another process. */
   get hash(): string {
     return (this.digest >>> 0).toString(16).padStart(8, '0')
   }
@@ -76,12 +79,12 @@ export class Simulation {
     event.run = undefined
   }
 
-  /** `text` is put together only where somebody will read it. */
-  tell(who: string, text: () => string): void {
-    if (this.isTraced) this.trace.push({ at: this.now, who, text: text() })
+  /** Adds a line to the trace. Calls `text` only if the run is traced. */
+  record(actor: string, text: () => string): void {
+    if (this.isTraced) this.trace.push({ at: this.now, actor, text: text() })
   }
 
-  mix(value: number): void {
+  addToHash(value: number): void {
     this.digest = Math.imul(this.digest ^ (value | 0), 0x01000193)
   }
 
@@ -105,25 +108,25 @@ export class Simulation {
     process.due.length = 0
   }
 
-  /** Runs what is due up to then. */
+  /** Runs all events up to this time. */
   runUntil(until: number): Promise<void> {
     return this.run(() => this.now >= until, until)
   }
 
-  /** Runs until the promise is settled; rejects where nothing is left that could settle it. */
-  async settle<T>(promise: Promise<T>): Promise<T> {
+  /** Runs until the promise is settled. Rejects if no event is left that could settle it. */
+  async runUntilSettled<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false
     const end = () => {
       isSettled = true
     }
     promise.then(end, end)
     await this.run(() => isSettled, Number.POSITIVE_INFINITY)
-    if (!isSettled) throw new Error('Nothing is left that could settle this promise')
+    if (!isSettled) throw new Error('The promise is not settled and no event is left')
     return promise
   }
 
-  /** Calls into a process from outside. */
-  as<T>(process: SimulatedProcess, work: () => T): T {
+  /** Calls `work` as code of this process. */
+  runAs<T>(process: SimulatedProcess, work: () => T): T {
     const before = this.current
     this.current = process
     try {
@@ -133,18 +136,18 @@ export class Simulation {
     }
   }
 
-  private run(isOver: () => boolean, until: number): Promise<void> {
-    this.runs += 1
-    const { runs: level } = this
+  private run(isDone: () => boolean, until: number): Promise<void> {
+    this.activeRuns += 1
+    const { activeRuns: level } = this
     return new Promise<void>((resolve, reject) => {
-      // A tick begins when no microtask is left; one that is asked for in a microtask lets the others go first.
+      // A tick runs when the microtask queue is empty; requesting it in a microtask lets earlier microtasks finish first.
       const next = () => process.nextTick(step)
       const step = (): unknown => {
-        // While code that this run waits for lets time go on by itself, it does so alone.
-        if (level < this.runs) return setImmediate(step)
+        // An inner run, started by code that this run waits for, advances time alone.
+        if (level < this.activeRuns) return setImmediate(step)
         try {
           for (;;) {
-            if (isOver()) return resolve()
+            if (isDone()) return resolve()
             const event = this.heap[0]
             if (!event || event.at > until) {
               if (until !== Number.POSITIVE_INFINITY) this.now = until
@@ -159,11 +162,11 @@ export class Simulation {
       }
       process.nextTick(step)
     }).finally(() => {
-      this.runs -= 1
+      this.activeRuns -= 1
     })
   }
 
-  /** Answers whether promises of the engine may have to be settled now. */
+  /** Returns whether promises of the engine may have to be settled now. */
   private runEvent(event: ScheduledEvent): boolean {
     const { run, owner } = event
     if (!run || owner?.state === 'dead') return false
@@ -174,8 +177,8 @@ export class Simulation {
     this.now = Math.max(this.now, event.at)
     this.events += 1
     if (this.isTraced) this.eventTimes.push(this.now)
-    this.mix(event.order)
-    this.mix(this.now * 1000)
+    this.addToHash(event.order)
+    this.addToHash(this.now * 1000)
     event.run = undefined
     this.current = owner
     run()
@@ -229,6 +232,6 @@ export function simulation(): Simulation {
   return active
 }
 
-export function activate(its: Simulation): void {
-  active = its
+export function activate(simulation: Simulation): void {
+  active = simulation
 }

@@ -4,8 +4,8 @@ import { runPlan } from './run.js'
 import type { Operation } from './workload.js'
 
 /**
- * Every schedule of a small world: 2 processes, 1 key, a mutation and a change by SQL, in either order, and one fault of every kind
- * after every single event from just before the first change until the second one is delivered.
+ * All schedules of the small world: 2 processes, 1 key, a mutation and a change by SQL in either order, and one fault of each
+ * kind after every single event, from just before the first change until the second change is delivered.
  */
 export async function smallWorld(): Promise<Plan[]> {
   const plans: Plan[] = []
@@ -13,7 +13,7 @@ export async function smallWorld(): Promise<Plan[]> {
     const { eventTimes } = await runPlan(base, { isTraced: true })
     const moments = new Set(eventTimes.filter((at) => at >= firstAt - 5 && at <= secondAt + 30))
     for (const at of moments) {
-      for (const fault of everyFault(at + leastMs)) plans.push({ ...base, faults: [fault] })
+      for (const fault of allFaultsAt(at + justAfterMs)) plans.push({ ...base, faults: [fault] })
     }
   }
   return plans
@@ -26,24 +26,24 @@ function basePlan(seed: number, mutationAt: number, sqlAt: number): Plan {
   )
   const operations: Operation[] = [
     ...reads,
-    { kind: 'mutate', at: mutationAt, process: 0, whileDelivering: [], thenRead: [0, 1].map(readAtOnce), ...write },
-    { kind: 'sql', at: sqlAt, rollsBack: false, waits: true, thenRead: [0, 1].map(readAtOnce), ...write },
+    { kind: 'mutate', at: mutationAt, process: 0, readsDuringDelivery: [], readsAfter: [0, 1].map(immediateRead), ...write },
+    { kind: 'sql', at: sqlAt, rollsBack: false, waits: true, readsAfter: [0, 1].map(immediateRead), ...write },
   ]
   return {
     ...planOf(seed, ['calm']),
-    ...{ products: 1, bulk: 3, subscribed: [], redisConnections: 1, replicaLagMs: 1, fetchMs: [2, 6] },
+    ...{ products: 1, bulkThreshold: 3, subscribedProcesses: [], redisConnections: 1, replicaLagMs: 1, fetchMs: [2, 6] },
     times: { softTtlMs: 1_800_000, graceMs: 600_000, negativeTtlMs: 60_000 },
-    latency: { leastMs: 0.2, mostMs: 3, lateShare: 0.2 },
+    latency: { minMs: 0.2, maxMs: 3, slowShare: 0.2 },
     operations: operations.sort((a, b) => a.at - b.at),
     activeMs: 2_600,
   }
 }
 
-function readAtOnce(process: number) {
+function immediateRead(process: number) {
   return { afterMs: 0, process, keys: ['product_1'] }
 }
 
-function everyFault(at: number): Fault[] {
+function allFaultsAt(at: number): Fault[] {
   const processes = [0, 1]
   const connections = ['redis data', 'redis bus'] as const
   const durations = [60, 800]
@@ -59,7 +59,7 @@ function everyFault(at: number): Fault[] {
       { kind: 'process stopped', at, forMs, process },
       { kind: 'process killed', at, forMs, process },
       { kind: 'postgres connections reset', at, forMs, process, which: 'postgres' },
-      { kind: 'redis split', at, forMs, process, leave: 'all', needsReplica: false },
+      { kind: 'redis split', at, forMs, process, reset: 'all', needsReplica: false },
     ]),
     { kind: 'redis hung', at, forMs },
     { kind: 'redis read-only', at, forMs },
@@ -67,13 +67,13 @@ function everyFault(at: number): Fault[] {
     ...(['none', 'as it was', 'older'] as const).map(
       (data): Fault => ({ kind: 'redis restarted', at, forMs, data, olderByMs: 100 }),
     ),
-    ...(['replica', 'on its own'] as const).flatMap((old) =>
-      [true, false].map((back): Fault => ({ kind: 'redis failed over', at, forMs, old, leave: 'all', back })),
+    ...(['replica', 'standalone'] as const).flatMap((oldServer) =>
+      [true, false].map((failsBack): Fault => ({ kind: 'redis failed over', at, forMs, oldServer, reset: 'all', failsBack })),
     ),
   ])
 }
 
 const firstAt = 300
 const secondAt = 400
-const leastMs = 1e-6
+const justAfterMs = 1e-6
 const readTimes = [200, 220, 295, 301, 303, 306, 312, 330, 398, 401, 403, 406, 412, 430, 480, 700, 1_000, 1_300, 1_900, 2_500]

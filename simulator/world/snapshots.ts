@@ -4,7 +4,7 @@ interface Snapshot {
   isVisible: (xid: number) => boolean
 }
 
-/** As pg_snapshot: all below xmin have ended, none from xmax on has, and those listed were running. */
+/** Parses a pg_snapshot: transactions below xmin have ended, those from xmax on have not started, those listed are running. */
 export function parseSnapshot(text: string): Snapshot {
   const [xmin = '', xmax = '', running = ''] = text.split(':')
   const listed = new Set(running.split(',').map(Number))

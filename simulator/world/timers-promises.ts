@@ -1,6 +1,6 @@
 import { simulation } from './simulation.js'
 
-/** In the place of node:timers/promises */
+/** Replaces node:timers/promises. */
 export function setTimeout<T>(delayMs = 1, value?: T): Promise<T | undefined> {
   const { current } = simulation()
   return new Promise((resolve) => {

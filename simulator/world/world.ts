@@ -1,19 +1,19 @@
 import { ApiProcess } from './api-process.js'
+import { faultPeriodsOf } from './fault-periods.js'
 import { type Fault, type FaultTarget, faultKinds } from './faults.js'
 import { useNetwork } from './ioredis.js'
-import { isOutage, Judge, type Promises } from './judge.js'
+import { type Guarantees, isOutage, Judge } from './judge.js'
 import { type Connection, Network } from './network.js'
-import { isOwedInUse } from './outbox.js'
+import { isPendingInUse } from './outbox.js'
 import type { Plan } from './plan.js'
 import { PostgresServer, type Session, type Transaction, type Version } from './postgres-server.js'
 import { RedisServer } from './redis-server.js'
-import { createNamespaces, listKey, listPages, notesOf, productKeys } from './registers.js'
+import { changeRecordsOf, createNamespaces, listKey, listPages, productKeys } from './registers.js'
 import { activate, SimulatedProcess, Simulation } from './simulation.js'
 import { parseSnapshot } from './snapshots.js'
-import { troublesOf } from './troubles.js'
 import type { Operation } from './workload.js'
 
-/** Servers, processes and the network between them, as a plan says. */
+/** The servers, the processes and the network between them, run according to a plan. */
 export class World implements FaultTarget {
   readonly simulation: Simulation
   readonly network: Network
@@ -24,12 +24,12 @@ export class World implements FaultTarget {
   private readonly processes: (ApiProcess | undefined)[] = []
   private readonly incarnations: number[] = []
   private readonly snapshots: { at: number; data: ReturnType<RedisServer['snapshot']> }[] = []
-  private notedRows = 0
+  private recordedRows = 0
   private isFailingOver = false
 
   constructor(
     private readonly plan: Plan,
-    promises: Promises,
+    guarantees: Guarantees,
     isTraced: boolean,
   ) {
     const simulation = new Simulation(plan.seed, isTraced)
@@ -39,23 +39,23 @@ export class World implements FaultTarget {
     useNetwork(this.network)
     const createServer = (name: string) =>
       new RedisServer({
-        ...{ name, simulation, random: simulation.random(name), tellsRunId: plan.tellsRunId },
+        ...{ name, simulation, random: simulation.random(name), reportsRunId: plan.reportsRunId },
         onRemoved: (server, keys) => this.removed(server.name, keys),
       })
     this.servers = [createServer('redis-1'), createServer('redis-2')]
     this.servers[1].replicate(this.servers[0], () => this.replicaLag())
     this.postgres = new PostgresServer({
       simulation,
-      notesOf: (changes) => {
-        const notes = notesOf(changes, plan.bulk)
-        this.notedRows += notes.outbox.length
+      changeRecordsOf: (changes) => {
+        const notes = changeRecordsOf(changes, plan.bulkThreshold)
+        this.recordedRows += notes.outbox.length
         return notes
       },
       onCommitted: (versions) => this.judge.committed(versions),
     })
-    this.judge = new Judge(simulation, promises, troublesOf(plan), (name) => this.serverOf(name), numberOf)
+    this.judge = new Judge(simulation, guarantees, faultPeriodsOf(plan), (name) => this.serverOf(name), processNumber)
     this.network.route('postgres', () => this.postgres)
-    this.network.route('redis', ({ name }) => (this.routes.get(numberOf(name)) as { server: RedisServer }).server)
+    this.network.route('redis', ({ name }) => (this.routes.get(processNumber(name)) as { server: RedisServer }).server)
     this.routeAll(this.servers[0])
   }
 
@@ -67,14 +67,14 @@ export class World implements FaultTarget {
     return (this.routes.get(0) as { server: RedisServer }).server
   }
 
-  /** The processes that are there now */
+  /** The processes that exist now */
   get running(): ApiProcess[] {
-    return this.processes.filter((its) => its !== undefined)
+    return this.processes.filter((api) => api !== undefined)
   }
 
   route(process: number, server: RedisServer): void {
     this.routes.set(process, { server, since: this.simulation.now })
-    this.simulation.tell('network', () => `the address of Redis leads ${letterOf(process)} to ${server.name}`)
+    this.simulation.record('network', () => `the address of Redis leads ${processName(process)} to ${server.name}`)
   }
 
   routeAll(server: RedisServer): void {
@@ -92,7 +92,7 @@ export class World implements FaultTarget {
     return [before, after]
   }
 
-  failedOver(): void {
+  endFailover(): void {
     this.isFailingOver = false
   }
 
@@ -107,12 +107,12 @@ export class World implements FaultTarget {
 
   partition(process: number | null, address: string): () => void {
     const numbers = process === null ? this.processNumbers : [process]
-    const ends = numbers.flatMap((its) => {
-      const name = this.processes[its]?.process.name
+    const ends = numbers.flatMap((number) => {
+      const name = this.processes[number]?.process.name
       if (name === undefined) return []
       return [
         this.network.partition(name, address),
-        ...this.connections(its, address).map((connection) => connection.stall('both')),
+        ...this.connections(number, address).map((connection) => connection.stall('both')),
       ]
     })
     return () => {
@@ -126,26 +126,26 @@ export class World implements FaultTarget {
 
   snapshotBefore(ms: number): ReturnType<RedisServer['snapshot']> {
     const at = this.simulation.now - ms
-    return (this.snapshots.findLast((its) => its.at <= at) ?? this.snapshots[0])?.data ?? new Map()
+    return (this.snapshots.findLast((snapshot) => snapshot.at <= at) ?? this.snapshots[0])?.data ?? new Map()
   }
 
   clockOf(process: number): SimulatedProcess {
-    return this.processes[process]?.process ?? new SimulatedProcess('nobody', this.simulation.random('nobody'))
+    return this.processes[process]?.process ?? new SimulatedProcess('none', this.simulation.random('none'))
   }
 
   stop(process: number): (() => void) | undefined {
-    const its = this.processes[process]?.process
-    if (!its) return undefined
-    this.simulation.stop(its)
-    return () => this.simulation.resume(its)
+    const simulated = this.processes[process]?.process
+    if (!simulated) return undefined
+    this.simulation.stop(simulated)
+    return () => this.simulation.resume(simulated)
   }
 
   kill(process: number): void {
-    const its = this.processes[process]?.process
-    if (!its) return
-    this.simulation.kill(its)
-    this.network.abandonAll(its)
-    this.judge.forget(its.name)
+    const simulated = this.processes[process]?.process
+    if (!simulated) return
+    this.simulation.kill(simulated)
+    this.network.destroyAll(simulated)
+    this.judge.processEnded(simulated.name)
     this.processes[process] = undefined
   }
 
@@ -154,12 +154,12 @@ export class World implements FaultTarget {
     const { plan, simulation } = this
     const incarnation = (this.incarnations[number] ?? 0) + 1
     this.incarnations[number] = incarnation
-    const name = `${letterOf(number)}${incarnation === 1 ? '' : incarnation}`
+    const name = `${processName(number)}${incarnation === 1 ? '' : incarnation}`
     const owner = new SimulatedProcess(name, simulation.random(name))
     const fetches = simulation.random(`fetches of ${name}`)
     const [before, after] = plan.fetchMs
     simulation.schedule(0, owner, 'io', () => {
-      const its = new ApiProcess(owner, this, {
+      const api = new ApiProcess(owner, this, {
         ...{
           prefix: plan.prefixes[number] as string,
           backend: plan.backend,
@@ -169,12 +169,12 @@ export class World implements FaultTarget {
         namespaces: createNamespaces(plan.times),
         fetchMs: () => [before * fetches.next() ** 3, after * fetches.next() ** 3],
       })
-      this.processes[number] = its
-      its.start().then(
+      this.processes[number] = api
+      api.start().then(
         () => {
-          if (plan.subscribed.includes(number)) void its.subscribe(productKeys(plan.products))
+          if (plan.subscribedProcesses.includes(number)) void api.subscribe(productKeys(plan.products))
         },
-        (error) => this.judge.report('error nobody handled', null, `${name} could not start: ${String(error)}`),
+        (error) => this.judge.report('unhandled error', null, `${name} failed to start: ${String(error)}`),
       )
     })
   }
@@ -196,11 +196,11 @@ export class World implements FaultTarget {
     const undo = new Map<Fault, (() => void) | undefined>()
     for (const fault of plan.faults) {
       this.at(fault.at, () => {
-        simulation.tell('fault', () => `begins: ${describe(fault)}`)
+        simulation.record('fault', () => `begins: ${describe(fault)}`)
         undo.set(fault, faultKinds[fault.kind].begin(this, fault as never))
       })
       this.at(fault.at + fault.forMs, () => {
-        simulation.tell('fault', () => `ends: ${fault.kind}`)
+        simulation.record('fault', () => `ends: ${fault.kind}`)
         undo.get(fault)?.()
       })
     }
@@ -208,7 +208,7 @@ export class World implements FaultTarget {
       for (let at = 150; at < plan.activeMs; at += 50) this.at(at, () => this.snapshots.push({ at, data: this.redis.snapshot() }))
     }
     await simulation.runUntil(plan.activeMs)
-    // Transactions that wait for one another may commit a while later.
+    // Transactions that wait for locks may commit later.
     while (this.postgres.isWriting) await simulation.runUntil(simulation.now + 100)
     await simulation.runUntil(simulation.now + settleMs(plan.faults))
     await this.checkQuiet()
@@ -218,15 +218,16 @@ export class World implements FaultTarget {
     const { plan, simulation, judge } = this
     judge.quietFrom = simulation.now
     judge.checkEnd()
-    const owed = this.postgres.outboxRows(null).filter((row) => isOwedInUse(this.postgres, row, inUseMs))
-    if (owed.length > 0) judge.report('outbox not delivered', null, `${owed.length} rows are owed to stores in use`)
+    const pending = this.postgres.outboxRows(null).filter((row) => isPendingInUse(this.postgres, row, inUseMs))
+    if (pending.length > 0)
+      judge.report('outbox not delivered', null, `${pending.length} rows are not delivered to all stores in use`)
     const keys = [...productKeys(plan.products), ...listPages]
-    for (const its of this.running) {
-      if (!its.isTrusted && plan.tellsRunId)
-        judge.report('cache not used in the quiet', null, `${its.process.name} does not trust the store`)
-      // Twice: what the first one reads in the store, the second one finds near.
+    for (const api of this.running) {
+      if (!api.isTrusted && plan.reportsRunId)
+        judge.report('cache not used in the quiet period', null, `${api.process.name} does not trust the store`)
+      // Twice: the first pass reads from the far store, the second finds the entries in the near store.
       for (const afterMs of [1, 800]) {
-        for (const key of keys) simulation.schedule(afterMs, its.process, 'io', () => void its.read([key]))
+        for (const key of keys) simulation.schedule(afterMs, api.process, 'io', () => void api.read([key]))
       }
     }
     await simulation.runUntil(simulation.now + 2_500)
@@ -237,24 +238,29 @@ export class World implements FaultTarget {
   private checkCounters(): void {
     const { plan, judge } = this
     let invalidations = 0
-    for (const its of this.running) {
+    for (const api of this.running) {
       for (const namespace of Object.values(createNamespaces(plan.times))) {
-        const counts = its.counted(namespace)
-        const lookups = its.lookups.get(namespace.name) ?? 0
+        const counts = api.ownCounts(namespace)
+        const lookups = api.lookups.get(namespace.name) ?? 0
         if (counts.hits + counts.misses !== lookups) {
-          const text = `${its.process.name} counted ${counts.hits} hits and ${counts.misses} misses in ${namespace.name}`
-          judge.report('counters', null, `${text}, and was asked ${lookups} times`)
+          const text = `${api.process.name} counted ${counts.hits} hits and ${counts.misses} misses in ${namespace.name}`
+          judge.report('counters', null, `${text}, but made ${lookups} lookups`)
         }
         invalidations += counts.invalidations
       }
     }
-    // A mutation that goes on for longer than the relay waits for it is delivered twice, and so is one that meets the catch-up of a start.
+    // A mutation is delivered twice if it takes longer than the relay waits for it, or if it overlaps with the catch-up of a
+    // start.
     const isLong = plan.operations.some(
       (operation) => operation.kind === 'mutate' && (operation.holdMs > 0 || operation.at < startMs),
     )
-    const isCalm = plan.profile === 'calm' && plan.faults.length === 0 && plan.subscribed.length === 0 && !isLong
-    if (!isCalm || invalidations <= this.notedRows) return
-    judge.report('invalidated more than once', null, `${this.notedRows} rows were noted, and ${invalidations} invalidated`)
+    const isCalm = plan.profile === 'calm' && plan.faults.length === 0 && plan.subscribedProcesses.length === 0 && !isLong
+    if (!isCalm || invalidations <= this.recordedRows) return
+    judge.report(
+      'invalidated more than once',
+      null,
+      `${this.recordedRows} outbox rows were written, but ${invalidations} invalidations were counted`,
+    )
   }
 
   private begin(operation: Operation): void {
@@ -262,67 +268,70 @@ export class World implements FaultTarget {
       this.changeBySql(operation)
       return
     }
-    const its = this.processes[operation.process]
-    if (!its?.isReady) return
-    this.simulation.schedule(0, its.process, 'io', () => {
-      if (operation.kind === 'read') void its.read(operation.keys)
-      else void this.mutate(its, operation)
+    const api = this.processes[operation.process]
+    if (!api?.isReady) return
+    this.simulation.schedule(0, api.process, 'io', () => {
+      if (operation.kind === 'read') void api.read(operation.keys)
+      else void this.mutate(api, operation)
     })
   }
 
-  private async mutate(its: ApiProcess, operation: Extract<Operation, { kind: 'mutate' }>): Promise<void> {
+  private async mutate(api: ApiProcess, operation: Extract<Operation, { kind: 'mutate' }>): Promise<void> {
     const { simulation, judge } = this
-    const { keys, exists, holdMs, whileDelivering, thenRead } = operation
+    const { keys, exists, holdMs, readsDuringDelivery, readsAfter } = operation
     let written: ReadonlyMap<string, Version>
     try {
-      const onCommitted = () => this.readAfter(its, whileDelivering)
-      written = await its.mutate({ changes: keys.map((key) => ({ key, exists })), holdMs, onCommitted })
+      const onCommitted = () => this.readAfter(api, readsDuringDelivery)
+      written = await api.mutate({ changes: keys.map((key) => ({ key, exists })), holdMs, onCommitted })
     } catch (error) {
-      simulation.tell(its.process.name, () => `could not change ${keys.join()}: ${String(error)}`)
-      if (this.plan.faults.length === 0 && !isOutage(error)) judge.report('error nobody handled', keys[0] ?? null, String(error))
+      simulation.record(api.process.name, () => `could not change ${keys.join()}: ${String(error)}`)
+      if (this.plan.faults.length === 0 && !isOutage(error)) judge.report('unhandled error', keys[0] ?? null, String(error))
       return
     }
-    judge.answered(its.process.name, written)
-    simulation.tell(its.process.name, () => `answers: ${[...written].map(([key, version]) => `${key} = ${version}`).join(', ')}`)
-    this.readAfter(its, thenRead)
+    judge.answered(api.process.name, written)
+    simulation.record(
+      api.process.name,
+      () => `answers: ${[...written].map(([key, version]) => `${key} = ${version}`).join(', ')}`,
+    )
+    this.readAfter(api, readsAfter)
   }
 
-  private readAfter(its: ApiProcess | null, reads: Extract<Operation, { kind: 'mutate' }>['thenRead']): void {
+  private readAfter(api: ApiProcess | null, reads: Extract<Operation, { kind: 'mutate' }>['readsAfter']): void {
     for (const { afterMs, process, keys } of reads) {
       const reader = this.processes[process]
-      if (its && reader === its && afterMs === 0) void its.read(keys)
+      if (api && reader === api && afterMs === 0) void api.read(keys)
       else if (reader?.isReady) this.simulation.schedule(afterMs, reader.process, 'io', () => void reader.read(keys))
     }
   }
 
-  private changeBySql({ keys, exists, holdMs, rollsBack, waits, thenRead }: Extract<Operation, { kind: 'sql' }>): void {
+  private changeBySql({ keys, exists, holdMs, rollsBack, waits, readsAfter }: Extract<Operation, { kind: 'sql' }>): void {
     const session: Session = this.postgres.localSession('psql')
     const transaction = this.postgres.begin(session)
     const end = () => {
       this.postgres.end(session, rollsBack ? 'rolled back' : 'committed')
-      if (waits && !rollsBack) this.waitForCaches(transaction, () => this.readAfter(null, thenRead))
+      if (waits && !rollsBack) this.waitForCaches(transaction, () => this.readAfter(null, readsAfter))
     }
     const changes = keys.map((key) => ({ key, exists }))
     const written = () => void this.simulation.schedule(holdMs, null, 'io', end)
     this.postgres.write(session, changes, written, () => this.postgres.end(session, 'rolled back'))
   }
 
-  /** As the function cache_wait() of the database: it looks again and again, and gives up after 5 s. */
+  /** Like the database function cache_wait(): polls until the transaction is delivered, and stops after 5 s. */
   private waitForCaches(transaction: Transaction, done: () => void): void {
     const { postgres, simulation, judge } = this
     const isVisible = parseSnapshot(postgres.snapshot()).isVisible
-    const givesUpAt = simulation.now + 5_000
-    const look = () => {
-      const owed = postgres.outboxRows(null).filter((row) => isVisible(row.transaction.xid))
-      if (!owed.some((row) => isOwedInUse(postgres, row, inUseMs))) {
+    const timeoutAt = simulation.now + 5_000
+    const check = () => {
+      const pending = postgres.outboxRows(null).filter((row) => isVisible(row.transaction.xid))
+      if (!pending.some((row) => isPendingInUse(postgres, row, inUseMs))) {
         judge.answered('cache_wait()', transaction.versions)
-        simulation.tell('psql', () => `cache_wait() is over for ${[...transaction.versions.keys()].join(', ')}`)
+        simulation.record('psql', () => `cache_wait() returned for ${[...transaction.versions.keys()].join(', ')}`)
         done()
-      } else if (simulation.now < givesUpAt) {
-        this.after(5, look)
+      } else if (simulation.now < timeoutAt) {
+        this.after(5, check)
       }
     }
-    look()
+    check()
   }
 
   private at(time: number, run: () => void): void {
@@ -330,16 +339,19 @@ export class World implements FaultTarget {
   }
 
   private serverOf(process: string): { name: string; since: number } | null {
-    const route = this.routes.get(numberOf(process))
-    return route ? { name: this.storeOf(numberOf(process), route.server.name), since: route.since } : null
+    const route = this.routes.get(processNumber(process))
+    return route ? { name: this.storeOf(processNumber(process), route.server.name), since: route.since } : null
   }
 
-  /** As the judge knows it */
+  /** The name of a store for the judge */
   private storeOf(process: number, server: string): string {
     return `${server} ${this.plan.prefixes[process]}`
   }
 
-  /** `prefix:v1:products` is the whole namespace, `prefix:v1:products:product_1` an entry, `prefix:v1:product-lists:all` the list. */
+  /**
+   * Keys: `prefix:v1:products` is the whole namespace, `prefix:v1:products:product_1` an entry, `prefix:v1:product-lists:all` the
+   * list.
+   */
   private removed(server: string, keys: readonly string[]): void {
     for (const key of keys) {
       const [prefix, , namespace, part] = key.split(':')
@@ -360,16 +372,16 @@ function describe({ at: _, ...fault }: Fault): string {
   return JSON.stringify(fault)
 }
 
-function letterOf(process: number): string {
+function processName(process: number): string {
   return String.fromCharCode(65 + process)
 }
 
-function numberOf(name: string): number {
+function processNumber(name: string): number {
   return name.charCodeAt(0) - 65
 }
 
 function noop(): void {}
 
 const startMs = 1_000
-/** For so long after it was reported in use a store counts as such. */
+/** How long a store counts as in use after it was reported in use */
 const inUseMs = 2_000

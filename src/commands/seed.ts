@@ -9,26 +9,30 @@ import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js
 import { migrate } from '../wiring/migrate.js'
 
 const usage = `Usage: npm run seed -- --users N --products N --orders N
-Adds that many rows (whole numbers, at least one of the three) to DATABASE_URL, else to the Postgres in DATA_DIR (.data).`
+Adds the given numbers of rows (whole numbers, at least one of the three) to DATABASE_URL, or if that is not set, to the Postgres in DATA_DIR (.data).`
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 }
 
 class Interrupted extends Error {
   constructor(readonly signal: keyof typeof exitCodes) {
-    super(`Stopped by ${signal}: what was added so far stays`)
+    super(`Stopped by ${signal}: the rows added so far are kept`)
   }
 }
 
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
-  const wish = readCounts(args)
-  if (wish.state === 'refused') {
-    console.error(`${wish.reason}\n\n${usage}`)
+  const parsed = readCounts(args)
+  if (parsed.state === 'help') {
+    console.log(usage)
+    return 0
+  }
+  if (parsed.state === 'invalid') {
+    console.error(`${parsed.reason}\n\n${usage}`)
     return 1
   }
   try {
-    await seed(wish.counts)
+    await seed(parsed.counts)
     return 0
   } catch (error) {
     console.error((error as Error).message)
@@ -36,23 +40,27 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-function readCounts(args: string[]): { state: 'read'; counts: DemoCounts } | { state: 'refused'; reason: string } {
+function readCounts(
+  args: string[],
+): { state: 'valid'; counts: DemoCounts } | { state: 'invalid'; reason: string } | { state: 'help' } {
   const option = { type: 'string' } as const
   try {
-    const { values } = parseArgs({ args, options: { users: option, products: option, orders: option } })
-    if (Object.keys(values).length === 0) return { state: 'refused', reason: 'Say how many rows to add.' }
+    const flag = { type: 'boolean' } as const
+    const { values } = parseArgs({ args, options: { users: option, products: option, orders: option, help: flag } })
+    if (values.help) return { state: 'help' }
+    if (Object.keys(values).length === 0) return { state: 'invalid', reason: 'No number of rows given.' }
     const { users = '0', products = '0', orders = '0' } = values
     return {
-      state: 'read',
+      state: 'valid',
       counts: { users: count('users', users), products: count('products', products), orders: count('orders', orders) },
     }
   } catch (error) {
-    return { state: 'refused', reason: whyRefused(error as NodeJS.ErrnoException) }
+    return { state: 'invalid', reason: parseProblem(error as NodeJS.ErrnoException) }
   }
 }
 
-/** Of "--users" and of "--users -5" Node says something long that is not about numbers. */
-function whyRefused({ code, message }: NodeJS.ErrnoException): string {
+/** Node's message for "--users" and "--users -5" is long and does not mention numbers. */
+function parseProblem({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' ? 'Every option takes a whole number from 0.' : message
 }
 
@@ -68,15 +76,15 @@ async function seed(counts: DemoCounts): Promise<void> {
   try {
     const startedAt = performance.now()
     await Promise.race([interrupted, migrate(database).then(() => loadWithProgress(database, counts))])
-    console.log(`Added ${inWords(counts)} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    console.log(`Added ${summary(counts)} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
   } finally {
-    // Rejects where the server went first; ours has to be stopped all the same.
+    // Rejects if the server is already gone; the embedded server must be stopped anyway.
     await database.end({ timeout: 0 }).catch(() => undefined)
     await postgres.stop()
   }
 }
 
-/** Rejects at the first signal; until somebody waits for it, that is no unhandled rejection. */
+/** Rejects at the first signal. Never causes an unhandled rejection. */
 function interruption(): Promise<never> {
   const interrupted = new Promise<never>((_resolve, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Interrupted(signal)))
@@ -92,7 +100,7 @@ async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
 }
 
 async function loadWithProgress(database: Database, counts: DemoCounts): Promise<void> {
-  const progress = process.stdout.isTTY ? barOnTerminal() : linePerTenth()
+  const progress = process.stdout.isTTY ? progressBar() : logTenths()
   try {
     await loadDemoData(database, counts, progress.update)
   } finally {
@@ -105,7 +113,7 @@ interface Progress {
   end(): void
 }
 
-function barOnTerminal(): Progress {
+function progressBar(): Progress {
   const bar = new SingleBar(
     { format: '{bar} {percentage} %  {value} of {total} rows  {eta_formatted} left' },
     Presets.shades_classic,
@@ -119,19 +127,19 @@ function barOnTerminal(): Progress {
   }
 }
 
-function linePerTenth(): Progress {
-  let told = 0
+function logTenths(): Progress {
+  let reported = 0
   return {
     update(done, total) {
       const tenths = Math.floor((10 * done) / total)
-      if (tenths > told) console.log(`${done} of ${total} rows`)
-      told = tenths
+      if (tenths > reported) console.log(`${done} of ${total} rows`)
+      reported = tenths
     },
     end: () => undefined,
   }
 }
 
-function inWords({ users, products, orders }: DemoCounts): string {
+function summary({ users, products, orders }: DemoCounts): string {
   const [a, b, c] = [users, products, orders].map((number) => number.toLocaleString('en'))
   return `${a} users, ${b} products and ${c} orders`
 }

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { parseEnv } from 'node:util'
 import { ConfigError, variableNames } from '../config.js'
 
-/** What is set for this process, and what a file .env in its folder sets beside that. Throws ConfigError where that cannot be read. */
+/** The variables of this process, and those of a file .env in its folder that are not set otherwise. Throws ConfigError if the file cannot be read. */
 export function readEnvironment(file = '.env', environment = process.env): Readonly<Record<string, string | undefined>> {
   for (const [name, value] of Object.entries(readEnvFile(file))) environment[name] ??= value
   return environment
@@ -12,12 +12,12 @@ export function readEnvironment(file = '.env', environment = process.env): Reado
 function readEnvFile(file: string): NodeJS.Dict<string> {
   const text = readText(file)
   const variables = parseEnv(text)
-  const faults = unreadLines(text, variables).map((line) => `Line ${line} of ${file} has no effect: write NAME=value`)
-  if (faults.length > 0) throw new ConfigError(faults)
+  const problems = ineffectiveLines(text, variables).map((line) => `Line ${line} of ${file} has no effect: write NAME=value`)
+  if (problems.length > 0) throw new ConfigError(problems)
   return variables
 }
 
-/** Without its byte order mark, which the parser would take for a part of the first name */
+/** Decodes without the byte order mark, which the parser would treat as a part of the first name. */
 function readText(file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
@@ -29,8 +29,8 @@ function readText(file: string): string {
   }
 }
 
-/** The parser skips what it does not understand, or takes it for a part of the next name. */
-function unreadLines(text: string, variables: NodeJS.Dict<string>): number[] {
+/** Numbers of lines that the parser skipped because of bad syntax, or parsed as a part of the next name. */
+function ineffectiveLines(text: string, variables: NodeJS.Dict<string>): number[] {
   const names = Object.keys(variables)
   const malformed = names.filter((name) => !/^[\w.-]+$/.test(name)).map((name) => text.indexOf(name))
   const skipped = variableNames

@@ -1,26 +1,31 @@
-/** Names that are probably one of `known`, by that one. What begins with a known name and goes on after an underscore has a meaning of its own. */
+/** Maps names that are probably misspelt to the known name. A known name plus an underscore and a suffix is not a misspelling. */
 export function misspeltNames(names: readonly string[], known: readonly string[]): Map<string, string> {
   const found = new Map<string, string>()
   for (const name of names) {
     if (known.includes(name)) continue
-    const nearest = known.find((its) => !name.startsWith(`${its}_`) && isNear(name.toUpperCase().replaceAll('-', '_'), its))
+    const nearest = known.find(
+      (candidate) => !name.startsWith(`${candidate}_`) && isSimilar(name.toUpperCase().replaceAll('-', '_'), candidate),
+    )
     if (nearest !== undefined) found.set(name, nearest)
   }
   return found
 }
 
 /**
- * Whether one letter is wrong, missing or too many, or two neighbours are swapped. Two mistakes would take DATABASE_PORT, which Kubernetes
- * sets, for DATABASE_POOL. Short names are near to too many others.
+ * Whether one letter is wrong, missing or extra, or two adjacent letters are swapped. With two differences, DATABASE_PORT, which Kubernetes
+ * sets, would match DATABASE_POOL. Short names are excluded because they are similar to too many others.
  */
-function isNear(name: string, known: string): boolean {
+function isSimilar(name: string, known: string): boolean {
   if (known.length < 7) return false
   const shorter = Math.min(name.length, known.length)
   let start = 0
   while (start < shorter && name[start] === known[start]) start += 1
   let end = 0
   while (end < shorter - start && name.at(-1 - end) === known.at(-1 - end)) end += 1
-  const is = name.slice(start, name.length - end)
-  const meant = known.slice(start, known.length - end)
-  return Math.max(is.length, meant.length) <= 1 || (is.length === 2 && is === `${meant[1]}${meant[0]}` && meant.length === 2)
+  const actual = name.slice(start, name.length - end)
+  const intended = known.slice(start, known.length - end)
+  return (
+    Math.max(actual.length, intended.length) <= 1 ||
+    (actual.length === 2 && actual === `${intended[1]}${intended[0]}` && intended.length === 2)
+  )
 }

@@ -1,16 +1,16 @@
 import { Extensions } from 'type-graphql'
 
-/** Who may use a field; of a type: whose its values are. Obeyed by guardSchema(). Administrators may do everything. */
+/** On a field: who may use it. On a type: who owns its values. Enforced by guardSchema(). Administrators may do everything. */
 export type Rule =
   | { state: 'everyone' }
   | { state: 'signed in' }
   | { state: 'administrators' }
-  /** Of a field: the user whom its arguments name */
+  /** On a field: only the user named by its arguments */
   | { state: 'oneself'; userOf: (args: never) => string }
-  /** Of a type: the user to whom a value belongs. For all others it is not there. */
+  /** On a type: only the user who owns the value. For all others the value is null. */
   | { state: 'owner'; ownerOf: (value: never) => string }
 
-/** The rule of a field or a type, beside its declaration. */
+/** Declares the access rule of a field or a type. */
 export function Access(rule: Rule) {
   return Extensions({ [key]: rule })
 }

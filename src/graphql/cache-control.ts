@@ -23,29 +23,29 @@ type Scope = 'PUBLIC' | 'PRIVATE'
 const cacheControlScope = new GraphQLEnumType({
   name: 'CacheControlScope',
   values: {
-    PUBLIC: { description: 'The same for everybody' },
-    PRIVATE: { description: 'Depends on who asks, or is about somebody' },
+    PUBLIC: { description: 'Any cache may store the response' },
+    PRIVATE: { description: 'The response depends on the user: only the client may store it' },
   },
 })
 
-/** Apollo's, so that its tools know it: https://www.apollographql.com/docs/apollo-server/performance/caching */
+/** Apollo's directive, which its tools support: https://www.apollographql.com/docs/apollo-server/performance/caching */
 export const cacheControlDirective = new GraphQLDirective({
   name: 'cacheControl',
-  description: 'How long, in seconds, and by whom an answer with this may be stored; 0: it is asked for again each time',
+  description: 'How long (seconds) and by which caches a response with this may be stored; 0: not without revalidation',
   locations: [DirectiveLocation.FIELD_DEFINITION, DirectiveLocation.OBJECT, DirectiveLocation.INTERFACE, DirectiveLocation.UNION],
   args: {
     maxAge: { type: GraphQLInt },
     scope: { type: cacheControlScope },
-    inheritMaxAge: { type: GraphQLBoolean, description: 'As long as what it stands in' },
+    inheritMaxAge: { type: GraphQLBoolean, description: 'Use the maxAge of the parent field' },
   },
 })
 
-/** Whether an answer may be stored by whoever passes it on (PUBLIC) or by the one who asked (PRIVATE), and for how many seconds */
+/** Whether a response may be stored by shared caches (PUBLIC) or by the client only (PRIVATE), and for how many seconds */
 export type CachePolicy = { state: 'unstored' } | { state: 'stored'; maxAge: number; scope: Scope }
 
 /**
- * The strictest of all that a valid document asks for, skipped or not. What nobody gave a hint for is not stored; of the fields of an
- * object, which are as old as it is, only those with a hint count.
+ * The strictest policy of all fields that a valid document selects, including those with @skip or @include. A response with a
+ * field without a hint is not stored; leaf fields without a hint inherit the policy of their object.
  */
 export function cachePolicyOf(schema: GraphQLSchema, document: DocumentNode): CachePolicy {
   const types = new TypeInfo(schema)
@@ -64,7 +64,7 @@ export function cachePolicyOf(schema: GraphQLSchema, document: DocumentNode): Ca
   return isQuery ? strictest(hints) : { state: 'unstored' }
 }
 
-/** Of one field of a document */
+/** The hint of one field of a document */
 interface Hint {
   maxAge: number | 'inherited' | 'not given'
   scope: Scope | undefined
@@ -78,7 +78,7 @@ function strictest(hints: readonly Hint[]): CachePolicy {
   return { state: 'stored', maxAge: Math.min(...numbers), scope }
 }
 
-/** The field's own, else that of its type. */
+/** The field's own hint, otherwise that of its type. */
 function hintOf(field: GraphQLField<unknown, unknown>, isRoot: boolean): Hint {
   const type = getNamedType(field.type)
   const ofType = isCompositeType(type) ? annotationOf(type.astNode) : { inheritMaxAge: true }
@@ -86,13 +86,13 @@ function hintOf(field: GraphQLField<unknown, unknown>, isRoot: boolean): Hint {
   const isInherited = !isRoot && (ofField.inheritMaxAge || ofType.inheritMaxAge)
   return {
     maxAge: ofField.maxAge ?? ofType.maxAge ?? (isInherited ? 'inherited' : 'not given'),
-    scope: isForEverybody(field) && isForEverybody(type) ? (ofField.scope ?? ofType.scope) : 'PRIVATE',
+    scope: isUnrestricted(field) && isUnrestricted(type) ? (ofField.scope ?? ofType.scope) : 'PRIVATE',
   }
 }
 
-/** What hangs on who asks is private, whatever its hint says. */
-function isForEverybody(its: Parameters<typeof ruleOf>[0]): boolean {
-  return (ruleOf(its)?.state ?? 'everyone') === 'everyone'
+/** Everything that depends on the viewer is private, whatever its hint. */
+function isUnrestricted(fieldOrType: Parameters<typeof ruleOf>[0]): boolean {
+  return (ruleOf(fieldOrType)?.state ?? 'everyone') === 'everyone'
 }
 
 interface Annotation {

@@ -2,21 +2,27 @@ import { type ListLoader, type Loader, whenAllLoaded, whenLoaded } from 'cached-
 import { ArgsType, type ClassType, Directive, Field, Int, ObjectType } from 'type-graphql'
 import { Cursors } from './cursor.js'
 import { badUserInput } from './errors.js'
-import { Priced } from './price.js'
+import { Cost } from './field-cost.js'
 
-/** Of the Relay specification "GraphQL Cursor Connections": https://relay.dev/graphql/connections.htm */
+/**
+ * Arguments of a connection, as in the Relay specification "GraphQL Cursor Connections":
+ * https://relay.dev/graphql/connections.htm
+ */
 @ArgsType()
 export class ConnectionArgs {
-  @Field(() => Int, { nullable: true, description: 'The first so many (20 where neither first nor last is given, 100 at most)' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Maximum number of items from the start (default 20 if last is not given either, at most 100)',
+  })
   first?: number | null
 
-  @Field(() => String, { nullable: true, description: 'Only what follows this cursor' })
+  @Field(() => String, { nullable: true, description: 'Only items after this cursor' })
   after?: string | null
 
-  @Field(() => Int, { nullable: true, description: 'The last so many (100 at most)' })
+  @Field(() => Int, { nullable: true, description: 'Maximum number of items from the end (at most 100)' })
   last?: number | null
 
-  @Field(() => String, { nullable: true, description: 'Only what precedes this cursor' })
+  @Field(() => String, { nullable: true, description: 'Only items before this cursor' })
   before?: string | null
 }
 
@@ -25,7 +31,7 @@ export const maxPageSize = 100
 
 @Directive('@cacheControl(inheritMaxAge: true)')
 @ObjectType('PageInfo', { simpleResolvers: true })
-@Priced({ weight: 0 })
+@Cost({ weight: 0 })
 export class PageInfoType {
   @Field(() => Boolean)
   hasNextPage!: boolean
@@ -40,13 +46,16 @@ export class PageInfoType {
   endCursor!: string | null
 }
 
-/** The edge and connection types of a node type. A connection's fields are methods, so that only what is asked for is loaded. */
+/**
+ * Creates the edge and connection types of a node type. A connection's fields are methods, so that only the selected ones load
+ * data.
+ */
 export function connectionType<Node extends { id: string }>(name: string, nodeType: () => ClassType<Node>) {
   @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Edge`, { simpleResolvers: true })
-  @Priced({ weight: 0 })
+  @Cost({ weight: 0 })
   class EdgeType {
-    @Field(() => String, { description: 'Opaque; good for this list only' })
+    @Field(() => String, { description: 'Opaque; valid for this list only' })
     cursor!: string
 
     @Field(nodeType)
@@ -65,8 +74,8 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     @Field(() => PageInfoType)
     pageInfo!: PageInfoType
 
-    @Priced({ weight: 2 })
-    @Field(() => Int, { description: 'Of the whole list. Computed only where it is asked for' })
+    @Cost({ weight: 2 })
+    @Field(() => Int, { description: 'Length of the whole list. Computed only if selected' })
     totalCount!: number
   }
 
@@ -74,25 +83,25 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
 }
 
 export interface ConnectionSource<Node> {
-  /** Tells this list from all others: cursors are good for one list. */
+  /** Identifies this list: a cursor is valid for one list only. */
   name: string
-  /** What the loader calls it */
+  /** The key of the list in `lists` */
   list: string | null
   lists: ListLoader
   nodes: Loader<string, Node | null>
 }
 
-/** Throws BAD_USER_INPUT for arguments that do not go together. */
+/** Throws BAD_USER_INPUT for invalid arguments, for example both first and last. */
 export function connection<Node extends { id: string }>(
   args: ConnectionArgs,
   { name, list, lists, nodes }: ConnectionSource<Node>,
 ) {
   const cursors = new Cursors(name)
-  const query = { list, ...toRange(args, cursors) }
+  const query = { list, ...pageQuery(args, cursors) }
   const loadNodes = () =>
-    whenLoaded(lists.loadPage(query), ({ ids }) => whenLoaded(nodes.loadMany(ids), (its) => whenAllLoaded(its, existing)))
+    whenLoaded(lists.loadPage(query), ({ ids }) => whenLoaded(nodes.loadMany(ids), (rows) => whenAllLoaded(rows, withoutDeleted)))
   return {
-    edges: () => whenLoaded(loadNodes(), (its) => its.map((node) => ({ cursor: cursors.encode(node.id), node }))),
+    edges: () => whenLoaded(loadNodes(), (rows) => rows.map((node) => ({ cursor: cursors.encode(node.id), node }))),
     nodes: loadNodes,
     pageInfo: () =>
       whenLoaded(lists.loadPage(query), ({ ids, hasNext, hasPrevious }) => {
@@ -108,8 +117,8 @@ export function connection<Node extends { id: string }>(
   }
 }
 
-function toRange({ first, after, last, before }: ConnectionArgs, cursors: Cursors) {
-  if (first != null && last != null) throw badUserInput('Give first or last, not both')
+function pageQuery({ first, after, last, before }: ConnectionArgs, cursors: Cursors) {
+  if (first != null && last != null) throw badUserInput('Use first or last, not both')
   return {
     after: after == null ? null : cursors.decode(after, 'after'),
     before: before == null ? null : cursors.decode(before, 'before'),
@@ -123,7 +132,7 @@ function pageSize(argument: string, size: number): number {
   return size
 }
 
-/** A row may be deleted between the reading of its page and its own; it is left out then. */
-function existing<Node>(nodes: readonly (Node | null)[]): Node[] {
+/** A row may be deleted after its page was read and before the row is loaded; it is omitted then. */
+function withoutDeleted<Node>(nodes: readonly (Node | null)[]): Node[] {
   return nodes.filter((node) => node !== null)
 }

@@ -1,36 +1,38 @@
-import type { Loaders, Origins } from 'cached-resolvers'
+import type { CacheReport, Loaders } from 'cached-resolvers'
 import type { Viewer } from '../platform/auth/viewer.js'
 import type { Commands } from '../shop/commands.js'
 
-/** What a request has at hand. A resolver names the entities whose loaders it uses: `Context<{ users: typeof users }>`. */
+/** The GraphQL context of a request. A resolver names the entities whose loaders it uses: `Context<{ users: typeof users }>`. */
 export interface Context<Entities = object> {
   requestId: string
-  /** Who asks */
   viewer: Viewer
-  /** Whom it is charged to */
+  /** Key of the budget that is charged for the request */
   client: string
-  /** Fresh for this request */
+  /** Created for this request */
   loaders: Loaders<Entities>
-  /** Where what was loaded came from, where the request asks to be told */
-  origins: Origins | null
+  /** Counts where loaded values came from; null unless the request asks for the report */
+  cacheReport: CacheReport | null
   commands: Commands
   cacheAdmin: CacheAdmin
-  live: Live
+  live: LiveChanges
 }
 
-/** Tells ids of what was committed since: of products that changed, where their ids are topics; of new orders, where ids of users are. */
-interface Live {
+/**
+ * Yields ids of committed changes: for topics that are product ids, the products that changed; for user ids, the users' new
+ * orders.
+ */
+interface LiveChanges {
   subscribe(topics: readonly string[]): Promise<AsyncIterable<string>>
 }
 
-/** What resolvers may know and do of the cache as a whole. */
+/** Administration of the whole cache */
 interface CacheAdmin {
-  /** By name of namespace, since they were last reset, over all processes */
+  /** By namespace name, summed over all processes since the last reset */
   counts(): Promise<ReadonlyMap<string, CacheCounts>>
   info(): Promise<CacheInfo>
-  /** Answers false where the cache could not be told. */
+  /** Returns false if the cache could not be reached. */
   flush(namespace: string): Promise<boolean>
-  /** Gives the number of entries that are there then. */
+  /** Returns the number of entries in the cache afterwards. */
   warmUp(namespace: string, limit: number): Promise<number>
 }
 
@@ -47,7 +49,7 @@ export interface CacheCounts {
   invalidations: number
   errors: number
   ttlSeconds: number
-  /** By kind; their sum is `errors` */
+  /** Errors by kind; their sum is `errors` */
   unavailable: number
   refused: number
   corrupt: number

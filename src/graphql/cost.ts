@@ -1,4 +1,4 @@
-import { type Collecting, collectFields } from 'cached-resolvers/compiled-queries'
+import { type CollectFieldsOptions, collectFields } from 'cached-resolvers/compiled-queries'
 import {
   type DocumentNode,
   type FieldNode,
@@ -21,121 +21,147 @@ import {
   type ValueNode,
 } from 'graphql'
 import { defaultPageSize, maxPageSize } from './connection.js'
-import { priceOf } from './price.js'
-import { atLeast, type Defaults, plus, type Term, termOf, times } from './terms.js'
+import { type CostExpression, costExpressionOf, type Defaults, maxOf, plus, times } from './cost-expression.js'
+import { costOf } from './field-cost.js'
 
-/** A list of arguments that may have so many values */
+/** The maximum length of a list argument */
 interface ItemLimit {
-  /** Field and argument */
+  /** Of the field and the argument, for the error message */
   name: string
-  items: Term
+  itemCount: CostExpression
   maximum: number
 }
 
 export interface Estimate {
-  /** In points, beyond what every request costs: see docs/security.md */
-  cost: Term
+  /** In points, without the base cost of every request: see docs/security.md */
+  cost: CostExpression
   itemLimits: readonly ItemLimit[]
 }
 
 /**
- * What an operation may cost, as a function of its variables: those of a request as they came, since whatever cannot be coerced is never
- * executed. What @skip and @include would leave out counts.
+ * The maximum cost of an operation as a function of its variables. The variables need not be coerced: a request whose variables
+ * cannot be coerced is never executed. Fields with @skip or @include always count.
  */
 export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode): Estimate {
-  const fragments = definitions.filter((its): its is FragmentDefinitionNode => its.kind === Kind.FRAGMENT_DEFINITION)
-  const estimator = new Estimator(schema, operation, new Map(fragments.map((its) => [its.name.value, its])))
-  const cost = estimator.ofOperation()
+  const fragments = definitions.filter(
+    (definition): definition is FragmentDefinitionNode => definition.kind === Kind.FRAGMENT_DEFINITION,
+  )
+  const estimator = new Estimator(schema, operation, new Map(fragments.map((fragment) => [fragment.name.value, fragment])))
+  const cost = estimator.costOfOperation()
   return { cost: estimator.isTooLarge ? Number.MAX_SAFE_INTEGER : cost, itemLimits: estimator.itemLimits }
 }
 
 class Estimator {
   readonly itemLimits: ItemLimit[] = []
-  private readonly collecting: Collecting
+  private readonly collectFieldsOptions: CollectFieldsOptions
   private readonly defaults: Defaults
-  private looks = 0
-  /** Of the answer: each is loaded at once, however many objects it has. */
+  private selectionCount = 0
+  /** Levels of the response that load data: each level is loaded in one batch, whatever its number of objects. */
   private levels = 0
 
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly operation: OperationDefinitionNode,
-    fragments: Collecting['fragments'],
+    fragments: CollectFieldsOptions['fragments'],
   ) {
-    this.collecting = { schema, fragments, look: (node) => this.look(node) }
-    this.defaults = new Map(operation.variableDefinitions?.map((its) => [its.variable.name.value, its.defaultValue]))
+    this.collectFieldsOptions = { schema, fragments, visitSelection: (node) => this.countSelection(node) }
+    this.defaults = new Map(
+      operation.variableDefinitions?.map(({ variable, defaultValue }) => [variable.name.value, defaultValue]),
+    )
   }
 
   get isTooLarge(): boolean {
-    return this.looks > maxLooks
+    return this.selectionCount > maxSelections
   }
 
-  ofOperation(): Term {
+  costOfOperation(): CostExpression {
     const { operation, selectionSet } = this.operation
     const type = this.schema.getRootType(operation)
     if (!type) return 0
-    const each = operation === OperationTypeNode.MUTATION ? mutationWeight : 0
-    const ofFields = this.ofObject(type, [selectionSet], undefined, each)
-    return plus([ofFields, levelWeight * this.levels])
+    const weightPerField = operation === OperationTypeNode.MUTATION ? mutationWeight : 0
+    const fieldsCost = this.costOfObject(type, [selectionSet], undefined, weightPerField)
+    return plus([fieldsCost, levelWeight * this.levels])
   }
 
-  /** `size` is that of the lists which the fields hold, where the field that leads here has one. */
-  private ofObject(type: GraphQLObjectType, sets: readonly SelectionSetNode[], size: Term | undefined, each = 0): Term {
-    const fields = collectFields(this.collecting, type, sets)
-    return plus([...fields.values()].map((nodes) => plus([each, this.ofField(type, nodes, size)])))
+  /** `size`: the page size or item count of the parent field, which is the length of this object's lists (`nodes`, `edges`). */
+  private costOfObject(
+    type: GraphQLObjectType,
+    sets: readonly SelectionSetNode[],
+    size: CostExpression | undefined,
+    weightPerField = 0,
+  ): CostExpression {
+    const fields = collectFields(this.collectFieldsOptions, type, sets)
+    return plus([...fields.values()].map((nodes) => plus([weightPerField, this.costOfField(type, nodes, size)])))
   }
 
-  private ofField(parent: GraphQLObjectType, nodes: [FieldNode, ...FieldNode[]], inherited: Term | undefined): Term {
+  private costOfField(
+    parent: GraphQLObjectType,
+    nodes: [FieldNode, ...FieldNode[]],
+    inherited: CostExpression | undefined,
+  ): CostExpression {
     const name = nodes[0].name.value
     if (name === '__schema' || name === '__type') return introspectionWeight
     const field = parent.getFields()[name]
     if (!field) return 0
-    const { weight = 0, listSize } = priceOf(field)
-    const items = this.itemsOf(parent, field, nodes[0])
+    const { weight = 0, listSize } = costOf(field)
+    const itemCount = this.itemCountOf(parent, field, nodes[0])
     const type = getNamedType(field.type)
     const isList = isListType(getNullableType(field.type))
-    const own = plus([weight, isList ? 0 : times(objectWeight, items ?? 0)])
-    if (!isCompositeType(type)) return own
-    const page = this.pageOf(field, nodes[0])
-    if (page !== undefined || hasId(type)) this.levels += 1
-    const given = items ?? page
-    const size = isList ? (given ?? listSize ?? inherited ?? defaultListSize) : 1
+    const ownCost = plus([weight, isList ? 0 : times(objectWeight, itemCount ?? 0)])
+    if (!isCompositeType(type)) return ownCost
+    const pageSize = this.pageSizeOf(field, nodes[0])
+    if (pageSize !== undefined || hasId(type)) this.levels += 1
+    const requestedSize = itemCount ?? pageSize
+    const size = isList ? (requestedSize ?? listSize ?? inherited ?? defaultListSize) : 1
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
     return plus([
-      own,
-      times(size, plus([priceOf(type).weight ?? objectWeight, this.ofValue(type, sets, isList ? undefined : given)])),
+      ownCost,
+      times(
+        size,
+        plus([costOf(type).weight ?? objectWeight, this.costOfComposite(type, sets, isList ? undefined : requestedSize)]),
+      ),
     ])
   }
 
-  /** Of an abstract type, the dearest that it may be */
-  private ofValue(type: GraphQLNamedType, sets: readonly SelectionSetNode[], size: Term | undefined): Term {
-    if (isObjectType(type)) return this.ofObject(type, sets, size)
+  /** The cost of an abstract type is that of its most expensive possible type. */
+  private costOfComposite(
+    type: GraphQLNamedType,
+    sets: readonly SelectionSetNode[],
+    size: CostExpression | undefined,
+  ): CostExpression {
+    if (isObjectType(type)) return this.costOfObject(type, sets, size)
     if (!isAbstractType(type)) return 0
     const types = this.schema.getPossibleTypes(type)
-    return types.map((its) => this.ofObject(its, sets, size)).reduce(atLeast, 0)
+    return types.map((possible) => this.costOfObject(possible, sets, size)).reduce(maxOf, 0)
   }
 
-  /** How many values are named by arguments that are lists, where there are any */
-  private itemsOf(parent: GraphQLObjectType, field: GraphQLField<unknown, unknown>, node: FieldNode): Term | undefined {
+  /** The total length of the field's list arguments; undefined if it has none. */
+  private itemCountOf(
+    parent: GraphQLObjectType,
+    field: GraphQLField<unknown, unknown>,
+    node: FieldNode,
+  ): CostExpression | undefined {
     const lists = field.args.filter(({ type }) => isListType(getNullableType(type)))
     if (lists.length === 0) return undefined
-    const { maxItems = defaultMaxItems } = priceOf(field)
-    const all = lists.map(({ name }) => {
-      const items = termOf([argumentOf(node, name)], this.defaults, lengthOf)
-      this.itemLimits.push({ name: `${parent.name}.${field.name}(${name}:)`, items, maximum: maxItems })
-      return items
+    const { maxItems = defaultMaxItems } = costOf(field)
+    const itemCounts = lists.map(({ name }) => {
+      const itemCount = costExpressionOf([argumentOf(node, name)], this.defaults, lengthOf)
+      this.itemLimits.push({ name: `${parent.name}.${field.name}(${name}:)`, itemCount, maximum: maxItems })
+      return itemCount
     })
-    return plus(all)
+    return plus(itemCounts)
   }
 
-  private pageOf({ args }: GraphQLField<unknown, unknown>, node: FieldNode): Term | undefined {
-    const isConnection = ['first', 'last'].every((name) => args.some((its) => its.name === name))
-    return isConnection ? termOf([argumentOf(node, 'first'), argumentOf(node, 'last')], this.defaults, pageSizeOf) : undefined
+  private pageSizeOf({ args }: GraphQLField<unknown, unknown>, node: FieldNode): CostExpression | undefined {
+    const isConnection = ['first', 'last'].every((name) => args.some((argument) => argument.name === name))
+    return isConnection
+      ? costExpressionOf([argumentOf(node, 'first'), argumentOf(node, 'last')], this.defaults, clampPageSize)
+      : undefined
   }
 
-  /** Abstract types within abstract types are looked at once for each combination. */
-  private look(node: Parameters<Collecting['look']>[0]): boolean {
-    if (node && node.kind !== Kind.FRAGMENT_DEFINITION) this.looks += 1
+  /** Limits the work: nested abstract types are visited once for each combination of their possible types. */
+  private countSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
+    if (node && node.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1
     return !this.isTooLarge
   }
 }
@@ -144,31 +170,31 @@ function hasId(type: GraphQLNamedType): boolean {
   return (isObjectType(type) || isInterfaceType(type)) && 'id' in type.getFields()
 }
 
-function argumentOf({ arguments: given }: FieldNode, name: string): ValueNode | undefined {
-  return given?.find((its) => its.name.value === name)?.value
+function argumentOf(node: FieldNode, name: string): ValueNode | undefined {
+  return node.arguments?.find((argument) => argument.name.value === name)?.value
 }
 
-/** A value that is no list stands for a list of one. */
+/** GraphQL coerces a single value to a list of one item. */
 function lengthOf(value: unknown): number {
   if (Array.isArray(value)) return value.length
   return value === undefined || value === null ? 0 : 1
 }
 
-/** Within bounds, since whatever is not is refused by the connection itself. */
-function pageSizeOf(first: unknown, last: unknown): number {
+/** Clamped to the valid range: the connection rejects sizes outside it. */
+function clampPageSize(first: unknown, last: unknown): number {
   const size = first ?? last
   return typeof size === 'number' || typeof size === 'string'
     ? Math.min(Math.max(Number(size) || 0, 0), maxPageSize)
     : defaultPageSize
 }
 
-/** Of a field that leads to objects with ids, or to a page: a read of the cache and maybe a statement, for all of them together */
+/** Of each field that returns objects with ids or a page: one cache read and possibly one SQL statement for all of them */
 const levelWeight = 1
 const objectWeight = 0.05
-/** Of each field of a mutation: a transaction, and what it invalidates */
+/** Of each top-level field of a mutation: a transaction and its invalidations */
 const mutationWeight = 10
-/** Of the schema as a whole, however much of it is asked for */
+/** Of __schema or __type, whatever their selection */
 const introspectionWeight = 8
 const defaultListSize = 10
 const defaultMaxItems = 100
-const maxLooks = 10_000
+const maxSelections = 10_000

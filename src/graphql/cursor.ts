@@ -2,32 +2,32 @@ import { createHash } from 'node:crypto'
 import { badUserInput } from './errors.js'
 
 /**
- * A cursor is a position in one list: the number in an id, with a mark of the list it was given for.
- * `list` names the list, whatever its length.
+ * A cursor is a position in one list: the number in an id, prefixed with a hash of the list's name, so that a cursor of another
+ * list is rejected. The name may have any length.
  */
 export class Cursors {
-  private mark: string | undefined
+  private listHash: string | undefined
 
   constructor(private readonly list: string) {}
 
   encode(id: string): string {
-    return Buffer.from(`${this.markOfList()}:${id.slice(id.lastIndexOf('_') + 1)}`).toString('base64url')
+    return Buffer.from(`${this.hashOfList()}:${id.slice(id.lastIndexOf('_') + 1)}`).toString('base64url')
   }
 
-  /** The position. Throws BAD_USER_INPUT for anything that `encode` did not give for this list. */
+  /** Returns the position. Throws BAD_USER_INPUT for anything that `encode` did not return for this list. */
   decode(cursor: string, argument: string): number {
     const decoded = Buffer.from(cursor, 'base64url')
-    const [, cursorMark, position] = decodedCursor.exec(decoded.toString('latin1')) ?? []
-    // Node decodes past what is not base64url; encoding again shows it.
+    const [, cursorHash, position] = decodedCursor.exec(decoded.toString('latin1')) ?? []
+    // Node ignores characters that are not base64url: the result of encoding again differs then.
     if (position === undefined || decoded.toString('base64url') !== cursor) throw badUserInput(`${argument} is not a cursor`)
-    if (cursorMark !== this.markOfList()) throw badUserInput(`${argument} is a cursor of another list`)
+    if (cursorHash !== this.hashOfList()) throw badUserInput(`${argument} is a cursor of another list`)
     return Number(position)
   }
 
-  /** Made when it is needed: many queries ask for no cursor. */
-  private markOfList(): string {
-    this.mark ??= createHash('sha256').update(this.list).digest('base64url').slice(0, 8)
-    return this.mark
+  /** Computed on first use: many queries select no cursor. */
+  private hashOfList(): string {
+    this.listHash ??= createHash('sha256').update(this.list).digest('base64url').slice(0, 8)
+    return this.listHash
   }
 }
 

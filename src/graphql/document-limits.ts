@@ -2,22 +2,22 @@ import type { ParseOptions, ValidationRule } from 'graphql'
 import { noIntrospection } from './no-introspection.js'
 import { limitNames, limitStructure } from './structure.js'
 
-/** Characters of a document, white space and comments included: it is kept as a whole. */
+/** Maximum characters of a document, including white space and comments, which the document store keeps */
 export const maxSourceLength = 32_768
 
-/** A document with more takes longer to validate than most take to be answered. */
+/** A document with more tokens takes longer to validate than most requests take in total. */
 export const parseOptions: ParseOptions = { maxTokens: 1_000 }
 
-/** Who has made so many mistakes mends them first. */
+/** Stop validating after 20 errors. */
 export const validationOptions = { maxErrors: 20 }
 
-/** Rules beyond those of the specification */
-export function validationRules(tellsSchema: boolean): ValidationRule[] {
+/** Validation rules in addition to those of the specification */
+export function validationRules(allowsIntrospection: boolean): ValidationRule[] {
   const limits = [limitStructure(structureLimits), limitNames(maxNameLength)]
-  return tellsSchema ? limits : [...limits, noIntrospection]
+  return allowsIntrospection ? limits : [...limits, noIntrospection]
 }
 
-/** Four connections within each other, by their edges, are 17 levels deep; introspection is 15. */
+/** Four nested connections, selected through their edges, are 17 levels deep; the introspection query is 15. */
 const structureLimits = { depth: 20, fields: 1_000, rootFields: 20, aliases: 30, directives: 50 }
-/** An alias stands in an answer for each row. */
+/** An alias is repeated in the response for every row. */
 const maxNameLength = 256

@@ -1,7 +1,7 @@
 import { type DocumentNode, visit } from 'graphql'
 import { LRUCache } from 'lru-cache'
 
-/** Validated documents, the last used, within a number of bytes of heap; for Apollo. */
+/** Apollo's store of validated documents: an LRU cache limited by estimated heap bytes. */
 export class DocumentStore {
   private readonly documents: LRUCache<string, DocumentNode>
 
@@ -26,8 +26,8 @@ export class DocumentStore {
 }
 
 /**
- * Frees the tokens that a document was parsed from, which its locations hold, comments included: up to 50 times the size of the source.
- * Errors need the positions only.
+ * Removes the tokens, including comments, that a document's locations refer to: they take up to 50 times the size of the source.
+ * Error messages need only the positions.
  */
 export function dropTokens(document: DocumentNode): void {
   visit(document, {
@@ -47,6 +47,6 @@ export function countNodes(document: DocumentNode): number {
   return count
 }
 
-/** Measured on documents that were made to take the most, rounded up: strings full of escapes, and fields within fields. */
+/** Measured with the documents that take the most memory (strings full of escapes, nested fields), rounded up */
 const bytesPerCharacter = 12
 const bytesPerNode = 250

@@ -4,7 +4,7 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { challenge } from '../platform/auth/challenge.js'
 import { truncate } from '../platform/truncate.js'
 
-/** Every code of a top-level error that this server gives. docs/errors.md says what they mean, and a test keeps the two equal. */
+/** All codes of top-level errors of this server. docs/errors.md explains them; a test keeps both lists equal. */
 export const errorCodes = [
   'BAD_REQUEST',
   'NOT_FOUND',
@@ -34,49 +34,49 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number]
 
-/** A fault of the request, for its author to mend. */
+/** An invalid value in the request. */
 export function badUserInput(message: string): GraphQLError {
   return withCode('BAD_USER_INPUT', message)
 }
 
-/** It takes a token, and none was sent. */
+/** The operation requires a token and none was sent. */
 export function unauthenticated(): GraphQLError {
   const http = { status: 401, headers: new HeaderMap([['www-authenticate', challenge()]]) }
-  const message = 'This needs a token: send the header Authorization: Bearer <token>'
+  const message = 'A token is required: send the header Authorization: Bearer <token>'
   return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http } })
 }
 
-/** Not for the one who asks. The same whether or not what was named exists. */
+/** The viewer is not allowed to do this. The same error whether or not the object exists. */
 export function forbidden(): GraphQLError {
   return withCode('FORBIDDEN', 'Your token does not allow this')
 }
 
-/** Something outside this process is needed for the answer and does not answer. */
+/** A service that is needed for the response cannot be reached. */
 export function serviceUnavailable(message: string): GraphQLError {
   return withCode('SERVICE_UNAVAILABLE', message)
 }
 
-/** Something of the request is larger than is allowed. */
+/** A part of the request exceeds a limit. */
 export function limitExceeded(limit: string, requested: number, maximum: number): GraphQLError {
-  const message = `The limit of ${limit} is ${maximum}, and this has ${requested}`
+  const message = `The limit of ${limit} is ${maximum}, but the request has ${requested}`
   return new GraphQLError(message, { extensions: { code: 'LIMIT_EXCEEDED', limit, requested, maximum, ...http(400) } })
 }
 
-/** It could cost more than any request may. */
+/** The request could cost more than the maximum of one request. */
 export function costLimitExceeded(cost: { requested: number; maximum: number }): GraphQLError {
-  const message = `This could cost ${cost.requested} points, and ${cost.maximum} are allowed: ask for smaller pages, or for less`
+  const message = `The request could cost ${cost.requested} points, but at most ${cost.maximum} are allowed: request smaller pages or fewer fields`
   return new GraphQLError(message, { extensions: { code: 'COST_LIMIT_EXCEEDED', cost, ...http(400) } })
 }
 
-/** The client has used up what its requests may cost for now. */
+/** The client has used up its budget. */
 export function rateLimited(retryAfterSeconds: number): GraphQLError {
-  const message = `Your requests have cost as much as they may for now: wait ${retryAfterSeconds} s`
+  const message = `Your budget is used up: retry in ${retryAfterSeconds} s`
   const headers = { 'retry-after': String(retryAfterSeconds) }
   return new GraphQLError(message, { extensions: { code: 'RATE_LIMITED', retryAfterSeconds, ...http(429, headers) } })
 }
 
 export function introspectionDisabled(field: string): GraphQLError {
-  const message = `${field} is not available: this server does not tell its schema. Use the SDL that its operators publish`
+  const message = `${field} is not available: introspection is disabled. Use the SDL that the operators of this server publish`
   return new GraphQLError(message, { extensions: { code: 'INTROSPECTION_DISABLED' } })
 }
 
@@ -88,48 +88,54 @@ export function withCode(code: ErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } })
 }
 
-/** What a subscriber was to be told of is there no longer: there is nothing to tell. */
-export class GoneError extends Error {
-  override readonly name = 'GoneError'
+/** The row was deleted before the event was published: the subscriber is not notified. */
+export class DeletedError extends Error {
+  override readonly name = 'DeletedError'
 }
 
-/** Meant for the client: written as such, or found by graphql itself. Anything else is a bug or an outage. */
+/**
+ * Whether the error may be shown to the client: a GraphQLError of this server or of graphql-js. Anything else is a bug or an
+ * outage.
+ */
 export function isPublic(thrown: unknown): boolean {
-  return rootOf(thrown) instanceof GraphQLError
+  return rootCause(thrown) instanceof GraphQLError
 }
 
-/** What went wrong at first. Apollo wraps what no resolver threw (a context, a plugin) without a code, but with its text. */
-export function rootOf(thrown: unknown): unknown {
+/**
+ * The original error. Apollo wraps errors thrown by a context function or a plugin in a GraphQLError without a code, but with
+ * their message.
+ */
+export function rootCause(thrown: unknown): unknown {
   const error = unwrapResolverError(thrown)
   const isWrapped = error instanceof GraphQLError && error.originalError !== undefined && error.extensions.code === undefined
   return isWrapped ? error.originalError : error
 }
 
-/** Not the client's fault and no bug: something that this server needs is away or busy. */
-export interface Fault {
+/** An error that is neither a bug nor caused by the client: a service that this server needs is unreachable or overloaded. */
+export interface OperationalError {
   code: ErrorCode
   message: string
-  /** HTTP status, where the whole answer is to be taken for a failure */
+  /** HTTP status, if the whole response counts as failed */
   status?: number
-  /** How it is logged: as a warning, unless it is part of every day */
+  /** Log level; a warning by default */
   level?: 'debug'
 }
 
 export interface ErrorFormatterOptions {
-  /** Knows the faults that are no bugs. */
-  describeFault: (error: unknown) => Fault | null
-  /** Whether a mistaken name is answered with those that resemble it */
-  suggests: boolean
+  /** Returns null for bugs. */
+  describeOperationalError: (error: unknown) => OperationalError | null
+  /** Whether error messages may suggest similar names from the schema */
+  suggestsNames: boolean
 }
 
-/** Masks what was not written for the client. */
-export function createErrorFormatter({ describeFault, suggests }: ErrorFormatterOptions) {
+/** Masks all errors that are not public. */
+export function createErrorFormatter({ describeOperationalError, suggestsNames }: ErrorFormatterOptions) {
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
     if (isPublic(thrown)) {
-      const its = recoded(formatted, thrown as GraphQLError)
-      return { ...its, message: truncate(suggests ? its.message : withoutSuggestion(its.message)) }
+      const coded = withServerCode(formatted, thrown as GraphQLError)
+      return { ...coded, message: truncate(suggestsNames ? coded.message : withoutSuggestion(coded.message)) }
     }
-    const { code, message } = describeFault(rootOf(thrown)) ?? bug
+    const { code, message } = describeOperationalError(rootCause(thrown)) ?? internalError
     const { requestId } = formatted.extensions ?? {}
     return {
       message,
@@ -140,38 +146,44 @@ export function createErrorFormatter({ describeFault, suggests }: ErrorFormatter
   }
 }
 
-/** With the code of what was refused, where Apollo has none for it or has put its own in the place of ours. */
-function recoded(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
-  if (isUncodedRefusal(thrown)) return coded(formatted, 'BAD_REQUEST')
-  const tooMuch = tooMuchFor(formatted.message)
-  if (tooMuch !== undefined) return { ...coded(formatted, 'LIMIT_EXCEEDED'), message: tooMuch }
+/** Restores this server's error code if Apollo set none or replaced it by its own. */
+function withServerCode(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
+  if (isUncodedRejection(thrown)) return withExtensionCode(formatted, 'BAD_REQUEST')
+  const message = limitMessage(formatted.message)
+  if (message !== undefined) return { ...withExtensionCode(formatted, 'LIMIT_EXCEEDED'), message }
   const code = (thrown.originalError as Partial<GraphQLError> | undefined)?.extensions?.code
-  return typeof code === 'string' ? coded(formatted, code) : formatted
+  return typeof code === 'string' ? withExtensionCode(formatted, code) : formatted
 }
 
-/** graphql-js has limits of its own, and tells of them like this. */
-function tooMuchFor(message: string): string | undefined {
+/** Recognizes graphql-js's messages about its own limits; returns undefined for others. */
+function limitMessage(message: string): string | undefined {
   const [, tokens] = /^Syntax Error: Document contains more that (\d+) tokens/.exec(message) ?? []
-  if (tokens !== undefined) return `The limit of tokens is ${tokens}, and this document has more`
+  if (tokens !== undefined) return `The limit of tokens is ${tokens}, but the document has more`
   const isAborted = message === 'Validation aborted.'
-  return isAborted ? 'This document repeats fields so often that comparing them would take too long' : undefined
+  return isAborted ? 'The document repeats fields so often that checking them for conflicts would take too long' : undefined
 }
 
-/** graphql-js ends messages with names that resemble a mistaken one. */
+/** graphql-js appends similar names to messages about an unknown name. */
 function withoutSuggestion(message: string): string {
   const start = message.endsWith('?') ? message.lastIndexOf(' Did you mean ') : -1
   return start === -1 ? message : message.slice(0, start)
 }
 
-/** Apollo refuses some requests (a persisted query with the wrong hash, say) without a code, and would call them its own fault. */
-function isUncodedRefusal(thrown: GraphQLError): boolean {
+/**
+ * Apollo rejects some requests without a code, for example a persisted query with the wrong hash, and would report
+ * INTERNAL_SERVER_ERROR.
+ */
+function isUncodedRejection(thrown: GraphQLError): boolean {
   if (thrown.extensions.code !== undefined) return false
   const { status } = (thrown.extensions.http ?? {}) as { status?: number }
   return status !== undefined && status >= 400 && status < 500
 }
 
-function coded(formatted: GraphQLFormattedError, code: string): GraphQLFormattedError {
+function withExtensionCode(formatted: GraphQLFormattedError, code: string): GraphQLFormattedError {
   return { ...formatted, extensions: { ...formatted.extensions, code } }
 }
 
-const bug: Fault = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error, the request id leads to the log' }
+const internalError: OperationalError = {
+  code: 'INTERNAL_SERVER_ERROR',
+  message: 'Internal server error: the server log has the details under the request id',
+}

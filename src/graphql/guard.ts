@@ -1,4 +1,4 @@
-import { type Loadable, whenLoaded } from 'cached-resolvers'
+import { type PromiseOrValue, whenLoaded } from 'cached-resolvers'
 import {
   defaultFieldResolver,
   type GraphQLField,
@@ -19,28 +19,28 @@ import { type Rule, ruleOf } from './access.js'
 import type { Context } from './context.js'
 import { forbidden, unauthenticated } from './errors.js'
 
-/** Whose a value is; null where it is everybody's */
+/** The id of the user who owns a value; null if nobody does */
 type OwnerOf = (value: unknown) => string | null
-/** The name of the type that a value of an interface or a union has */
+/** The name of the concrete type of an interface's or union's value */
 type TypeNameOf = (value: unknown) => string
 
 type Resolve = GraphQLFieldResolver<unknown, Context>
 
 /**
- * Makes a schema obey the rules that stand beside its fields and types. Every field of Query, Mutation and Subscription, and every type with
- * an id of its own, must have one: this throws where it is missing. A field where nothing is to be checked stays as it is.
+ * Enforces the access rules declared on fields and types by wrapping resolvers. Throws if a field of Query, Mutation or
+ * Subscription, or a type that implements Node, has no rule. Fields that need no check are not wrapped.
  */
 export function guardSchema(schema: GraphQLSchema, typeNameOf: TypeNameOf): GraphQLSchema {
   const types = Object.values(schema.getTypeMap()).filter(isObjectType)
-  const lacking = types.filter((type) => !type.name.startsWith('__')).flatMap((type) => withoutRule(schema, type))
-  if (lacking.length > 0) throw new Error(`Without a rule for access (see @Access): ${lacking.join(', ')}`)
+  const missing = types.filter((type) => !type.name.startsWith('__')).flatMap((type) => missingRules(schema, type))
+  if (missing.length > 0) throw new Error(`No access rule is declared (see @Access) for: ${missing.join(', ')}`)
   for (const type of types) {
     for (const field of Object.values(type.getFields())) guardField(schema, field, typeNameOf)
   }
   return schema
 }
 
-function withoutRule(schema: GraphQLSchema, type: GraphQLObjectType): string[] {
+function missingRules(schema: GraphQLSchema, type: GraphQLObjectType): string[] {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]
   if (roots.includes(type)) {
     const fields = Object.values(type.getFields()).filter((field) => !ruleOf(field))
@@ -52,22 +52,22 @@ function withoutRule(schema: GraphQLSchema, type: GraphQLObjectType): string[] {
 
 function guardField(schema: GraphQLSchema, field: GraphQLField<unknown, Context>, typeNameOf: TypeNameOf): void {
   const ownerOf = findOwnerOf(schema, getNamedType(field.type), typeNameOf)
-  if (ownerOf) field.resolve = hidingOthers(field.resolve ?? defaultFieldResolver, field.type, ownerOf)
+  if (ownerOf) field.resolve = maskUnowned(field.resolve ?? defaultFieldResolver, field.type, ownerOf)
   const rule = ruleOf(field)
   if (!rule || rule.state === 'everyone') return
-  field.resolve = refusingOthers(field.resolve ?? defaultFieldResolver, rule)
-  if (field.subscribe) field.subscribe = refusingOthers(field.subscribe, rule)
+  field.resolve = requireAccess(field.resolve ?? defaultFieldResolver, rule)
+  if (field.subscribe) field.subscribe = requireAccess(field.subscribe, rule)
 }
 
-/** Before anything is loaded, so that a refusal does not tell what there is. */
-function refusingOthers(resolve: Resolve, rule: Rule): Resolve {
+/** Checks before anything is loaded, so that a rejection does not reveal whether the requested object exists. */
+function requireAccess(resolve: Resolve, rule: Rule): Resolve {
   return (source, args, context, info) => {
-    refuseOthers(rule, context.viewer, args)
+    checkAccess(rule, context.viewer, args)
     return resolve(source, args, context, info)
   }
 }
 
-function refuseOthers(rule: Rule, viewer: Viewer, args: unknown): void {
+function checkAccess(rule: Rule, viewer: Viewer, args: unknown): void {
   if (viewer.role === 'admin') return
   if (viewer.role === 'anonymous') throw unauthenticated()
   if (rule.state === 'signed in') return
@@ -75,43 +75,48 @@ function refuseOthers(rule: Rule, viewer: Viewer, args: unknown): void {
   throw forbidden()
 }
 
-/** After it was loaded, since caches hold the same for everybody. At once, where the value is there. */
-function hidingOthers(resolve: Resolve, type: GraphQLOutputType, ownerOf: OwnerOf): Resolve {
+/** Masks after loading, because the caches are shared by all viewers. Synchronous if the value is not a promise. */
+function maskUnowned(resolve: Resolve, type: GraphQLOutputType, ownerOf: OwnerOf): Resolve {
   const nullable = getNullableType(type)
-  const hide = isListType(nullable) ? hidingItems(nullable.ofType, ownerOf) : hidingValue(type, ownerOf)
+  const mask = isListType(nullable) ? itemsMask(nullable.ofType, ownerOf) : valueMask(type, ownerOf)
   return (source, args, context, info) => {
     const value = resolve(source, args, context, info)
     const { viewer } = context
-    return viewer.role === 'admin' ? value : whenLoaded(value, (its) => hide(its, viewer))
+    return viewer.role === 'admin' ? value : whenLoaded(value, (loaded) => mask(loaded, viewer))
   }
 }
 
-type Hide = (value: unknown, viewer: Viewer) => unknown
+type Mask = (value: unknown, viewer: Viewer) => unknown
 
-function hidingItems(itemType: GraphQLOutputType, ownerOf: OwnerOf): Hide {
-  const hide = hidingValue(itemType, ownerOf)
+function itemsMask(itemType: GraphQLOutputType, ownerOf: OwnerOf): Mask {
+  const mask = valueMask(itemType, ownerOf)
   return (items, viewer) =>
-    (items as readonly Loadable<unknown>[] | null)?.map((item) => whenLoaded(item, (its) => hide(its, viewer)))
+    (items as readonly PromiseOrValue<unknown>[] | null)?.map((item) => whenLoaded(item, (loaded) => mask(loaded, viewer)))
 }
 
-/** null, as if it were not there; where there must be something, a refusal (graphql-js throws an error that it is given for a value). */
-function hidingValue(type: GraphQLOutputType, ownerOf: OwnerOf): Hide {
-  const instead = isNonNullType(type) ? forbidden : () => null
+/**
+ * Replaces a value of another user by null, as if it did not exist, or by FORBIDDEN if the type is non-null (graphql-js throws an
+ * error returned as a value).
+ */
+function valueMask(type: GraphQLOutputType, ownerOf: OwnerOf): Mask {
+  const replacement = isNonNullType(type) ? forbidden : () => null
   return (value, viewer) => {
     if (value === null || value === undefined || value instanceof Error) return value
     const owner = ownerOf(value)
-    return owner === null || (viewer.role === 'customer' && owner === viewer.userId) ? value : instead()
+    return owner === null || (viewer.role === 'customer' && owner === viewer.userId) ? value : replacement()
   }
 }
 
-/** undefined where values of the type are everybody's. */
+/** Returns undefined if values of the type have no owner. */
 function findOwnerOf(schema: GraphQLSchema, type: GraphQLNamedType, typeNameOf: TypeNameOf): OwnerOf | undefined {
   if (isObjectType(type)) {
     const rule = ruleOf(type)
     return rule?.state === 'owner' ? (value) => rule.ownerOf(value as never) : undefined
   }
   if (!isAbstractType(type)) return undefined
-  const owners = new Map(schema.getPossibleTypes(type).map((its) => [its.name, findOwnerOf(schema, its, typeNameOf)]))
-  if ([...owners.values()].every((its) => its === undefined)) return undefined
+  const owners = new Map(
+    schema.getPossibleTypes(type).map((possible) => [possible.name, findOwnerOf(schema, possible, typeNameOf)]),
+  )
+  if ([...owners.values()].every((ownerOf) => ownerOf === undefined)) return undefined
   return (value) => owners.get(typeNameOf(value))?.(value) ?? null
 }

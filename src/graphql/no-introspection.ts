@@ -1,7 +1,7 @@
 import type { ASTVisitor, ValidationContext } from 'graphql'
 import { introspectionDisabled } from './errors.js'
 
-/** A rule of validation. `__typename` stays, since clients cannot do without. */
+/** A validation rule that rejects introspection, except `__typename`, which clients need. */
 export function noIntrospection(context: ValidationContext): ASTVisitor {
   return {
     Field({ name: { value: name } }) {

@@ -1,4 +1,4 @@
-import type { Loadable, Loader } from 'cached-resolvers'
+import type { Loader, PromiseOrValue } from 'cached-resolvers'
 import { idKind } from 'cached-resolvers'
 import { Arg, Ctx, Field, ID, InterfaceType, Query, Resolver } from 'type-graphql'
 import { Access, everyone } from './access.js'
@@ -14,7 +14,7 @@ export abstract class NodeType {
   id!: string
 }
 
-/** The kind of an id is the name of its type: OrderItem of order_item_7. */
+/** The kind in an id determines the type name: order_item_7 is an OrderItem. */
 export function typeNameOf({ id }: { id: string }): string {
   const kind = idKind(id) as string
   return kind.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())
@@ -25,7 +25,7 @@ const maxNodes = 100
 @Resolver()
 export class NodeResolver {
   @Access(everyone)
-  @Query(() => NodeType, { nullable: true, description: 'Whatever has this id' })
+  @Query(() => NodeType, { nullable: true, description: 'The object with this id; null if there is none' })
   node(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
     return loadNode(loaders, id)
   }
@@ -33,20 +33,20 @@ export class NodeResolver {
   @Access(everyone)
   @Query(() => [NodeType], {
     nullable: 'items',
-    description: `Same length and order as ids; null where there is none. ${maxNodes} ids at most`,
+    description: `Same length and order as ids; null for ids that do not exist. At most ${maxNodes} ids`,
   })
   nodes(@Arg('ids', () => [ID]) ids: string[], @Ctx() { loaders }: Context) {
-    if (ids.length > maxNodes) throw badUserInput(`ids must name at most ${maxNodes}`)
+    if (ids.length > maxNodes) throw badUserInput(`ids must contain at most ${maxNodes} ids`)
     return ids.map((id) => loadNode(loaders, id))
   }
 }
 
-function loadNode(loaders: Context['loaders'], id: string): Loadable<{ id: string } | null> {
+function loadNode(loaders: Context['loaders'], id: string): PromiseOrValue<{ id: string } | null> {
   const kind = idKind(id)
   return kind === null ? null : (loaders.ofKind(kind)?.load(id) ?? null)
 }
 
-/** null, without a look at cache or database, for what cannot be an id of that kind. */
-export function loadById<V>(kind: string, id: string, loader: Loader<string, V>): Loadable<V | null> {
+/** Returns null, without reading the cache or the database, for an id of another kind. */
+export function loadById<V>(kind: string, id: string, loader: Loader<string, V>): PromiseOrValue<V | null> {
   return idKind(id) === kind ? loader.load(id) : null
 }

@@ -4,42 +4,42 @@ import { buildSchemaSync, type PubSub } from 'type-graphql'
 import { resolvers } from '../shop/entities.js'
 import { CacheAdminResolver } from '../shop/stats/cache-admin-resolver.js'
 import { StatsResolver } from '../shop/stats/stats-resolver.js'
+import { bypassTypeGraphQLWrappers } from './bypass-typegraphql-wrappers.js'
 import { cacheControlDirective } from './cache-control.js'
-import { callDirectly } from './direct-calls.js'
 import { guardSchema } from './guard.js'
 import { NodeResolver, typeNameOf } from './node.js'
 
 export function createSchema(): GraphQLSchema {
-  const instanceOf = oncePerClass()
+  const instanceOf = singletonPerClass()
   const schema = buildSchemaSync({
     resolvers: [NodeResolver, ...resolvers, StatsResolver, CacheAdminResolver],
     directives: [...specifiedDirectives, cacheControlDirective],
-    // Commands check their input themselves: what is wrong with it is a userError, with the path to it.
+    // Commands validate their input themselves: they return userErrors with the path of the invalid value.
     validate: false,
-    pubSub: notUsed,
+    pubSub: unusedPubSub,
     container: { get: (type) => instanceOf(type as new () => object) },
   })
-  callDirectly(schema, instanceOf)
+  bypassTypeGraphQLWrappers(schema, instanceOf)
   return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
 }
 
-/** Resolvers hold nothing: one of each is enough. */
-function oncePerClass() {
+/** Resolvers have no state, so one instance of each class suffices. */
+function singletonPerClass() {
   const instances = new Map<new () => object, object>()
   return (type: new () => object): object => {
-    const known = instances.get(type) ?? new type()
-    instances.set(type, known)
-    return known
+    const instance = instances.get(type) ?? new type()
+    instances.set(type, instance)
+    return instance
   }
 }
 
-/** TypeGraphQL asks for one; every subscription here has a source of its own. */
-const notUsed: PubSub = {
+/** TypeGraphQL requires one, but every subscription here has its own `subscribe` function. */
+const unusedPubSub: PubSub = {
   publish() {
-    throw new Error('Nothing is published here')
+    throw new Error('PubSub is not used: subscriptions have their own subscribe functions')
   },
   subscribe() {
-    throw new Error('Nothing is published here')
+    throw new Error('PubSub is not used: subscriptions have their own subscribe functions')
   },
 }
 

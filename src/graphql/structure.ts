@@ -10,35 +10,35 @@ import {
 } from 'graphql'
 import { limitExceeded } from './errors.js'
 
-/** The most that an operation may have. Fragments count wherever they are spread. */
+/** Maximums for one operation. A fragment counts at each place where it is spread. */
 export interface StructureLimits {
-  /** Fields within fields */
+  /** Levels of nested fields */
   depth: number
   fields: number
-  /** Of the operation itself */
+  /** Top-level fields */
   rootFields: number
   aliases: number
   directives: number
 }
 
-type Measure = Record<keyof StructureLimits, number>
+type StructureCounts = Record<keyof StructureLimits, number>
 
-/** A rule of validation, so that nothing is executed of an operation that is too large in whatever way. */
+/** A validation rule that rejects operations exceeding any of the limits, before they are executed. */
 export function limitStructure(limits: StructureLimits) {
   return (context: ValidationContext): ASTVisitor => ({
     Document({ definitions }) {
-      const meter = new Meter(definitions)
+      const meter = new StructureMeter(definitions)
       for (const operation of definitions.filter(isOperation)) {
-        const its = meter.measure(operation)
+        const counts = meter.measure(operation)
         for (const [name, maximum] of Object.entries(limits) as [keyof StructureLimits, number][]) {
-          if (its[name] > maximum) context.reportError(limitExceeded(name, its[name], maximum))
+          if (counts[name] > maximum) context.reportError(limitExceeded(name, counts[name], maximum))
         }
       }
     },
   })
 }
 
-/** A rule of validation for the characters of names: of fields, aliases, operations, fragments, variables, arguments. */
+/** A validation rule for the length of names, in characters: of fields, aliases, operations, fragments, variables, arguments. */
 export function limitNames(maximum: number) {
   return (context: ValidationContext): ASTVisitor => ({
     Name({ value }) {
@@ -47,34 +47,34 @@ export function limitNames(maximum: number) {
   })
 }
 
-/** Each fragment is measured once, so fragments that double each other do not double the work. */
-class Meter {
+/** Measures each fragment once: fragments that each spread the next one twice would otherwise take exponential time. */
+class StructureMeter {
   private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>
-  private readonly measured = new Map<string, Measure>()
+  private readonly measured = new Map<string, StructureCounts>()
 
   constructor(definitions: readonly DefinitionNode[]) {
-    this.fragments = new Map(definitions.filter(isFragment).map((its) => [its.name.value, its]))
+    this.fragments = new Map(definitions.filter(isFragment).map((fragment) => [fragment.name.value, fragment]))
   }
 
-  measure({ directives = [], variableDefinitions = [], selectionSet }: OperationDefinitionNode): Measure {
-    const its = this.ofSelections(selectionSet)
-    for (const variable of variableDefinitions) its.directives += variable.directives?.length ?? 0
-    its.directives += directives.length
-    return its
+  measure({ directives = [], variableDefinitions = [], selectionSet }: OperationDefinitionNode): StructureCounts {
+    const counts = this.measureSelections(selectionSet)
+    for (const variable of variableDefinitions) counts.directives += variable.directives?.length ?? 0
+    counts.directives += directives.length
+    return counts
   }
 
-  private ofSelections(selectionSet: SelectionSetNode | undefined): Measure {
-    const its = nothing()
+  private measureSelections(selectionSet: SelectionSetNode | undefined): StructureCounts {
+    const counts = zeroCounts()
     for (const selection of selectionSet?.selections ?? []) {
-      add(its, this.ofSelection(selection))
-      its.directives += selection.directives?.length ?? 0
+      add(counts, this.measureSelection(selection))
+      counts.directives += selection.directives?.length ?? 0
     }
-    return its
+    return counts
   }
 
-  private ofSelection(selection: SelectionNode): Measure {
-    if (selection.kind === Kind.FRAGMENT_SPREAD) return this.ofFragment(selection.name.value)
-    const inner = this.ofSelections(selection.selectionSet)
+  private measureSelection(selection: SelectionNode): StructureCounts {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) return this.measureFragment(selection.name.value)
+    const inner = this.measureSelections(selection.selectionSet)
     if (selection.kind === Kind.INLINE_FRAGMENT) return inner
     return {
       ...inner,
@@ -85,29 +85,29 @@ class Meter {
     }
   }
 
-  private ofFragment(name: string): Measure {
+  private measureFragment(name: string): StructureCounts {
     const known = this.measured.get(name)
     if (known) return known
     const fragment = this.fragments.get(name)
-    // One that spreads itself is refused by another rule; here it must only come to an end.
-    this.measured.set(name, nothing())
-    const its = this.ofSelections(fragment?.selectionSet)
-    its.directives += fragment?.directives?.length ?? 0
-    this.measured.set(name, its)
-    return its
+    // Another validation rule rejects a fragment that spreads itself; this entry only ends the recursion.
+    this.measured.set(name, zeroCounts())
+    const counts = this.measureSelections(fragment?.selectionSet)
+    counts.directives += fragment?.directives?.length ?? 0
+    this.measured.set(name, counts)
+    return counts
   }
 }
 
-function nothing(): Measure {
+function zeroCounts(): StructureCounts {
   return { depth: 0, fields: 0, rootFields: 0, aliases: 0, directives: 0 }
 }
 
-function add(sum: Measure, its: Measure): void {
-  sum.depth = Math.max(sum.depth, its.depth)
-  sum.fields += its.fields
-  sum.rootFields += its.rootFields
-  sum.aliases += its.aliases
-  sum.directives += its.directives
+function add(sum: StructureCounts, counts: StructureCounts): void {
+  sum.depth = Math.max(sum.depth, counts.depth)
+  sum.fields += counts.fields
+  sum.rootFields += counts.rootFields
+  sum.aliases += counts.aliases
+  sum.directives += counts.directives
 }
 
 function isOperation(definition: DefinitionNode): definition is OperationDefinitionNode {

@@ -1,14 +1,14 @@
 import { idKind } from 'cached-resolvers'
 import { badUserInput } from './errors.js'
 
-/** Of one subscription */
+/** Maximum number of topics of one subscription */
 export const maxTopics = 100
 
-/** Ids to be told of. What cannot be an id is refused: its subscriber would wait for ever. */
+/** The ids to subscribe to. Throws BAD_USER_INPUT for malformed ids, for which the subscriber would wait forever. */
 export function topicsOf(kind: string, ids: readonly string[], argument: string): readonly string[] {
-  if (ids.length === 0) throw badUserInput(`${argument} must name at least one ${kind}`)
-  if (ids.length > maxTopics) throw badUserInput(`${argument} must name at most ${maxTopics}`)
-  const wrong = ids.find((id) => idKind(id) !== kind)
-  if (wrong !== undefined) throw badUserInput(`${argument} must name ids like ${kind}_1, and one is not`)
+  if (ids.length === 0) throw badUserInput(`${argument} must contain at least one ${kind} id`)
+  if (ids.length > maxTopics) throw badUserInput(`${argument} must contain at most ${maxTopics} ids`)
+  const malformed = ids.find((id) => idKind(id) !== kind)
+  if (malformed !== undefined) throw badUserInput(`${argument} must contain only ids like ${kind}_1`)
   return ids
 }

@@ -1,7 +1,7 @@
 import { Field, ObjectType, registerEnumType } from 'type-graphql'
 import type { Outcome } from '../shop/command.js'
 import type { UserError } from '../shop/user-error.js'
-import { Priced } from './price.js'
+import { Cost } from './field-cost.js'
 
 export enum UserErrorCode {
   INVALID = 'INVALID',
@@ -13,7 +13,7 @@ export enum UserErrorCode {
 }
 registerEnumType(UserErrorCode, { name: 'UserErrorCode' })
 
-@Priced({ weight: 0 })
+@Cost({ weight: 0 })
 @ObjectType('UserError', {
   simpleResolvers: true,
   description: 'An expected failure, for the person at the form. Faults of the request or the server are top-level errors.',
@@ -29,7 +29,7 @@ export class UserErrorType implements UserError {
   field!: string[]
 }
 
-/** The two faces of an outcome: the value, or null and the errors. */
+/** The fields of a mutation payload: the value and no errors, or null and the errors. */
 export function valueAndErrors<T>(outcome: Outcome<T>): { value: T | null; userErrors: readonly UserError[] } {
   if (outcome.state === 'refused') return { value: null, userErrors: outcome.userErrors }
   return { value: outcome.value, userErrors: [] }

@@ -2,31 +2,31 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { forbidden, unauthenticated } from '../graphql/errors.js'
 import type { Authenticator } from '../platform/auth/authenticator.js'
 import { challenge } from '../platform/auth/challenge.js'
-import { InvalidTokenError, KeysUnavailableError } from '../platform/auth/faults.js'
+import { InvalidTokenError, KeysUnavailableError } from '../platform/auth/errors.js'
 import type { Viewer } from '../platform/auth/viewer.js'
 import { requestError } from './request-error.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; known in every handler */
+    /** Set by authenticate() before any handler runs */
     viewer: Viewer
   }
 }
 
-/** Every request has a viewer from here on, or is refused: a token that is not good is never taken for none. */
+/** Sets the viewer of every request, or refuses the request: an invalid token is never treated as no token. */
 export function authenticate(server: FastifyInstance, authenticator: Authenticator): void {
   server.decorateRequest('viewer')
   server.addHook('onRequest', async (request, reply) => {
     const { authorization } = request.headers
     try {
-      request.viewer = authenticator.recall(authorization) ?? (await authenticator.authenticate(authorization)).viewer
+      request.viewer = authenticator.findCached(authorization) ?? (await authenticator.authenticate(authorization)).viewer
     } catch (error) {
       return refuse(reply, error, request.id)
     }
   })
 }
 
-/** A hook for what is not GraphQL, behind authenticate(). */
+/** A hook for routes other than GraphQL. Must run after authenticate(). */
 export async function administratorsOnly({ viewer, id }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   if (viewer.role === 'admin') return undefined
   if (viewer.role === 'customer') return reply.code(403).send(requestError(forbidden().message, 'FORBIDDEN', id))

@@ -11,13 +11,13 @@ export interface GraphqlHandlerOptions {
   createContext: (request: FastifyRequest) => Context
 }
 
-/** GraphQL over HTTP: what is asked for goes to Apollo, with the document in the place of its name, and what Apollo says comes back. */
+/** Handles GraphQL over HTTP: replaces the id of a document by the document, and passes the request to Apollo. */
 export function createGraphqlHandler({ apollo, documents, createContext }: GraphqlHandlerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { httpGraphQLRequest, error } = withDocument(readRequest(request), documents)
+    const { httpGraphQLRequest, error } = resolveDocument(readRequest(request), documents)
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest,
-      // A refusal from here comes after Apollo's own, and is written like one.
+      // Thrown here, so that Apollo's own checks come first, and Apollo formats the error.
       context: async () => {
         if (error) throw error
         return createContext(request)
@@ -29,7 +29,7 @@ export function createGraphqlHandler({ apollo, documents, createContext }: Graph
   }
 }
 
-/** HEAD is a GET whose answer stays here but for its headers. */
+/** A HEAD request is executed as a GET; Node omits the body of the response. */
 function readRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQLRequest {
   const map = new HeaderMap()
   for (const [name, value] of Object.entries(headers)) if (value) map.set(name, Array.isArray(value) ? value.join(', ') : value)
@@ -37,37 +37,45 @@ function readRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQ
   return { method: method === 'HEAD' ? 'GET' : method, headers: map, search: start < 0 ? '' : url.slice(start), body }
 }
 
-interface WithDocument {
+interface ResolvedRequest {
   httpGraphQLRequest: HTTPGraphQLRequest
-  /** Why it is refused */
+  /** The reason if the request is refused */
   error?: GraphQLError
 }
 
-function withDocument(request: HTTPGraphQLRequest, documents: Documents): WithDocument {
-  if (Array.isArray(request.body)) return { httpGraphQLRequest: request, error: badRequest(...noBatches) }
+function resolveDocument(request: HTTPGraphQLRequest, documents: Documents): ResolvedRequest {
+  if (Array.isArray(request.body)) return { httpGraphQLRequest: request, error: badRequest(...batchRefused) }
   if (request.method !== 'GET') {
     const body = (request.body ?? {}) as DocumentRequest
-    return replace(request, documents.resolve(body), (found) => ({ ...request, body: { ...body, ...found } }))
+    return replaceDocument(request, documents.resolve(body), (found) => ({ ...request, body: { ...body, ...found } }))
   }
   const parameters = new URLSearchParams(request.search)
-  const asked = { query: parameters.get('query'), documentId: parameters.get('documentId'), extensions: jsonOf(parameters) }
-  return replace(request, documents.resolve(asked), ({ query, extensions }) => {
+  const documentRequest = {
+    query: parameters.get('query'),
+    documentId: parameters.get('documentId'),
+    extensions: parseExtensions(parameters),
+  }
+  return replaceDocument(request, documents.resolve(documentRequest), ({ query, extensions }) => {
     parameters.set('query', query)
     parameters.set('extensions', JSON.stringify(extensions))
     return { ...request, search: `?${parameters}` }
   })
 }
 
-type Found = Pick<Extract<Resolved, { state: 'found' }>, 'query' | 'extensions'>
+type FoundDocument = Pick<Extract<Resolved, { state: 'found' }>, 'query' | 'extensions'>
 
-function replace(request: HTTPGraphQLRequest, resolved: Resolved, put: (found: Found) => HTTPGraphQLRequest): WithDocument {
+function replaceDocument(
+  request: HTTPGraphQLRequest,
+  resolved: Resolved,
+  withDocument: (found: FoundDocument) => HTTPGraphQLRequest,
+): ResolvedRequest {
   if (resolved.state === 'refused') return { httpGraphQLRequest: request, error: resolved.error }
   if (resolved.state === 'unchanged') return { httpGraphQLRequest: request }
-  return { httpGraphQLRequest: put({ query: resolved.query, extensions: resolved.extensions }) }
+  return { httpGraphQLRequest: withDocument({ query: resolved.query, extensions: resolved.extensions }) }
 }
 
-/** What is no JSON is for Apollo to tell. */
-function jsonOf(parameters: URLSearchParams): unknown {
+/** Returns null for invalid JSON, which Apollo refuses. */
+function parseExtensions(parameters: URLSearchParams): unknown {
   try {
     return JSON.parse(parameters.get('extensions') ?? 'null')
   } catch {
@@ -75,4 +83,4 @@ function jsonOf(parameters: URLSearchParams): unknown {
   }
 }
 
-const noBatches = ['BAD_REQUEST', 'Batches are not accepted, send every operation as a request of its own'] as const
+const batchRefused = ['BAD_REQUEST', 'Batches are not supported, send each operation in its own request'] as const

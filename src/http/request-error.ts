@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../graphql/errors.js'
-import type { ErrorFigures } from '../platform/metrics/error-figures.js'
+import type { ErrorMetrics } from '../platform/metrics/error-metrics.js'
 import { truncate } from '../platform/truncate.js'
 import { requestId } from './headers/request-id.js'
 import { securityHeaders } from './headers/security-headers.js'
@@ -13,46 +13,50 @@ export interface Refusal {
   message: string
 }
 
-/** Clients of GraphQL read errors in this shape, whatever went wrong. */
+/** The body of an error response, in the format that GraphQL clients expect on every path. */
 export function requestError(message: string, code: ErrorCode, id: string) {
   return { errors: [{ message: truncate(message), extensions: { code, requestId: id } }] }
 }
 
-/** Puts the id into the errors of an answer that have none: those that Apollo made before it knew of the request. */
-export function withRequestId(answer: string, id: string): string {
-  const { errors, ...others } = parseAnswer(answer)
-  if (!errors?.some(({ extensions }) => extensions?.requestId === undefined)) return answer
-  return `${JSON.stringify({ errors: errors.map((its) => ({ ...its, extensions: { ...its.extensions, requestId: id } })), ...others })}\n`
+/** Adds the request id to errors of a response that have none: those that Apollo created before it had a context. */
+export function withRequestId(response: string, id: string): string {
+  const { errors, ...others } = parseErrorResponse(response)
+  if (!errors?.some(({ extensions }) => extensions?.requestId === undefined)) return response
+  const withIds = errors.map((error) => ({ ...error, extensions: { ...error.extensions, requestId: id } }))
+  return `${JSON.stringify({ errors: withIds, ...others })}\n`
 }
 
-interface AnswerWithErrors {
+interface ErrorResponse {
   errors?: { extensions?: Record<string, unknown> }[]
 }
 
-/** What is no JSON has no errors. */
-export function parseAnswer(answer: string): AnswerWithErrors {
+/** Returns an object without errors if the response is not JSON. */
+export function parseErrorResponse(response: string): ErrorResponse {
   try {
-    const { errors, ...others } = JSON.parse(answer)
+    const { errors, ...others } = JSON.parse(response)
     return Array.isArray(errors) ? { errors, ...others } : {}
   } catch {
     return {}
   }
 }
 
-/** Answers what is no HTTP, or did not come in time: no request was made of it, so nothing else would. */
-export function connectionRefuser(errors: ErrorFigures) {
+/**
+ * For the server's `clientError` event: data that is not HTTP, or did not arrive in time. No request exists for it, so no hook
+ * runs.
+ */
+export function createClientErrorHandler(errors: ErrorMetrics) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
-    const { status, message } = refusals[error.code ?? ''] ?? noHttp
+    const { status, message } = knownErrors[error.code ?? ''] ?? invalidHttp
     errors.count(['BAD_REQUEST'])
     refuseRaw(socket, { status, code: 'BAD_REQUEST', message }, requestId({}))
   }
 }
 
-/** For connections that have no response object, or none any more. */
+/** Writes an error response to a connection that has no response object, and closes the connection. */
 export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id: string): void {
   const body = JSON.stringify(requestError(message, code, id))
   const head = [
@@ -66,13 +70,17 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
-/** Answers a header Expect that is not 100-continue: node would do so without a body. */
-export function expectationRefuser(errors: ErrorFigures) {
-  return requestRefuser(errors, { status: 417, code: 'BAD_REQUEST', message: 'Expect can only be 100-continue' })
+/** Answers an Expect header other than 100-continue. Node would do so without a body. */
+export function createExpectationHandler(errors: ErrorMetrics) {
+  return createRequestRefuser(errors, {
+    status: 417,
+    code: 'BAD_REQUEST',
+    message: 'The only supported value of Expect is 100-continue',
+  })
 }
 
-/** Refuses a request before anything is made of it, and ends its connection. */
-export function requestRefuser(errors: ErrorFigures, { status, code, message }: Refusal) {
+/** A request listener that answers every request with this error, and closes the connection. */
+export function createRequestRefuser(errors: ErrorMetrics, { status, code, message }: Refusal) {
   return ({ headers }: IncomingMessage, response: ServerResponse): void => {
     const id = requestId(headers)
     const body = JSON.stringify(requestError(message, code, id))
@@ -82,9 +90,9 @@ export function requestRefuser(errors: ErrorFigures, { status, code, message }: 
   }
 }
 
-const noHttp = { status: 400, message: 'This is not a request of HTTP/1.1' }
+const invalidHttp = { status: 400, message: 'This is not an HTTP/1.1 request' }
 
-const refusals: Partial<Record<string, { status: number; message: string }>> = {
+const knownErrors: Partial<Record<string, { status: number; message: string }>> = {
   HPE_HEADER_OVERFLOW: { status: 431, message: 'The headers are too large' },
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time' },
 }

@@ -7,7 +7,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled'
 import cors from '@fastify/cors'
-import { Lane, type Notes } from 'cached-resolvers/compiled-queries'
+import { CompiledQueries, type SharedValueMemo } from 'cached-resolvers/compiled-queries'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -20,111 +20,119 @@ import type { GraphQLSchema } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { parseOptions, validationOptions, validationRules } from '../graphql/document-limits.js'
 import { DocumentStore } from '../graphql/document-store.js'
-import { createErrorFormatter, type Fault } from '../graphql/errors.js'
+import { createErrorFormatter, type OperationalError } from '../graphql/errors.js'
 import type { Authenticator } from '../platform/auth/authenticator.js'
 import type { Viewer } from '../platform/auth/viewer.js'
-import type { ErrorFigures } from '../platform/metrics/error-figures.js'
-import type { RequestFigures } from '../platform/metrics/request-figures.js'
-import type { SubscriptionFigures } from '../platform/metrics/subscription-figures.js'
+import type { ErrorMetrics } from '../platform/metrics/error-metrics.js'
+import type { RequestMetrics } from '../platform/metrics/request-metrics.js'
+import type { SubscriptionMetrics } from '../platform/metrics/subscription-metrics.js'
 import type { Tracing } from '../platform/tracing/tracing.js'
-import type { Asking } from './asking.js'
 import { authenticate } from './authentication.js'
 import { OpenConnections } from './connections/open-connections.js'
 import { PipelinedRequests } from './connections/pipelined-requests.js'
 import type { SlowReaders } from './connections/slow-readers.js'
 import { endUnusedConnections } from './connections/unused-connections.js'
 import type { Documents } from './documents/documents.js'
-import { LaneListener } from './fast-path/lane-listener.js'
-import { teachLane } from './fast-path/teach-lane.js'
+import { compiledQueriesPlugin } from './fast-path/compiled-queries-plugin.js'
+import { FastPathListener } from './fast-path/fast-path-listener.js'
 import { createGraphqlHandler } from './graphql-handler.js'
-import { cacheControl, unstored } from './headers/cache-control.js'
+import { cacheControl, noStore } from './headers/cache-control.js'
 import { Compression } from './headers/compression.js'
 import { isEncodedUrl, parseJsonBodies, readJsonBodies } from './headers/encoding.js'
-import { tagAnswer } from './headers/etag.js'
-import { type Hosts, isHost, strangeHost } from './headers/host.js'
+import { addEtag } from './headers/etag.js'
+import { type Hosts, hostNotAllowed, isHost } from './headers/host.js'
 import type { CorsOrigins } from './headers/origin.js'
+import { noFlags, requestFlagsOf } from './headers/request-flags.js'
 import { requestId } from './headers/request-id.js'
-import { letPagesWork, securityHeaders } from './headers/security-headers.js'
-import { noWishes, wishesOf } from './headers/wishes.js'
-import { type FiguresRoutes, registerFigures } from './health/figures-routes.js'
+import { pageCsp, securityHeaders } from './headers/security-headers.js'
 import type { HealthReport } from './health/health.js'
 import { probePaths, registerHealth } from './health/health-routes.js'
+import { type MetricsRoutes, registerMetrics } from './health/metrics-routes.js'
 import type { Budgets } from './limits/budgets.js'
 import { clientOf, networkOf } from './limits/client.js'
 import { ConnectionRate } from './limits/connection-rate.js'
 import { Costs } from './limits/costs.js'
 import { type CostLimits, limitCost } from './limits/limit-cost.js'
 import { chargeReading, limitRate } from './limits/limit-rate.js'
-import { logErrors } from './observing/error-log.js'
-import { reportOrigins } from './observing/report-origins.js'
+import { addCacheReport } from './observing/add-cache-report.js'
+import { logErrors } from './observing/log-errors.js'
 import { RequestLog, type RequestLogOptions } from './observing/request-log.js'
 import { RequestObserver } from './observing/request-observer.js'
 import { traceOperations } from './observing/trace-operations.js'
-import { stillThere } from './overload/deadlines.js'
-import type { Load } from './overload/load.js'
-import { Shedder, shed } from './overload/shed.js'
+import { AdmissionController, addAdmissionControl } from './overload/admission-control.js'
+import { alwaysOpen } from './overload/deadlines.js'
+import type { LoadShedder } from './overload/load-shedder.js'
 import { registerPages } from './pages/pages.js'
 import { sandboxPage } from './pages/sandbox.js'
-import { connectionRefuser, expectationRefuser, requestError, requestRefuser, withRequestId } from './request-error.js'
+import {
+  createClientErrorHandler,
+  createExpectationHandler,
+  createRequestRefuser,
+  requestError,
+  withRequestId,
+} from './request-error.js'
+import type { RequestInfo } from './request-info.js'
 import { addEventStream, type EventStreamOptions } from './subscriptions/event-stream.js'
 import { LiveConnections } from './subscriptions/live-connections.js'
+import { rejectSubscriptions } from './subscriptions/reject-subscriptions.js'
 import { type CreateSubscriber, Subscriptions } from './subscriptions/subscriptions.js'
-import { sendSubscriptionsElsewhere } from './subscriptions/subscriptions-elsewhere.js'
 import { WebSocketEndpoint } from './subscriptions/web-socket.js'
 
 export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
-  createContext: (asking: Asking) => Context
-  /** On the values that requests share */
-  notes: Notes
+  createContext: (request: RequestInfo) => Context
+  /** Values shared between requests, memoized */
+  memo: SharedValueMemo
   authenticator: Authenticator
   hosts: Hosts
   checkHealth: () => Promise<HealthReport>
-  /** Aborted when this process is about to go: it is not ready any more, and each answer ends its connection. */
-  leaving: AbortSignal
-  /** Knows the faults that are no bugs. */
-  describeFault: (error: unknown) => Fault | null
-  requests: RequestFigures
-  errors: ErrorFigures
-  subscriptions: SubscriptionFigures
-  figures: FiguresRoutes
+  /** Aborted when the process shuts down: it is not ready any more, and closes each connection after the response. */
+  draining: AbortSignal
+  /** Describes errors that are no bugs, such as an outage or overload; returns null for all others. */
+  describeOperationalError: (error: unknown) => OperationalError | null
+  requests: RequestMetrics
+  errors: ErrorMetrics
+  subscriptions: SubscriptionMetrics
+  metricsRoutes: MetricsRoutes
   corsOrigins: CorsOrigins
-  /** Of subscribers */
-  /** Of subscribers, and as many subscriptions */
+  /** Maximum number of subscribers' connections, and of subscriptions */
   maxConnections: number
   maxConnectionsPerAddress: number
-  /** So many events wait for a slow subscriber; with more, its stream fails. */
+  /** Maximum number of events that are queued for a slow subscriber. Its stream fails when more arrive. */
   maxWaitingEvents: number
-  /** How often it is looked whether they are still there */
+  /** How often subscribers' connections are checked */
   heartbeatMs: number
-  load: Load
+  loadShedder: LoadShedder
   slowReaders: SlowReaders
-  /** A request that has not arrived as a whole by then is given up. */
+  /** A request that has not arrived completely by then is refused. */
   receiveTimeoutMs: number
   maxOpenConnections: number
   limits: Limits
-  /** Whether clients may ask for the schema, and explorers are there */
-  tellsSchema: boolean
+  /** Whether clients may query the schema, and explorers are served */
+  introspection: boolean
   logger: FastifyBaseLogger
-  requestLog: Pick<RequestLogOptions, 'logged' | 'slowMs'>
-  /** undefined where nothing is traced */
+  requestLog: Pick<RequestLogOptions, 'mode' | 'slowMs'>
+  /** undefined if tracing is off */
   tracing: Tracing | undefined
 }
 
-/** Who pays */
+/** Returns the client that a request is charged to. */
 type ClientOf = (request: IncomingMessage, viewer: Viewer) => string
 
 interface Limits {
-  /** Points that one request may cost */
+  /** The most points that one request may cost */
   maxCost: number
-  /** null: clients may use as much as they like. */
+  /** null: usage is not limited. */
   budgets: Budgets | null
-  /** Proxies in front that add to X-Forwarded-For */
+  /** Number of reverse proxies that append to X-Forwarded-For */
   trustedProxies: number
 }
 
-/** GraphQL at /graphql, health at /health, /livez and /readyz, and the pages. Not listening yet. */
+/**
+ * Creates the server, not listening yet: GraphQL at /graphql, health at /health, /livez and /readyz, metrics, subscriptions and
+ * pages.
+ */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const {
     schema,
@@ -132,57 +140,57 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     createContext,
     authenticator,
     checkHealth,
-    leaving,
-    describeFault,
+    draining,
+    describeOperationalError,
     requests,
     errors,
     corsOrigins,
-    load,
+    loadShedder,
     limits,
-    tellsSchema,
+    introspection,
     logger,
     tracing,
   } = options
   const costs = new Costs(schema, limits.maxCost)
   const costLimits = { costs, budgets: limits.budgets }
-  const client: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
-  const lane = new Lane({
-    ...{ schema, notes: options.notes, maxDocuments: 1_000, sightings: 2 },
-    costOf: (document) => costs.ofOnly(document),
+  const chargedClient: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
+  const compiledQueries = new CompiledQueries({
+    ...{ schema, memo: options.memo, maxDocuments: 1_000, compileAfterHits: 2 },
+    costOf: (document) => costs.ofSingleOperation(document),
   })
   const compression = new Compression()
   const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
   const observer = new RequestObserver(requests, errors, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
-  const laneListener = new LaneListener({
+  const fastPath = new FastPathListener({
     ...{
       documents,
       compression,
       createContext,
       authenticator,
-      load,
+      loadShedder,
       hosts: options.hosts,
       path: graphqlPath,
-      leaving,
-      clientOf: client,
+      draining,
+      clientOf: chargedClient,
       costLimits,
     },
-    lane: tracing?.operations.ofLane(lane) ?? lane,
-    observe: (answer, seconds) => observer.answeredInLane(answer, seconds),
+    compiledQueries: tracing?.operations.ofCompiledQueries(compiledQueries) ?? compiledQueries,
+    observe: (response, seconds) => observer.answeredOnFastPath(response, seconds),
   })
   const pipelined = new PipelinedRequests()
   const server = fastify({
-    serverFactory: (ordinary) => {
-      const listener = laneListener.inFrontOf(ordinary)
-      return createNodeServer(options, pipelined, tracing?.requests.inFrontOf(listener) ?? listener)
+    serverFactory: (standardPath) => {
+      const listener = fastPath.wrap(standardPath)
+      return createNodeServer(options, pipelined, tracing?.requests.wrap(listener) ?? listener)
     },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     trustProxy: (_, hop) => hop < limits.trustedProxies,
     requestIdHeader: false,
-    genReqId: (request) => laneListener.takenOf(request)?.id ?? requestId(request.headers),
+    genReqId: (request) => fastPath.bufferedRequestOf(request)?.id ?? requestId(request.headers),
     return503OnClosing: false,
-    clientErrorHandler: connectionRefuser(errors),
+    clientErrorHandler: createClientErrorHandler(errors),
     frameworkErrors: (error, request, reply) => {
       void (reply as FastifyReply)
         .code(400)
@@ -192,64 +200,64 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   const apollo = new ApolloServer<Context>({
     schema,
-    // Rules and formatter refuse it themselves, and say what to do instead.
+    // Introspection is refused by our validation rules and error formatter, whose messages contain what to do instead.
     introspection: true,
     parseOptions,
     validationOptions,
-    validationRules: validationRules(tellsSchema),
+    validationRules: validationRules(introspection),
     persistedQueries: documents.persistedQueries,
     documentStore: new DocumentStore(maxDocumentBytes),
     includeStacktraceInErrorResponses: false,
-    // The process decides when to stop, and drains first.
+    // The process handles signals, and drains before it stops.
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter({ describeFault, suggests: tellsSchema }),
+    formatError: createErrorFormatter({ describeOperationalError, suggestsNames: introspection }),
     logger,
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
-      tellsSchema ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
-      logErrors(logger, describeFault),
-      limitCost(costLimits, (context, points) => observer.costs(context, points)),
-      reportOrigins(() => performance.now()),
+      introspection ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
+      logErrors(logger, describeOperationalError),
+      limitCost(costLimits, (context, points) => observer.costEstimated(context, points)),
+      addCacheReport(() => performance.now()),
       cacheControl(schema),
-      teachLane(lane),
+      compiledQueriesPlugin(compiledQueries),
       observer.plugin(),
-      sendSubscriptionsElsewhere(streamPath, graphqlPath),
+      rejectSubscriptions(streamPath, graphqlPath),
       ...(tracing ? [traceOperations(tracing.operations)] : []),
     ],
   })
   await apollo.start()
 
   readJsonBodies(server)
-  server.setChildLoggerFactory((its) => its)
+  server.setChildLoggerFactory((logger) => logger)
   server.addHook('onRequest', (request, reply, next) => {
-    // Unless somebody says otherwise. The lane writes them in this order.
-    reply.header('x-request-id', request.id).header('cache-control', unstored).header('vary', 'Accept, Accept-Encoding')
+    // Defaults, which handlers may override. The fast path writes them in this order.
+    reply.header('x-request-id', request.id).header('cache-control', noStore).header('vary', 'Accept, Accept-Encoding')
     reply.headers(securityHeaders)
-    // HTTP/1.0 need not have one.
+    // HTTP/1.0 requests need not have a Host header.
     if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
-    const fault = faultOf(request.raw)
-    if (fault !== undefined) return reply.code(400).send(requestError(fault, 'BAD_REQUEST', request.id))
+    const problem = requestProblem(request.raw)
+    if (problem !== undefined) return reply.code(400).send(requestError(problem, 'BAD_REQUEST', request.id))
     if (options.hosts.allows(request.headers.host as string)) return next()
-    return reply.code(403).send(requestError(strangeHost, 'FORBIDDEN', request.id))
+    return reply.code(403).send(requestError(hostNotAllowed, 'FORBIDDEN', request.id))
   })
   server.addHook('preParsing', (request, _, payload, next) => {
-    const taken = laneListener.takenOf(request.raw)
-    next(null, taken ? Readable.from([taken.body]) : payload)
+    const buffered = fastPath.bufferedRequestOf(request.raw)
+    next(null, buffered ? Readable.from([buffered.body]) : payload)
   })
   server.addHook('onSend', (request, reply, payload, next) => {
-    // Kept alive, a connection would hold up the end until it is cut off.
-    if (leaving.aborted) reply.header('connection', 'close')
-    if (reply.statusCode === 200) laneListener.learn(request.raw, reply.getHeaders())
+    // A keep-alive connection would delay the shutdown until the timeout.
+    if (draining.aborted) reply.header('connection', 'close')
+    if (reply.statusCode === 200) fastPath.rememberHeaders(request.raw, reply.getHeaders())
     if (reply.statusCode < 400 || typeof payload !== 'string') return next(null, payload)
     observer.refused(request.raw, payload)
     next(null, withRequestId(payload, request.id))
   })
-  server.addHook('onSend', letPagesWork)
-  server.addHook('onSend', tagAnswer)
+  server.addHook('onSend', pageCsp)
+  server.addHook('onSend', addEtag)
   server.addHook('onSend', compression.onSend)
   server.addHook('onResponse', ({ raw, id, viewer, routeOptions, method }, reply, done) => {
-    const { startedAt = performance.now() - reply.elapsedTime } = laneListener.takenOf(raw) ?? {}
+    const { startedAt = performance.now() - reply.elapsedTime } = fastPath.bufferedRequestOf(raw) ?? {}
     const seconds = (performance.now() - startedAt) / 1000
     if (routeOptions.url === graphqlPath && method !== 'OPTIONS')
       observer.answered({ request: raw, requestId: id, viewer, status: reply.statusCode, seconds })
@@ -257,113 +265,114 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
-  // A bare OPTIONS is answered too: the other answer is text that no client of GraphQL expects.
+  // strictPreflight is off, so that an OPTIONS request without CORS headers is answered 204 instead of a plain-text 400.
   await server.register(cors, {
     origin: corsOrigins === '*' ? '*' : [...corsOrigins],
     maxAge: preflightSeconds,
     strictPreflight: false,
   })
-  // Behind the headers of CORS: pages have to be able to read a refusal.
-  const shedder = new Shedder(load, logger)
+  // After CORS, whose headers pages need to read a refusal.
+  const admission = new AdmissionController(loadShedder, logger)
   const { budgets, trustedProxies } = limits
   const readPaths = [graphqlPath, streamPath]
   const isBehindProxy = trustedProxies > 0
-  const payerOfTokens = ({ raw }: FastifyRequest) => tokensOf(networkOf(raw, trustedProxies))
+  const clientOfBadTokens = ({ raw }: FastifyRequest) => badTokensOf(networkOf(raw, trustedProxies))
   if (budgets) {
-    const payerOf = (request: FastifyRequest) => (request.viewer ? client(request.raw, request.viewer) : payerOfTokens(request))
-    chargeReading(server, budgets, { paths: readPaths, clientOf: payerOf })
+    const chargedClientOf = (request: FastifyRequest) =>
+      request.viewer ? chargedClient(request.raw, request.viewer) : clientOfBadTokens(request)
+    chargeReading(server, budgets, { paths: readPaths, clientOf: chargedClientOf })
   }
-  shed(server, shedder, {
+  addAdmissionControl(server, admission, {
     ...{ paths: readPaths, maxBodyBytes },
     clientOf: ({ raw, viewer }) => clientOf(raw, viewer, trustedProxies),
     networkOf: (request) => networkOf(request, trustedProxies),
   })
   parseJsonBodies(server)
   if (budgets) {
-    // A token takes time before anybody knows whose it is: an address that sends many bad ones has to wait, without one it need not.
-    const payer = (request: FastifyRequest) =>
-      authenticator.recall(request.headers.authorization) ? undefined : payerOfTokens(request)
-    server.addHook('onRequest', limitRate(budgets, { clientOf: payer, isBehindProxy }))
+    // Verifying a token takes CPU before its owner is known: a network that sends many invalid tokens has to wait before the next
+    // is verified.
+    const unverifiedClient = (request: FastifyRequest) =>
+      authenticator.findCached(request.headers.authorization) ? undefined : clientOfBadTokens(request)
+    server.addHook('onRequest', limitRate(budgets, { clientOf: unverifiedClient, isBehindProxy }))
   }
   authenticate(server, authenticator)
   const handler = createGraphqlHandler({
     ...{ apollo, documents },
     createContext: ({ raw, id, viewer }) =>
-      observer.began(
+      observer.started(
         raw,
-        laneListener.takenOf(raw)?.context ??
+        fastPath.bufferedRequestOf(raw)?.context ??
           createContext({
             id,
             viewer,
-            wishes: wishesOf(raw.headers, viewer),
+            flags: requestFlagsOf(raw.headers, viewer),
             connection: raw.socket,
-            client: client(raw, viewer),
+            client: chargedClient(raw, viewer),
           }),
       ),
   })
-  const beforeReading = budgets
-    ? limitRate(budgets, { clientOf: ({ raw, viewer }) => client(raw, viewer), isBehindProxy })
+  const checkBudget = budgets
+    ? limitRate(budgets, { clientOf: ({ raw, viewer }) => chargedClient(raw, viewer), isBehindProxy })
     : undefined
   server.route({
     url: graphqlPath,
-    ...(beforeReading && { onRequest: beforeReading }),
-    // Apollo tells the others that they are not allowed.
+    ...(checkBudget && { onRequest: checkBudget }),
+    // Apollo answers the methods that GraphQL does not use with 405.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: tracing?.operations.around(handler) ?? handler,
   })
-  registerPages(server, { schema, checkHealth, tellsSchema })
-  registerFigures(server, options.figures)
-  addSubscriptions(server, { ...options, costLimits, shedder, pipelined, beforeReading })
-  registerHealth(server, { checkHealth, leaving })
+  registerPages(server, { schema, checkHealth, introspection })
+  registerMetrics(server, options.metricsRoutes)
+  addSubscriptions(server, { ...options, costLimits, admission, pipelined, checkBudget })
+  registerHealth(server, { checkHealth, draining })
   server.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send(requestError('There is nothing here; GraphQL is at /graphql, and / names the rest', 'NOT_FOUND', request.id)),
+    reply.code(404).send(requestError('Not found: GraphQL is at /graphql, and / lists all other paths', 'NOT_FOUND', request.id)),
   )
   server.setErrorHandler<FastifyError>((error, request, reply) => {
     const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500
     if (status === 500) logger.error({ requestId: request.id, err: error }, 'request failed')
-    const message = status === 500 ? 'Internal server error, the request id leads to the log' : error.message
+    const message = status === 500 ? 'Internal server error: the server log has the details under the request id' : error.message
     return reply.code(status).send(requestError(message, status === 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST', request.id))
   })
   return server
 }
 
-/** Who pays for tokens that are not good */
-function tokensOf(network: string): string {
+/** The key of a network's budget for invalid tokens */
+function badTokensOf(network: string): string {
   return `tokens:${network}`
 }
 
-function faultOf({ headers: { host }, url = '' }: IncomingMessage): string | undefined {
+function requestProblem({ headers: { host }, url = '' }: IncomingMessage): string | undefined {
   if (!isHost(host)) return 'The Host header is missing or malformed'
   return isEncodedUrl(url) ? undefined : 'Parameters must be percent-encoded UTF-8'
 }
-type SubscribingOptions = HttpServerOptions & {
-  costLimits: CostLimits
-  shedder: Shedder
-} & Pick<EventStreamOptions, 'pipelined' | 'beforeReading'>
 
-/** Over WebSocket and as server-sent events. */
-function addSubscriptions(server: FastifyInstance, options: SubscribingOptions): void {
+type SubscriptionRouteOptions = HttpServerOptions & {
+  costLimits: CostLimits
+  admission: AdmissionController
+} & Pick<EventStreamOptions, 'pipelined' | 'checkBudget'>
+
+/** Adds subscriptions over WebSocket and server-sent events. */
+function addSubscriptions(server: FastifyInstance, options: SubscriptionRouteOptions): void {
   const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
-  const { shedder, pipelined, beforeReading } = options
+  const { admission, pipelined, checkBudget } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
-  const subscriptions = new Subscriptions({ ...options, connections, figures: options.subscriptions, now: Date.now })
+  const subscriptions = new Subscriptions({ ...options, connections, metrics: options.subscriptions, now: Date.now })
   const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
   const createSubscriber: CreateSubscriber = async (request, requestId, authorization) => {
     const checkToken = () => authenticator.authenticate(authorization)
     const { expiresAtMs, viewer } = await checkToken()
     const client = clientOf(request, viewer, options.limits.trustedProxies)
-    const createContextNow = async () => {
+    const createCheckedContext = async () => {
       const { viewer } = await checkToken()
-      return createContext({ id: requestId, viewer, wishes: noWishes, connection: stillThere, client })
+      return createContext({ id: requestId, viewer, flags: noFlags, connection: alwaysOpen, client })
     }
     const address = addressOf(request)
-    return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createContextNow }
+    return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createCheckedContext }
   }
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, shedder }
-  addEventStream(server, { ...shared, path: streamPath, pipelined, beforeReading })
+  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, admission }
+  addEventStream(server, { ...shared, path: streamPath, pipelined, checkBudget })
   const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs, hosts: options.hosts })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())
@@ -372,7 +381,7 @@ function addSubscriptions(server: FastifyInstance, options: SubscribingOptions):
 function createNodeServer(options: HttpServerOptions, pipelined: PipelinedRequests, listener: RequestListener): Server {
   const { receiveTimeoutMs, maxOpenConnections, slowReaders, errors } = options
   const { budgets, trustedProxies } = options.limits
-  const isFarBeyond = (network: string) => [network, tokensOf(network)].some((client) => budgets?.isFarBeyond(client))
+  const isFarOverdrawn = (network: string) => [network, badTokensOf(network)].some((client) => budgets?.isFarOverdrawn(client))
   const timeouts = {
     keepAliveTimeout: keepAliveMs,
     headersTimeout: receiveTimeoutMs,
@@ -384,37 +393,37 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
     perSecond: Math.max(minConnectionBurst, maxOpenConnections) / 10,
     now: () => performance.now(),
   })
-  // What node would refuse without a word is refused by us.
+  // Node's own limit (maxConnections) closes connections without a response.
   const connections = new OpenConnections({
     max: maxOpenConnections,
-    // Behind proxies, connections are theirs.
-    isBarred: (network) => trustedProxies === 0 && (isFarBeyond(network) || !rate.take(network)),
+    // Behind proxies, connections do not belong to clients.
+    isBlocked: (network) => trustedProxies === 0 && (isFarOverdrawn(network) || !rate.take(network)),
     probePaths,
-    refuse: requestRefuser(errors, {
+    refuse: createRequestRefuser(errors, {
       status: 503,
       code: 'OVERLOADED',
-      message: 'Too many clients are connected, try again later',
+      message: 'Too many connections are open, try again later',
     }),
   })
-  const server = createServer({ ...timeouts, requireHostHeader: false }, connections.inFrontOf(pipelined.inFrontOf(listener)))
-  server.on('checkExpectation', pipelined.inFrontOf(expectationRefuser(errors)))
+  const server = createServer({ ...timeouts, requireHostHeader: false }, connections.wrap(pipelined.wrap(listener)))
+  server.on('checkExpectation', pipelined.wrap(createExpectationHandler(errors)))
   connections.watch(server)
   slowReaders.watch(server)
   return server
 }
 
 export const graphqlPath = '/graphql'
-/** 500 products with the longest names, in whatever script, fit. */
+/** Enough for 500 products with the longest names, in any script */
 const maxBodyBytes = 512 * 1024
-/** Of heap, for parsed documents: some 3,000 usual ones, 70 of the largest */
+/** Heap for parsed documents: about 3,000 of typical size, or 70 of the largest */
 const maxDocumentBytes = 32 * 1024 * 1024
-/** How long a browser need not ask again whether it may ask: GETs with the header against forgery need that, too. */
+/** How long browsers may cache the response to a preflight request, which GETs with a CSRF header need as well */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'
-/** On one connection */
+/** Per connection */
 const maxSubscriptions = 100
 const initTimeoutMs = 5_000
-/** Of a network, however few connections may be open */
+/** Per network, even if MAX_CONNECTIONS is small */
 const minConnectionBurst = 500
-/** Above that of the usual load balancers (60 s), so that it is they who end idle connections */
+/** Longer than the idle timeout of usual load balancers (60 s), so that they close idle connections first */
 const keepAliveMs = 72_000

@@ -1,4 +1,4 @@
-/** Whether it is percent-encoded UTF-8 */
+/** Whether a text is valid percent-encoded UTF-8 */
 export function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text)

@@ -1,37 +1,36 @@
 export interface TokenBucketLimits {
-  /** At once */
+  /** Maximum number of tokens */
   burst: number
-  /** And so many more each second */
+  /** Tokens added per second */
   perSecond: number
 }
 
-/** So many at once, and so many more each second. */
 export class TokenBucket {
-  private left: number
-  private at: number
+  private tokens: number
+  private refilledAt: number
 
   constructor(
     private readonly limits: TokenBucketLimits,
     /** Monotonic, in milliseconds */
     private readonly now: () => number,
   ) {
-    this.left = limits.burst
-    this.at = now()
+    this.tokens = limits.burst
+    this.refilledAt = now()
   }
 
   get isEmpty(): boolean {
     this.refill()
-    return this.left < 1
+    return this.tokens < 1
   }
 
   take(): void {
-    this.left -= 1
+    this.tokens -= 1
   }
 
   private refill(): void {
     const { burst, perSecond } = this.limits
-    const at = this.now()
-    this.left = Math.min(burst, this.left + (Math.max(0, at - this.at) / 1_000) * perSecond)
-    this.at = at
+    const now = this.now()
+    this.tokens = Math.min(burst, this.tokens + (Math.max(0, now - this.refilledAt) / 1_000) * perSecond)
+    this.refilledAt = now
   }
 }

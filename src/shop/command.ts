@@ -7,30 +7,30 @@ export type Outcome<T> = { state: 'done'; value: T } | { state: 'refused'; userE
 
 export interface CommandContext {
   database: Database
-  caller: Caller
-  /** Makes the caches right; called after the commit with what it changed. */
-  committed: (changes: readonly OutboxRow[]) => Promise<void>
+  cancellation: Cancellation
+  /** Invalidates the caches; called after the commit with its changes. */
+  onCommitted: (changes: readonly OutboxRow[]) => Promise<void>
 }
 
-/** Whoever asked for it, and may give up before it has begun. */
-interface Caller {
-  readonly gaveUp: Error | undefined
-  whenGivingUp(callback: (reason: Error) => void): () => void
+/** Cancellation of the request. A command is not started once it is cancelled. */
+interface Cancellation {
+  readonly reason: Error | undefined
+  onCancel(callback: (reason: Error) => void): () => void
 }
 
 /**
- * One transaction: all of it or nothing. A deadlock is tried again; a refusal undoes it and becomes the outcome. It does not begin for a
- * caller that has given up. Once begun it is seen through, so that whoever waits learns what became of it.
+ * Runs a command in one transaction. It is retried after a deadlock. A Refusal rolls it back and becomes the outcome. It does not begin if
+ * the request is already cancelled; once begun it is completed, so that the client learns the outcome.
  */
 export async function runCommand<T>(
-  { database, caller, committed }: CommandContext,
+  { database, cancellation, onCommitted }: CommandContext,
   work: (transaction: TransactionSql) => Promise<T>,
 ): Promise<Outcome<T>> {
   try {
-    const { value, changes } = await retryingUndone(() =>
-      beginFor(caller, database, (transaction) => collectChanges(transaction, work)),
+    const { value, changes } = await retryIfRolledBack(() =>
+      beginUnlessCancelled(cancellation, database, (transaction) => collectChanges(transaction, work)),
     )
-    await committed(changes)
+    await onCommitted(changes)
     return { state: 'done', value: value as T }
   } catch (error) {
     if (error instanceof Refusal) return { state: 'refused', userErrors: error.userErrors }
@@ -38,33 +38,37 @@ export async function runCommand<T>(
   }
 }
 
-function beginFor<T>(caller: Caller, database: Database, work: (transaction: TransactionSql) => Promise<T>): Promise<T> {
+function beginUnlessCancelled<T>(
+  cancellation: Cancellation,
+  database: Database,
+  work: (transaction: TransactionSql) => Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (caller.gaveUp) throw caller.gaveUp
-    // For as long as all connections are taken.
-    const stopWaiting = caller.whenGivingUp(reject)
+    if (cancellation.reason) throw cancellation.reason
+    // Cancellation only applies while the command waits for a connection.
+    const stopWaiting = cancellation.onCancel(reject)
     const begun = database.begin((transaction) => {
       stopWaiting()
-      if (caller.gaveUp) throw caller.gaveUp
+      if (cancellation.reason) throw cancellation.reason
       return work(transaction)
     })
     begun.then(stopWaiting, stopWaiting)
-    begun.then((its) => resolve(its as T), reject)
+    begun.then((value) => resolve(value as T), reject)
   })
 }
 
-/** What was not its own fault: a deadlock, or a cancellation that was meant for an earlier statement on its connection. */
-async function retryingUndone<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let left = 3; ; left -= 1) {
+/** Retries after a deadlock, or after a cancel request that was meant for an earlier statement on the same connection. */
+async function retryIfRolledBack<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let retries = 3; ; retries -= 1) {
     try {
       return await attempt()
     } catch (error) {
-      if (left === 0 || !(isSqlError(error, '40P01') || isCancelled(error))) throw error
+      if (retries === 0 || !(isSqlError(error, '40P01') || isCancelled(error))) throw error
     }
   }
 }
 
-/** Whether Postgres answered with this code, see "PostgreSQL Error Codes". */
+/** Whether the error is a Postgres error with this SQLSTATE (see "PostgreSQL Error Codes"). */
 export function isSqlError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }

@@ -6,10 +6,10 @@ import { createUser, deleteUser, type UserChange, updateUser } from './users/use
 
 export type Commands = ReturnType<typeof createCommands>
 
-/** Every write of the shop, on one database. */
+/** All write operations of the shop */
 export function createCommands(context: CommandContext) {
   return {
-    /** For a write that stands in its resolver */
+    /** For a write implemented in its resolver */
     run: <T>(work: (transaction: TransactionSql) => Promise<T>) => runCommand(context, work),
     createUser: (user: { email: string; name: string }) => createUser(context, user),
     updateUser: (change: UserChange) => updateUser(context, change),

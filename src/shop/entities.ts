@@ -1,4 +1,4 @@
-// TypeGraphQL's decorators need it before the first resolver is loaded.
+// TypeGraphQL's decorators require it before the first resolver is loaded.
 import 'reflect-metadata'
 import { namespacesOf } from 'cached-resolvers'
 import { orders } from './orders/order.js'
@@ -9,12 +9,12 @@ import { totals } from './stats/totals.js'
 import { users } from './users/user.js'
 import { UserResolver } from './users/user-resolver.js'
 
-/** Every cached type: a new one is a folder, and a line here. */
+/** All cached types. To add one, create its folder and add a line here. */
 const types = {
   users: { entity: users, resolver: UserResolver },
   products: { entity: products, resolver: ProductResolver },
   orders: { entity: orders, resolver: OrderResolver },
-  // StatsResolver needs the namespaces of all types, so graphql/schema.ts adds it.
+  // StatsResolver is added in graphql/schema.ts instead, since it needs the namespaces of all types.
   totals: { entity: totals },
 }
 

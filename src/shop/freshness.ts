@@ -1,6 +1,6 @@
 import type { Freshness } from 'cached-resolvers'
 
-/** The soft TTL is what people may rely on where nothing tells of a change; the grace is for times when a fetch fails. */
-export function freshFor(minutes: number): Freshness {
+/** The soft TTL limits staleness if an invalidation is missed. During the grace, a stale value is served when its refill fails. */
+export function freshForMinutes(minutes: number): Freshness {
   return { softMs: minutes * 60_000, graceMs: 10 * 60_000, negativeMs: 60_000 }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { maxCategoryLength } from './products/product.js'
 import { Refusal } from './user-error.js'
 
-/** Postgres keeps no NUL; other control characters only hide things. */
+/** Postgres cannot store NUL; other control characters are invisible and never intended. */
 const controlCharacters = /\p{Cc}/u
 const maxCents = 100_000_000
 
@@ -36,8 +36,8 @@ export function toCents(price: number): number {
   return Math.round(price * 100)
 }
 
-/** Refuses with every fault and the path to it, so that a form can show all that is wrong at once. */
-export function allValid(checks: readonly (readonly [z.ZodType, unknown, readonly string[]])[]): void {
+/** Throws Refusal with the first problem of each value and its path, so that a form can show all of them at once. */
+export function requireValid(checks: readonly (readonly [z.ZodType, unknown, readonly string[]])[]): void {
   const userErrors = checks.flatMap(([schema, value, path]) => {
     const issues = schema.safeParse(value).error?.issues ?? []
     return issues.slice(0, 1).map((issue) => {

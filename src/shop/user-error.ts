@@ -1,16 +1,16 @@
 import { truncate } from '../platform/truncate.js'
 
-/** An expected failure, for the person at the form. */
+/** An expected failure, to be shown to the user of a form */
 export interface UserError {
   code: UserErrorCode
   message: string
-  /** Path into the input, for example ["input", "productIds", "2"] */
+  /** Path to the invalid input, such as ["input", "productIds", "2"] */
   field: string[]
 }
 
 type UserErrorCode = 'INVALID' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'OUT_OF_STOCK' | 'IN_USE' | 'IDEMPOTENCY_KEY_REUSED'
 
-/** Thrown inside a command it undoes the transaction; the command answers with the errors. */
+/** Thrown inside a command, it rolls back the transaction and becomes the outcome of the command. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
@@ -18,7 +18,7 @@ export class Refusal extends Error {
 
   constructor(userErrors: readonly UserError[]) {
     super(userErrors.map(({ message }) => message).join('; '))
-    this.userErrors = userErrors.map((its) => ({ ...its, message: truncate(its.message) }))
+    this.userErrors = userErrors.map((error) => ({ ...error, message: truncate(error.message) }))
   }
 }
 

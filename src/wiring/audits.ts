@@ -7,23 +7,24 @@ import { defaultPageSize } from '../graphql/connection.js'
 import type { Database } from '../platform/database/connection.js'
 import { entities } from '../shop/entities.js'
 import { messageOf } from './database.js'
-import type { Started } from './started.js'
+import type { ResourceStack } from './resource-stack.js'
 
-/** A few entries now and then; what is wrong is repaired, counted and logged, and now and then the share of what was right. */
-export function startAudits(config: Config, logger: Logger, started: Started, cache: Cache, database: Database): void {
+/** Periodically audits a few entries. Wrong ones are repaired, counted and logged; the totals are logged at longer intervals. */
+export function startAudits(config: Config, logger: Logger, resources: ResourceStack, cache: Cache, database: Database): void {
   const options = auditOptions(cache, database)
   let running = Promise.resolve()
   let busy = false
-  let sums = { audits: 0, audited: 0, wrong: 0 }
+  let totals = { audits: 0, audited: 0, wrong: 0 }
   const timer = setInterval(() => {
     if (busy || !cache.trusted) return
     busy = true
     running = audit(options, entriesPerAudit)
       .then(
         ({ audited, wrong }) => {
-          for (const its of wrong) logger.error(its, 'an entry of the cache differed from the database')
-          sums = { audits: sums.audits + 1, audited: sums.audited + audited, wrong: sums.wrong + wrong.length }
-          if (sums.audits % auditsPerReport === 0) logger.info(sums, 'audited entries since the start, and how many were wrong')
+          for (const entry of wrong) logger.error(entry, 'an entry of the cache differed from the database')
+          totals = { audits: totals.audits + 1, audited: totals.audited + audited, wrong: totals.wrong + wrong.length }
+          if (totals.audits % auditsPerReport === 0)
+            logger.info(totals, 'entries audited since the start, and how many of them were wrong')
         },
         (error) => logger.warn(`audit: ${messageOf(error)}`),
       )
@@ -31,18 +32,18 @@ export function startAudits(config: Config, logger: Logger, started: Started, ca
         busy = false
       })
   }, config.AUDIT_INTERVAL_MS)
-  started.push(async () => {
+  resources.push(async () => {
     clearInterval(timer)
     await running
   })
 }
 
 export function auditOptions(cache: Cache, database: Database) {
-  return { cache, entities, read: createRead(database), pageSize: defaultPageSize, boundMs: auditBoundMs, sleep }
+  return { cache, entities, read: createRead(database), pageSize: defaultPageSize, maxStalenessMs: auditMaxStalenessMs, sleep }
 }
 
 const entriesPerAudit = 20
-/** An hour's, unless the interval is set */
+/** Once per hour with the default interval */
 const auditsPerReport = 360
-/** Twice the longest that a change may take to reach the cache, see the README */
-const auditBoundMs = 2_000
+/** Twice the maximum time for a change to reach the cache, see the README */
+const auditMaxStalenessMs = 2_000

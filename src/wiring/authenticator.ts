@@ -1,7 +1,7 @@
 import { idKind } from 'cached-resolvers'
 import type { Logger } from 'pino'
 import type { Config } from '../config.js'
-import { type Authenticator, openToEverybody, TokenAuthenticator } from '../platform/auth/authenticator.js'
+import { type Authenticator, noAuthentication, TokenAuthenticator } from '../platform/auth/authenticator.js'
 import { RemoteKeys } from '../platform/auth/remote-keys.js'
 import { createTokenVerifier } from '../platform/auth/verify-token.js'
 
@@ -9,14 +9,14 @@ export function createAuthenticator(config: Config, logger: Logger): Authenticat
   const keys = tokenKeys(config, logger)
   if (!keys) {
     logger.warn(
-      'OPEN TO EVERYBODY: whoever reaches this server is an administrator. Set AUTH_JWT_SECRET or AUTH_JWKS_URL to change that.',
+      'NO AUTHENTICATION: every client of this server is an administrator. Set AUTH_JWT_SECRET or AUTH_JWKS_URL to change that.',
     )
-    return openToEverybody
+    return noAuthentication
   }
   const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = config
   const isUserId = (text: string) => idKind(text) === 'user'
   const verify = createTokenVerifier({ keys, issuer, audience, isUserId, now: Date.now })
-  return new TokenAuthenticator({ verify, maxRemembered: 10_000, rememberMs: 60_000, now: Date.now })
+  return new TokenAuthenticator({ verify, maxCached: 10_000, cacheMs: 60_000, now: Date.now })
 }
 
 export function isOpen({ AUTH_JWT_SECRET, AUTH_JWKS_URL }: Config): boolean {

@@ -12,10 +12,10 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
     version: cacheVersion,
     namespaces,
     near: config.CACHE_NEAR_MB > 0 ? near : null,
-    fetches: {
+    fetchLimits: {
       maxRunning: config.CACHE_MAX_FETCHES,
-      // Its statement may have to wait for a connection, as long as another statement may take.
-      maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + silenceMarginMs,
+      // The statement may first wait for a connection for as long as another statement may take.
+      maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + responseMarginMs,
       maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
       maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
     },
@@ -44,7 +44,7 @@ function redisTarget(config: Config): RedisTarget | null {
   return null
 }
 
-/** What the server may need to end a statement that took too long, and to say so */
-export const silenceMarginMs = 1_000
+/** Time that the server may need to cancel a statement that took too long, and to report that */
+export const responseMarginMs = 1_000
 export const cacheVersion = 'v1'
 export const megabyte = 1024 * 1024

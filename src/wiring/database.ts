@@ -5,21 +5,21 @@ import { loadDemoDataOnce } from '../platform/database/demo-data.js'
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
 import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
-import type { Started } from './started.js'
+import type { ResourceStack } from './resource-stack.js'
 
-/** On a connection of its own: these statements may take as long as they need. */
+/** Applies migrations and demo data on separate connections, without the limits of the pool. */
 export async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
     if (config.DATABASE_URL !== undefined) await refuseSharedSessions(database)
-    if (!(await migrate(database))) logger.warn(ddlUnseen)
+    if (!(await migrate(database))) logger.warn(ddlWarning)
     if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
   } finally {
     await database.end({ timeout: 3 })
   }
 }
 
-/** Also the first use of the URL: what is wrong with it shows here. */
+/** This is also the first use of the URL, so an unusable URL is reported here. */
 async function refuseSharedSessions(database: Database): Promise<void> {
   const isShared = await sharesSessions(database).catch((error) => {
     throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])
@@ -40,19 +40,19 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-export async function startDatabase(config: Config, logger: Logger, started: Started): Promise<string> {
+export async function startDatabase(config: Config, logger: Logger, resources: ResourceStack): Promise<string> {
   const log = (message: string) => logger.info(message)
   const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log }).catch((error) => {
     if (!('code' in error)) throw error
     throw new ConfigError([`DATA_DIR names a folder that cannot be used: ${messageOf(error)}`])
   })
   postgres.keepRunning((message) => logger.warn(message))
-  started.push(() => postgres.stop())
+  resources.push(() => postgres.stop())
   return postgres.url
 }
 
-const ddlUnseen =
-  'DDL on the tables of the shop does not invalidate what it changes, since the user of DATABASE_URL may not create event triggers: see docs/operations.md'
+const ddlWarning =
+  'DDL on the tables of the shop will not invalidate the cache, because the user of DATABASE_URL may not create event triggers: see docs/operations.md'
 
 const sharedSessions =
-  "DATABASE_URL leads to a pooler that shares sessions between connections, as PgBouncer does in transaction mode; locks, notifications and timeouts need sessions of their own: use its session mode, or the database's own address"
+  'DATABASE_URL is the address of a pooler that shares sessions between connections, as PgBouncer does in transaction mode. Locks, notifications and timeouts need separate sessions: use its session mode, or the address of the database itself'

@@ -3,11 +3,11 @@ import type { CacheStore } from 'cached-resolvers'
 import type { GraphQLSchema } from 'graphql'
 import { type Config, ConfigError } from '../config.js'
 import { Documents } from '../http/documents/documents.js'
-import { PersistedQueries, type SharedTexts } from '../http/documents/persisted-queries.js'
+import { PersistedQueries, type SharedDocumentStore } from '../http/documents/persisted-queries.js'
 import { ManifestError, TrustedDocuments } from '../http/documents/trusted-documents.js'
 import { monotonic } from './clock.js'
 
-/** Throws ConfigError where the file is not there, or not what it should be. */
+/** Throws ConfigError if the file cannot be read or is not a valid manifest. */
 export async function readTrustedDocuments(
   { TRUSTED_DOCUMENTS: file }: Config,
   schema: GraphQLSchema,
@@ -24,7 +24,7 @@ export async function readTrustedDocuments(
 
 export function createDocuments(config: Config, trusted: TrustedDocuments | null, store: CacheStore): Documents {
   const keyOf = (hash: string) => `${config.CACHE_PREFIX}:apq:${hash}`
-  const shared: SharedTexts = {
+  const shared: SharedDocumentStore = {
     read: async (hash) => (await store.readMany([keyOf(hash)]))[0] ?? null,
     async write(hash, value, ttlMs) {
       await store.swapMany([{ key: keyOf(hash), when: { state: 'unleased' }, value, ttlMs }])

@@ -1,13 +1,13 @@
 import type { CacheStore } from 'cached-resolvers'
-import type { Siblings } from '../platform/metrics/exposition.js'
+import type { SiblingMetrics } from '../platform/metrics/exposition.js'
 
 export interface AppObservers {
-  /** Sees the text of every SQL statement. */
+  /** Called with the text of every SQL statement */
   onStatement?: (text: string) => void
-  /** Puts something between the cache and its store, which takes away what the store promises. */
+  /** Wraps the store of the cache, to break its guarantees in a test */
   wrapStore?: (store: CacheStore) => CacheStore
-  /** Without one, nothing but the mutation itself carries a change to the cache. */
+  /** Starts no relay: only the mutation itself invalidates the cache. */
   withoutRelay?: boolean
-  /** The other processes behind the same port; null, as when left out, for none */
-  siblings?: Siblings | null
+  /** The metrics of the other processes on the same port; null or undefined if there are none */
+  siblings?: SiblingMetrics | null
 }

@@ -4,57 +4,57 @@ import { createChangeSource, Relay } from 'cached-resolvers/postgres'
 import type { Logger } from 'pino'
 import { type Config, isProduction } from '../config.js'
 import { errorCodes } from '../graphql/errors.js'
-import { Budgets, type Share, type Use } from '../http/limits/budgets.js'
+import { Budgets, type SyncUsage, type Usage } from '../http/limits/budgets.js'
 import { connect } from '../platform/database/connection.js'
-import { watched } from '../platform/database/watched.js'
+import { instrumentQueries } from '../platform/database/instrument-queries.js'
 import { Dashboard } from '../platform/metrics/dashboard.js'
-import { Distribution, lagBounds } from '../platform/metrics/distribution.js'
-import { ErrorFigures } from '../platform/metrics/error-figures.js'
-import type { Figures } from '../platform/metrics/figures.js'
-import { RequestFigures } from '../platform/metrics/request-figures.js'
-import { StatementFigures } from '../platform/metrics/statement-figures.js'
-import { SubscriptionFigures } from '../platform/metrics/subscription-figures.js'
+import { ErrorMetrics } from '../platform/metrics/error-metrics.js'
+import { Histogram, lagBounds } from '../platform/metrics/histogram.js'
+import type { ProcessMetrics } from '../platform/metrics/process-metrics.js'
+import { RequestMetrics } from '../platform/metrics/request-metrics.js'
+import { StatementMetrics } from '../platform/metrics/statement-metrics.js'
+import { SubscriptionMetrics } from '../platform/metrics/subscription-metrics.js'
 import type { Tracing } from '../platform/tracing/tracing.js'
 import { namespaces } from '../shop/entities.js'
-import { cacheVersion, createCache, createStore, silenceMarginMs } from './cache.js'
+import { cacheVersion, createCache, createStore, responseMarginMs } from './cache.js'
 import { monotonic } from './clock.js'
 import { connectionOptions, prepareDatabase, startDatabase } from './database.js'
 import type { AppObservers } from './observers.js'
-import type { Started } from './started.js'
+import type { ResourceStack } from './resource-stack.js'
 
-interface Starting {
+interface StartOptions {
   config: Config
   logger: Logger
-  started: Started
+  resources: ResourceStack
   observers: AppObservers
   tracing: Tracing | undefined
 }
 
-export async function startStores({ config, logger, started, observers, tracing }: Starting) {
-  const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, started))
+export async function startStores({ config, logger, resources, observers, tracing }: StartOptions) {
+  const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, resources))
   await prepareDatabase(config, logger, databaseUrl)
   const pool = {
     ...connectionOptions(config, databaseUrl),
-    silenceMs: config.DATABASE_TIMEOUT_MS + silenceMarginMs,
+    responseTimeoutMs: config.DATABASE_TIMEOUT_MS + responseMarginMs,
     ...(observers.onStatement && { onStatement: observers.onStatement }),
   }
   const connection = connect(pool)
-  started.push(() => connection.end({ timeout: 3 }))
-  // Rows that come back after a crash of the server are delivered once more.
-  const feed = connect({ ...pool, maxConnections: feedConnections, mayLoseCommits: true })
-  started.push(() => feed.end({ timeout: 3 }))
+  resources.push(() => connection.end({ timeout: 3 }))
+  // Asynchronous commits may be lost in a server crash; the outbox rows are then delivered once more, which is harmless.
+  const feed = connect({ ...pool, maxConnections: feedConnections, asynchronousCommit: true })
+  resources.push(() => feed.end({ timeout: 3 }))
 
-  const { wrapStore = (its: CacheStore) => its } = observers
+  const { wrapStore = (store: CacheStore) => store } = observers
   const store = wrapStore(createStore(config, logger))
-  const cache = createCache(config, logger, tracing?.ofStore(store) ?? store)
+  const cache = createCache(config, logger, tracing?.traceStore(store) ?? store)
   const budgets = createBudgets(config, store)
-  const figures = createFigures(config, cache, {
+  const metrics = createMetrics(config, cache, {
     backlogSeconds: () => relay.backlogSeconds,
     points: () => budgets?.charged ?? 0,
   })
-  const counted = watched(connection, figures.statements)
-  const database = tracing ? watched(counted, tracing.statements) : counted
-  const observeLag = (seconds: number) => figures.invalidationLag.observe(seconds)
+  const measured = instrumentQueries(connection, metrics.statements)
+  const database = tracing ? instrumentQueries(measured, tracing.statements) : measured
+  const observeLag = (seconds: number) => metrics.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
   const relay = new Relay({
     ...{ database: feed, cache, namespaces, intervalMs: relayIntervalMs, inUseMs: trustLeaseMs },
@@ -63,21 +63,21 @@ export async function startStores({ config, logger, started, observers, tracing 
   const names = namespaces.map(({ name }) => name)
   const source = createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs })
   await cache.connect(observers.withoutRelay ? { ...source, catchUp: async () => {} } : source)
-  started.push(() => cache.close())
+  resources.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
-  started.push(async () => clearInterval(countsTimer))
-  return { database, feed, store, cache, relay, figures, budgets, tracing }
+  resources.push(async () => clearInterval(countsTimer))
+  return { database, feed, store, cache, relay, metrics, budgets, tracing }
 }
 
 export type Stores = Awaited<ReturnType<typeof startStores>>
 
-function createFigures(config: Config, cache: Cache, others: Pick<Figures, 'backlogSeconds' | 'points'>): Figures {
+function createMetrics(config: Config, cache: Cache, others: Pick<ProcessMetrics, 'backlogSeconds' | 'points'>): ProcessMetrics {
   return {
-    requests: new RequestFigures({ maxOperations, now: monotonic }),
-    errors: new ErrorFigures(errorCodes),
-    subscriptions: new SubscriptionFigures(),
-    statements: new StatementFigures(config.DATABASE_POOL),
-    invalidationLag: new Distribution(lagBounds),
+    requests: new RequestMetrics({ maxOperations, now: monotonic }),
+    errors: new ErrorMetrics(errorCodes),
+    subscriptions: new SubscriptionMetrics(),
+    statements: new StatementMetrics(config.DATABASE_POOL),
+    invalidationLag: new Histogram(lagBounds),
     ...others,
     namespaces: namespaces.map(({ name }) => name),
     cache,
@@ -86,27 +86,27 @@ function createFigures(config: Config, cache: Cache, others: Pick<Figures, 'back
   }
 }
 
-export function createDashboard(config: Config, { figures, store }: Stores): Dashboard {
+export function createDashboard(config: Config, { metrics, store }: Stores): Dashboard {
   const keyOf = (slotMs: number, slot: number) => `${config.CACHE_PREFIX}:${cacheVersion}:history:${slotMs}:${slot}`
-  return new Dashboard({ figures, store, keyOf, createToken: createTokenSource(), now: Date.now })
+  return new Dashboard({ metrics, store, keyOf, createToken: createTokenSource(), now: Date.now })
 }
 
-/** null where clients may use as much as they like. */
+/** Null if clients are not limited. */
 function createBudgets(config: Config, store: CacheStore): Budgets | null {
   const pointsPerMinute = config.RATE_LIMIT ?? (isProduction(config) ? productionRateLimit : 0)
   if (pointsPerMinute === 0) return null
   const add = store.addToBuckets?.bind(store)
-  const additionOf = ({ client, points }: Use) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
-  const share: Share | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
-  return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, share, now: monotonic })
+  const additionOf = ({ client, points }: Usage) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
+  const syncUsage: SyncUsage | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
+  return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, syncUsage, now: monotonic })
 }
 
-/** Names of operations that the figures tell apart */
+/** Number of operation names with metrics of their own */
 const maxOperations = 50
 const countsIntervalMs = 1_000
 const productionRateLimit = 60_000
-/** For the relay and live changes: mutations that wait for a lock, with all connections of the pool, do not delay what others committed. */
+/** For the relay and live updates. Separate from the pool, so that mutations that wait for locks cannot delay invalidation. */
 const feedConnections = 2
-/** So long a process may trust the cache without having told the database that it does: the bound for everything but the near store */
+/** How long a process may trust the cache without renewing its registration in the database. Bounds staleness, except in the near store. */
 const trustLeaseMs = 2_000
 const relayIntervalMs = 250

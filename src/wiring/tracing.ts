@@ -4,15 +4,15 @@ import { requestId } from '../http/headers/request-id.js'
 import { graphqlPath } from '../http/server.js'
 import { createLogger } from '../platform/log/logger.js'
 import type { Tracing } from '../platform/tracing/tracing.js'
-import type { Started } from './started.js'
+import type { ResourceStack } from './resource-stack.js'
 
-/** Traces go to a collector where there is one. Without, nothing of what makes them is even loaded. */
-export async function startTracing(config: Config, started: Started): Promise<Tracing | undefined> {
+/** Starts tracing if a collector is configured. Otherwise the tracing module is not even loaded. */
+export async function startTracing(config: Config, resources: ResourceStack): Promise<Tracing | undefined> {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
   if (endpoint === undefined) return undefined
-  const { Tracing: Loaded } = await import('../platform/tracing/tracing.js')
+  const { Tracing: TracingClass } = await import('../platform/tracing/tracing.js')
   const logger = createLogger(config)
-  const tracing = new Loaded({
+  const tracing = new TracingClass({
     ...{ endpoint, path: graphqlPath, requestIdOf: requestId, onResponseClosed },
     headers: config.OTEL_EXPORTER_OTLP_HEADERS ?? {},
     serviceName: config.OTEL_SERVICE_NAME,
@@ -20,6 +20,6 @@ export async function startTracing(config: Config, started: Started): Promise<Tr
     samplerRatio: config.OTEL_TRACES_SAMPLER_ARG,
     log: (message) => logger.warn(message),
   })
-  started.push(() => tracing.stop())
+  resources.push(() => tracing.stop())
   return tracing
 }

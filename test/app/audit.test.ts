@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { farDeadlines } from '../helpers/deadlines.js'
+import { longTimeouts } from '../helpers/long-timeouts.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -21,10 +21,13 @@ describe.skipIf(noRedis)('the audit', () => {
   const sums = async () => {
     const { data } = await app.query('{ stats { caches { audited wrong } } }')
     const caches: { audited: number; wrong: number }[] = data.stats.caches
-    return { audited: caches.reduce((sum, its) => sum + its.audited, 0), wrong: caches.reduce((sum, its) => sum + its.wrong, 0) }
+    return {
+      audited: caches.reduce((sum, cache) => sum + cache.audited, 0),
+      wrong: caches.reduce((sum, cache) => sum + cache.wrong, 0),
+    }
   }
 
-  /** Writes another value over an entry, as a fault nobody thought of would. */
+  /** Overwrites an entry with a wrong value, as an unknown bug would. */
   async function falsify(key: string, from: string, to: string): Promise<void> {
     const text = (await redis.client.get(key)) as string
     expect(text).toContain(from)
@@ -32,36 +35,41 @@ describe.skipIf(noRedis)('the audit', () => {
   }
 
   function runAudit(): Promise<{ code: number; output: string }> {
-    const env = { ...process.env, ...farDeadlines, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
+    const env = { ...process.env, ...longTimeouts, DATABASE_URL: app.database.url, REDIS_URL: redis.url }
     return new Promise((resolve) => {
-      execFile(process.execPath, ['dist/audit-command.js'], { env }, (error, stdout, stderr) =>
+      execFile(process.execPath, ['dist/commands/audit.js'], { env }, (error, stdout, stderr) =>
         resolve({ code: (error?.code as number | undefined) ?? 0, output: stdout + stderr }),
       )
     })
   }
 
-  test('in the background finds that all is right', async () => {
+  test('in the background finds no wrong entries in a correct cache', async () => {
     await until(async () => (await sums()).audited > 50)
     expect((await sums()).wrong).toBe(0)
   })
 
-  test('in the background finds what is wrong, counts and repairs it', async () => {
+  test('in the background finds, counts and repairs a wrong entry', async () => {
     const name = async () => (await app.query('{ product(id: "product_500") { category } }')).data.product.category
     const right = await name()
     await falsify('ecommerce:v1:products:product_500', `"category":"${right}"`, '"category":"Wrong"')
     expect(await name()).toBe('Wrong')
     await until(async () => (await name()) === right)
     expect((await sums()).wrong).toBe(1)
-    const { caches } = (await app.query('{ stats { caches { namespace audited wrong rightRate } } }')).data.stats
-    for (const { namespace, audited, wrong, rightRate } of caches) {
+    const { caches } = (await app.query('{ stats { caches { namespace audited wrong accuracy } } }')).data.stats
+    for (const { namespace, audited, wrong, accuracy } of caches) {
       expect(wrong).toBe(namespace === 'PRODUCTS' ? 1 : 0)
-      expect(rightRate).toBeCloseTo(audited === 0 ? 100 : 100 - (100 * wrong) / audited, 3)
+      expect(accuracy).toBeCloseTo(audited === 0 ? 100 : 100 - (100 * wrong) / audited, 3)
     }
   })
 
-  test('by command reports a right cache', async () => {
+  test('rightRate, which is deprecated, equals accuracy', async () => {
+    const { data } = await app.query('{ stats { caches { accuracy old: rightRate } } }') // Deprecated
+    for (const { accuracy, old } of data.stats.caches) expect(old).toBe(accuracy)
+  })
+
+  test('as a command reports a correct cache', async () => {
     const { code, output } = await runAudit()
-    expect(output).toMatch(/^\d+ entries compared, 0 wrong \(and invalidated\): 100\.0000 % right$/m)
+    expect(output).toMatch(/^\d+ entries compared, 0 wrong \(and invalidated\): 100\.0000 % correct$/m)
     expect(code).toBe(0)
   })
 })

@@ -7,12 +7,12 @@ import { post } from '../helpers/post.js'
 interface List {
   name: string
   kind: 'product' | 'user' | 'order'
-  /** Where it stands in a document; its connection is called list, with variables for the arguments. */
+  /** The connection's place in a document. It has the alias `list`, and variables for its arguments. */
   field: string
   pageSizes: number[]
-  /** What it holds, newest first */
+  /** The ids of the list, newest first */
   rows(sql: Database): PromiseLike<{ id: number }[]>
-  /** A mutation that adds a row, which is the newest then */
+  /** A mutation that adds a row at the start of the list */
   addition: string
 }
 
@@ -56,7 +56,7 @@ const lists = [allProducts, books, users, orders]
 const byName = lists.map((list) => [list.name, list] as const)
 const bySize = lists.flatMap((list) => list.pageSizes.map((size) => [list.name, size, list] as const))
 
-/** No list of these tests has so many; a walk in circles ends here. */
+/** Stops an endless walk: every list of these tests is shorter. */
 const tooManyPages = 100
 
 interface Arguments {
@@ -119,7 +119,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       expect(errors).toBeUndefined()
     }
 
-    /** Reads one page: which of the list's rows, by index, and what lies before and after them. */
+    /** Reads a page: the indexes of its rows in the list, and whether rows precede and follow them. */
     async function rows(list: List, args: Arguments) {
       const all = await idsOf(list)
       const { nodes, pageInfo } = await read(list, args)
@@ -132,7 +132,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
     }
 
     describe('walking', () => {
-      test.each(bySize)('%s, forwards by %i, gives every row once, the newest first', async (_name, size, list) => {
+      test.each(bySize)('%s, forwards by %i, returns every row once, newest first', async (_name, size, list) => {
         const pages = await walkForwards(list, size)
         expect(shown(pages)).toEqual(await idsOf(list))
         expect(pages.slice(0, -1).every(({ edges }) => edges.length === size)).toBe(true)
@@ -141,7 +141,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         expect(await walkForwards(list, size)).toEqual(pages)
       })
 
-      test.each(bySize)('%s, backwards by %i, gives the same rows in the same order', async (_name, size, list) => {
+      test.each(bySize)('%s, backwards by %i, returns the same rows in the same order', async (_name, size, list) => {
         const pages = await walkBackwards(list, size)
         expect(shown(pages)).toEqual(await idsOf(list))
         expect(pages.slice(1).every(({ edges }) => edges.length === size)).toBe(true)
@@ -150,7 +150,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         expect(await walkBackwards(list, size)).toEqual(pages)
       })
 
-      test.each(byName)('%s, while new rows come in, gives every old row once', async (_name, list) => {
+      test.each(byName)('%s, while rows are added, returns every old row once', async (_name, list) => {
         const before = await idsOf(list)
         const pages = [await read(list, { first: 10 })]
         while (pages.at(-1)?.pageInfo.hasNextPage) {
@@ -162,7 +162,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
     })
 
     describe.each(byName)('a page of %s', (_name, list) => {
-      test('is the 20 newest unless told, nulls being no arguments', async () => {
+      test('has the newest 20 rows by default, also with null arguments', async () => {
         const twenty = (await idsOf(list)).slice(0, 20)
         const nothing = { first: null, after: null, last: null, before: null }
         for (const args of [{}, nothing]) expect(shown([await read(list, args)])).toEqual(twenty)
@@ -170,7 +170,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         expect((await rows(list, { first: null, last: 2 })).startsWith('... ')).toBe(true)
       })
 
-      test('may hold 0 to 100 rows, from the start or from the end', async () => {
+      test('may have 0 to 100 rows, from the start or from the end', async () => {
         const all = await idsOf(list)
         for (const size of [0, 1, 100]) {
           expect(shown([await read(list, { first: size })])).toEqual(all.slice(0, size))
@@ -178,7 +178,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         }
       })
 
-      test('without rows tells of those before and after it', async () => {
+      test('without rows reports whether rows precede and follow it', async () => {
         const edgeless = { edges: [], nodes: [] }
         const none = { startCursor: null, endCursor: null }
         const toEnd = { ...edgeless, pageInfo: { hasNextPage: true, hasPreviousPage: false, ...none } }
@@ -207,7 +207,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         expect((await read(list, { after: at[4] as string, before: at[4] as string })).edges).toEqual([])
       })
 
-      test('after a row that was deleted since begins where that row stood', async () => {
+      test('after a row deleted meanwhile begins at the position of that row', async () => {
         for (let count = 0; count < 3; count += 1) await add(list)
         const ids = await idsOf(list)
         const deleted = (await cursors(list))[1] as string
@@ -226,12 +226,12 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         [{ first: -1 }, 'first must be between 0 and 100'],
         [{ last: 101 }, 'last must be between 0 and 100'],
         [{ last: -1 }, 'last must be between 0 and 100'],
-        [{ first: 1, last: 1 }, 'Give first or last, not both'],
+        [{ first: 1, last: 1 }, 'Use first or last, not both'],
       ])('is refused for %j', async (args, message) => {
         expect(await refusal(list, args)).toEqual([{ message, code: 'BAD_USER_INPUT' }])
       })
 
-      test('is refused where a cursor is malformed', async () => {
+      test('is refused if a cursor is malformed', async () => {
         const [cursor] = await cursors(list)
         const mark = Buffer.from(cursor, 'base64url').toString().split(':')[0]
         const forged = (text: string) => Buffer.from(text).toString('base64url')
@@ -247,7 +247,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
         }
       })
 
-      test('is refused where a cursor is one of another list', async () => {
+      test('is refused if a cursor belongs to another list', async () => {
         const others = lists.filter((other) => other !== list)
         const foreign = await Promise.all(others.map(async (other) => (await cursors(other))[0]))
         for (const cursor of foreign) {
@@ -296,7 +296,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       expect(errors).toMatchObject([{ path: ['bad', 'orders'], extensions: { code: 'BAD_USER_INPUT' } }])
     })
 
-    test('a page that may not be null takes the whole answer with it, and the error says which one it was', async () => {
+    test('a refused non-null page makes the whole answer null, and the error has its path', async () => {
       const { status, data, errors } = await post(
         app,
         '{ product(id: "product_1") { id } bad: products(after: "x") { nodes { id } } }',
@@ -306,7 +306,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       expect(errors).toMatchObject([{ path: ['bad'], message: 'after is not a cursor', extensions: { code: 'BAD_USER_INPUT' } }])
     })
 
-    test('an empty list has no edges, no cursors and a count of 0, whichever way it is read', async () => {
+    test('an empty list has no edges, no cursors and a count of 0, in both directions', async () => {
       const [user] = await app.database.sql`
         select id from users where not exists (select 1 from orders where user_id = users.id) order by id limit 1`
       const fields = `${selection.slice(0, -1)} totalCount }`
@@ -337,7 +337,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       },
     )
 
-    test('a category that is longer than any product may have is refused, and leaves nothing in the cache', async () => {
+    test('a category longer than the maximum is refused, and leaves nothing in the cache', async () => {
       for (const category of ['x'.repeat(101), '|'.repeat(400_000)]) {
         const { errors } = await app.query('query ($category: String) { products(category: $category) { totalCount } }', {
           category,
@@ -348,7 +348,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       }
     })
 
-    test('a category that the database cannot even be asked for is refused', async () => {
+    test('a category that the database cannot represent is refused', async () => {
       const { errors } = await app.query('query ($category: String) { products(category: $category) { totalCount } }', {
         category: 'a\u0000b',
       })
@@ -367,7 +367,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       }
     })
 
-    test('totalCount is that of the whole list, whatever the page', async () => {
+    test('totalCount counts the whole list, whatever the page', async () => {
       const [all, books, users, orders] = await Promise.all(lists.map(async (list) => (await idsOf(list)).length))
       const document = `{
         products(first: 1) { totalCount }
@@ -387,7 +387,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       expect((await app.query(document)).data).toEqual(expected)
     })
 
-    test('one document may ask for many pages', async () => {
+    test('one document may select many pages', async () => {
       const [products, books, users, orders] = await Promise.all(lists.map(idsOf))
       const [after] = (await cursors(allProducts)).slice(4)
       const { data } = await app.query(
@@ -412,7 +412,7 @@ describe.each(backends)('connections, with the cache %s', (_, { skip, start }) =
       })
     })
 
-    test('cached pages are right again after products were created and after a category was deleted', async () => {
+    test('cached pages are correct after products were created and after a category was deleted', async () => {
       const posters: List = {
         ...allProducts,
         name: 'the products of a new category',
@@ -445,7 +445,7 @@ function shown(pages: readonly Connection[]): string[] {
   return pages.flatMap(({ edges }) => edges.map(({ node }) => node.id))
 }
 
-/** Of all the pages of a list, in its order. */
+/** All pages of a list, in list order */
 function expectPageInfo(pages: readonly Connection[]): void {
   for (const [index, { edges, nodes, pageInfo }] of pages.entries()) {
     expect(nodes).toEqual(edges.map(({ node }) => node))

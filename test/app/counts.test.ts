@@ -42,7 +42,7 @@ describe.skipIf(noRedis)('the same requests count the same lookups', () => {
     }))
   }
 
-  test('whether they are answered near or far, and in the lane or by Apollo', async () => {
+  test('in the near and the far store, with compiled queries and on the standard path', async () => {
     await until(async () => {
       await near.query('{ stats { totalUsers } }')
       return (await nearHits('stats')) > 0

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DashboardData } from '../../src/platform/metrics/dashboard.js'
-import { Distribution, quantile } from '../../src/platform/metrics/distribution.js'
+import { Histogram, quantile } from '../../src/platform/metrics/histogram.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
-async function figures(app: TestApp, after = 0): Promise<DashboardData> {
-  return (await (await fetch(`${app.origin}/dashboard/figures?after=${after}`)).json()) as DashboardData
+async function dashboardData(app: TestApp, after = 0): Promise<DashboardData> {
+  return (await (await fetch(`${app.origin}/dashboard/metrics?after=${after}`)).json()) as DashboardData
 }
 
 const total = ({ slots }: DashboardData, count: (slot: DashboardData['slots'][number]) => number) =>
   slots.reduce((sum, slot) => sum + count(slot), 0)
 
-describe.skipIf(noRedis)('the figures of the dashboard', () => {
+describe.skipIf(noRedis)('the dashboard metrics', () => {
   let redis: TestRedis
   let database: TestDatabase
   let apps: TestApp[]
@@ -31,38 +31,38 @@ describe.skipIf(noRedis)('the figures of the dashboard', () => {
     return app
   }
 
-  test('are those of all processes, also of one that has ended, and add up', async () => {
+  test('include all processes, also one that has ended, and add up', async () => {
     const [one, other] = [await start(), await start()]
     for (let times = 0; times < 4; times += 1) await one.query('{ user(id: "user_1") { id } }')
     for (let times = 0; times < 3; times += 1) await other.query('{ user(id: "user_2") { id } }')
     await other.stop()
     apps.pop()
-    await until(async () => total(await figures(one), ({ requests }) => requests) === 7)
-    const data = await figures(one)
-    expect(data).toMatchObject({ of: 'all', backend: 'redis' })
+    await until(async () => total(await dashboardData(one), ({ requests }) => requests) === 7)
+    const data = await dashboardData(one)
+    expect(data).toMatchObject({ scope: 'all', backend: 'redis' })
     expect(total(data, ({ namespaces }) => namespaces.users?.misses ?? 0)).toBe(2)
     expect(total(data, ({ cache }) => cache.near + cache.far + cache.misses)).toBe(7)
-    expect(total(data, ({ lane }) => lane)).toBe(3)
+    expect(total(data, ({ compiled }) => compiled)).toBe(3)
     const newest = Math.max(...data.slots.map(({ at }) => at))
-    expect((await figures(one, newest)).slots).toEqual([])
+    expect((await dashboardData(one, newest)).slots).toEqual([])
   })
 
-  test('are those of this process while Redis is away, and what was counted meanwhile is there when it is back', async () => {
+  test('are those of this process while Redis is down, and counts made meanwhile are added when it is back', async () => {
     const app = await start()
     await redis.kill()
     for (let times = 0; times < 5; times += 1) await app.query('{ user(id: "user_1") { id } }')
     await until(async () => {
-      const data = await figures(app)
-      return data.of === 'this process' && total(data, ({ requests }) => requests) === 5
+      const data = await dashboardData(app)
+      return data.scope === 'this process' && total(data, ({ requests }) => requests) === 5
     })
     await redis.start()
     await until(async () => {
-      const data = await figures(app)
-      return data.of === 'all' && total(data, ({ requests }) => requests) === 5
+      const data = await dashboardData(app)
+      return data.scope === 'all' && total(data, ({ requests }) => requests) === 5
     })
   })
 
-  test('do not take memory of Redis for ever', async () => {
+  test('expire in Redis', async () => {
     const app = await start()
     await until(async () => (await redis.client.keys('*history:10000:*')).length > 0)
     const ttls = await Promise.all((await redis.client.keys('*history*')).map((key) => redis.client.ttl(key)))
@@ -71,21 +71,21 @@ describe.skipIf(noRedis)('the figures of the dashboard', () => {
     await app.query('{ __typename }')
   })
 
-  test('whatever is asked for as the last known slot', async () => {
+  test('any value of `after` is accepted', async () => {
     const app = await start()
     for (const after of ['', 'x', '-1', '1e999', '%00']) {
-      expect((await fetch(`${app.origin}/dashboard/figures?after=${after}&after=2`)).status).toBe(200)
+      expect((await fetch(`${app.origin}/dashboard/metrics?after=${after}&after=2`)).status).toBe(200)
     }
   })
 })
 
-test('a quantile lies in its bucket, and is nothing where nothing was counted', () => {
-  const distribution = new Distribution([1, 2, 4])
-  expect(quantile([1, 2, 4], distribution.counts, 0.5)).toBeNull()
-  for (const seconds of [0.5, 1.5, 1.5, 3]) distribution.observe(seconds)
-  expect(distribution.counts).toEqual([1, 2, 1, 0])
-  expect(quantile([1, 2, 4], distribution.counts, 0.5)).toBe(1.5)
-  expect(quantile([1, 2, 4], distribution.counts, 1)).toBe(4)
-  distribution.observe(99)
-  expect(quantile([1, 2, 4], distribution.counts, 1)).toBe(4)
+test('a quantile lies in its bucket, and is null if nothing was counted', () => {
+  const histogram = new Histogram([1, 2, 4])
+  expect(quantile([1, 2, 4], histogram.counts, 0.5)).toBeNull()
+  for (const seconds of [0.5, 1.5, 1.5, 3]) histogram.observe(seconds)
+  expect(histogram.counts).toEqual([1, 2, 1, 0])
+  expect(quantile([1, 2, 4], histogram.counts, 0.5)).toBe(1.5)
+  expect(quantile([1, 2, 4], histogram.counts, 1)).toBe(4)
+  histogram.observe(99)
+  expect(quantile([1, 2, 4], histogram.counts, 1)).toBe(4)
 })

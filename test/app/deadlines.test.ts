@@ -19,15 +19,15 @@ afterEach(async () => {
   await release?.().catch(() => undefined)
 })
 
-async function nobodyWaits() {
+async function untilNoneWaits() {
   await until(async () => (await waitingStatements(app.database)).length === 0)
 }
 
-async function someWait(count = 1) {
+async function untilWaiting(count = 1) {
   await until(async () => (await waitingStatements(app.database)).length === count)
 }
 
-/** Sends it from a client that may go away. */
+/** Sends a request from a client that can disconnect. */
 function sendAsClient(document: string) {
   const client = new AbortController()
   const body = JSON.stringify({ query: document })
@@ -36,7 +36,7 @@ function sendAsClient(document: string) {
     (response) => response.json() as Promise<{ data: Record<string, unknown> }>,
   )
   answer.catch(() => undefined)
-  return { answer, leave: () => client.abort() }
+  return { answer, disconnect: () => client.abort() }
 }
 
 const createOrder = (key: string, products = '["product_1"]') => `mutation {
@@ -45,44 +45,44 @@ const createOrder = (key: string, products = '["product_1"]') => `mutation {
   }
 }`
 
-describe('a request whose time is over', () => {
+describe('a request past its deadline', () => {
   beforeAll(() => start({ REQUEST_TIMEOUT_MS: '1000' }))
   afterAll(() => app.stop())
 
-  test('is told what is missing, keeps what is there, and its statement ends', async () => {
-    // The order is there in time, however busy the machine is: it is cached.
+  test('gets the finished fields and an error for the others, and its statement is cancelled', async () => {
+    // Caches the order, so that it is answered in time on a busy machine too.
     await until(async () => (await app.query('{ order(id: "order_1") { id } }')).errors === undefined)
     release = await lock(app.database, lockProducts)
     const { data, errors } = await app.query('{ order(id: "order_1") { id } product(id: "product_1") { id } }')
     expect(data).toEqual({ order: { id: 'order_1' }, product: null })
     expect(errors).toMatchObject([
-      { message: 'Not done within 1000 ms and given up, try again in a moment', ...exceeded(['product']) },
+      { message: 'The request took longer than 1000 ms and was cancelled, try again in a moment', ...exceeded(['product']) },
     ])
-    await nobodyWaits()
+    await untilNoneWaits()
     await release()
     expect((await app.query('{ product(id: "product_1") { id } }')).data.product).toEqual({ id: 'product_1' })
   })
 
   test.each([
-    ['pages, which are cached', '{ products(first: 3, category: "Books") { nodes { id } } }', lockProducts],
-    ['pages, which are not', '{ users(first: 3) { nodes { id } } }', 'lock table users in access exclusive mode'],
+    ['cached pages', '{ products(first: 3, category: "Books") { nodes { id } } }', lockProducts],
+    ['pages that are not cached', '{ users(first: 3) { nodes { id } } }', 'lock table users in access exclusive mode'],
     ['totals', '{ stats { totalOrders } }', lockProducts],
-  ])('does not leave a statement behind: %s', async (_, document, locks) => {
+  ])('leaves no statement running: %s', async (_, document, locks) => {
     release = await lock(app.database, locks)
     expect((await app.query(document)).errors).toMatchObject([{ extensions: { code: 'DEADLINE_EXCEEDED' } }])
-    await nobodyWaits()
+    await untilNoneWaits()
   })
 
-  test('in the lane, too, where the document is known', async () => {
-    const document = (id: string) => `query Hot { its: product(id: "${id}") { id name } }`
+  test('with a compiled query, too', async () => {
+    const document = (id: string) => `query Hot { hot: product(id: "${id}") { id name } }`
     for (let count = 0; count < 3; count += 1) await app.query(document('product_7'))
     await app.query('mutation { flushCache(namespace: PRODUCTS) { namespace } }')
     release = await lock(app.database, lockProducts)
-    expect((await app.query(document('product_7'))).errors).toMatchObject([exceeded(['its'])])
-    await nobodyWaits()
+    expect((await app.query(document('product_7'))).errors).toMatchObject([exceeded(['hot'])])
+    await untilNoneWaits()
   })
 
-  test('begins no other load: the statements that would have followed are not sent', async () => {
+  test('starts no further loads: the statements that would have followed are not sent', async () => {
     release = await lock(app.database, 'lock table orders in access exclusive mode')
     app.takeStatements()
     const { errors } = await app.query('{ order(id: "order_9") { user { id } products { id } } }')
@@ -91,13 +91,13 @@ describe('a request whose time is over', () => {
     expect(app.takeStatements().filter((text) => /users|products/.test(text))).toEqual([])
   })
 
-  test('has a mutation seen through that has begun: the order is made, once, though reading it takes too long', async () => {
+  test('completes a mutation that has started: the order is created once, although reading it takes too long', async () => {
     const [before] = await app.database.sql`select stock from products where id = 1`
-    const key = 'seen through'
+    const key = 'completed'
     const releaseRow = await lock(app.database, 'select 1 from products where id = 1 for update')
     const placing = app.query(createOrder(key))
-    await someWait()
-    // The deadline passes while it waits: another request tells.
+    await untilWaiting()
+    // The deadline passes while it waits, because a later request has passed its own.
     const releaseOrders = await lock(app.database, 'lock table orders in access exclusive mode')
     await app.query('{ order(id: "order_200") { id } }')
     await releaseOrders()
@@ -112,14 +112,14 @@ describe('a request whose time is over', () => {
   })
 })
 
-describe('a mutation that has not begun when its time is over', () => {
+describe('a mutation that has not started at its deadline', () => {
   beforeAll(() => start({ REQUEST_TIMEOUT_MS: '1000', DATABASE_POOL: '1' }))
   afterAll(() => app.stop())
 
-  test('is told so at once, and is not carried out later', async () => {
+  test('is refused immediately, and is not executed later', async () => {
     release = await lock(app.database, 'select 1 from products where id = 1 for update')
     const first = app.query('mutation { updateProductStock(productId: "product_1", stock: 50) { userErrors { code } } }')
-    await someWait()
+    await untilWaiting()
     const { data, errors } = await app.query(
       'mutation { updateProductStock(productId: "product_2", stock: 4711) { userErrors { code } } }',
     )
@@ -131,42 +131,42 @@ describe('a mutation that has not begun when its time is over', () => {
   })
 })
 
-describe('a client that goes away', () => {
+describe('a client that disconnects', () => {
   beforeAll(() => start({ DATABASE_POOL: '2' }))
   afterAll(() => app.stop())
 
-  test('takes its statement along', async () => {
+  test('cancels its statement', async () => {
     release = await lock(app.database, lockProducts)
     const client = sendAsClient('{ product(id: "product_20") { id } }')
-    await someWait()
-    client.leave()
-    await nobodyWaits()
+    await untilWaiting()
+    client.disconnect()
+    await untilNoneWaits()
   })
 
-  test('leaves the statement to others who wait for what it finds, and takes it along as the last', async () => {
+  test('cancels a shared statement only if it is the last one waiting for it', async () => {
     const document = '{ product(id: "product_21") { id } }'
     release = await lock(app.database, lockProducts)
     app.takeStatements()
     const [first, second, third] = [sendAsClient(document), sendAsClient(document), sendAsClient(document)]
-    await someWait()
+    await untilWaiting()
     const { coalesced } = await cacheStats()
     expect(coalesced).toBe(2)
-    first.leave()
-    second.leave()
-    await untilTwoAreGone()
+    first.disconnect()
+    second.disconnect()
+    await untilTwoHaveLeft()
     expect(await waitingStatements(app.database)).toHaveLength(1)
     await release()
     expect((await third.answer).data).toEqual({ product: { id: 'product_21' } })
     expect(app.takeStatements().filter((text) => text.includes('products'))).toHaveLength(1)
   })
 
-  test('takes along what waits for a connection, and no connection is lost', async () => {
+  test('cancels statements that wait for a connection, and no connection is lost', async () => {
     release = await lock(app.database, lockProducts)
     const clients = Array.from({ length: 8 }, (_, index) => sendAsClient(`{ product(id: "product_${100 + index}") { id } }`))
-    // One or two: what the server does for itself may have the other connection at the moment, and they share the first then.
+    // One or two: the server's own statements may occupy one of the connections.
     await until(async () => (await waitingStatements(app.database)).length > 0)
-    for (const { leave } of clients) leave()
-    await nobodyWaits()
+    for (const { disconnect } of clients) disconnect()
+    await untilNoneWaits()
     await release()
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, index) => app.query(`{ product(id: "product_${100 + index}") { id } }`)),
@@ -174,15 +174,15 @@ describe('a client that goes away', () => {
     expect(answers.map(({ data }) => data.product.id)).toEqual(Array.from({ length: 8 }, (_, index) => `product_${100 + index}`))
   })
 
-  test('during its mutation, and sends it again, has one order', async () => {
+  test('during its mutation and retries it gets one order', async () => {
     const [before] = await app.database.sql`select stock from products where id = 3`
     const document = createOrder('gone', '["product_3"]')
     release = await lock(app.database, 'select 1 from products where id = 3 for update')
     const client = sendAsClient(document)
-    await someWait()
-    client.leave()
+    await untilWaiting()
+    client.disconnect()
     const again = sendAsClient(document)
-    await someWait(2)
+    await untilWaiting(2)
     await release()
     expect((await again.answer).data.createOrder).toMatchObject({ replayed: true, userErrors: [] })
     const [after] = await app.database.sql`select stock from products where id = 3`
@@ -194,18 +194,18 @@ describe('a client that goes away', () => {
     return data.stats.caches.find(({ namespace }: { namespace: string }) => namespace === 'PRODUCTS')
   }
 
-  /** The server has seen them go when it has looked after them once: another that goes tells. */
-  async function untilTwoAreGone() {
+  /** Waits until the server has noticed that the first two disconnected: it has noticed a third one, which disconnected later. */
+  async function untilTwoHaveLeft() {
     const releaseUsers = await lock(app.database, 'lock table users in access exclusive mode')
     const witness = sendAsClient('{ users(first: 1) { nodes { id } } }')
-    await someWait(2)
-    witness.leave()
-    await someWait(1)
+    await untilWaiting(2)
+    witness.disconnect()
+    await untilWaiting(1)
     await releaseUsers()
   }
 })
 
-test('a cancellation that hits another statement than it was meant for is not noticed by anybody', async () => {
+test('a cancellation that hits the wrong statement affects no request', async () => {
   await start({})
   try {
     const cancel = () => app.database.sql`
@@ -213,9 +213,9 @@ test('a cancellation that hits another statement than it was meant for is not no
     release = await lock(app.database, lockProducts)
     const read = app.query('{ product(id: "product_1") { id } }')
     const write = app.query(createOrder('hit'))
-    await someWait(2)
+    await untilWaiting(2)
     await cancel()
-    await someWait(2)
+    await untilWaiting(2)
     await release()
     expect((await read).data).toEqual({ product: { id: 'product_1' } })
     expect((await write).data.createOrder).toMatchObject({ replayed: false, userErrors: [] })
@@ -224,7 +224,7 @@ test('a cancellation that hits another statement than it was meant for is not no
   }
 })
 
-test.skipIf(noRedis)('a Redis that hangs does not hold up a request for longer than its time', async () => {
+test.skipIf(noRedis)('a hung Redis does not delay a request past its deadline', async () => {
   const redis: TestRedis = await startRedis()
   app = await startTestApp({ redisUrl: redis.url, env: { REQUEST_TIMEOUT_MS: '1000' } })
   try {

@@ -10,7 +10,7 @@ const [, documented = ''] = /^ACL SETUSER shop (.*)$/m.exec(readFileSync('docs/o
 const rights = documented.split(' ')
 const change = 'mutation { updateProductStock(productId: "product_1", stock: 7) { product { stock } } }'
 
-describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
+describe.skipIf(noRedis)('a Redis that answers but cannot be used', () => {
   let redis: TestRedis
   let database: TestDatabase
   beforeAll(async () => {
@@ -22,8 +22,8 @@ describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
     await database.drop()
   })
 
-  /** Waits until /health gives this reason, and shows that queries are answered meanwhile. */
-  async function isGiven(
+  /** Waits until /health reports this reason, and checks that queries are answered meanwhile. */
+  async function expectReason(
     reason: RegExp,
     env: Record<string, string>,
     change?: (app: TestApp) => Promise<unknown>,
@@ -39,43 +39,47 @@ describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
     await app.stop()
   }
 
-  async function asUser(...its: string[]): Promise<{ REDIS_URL: string }> {
-    await redis.client.acl('SETUSER', 'shop', 'reset', ...its)
+  async function asUser(...rules: string[]): Promise<{ REDIS_URL: string }> {
+    await redis.client.acl('SETUSER', 'shop', 'reset', ...rules)
     return { REDIS_URL: redis.url.replace('redis://', 'redis://shop:secret@') }
   }
 
-  test('a database that the server does not have: database 0 is left alone, and the reason is given', async () => {
+  test('a database number that does not exist: database 0 is not changed', async () => {
     await redis.client.flushall()
-    await isGiven(/database 16 .*DB index is out of range/, { REDIS_URL: `${redis.url}/16` })
+    await expectReason(/database 16 .*DB index is out of range/, { REDIS_URL: `${redis.url}/16` })
     expect(await redis.client.dbsize()).toBe(0)
   })
 
   test('a user without INFO', async () => {
     const env = await asUser(...rights.filter((right) => right !== '+info'))
-    await isGiven(/NOPERM.*'info'/, env)
+    await expectReason(/NOPERM.*'info'/, env)
   })
 
   test('a user without the keys', async () => {
     const env = await asUser(...rights.map((right) => right.replace('~ecommerce:*', '~other:*')))
-    await isGiven(/NOPERM.*key/, env)
+    await expectReason(/NOPERM.*key/, env)
   })
 
   test('a user without the channel', async () => {
     await redis.client.flushall()
     const env = await asUser(...rights.filter((right) => !right.startsWith('&')))
-    await isGiven(/can't publish to the channel/, env)
+    await expectReason(/can't publish to the channel/, env)
   })
 
-  test('a user that loses the channel, as soon as something changes', async () => {
+  test('a user that loses the channel, at the next change', async () => {
     const env = await asUser(...rights)
-    await isGiven(/not confirmed .*can't publish to the channel/, { ...env, CACHE_NEAR_MAX_STALENESS_MS: '200' }, async (app) => {
-      await until(async () => (await fetch(`${app.origin}/health`)).text().then((text) => text.includes('"healthy"')))
-      await redis.client.acl('SETUSER', 'shop', 'resetchannels')
-      expect((await app.query(change)).data.updateProductStock.product.stock).toBe(7)
-    })
+    await expectReason(
+      /not confirmed .*can't publish to the channel/,
+      { ...env, CACHE_NEAR_MAX_STALENESS_MS: '200' },
+      async (app) => {
+        await until(async () => (await fetch(`${app.origin}/health`)).text().then((text) => text.includes('"healthy"')))
+        await redis.client.acl('SETUSER', 'shop', 'resetchannels')
+        expect((await app.query(change)).data.updateProductStock.product.stock).toBe(7)
+      },
+    )
   })
 
-  test('the user of the documentation is refused nothing', async () => {
+  test('the documented user is allowed everything that the server does', async () => {
     await redis.client.call('ACL', 'LOG', 'RESET')
     const env = await asUser(...rights)
     const app = await startTestApp({ database, env: { ...env, CACHE_NEAR_MB: '8', RATE_LIMIT: '100000' } })
@@ -86,23 +90,23 @@ describe.skipIf(noRedis)('a Redis that answers and cannot be used', () => {
       change,
     ])
       expect((await app.query(document)).errors).toBeUndefined()
-    // Counts are saved at the end.
+    // Stopping saves the counts.
     await app.stop()
     expect(await redis.client.call('ACL', 'LOG')).toEqual([])
   })
 
   test('a wrong password', async () => {
     await asUser(...rights)
-    await isGiven(/WRONGPASS/, { REDIS_URL: redis.url.replace('redis://', 'redis://shop:mistaken@') })
+    await expectReason(/WRONGPASS/, { REDIS_URL: redis.url.replace('redis://', 'redis://shop:mistaken@') })
   })
 
   test('one node of a cluster', async () => {
     const node = await startRedis('--cluster-enabled', 'yes')
-    await isGiven(/node of a Redis Cluster/, { REDIS_URL: node.url })
+    await expectReason(/node of a Redis Cluster/, { REDIS_URL: node.url })
     await node.stop()
   })
 
   test('a server without a cluster, configured as one', async () => {
-    await isGiven(/cluster support disabled/, { REDIS_CLUSTER_NODES: redis.url })
+    await expectReason(/cluster support disabled/, { REDIS_CLUSTER_NODES: redis.url })
   })
 })

@@ -5,7 +5,7 @@ import { startProxy, type TestProxy } from '../helpers/proxy.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
-/** The deadlines that are the subject here, or that a fault is noticed by */
+/** The deadlines that these tests are about, or that detect a fault */
 const settings = {
   CACHE_NEAR_MB: '16',
   CACHE_NEAR_MAX_STALENESS_MS: '500',
@@ -52,17 +52,17 @@ const setStock = async ({ query }: TestApp, stock: number, id = 1) => {
   expect(data.updateProductStock).toEqual({ product: { stock }, userErrors: [] })
 }
 const setStockBySql = (stock: number, id = 1) => database.sql`update products set stock = ${stock} where id = ${id}`
-const isUsed = async ({ query }: TestApp) => (await query('{ cacheInfo { available } }')).data.cacheInfo.available
-const isRead = async (reader: TestApp, stock: number) => until(async () => (await stockOf(reader)) === stock)
-/** Once it is right, it stays so. */
-async function staysRight(reader: TestApp, stock: number): Promise<void> {
+const isCacheUsed = async ({ query }: TestApp) => (await query('{ cacheInfo { available } }')).data.cacheInfo.available
+const untilRead = async (reader: TestApp, stock: number) => until(async () => (await stockOf(reader)) === stock)
+/** Waits for the value and checks that it stays. */
+async function expectStays(reader: TestApp, stock: number): Promise<void> {
   for (let reads = 0; reads < 50; reads += 1) {
     expect(await stockOf(reader)).toBe(stock)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
 
-/** A process that was stalled does not claim until it has caught up. */
+/** Retries: a process that was stalled does not claim rows until it has caught up. */
 class NotClaimingError extends Error {}
 
 async function eventually(work: () => Promise<void>): Promise<void> {
@@ -75,26 +75,26 @@ async function eventually(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Statements of relays on the outbox, which wait for a lock; tidying is none of these. */
+/** Statements of relays on the outbox that wait for a lock, without those that delete old rows */
 const relaysWaiting = () => database.sql<{ isClaim: boolean }[]>`
   select query like '%update cache_outbox set claimed_by%' as "isClaim" from pg_stat_activity
   where wait_event_type = 'Lock' and query like '%from cache_outbox%' and query not like '%delete from%'`
 
-describe.skipIf(noRedis)('an address that leads to another Redis, and back', () => {
-  test('serves nothing of the first that was changed meanwhile, for whatever reason it came back', async () => {
+describe.skipIf(noRedis)('an address that switches to another Redis, and back', () => {
+  test('serves nothing from the first that was changed meanwhile, whatever the cause of the switch back', async () => {
     const [first, second] = [await redis(), await redis()]
     const proxy = await proxyTo(first)
     const [one, other] = [await app(proxy.url), await app(proxy.url)]
     await setStockBySql(1)
-    for (const reader of [one, other]) await isRead(reader, 1)
+    for (const reader of [one, other]) await untilRead(reader, 1)
 
-    proxy.leadTo(portOf(second))
+    proxy.redirectTo(portOf(second))
     proxy.cut()
-    proxy.mend()
-    await until(async () => (await isUsed(one)) && (await isUsed(other)))
+    proxy.restore()
+    await until(async () => (await isCacheUsed(one)) && (await isCacheUsed(other)))
     await setStockBySql(2)
     await setStock(one, 3, 2)
-    for (const reader of [one, other]) await isRead(reader, 2)
+    for (const reader of [one, other]) await untilRead(reader, 2)
     await until(
       async () =>
         (
@@ -103,30 +103,30 @@ describe.skipIf(noRedis)('an address that leads to another Redis, and back', () 
         ).length === 0,
     )
 
-    proxy.leadTo(portOf(first))
+    proxy.redirectTo(portOf(first))
     proxy.cut()
-    proxy.mend()
+    proxy.restore()
     for (const reader of [one, other]) {
       expect(await stockOf(reader)).toBe(2)
       expect(await stockOf(reader, 2)).toBe(3)
     }
-    await until(async () => (await isUsed(one)) && (await isUsed(other)))
-    for (const reader of [one, other]) await staysRight(reader, 2)
+    await until(async () => (await isCacheUsed(one)) && (await isCacheUsed(other)))
+    for (const reader of [one, other]) await expectStays(reader, 2)
     expect(await stockOf(other, 2)).toBe(3)
   })
 
-  test('believes of the first only what the first has confirmed, whoever was asked meanwhile', async () => {
+  test('trusts the first only for the invalidations that it has confirmed itself', async () => {
     const [first, second] = [await redis(), await redis()]
     const proxy = await proxyTo(first)
-    // Connections are cut and do not hang; one that is slow is no fault here.
+    // Connections are cut and do not hang, so slow answers must not count as faults.
     const one = await app(proxy.url, { REDIS_TIMEOUT_MS: '60000' })
     await setStockBySql(1)
-    // What is read while it is not used yet is not kept.
+    // Reads before the cache is used are not cached.
     await until(async () => (await stockOf(one)) === 1 && (await first.client.get(keyOfProduct)) !== null)
-    // Nothing of that is left, so that it is the next change that the relay asks for.
+    // The outbox is empty, so the relay claims the next change.
     await until(async () => (await database.sql`select 1 from cache_outbox`).length === 0)
 
-    // The relay asks for what is owed to the first, and gets an answer when the address leads to the second.
+    // The relay claims changes for the first, and gets the answer when the address leads to the second.
     const changeWhileClaiming = () =>
       database.sql.begin(async (transaction) => {
         await transaction`set local idle_in_transaction_session_timeout = 0`
@@ -134,59 +134,59 @@ describe.skipIf(noRedis)('an address that leads to another Redis, and back', () 
         await transaction`lock table cache_outbox in access exclusive mode`
         await until(async () => (await relaysWaiting()).length > 0)
         if (!(await relaysWaiting()).some(({ isClaim }) => isClaim)) throw new NotClaimingError()
-        proxy.leadTo(portOf(second))
+        proxy.redirectTo(portOf(second))
         proxy.cut()
-        proxy.mend()
+        proxy.restore()
         await until(async () => (await database.sql`select 1 from cache_stores`).length === 2)
       })
     await eventually(async () => {
-      await until(async () => await isUsed(one))
+      await until(async () => await isCacheUsed(one))
       await changeWhileClaiming()
     })
-    await until(async () => await isUsed(one))
-    await isRead(one, 2)
+    await until(async () => await isCacheUsed(one))
+    await untilRead(one, 2)
 
-    proxy.leadTo(portOf(first))
+    proxy.redirectTo(portOf(first))
     proxy.cut()
-    proxy.mend()
-    await until(async () => await isUsed(one))
-    await staysRight(one, 2)
+    proxy.restore()
+    await until(async () => await isCacheUsed(one))
+    await expectStays(one, 2)
   })
 
-  test('two servers at a time, each used by one process, are both right', async () => {
+  test('two servers at the same time, each used by one process, are both correct', async () => {
     const [one, other] = [await app((await redis()).url), await app((await redis()).url)]
     for (let stock = 1; stock <= 20; stock += 2) {
       await setStockBySql(stock)
-      for (const reader of [one, other]) await isRead(reader, stock)
+      for (const reader of [one, other]) await untilRead(reader, stock)
       await setStock(one, stock + 1)
       for (const reader of [one, other]) expect(await stockOf(reader)).toBe(stock + 1)
     }
     await until(async () => (await database.sql`select 1 from cache_outbox`).length === 0)
   })
 
-  test('a master that becomes a replica of another one is left, with every connection open', async () => {
+  test('a master that becomes a replica is no longer used, although its connections stay open', async () => {
     const [old, successor] = [await redis(), await redis()]
     const proxy = await proxyTo(old)
     const [one, other] = [await app(proxy.url), await app(proxy.url)]
     await setStockBySql(1)
-    for (const reader of [one, other]) await isRead(reader, 1)
-    proxy.leadTo(portOf(successor))
+    for (const reader of [one, other]) await untilRead(reader, 1)
+    proxy.redirectTo(portOf(successor))
     await old.client.replicaof('127.0.0.1', portOf(successor))
     await setStockBySql(2)
-    for (const reader of [one, other]) await isRead(reader, 2)
-    await until(async () => (await isUsed(one)) && (await isUsed(other)))
+    for (const reader of [one, other]) await untilRead(reader, 2)
+    await until(async () => (await isCacheUsed(one)) && (await isCacheUsed(other)))
     await setStock(one, 3)
-    for (const reader of [one, other]) await staysRight(reader, 3)
+    for (const reader of [one, other]) await expectStays(reader, 3)
   })
 })
 
 describe.skipIf(noRedis)('processes with other keys on one Redis, as in a rolling restart that changes CACHE_PREFIX', () => {
-  test('are each told of every change', async () => {
+  test('each receive every invalidation', async () => {
     const server = await redis()
     const [old, young] = [await app(server.url, { CACHE_PREFIX: 'old' }), await app(server.url, { CACHE_PREFIX: 'young' })]
     for (let stock = 1; stock <= 10; stock += 2) {
       await setStockBySql(stock)
-      for (const reader of [old, young]) await isRead(reader, stock)
+      for (const reader of [old, young]) await untilRead(reader, stock)
       await setStock(old, stock + 1)
       for (const reader of [old, young]) expect(await stockOf(reader)).toBe(stock + 1)
     }
@@ -194,11 +194,11 @@ describe.skipIf(noRedis)('processes with other keys on one Redis, as in a rollin
 })
 
 describe('two processes without Redis on one database', () => {
-  test('are right within the bound, and at once after a mutation', async () => {
+  test('are up to date within the bound, and immediately after a mutation', async () => {
     const [one, other] = [await app(), await app()]
     for (let stock = 1; stock <= 20; stock += 2) {
       await setStockBySql(stock)
-      for (const reader of [one, other]) await isRead(reader, stock)
+      for (const reader of [one, other]) await untilRead(reader, stock)
       await setStock(one, stock + 1)
       for (const reader of [one, other]) expect(await stockOf(reader)).toBe(stock + 1)
     }
@@ -207,7 +207,7 @@ describe('two processes without Redis on one database', () => {
     ).toEqual([])
   })
 
-  test('one that has gone delays the mutations of the other no more', async () => {
+  test('a stopped process no longer delays the mutations of the other', async () => {
     const [one, other] = [await app(), await startTestApp({ database })]
     await other.stop()
     await setStock(one, 1)
@@ -248,7 +248,7 @@ describe.skipIf(noRedis)('once a mutation is answered, no process serves the old
     expect(await staleReads(writer, reader, 3)).toBe(0)
   })
 
-  test('and cache_wait() says so for changes by SQL', async () => {
+  test('cache_wait() confirms it for changes by SQL', async () => {
     const server = await redis()
     const [one, other] = [await app(server.url), await app(server.url)]
     for (let stock = 1; stock <= 30; stock += 1) {
@@ -259,7 +259,7 @@ describe.skipIf(noRedis)('once a mutation is answered, no process serves the old
     }
   })
 
-  test('cache_wait() before the commit is refused, and one that takes too long says false', async () => {
+  test('cache_wait() before the commit is refused, and returns false after its timeout', async () => {
     const waiting = database.sql.begin(async (transaction) => {
       await transaction`update products set stock = 1 where id = 1`
       await transaction`select cache_wait()`

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
@@ -10,10 +10,10 @@ const createOrder = `mutation {
   }
 }`
 
-describe.skipIf(noRedis)('a process that dies between the commit of an order and its answer', () => {
+describe.skipIf(noRedis)('a process that dies between the commit of an order and the answer', () => {
   let redis: TestRedis
   let database: TestDatabase
-  const started: Built[] = []
+  const started: BuiltServer[] = []
   afterEach(async () => {
     for (const { child, exited } of started) {
       child.kill('SIGKILL')
@@ -23,19 +23,19 @@ describe.skipIf(noRedis)('a process that dies between the commit of an order and
     await database.drop()
   })
 
-  test('leaves one order: sent again with its key, it is found, and the stock is taken once', async () => {
+  test('leaves one order: a retry with the same key finds it, and the stock is reduced once', async () => {
     redis = await startRedis()
     database = await createDatabase()
     const start = async () => {
-      const built = runBuilt({ DATABASE_URL: database.url, REDIS_URL: redis.url, LOG_LEVEL: 'silent' })
+      const built = startBuiltServer({ DATABASE_URL: database.url, REDIS_URL: redis.url, LOG_LEVEL: 'silent' })
       started.push(built)
-      return { built, url: await ready(built) }
+      return { built, url: await waitUntilReady(built) }
     }
     const first = await start()
     const stock = async () => (await database.sql`select stock from products where id = 1`)[0]?.stock
     const before = await stock()
 
-    // It cannot tell the cache of what it committed, and so not answer.
+    // It cannot invalidate the cache, so it does not answer.
     await redis.freeze()
     const lost = query(first.url, createOrder).catch(() => 'no answer')
     await until(async () => (await database.sql`select 1 from idempotency_keys where order_id is not null`).length === 1)

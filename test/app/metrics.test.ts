@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
-import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
-import { begun, openSocket, productChanged, subscriber } from '../helpers/live.js'
+import { openSocket, productChanged, subscriber, waitUntilSubscribed } from '../helpers/live.js'
 import { postBody } from '../helpers/post.js'
 import { readMetrics, type Samples, sumOf } from '../helpers/prometheus.js'
 import { connectRaw, headOf } from '../helpers/raw-client.js'
@@ -13,15 +13,15 @@ import { until } from '../helpers/until.js'
 const statsQuery = `query Stats { stats { caches { namespace hits negativeHits staleHits nearHits misses coalesced leaseWaits shed
   fills invalidations unavailable refused corrupt failedRefills audited wrong } } }`
 
-/** What Query.stats says, by the names of the metrics */
+/** The counts of Query.stats, by the names of the metrics */
 async function stats(url: string): Promise<Record<string, number>> {
   const { data } = await query(url, statsQuery)
   return Object.fromEntries(
     data.stats.caches.flatMap(({ namespace, ...counts }: Record<string, number | string>) => {
-      const its = String(namespace).toLowerCase().replace('_', '-')
+      const name = String(namespace).toLowerCase().replace('_', '-')
       const { hits, nearHits, ...others } = counts as Record<string, number>
-      return Object.entries({ near: nearHits ?? 0, far: (hits ?? 0) - (nearHits ?? 0), ...others }).map(([name, count]) => [
-        `${its} ${name}`,
+      return Object.entries({ near: nearHits ?? 0, far: (hits ?? 0) - (nearHits ?? 0), ...others }).map(([counter, count]) => [
+        `${name} ${counter}`,
         count,
       ])
     }),
@@ -32,25 +32,25 @@ function cacheCounters(samples: Samples): Record<string, number> {
   const namespaces = ['users', 'products', 'orders', 'product-lists', 'user-orders', 'stats']
   const of = (name: string, namespace: string, labels = {}) => sumOf(samples, name, { namespace, ...labels })
   return Object.fromEntries(
-    namespaces.flatMap((its) =>
+    namespaces.flatMap((namespace) =>
       Object.entries({
-        near: of('cache_hits_total', its, { store: 'near' }),
-        far: of('cache_hits_total', its, { store: 'far' }),
-        negativeHits: of('cache_negative_hits_total', its),
-        staleHits: of('cache_stale_hits_total', its),
-        misses: of('cache_misses_total', its),
-        coalesced: of('cache_coalesced_misses_total', its),
-        leaseWaits: of('cache_lease_waits_total', its),
-        shed: of('cache_shed_fetches_total', its),
-        fills: of('cache_fills_total', its),
-        invalidations: of('cache_invalidations_total', its),
-        unavailable: of('cache_errors_total', its, { kind: 'unavailable' }),
-        refused: of('cache_errors_total', its, { kind: 'refused' }),
-        corrupt: of('cache_errors_total', its, { kind: 'corrupt' }),
-        failedRefills: of('cache_errors_total', its, { kind: 'failed_refill' }),
-        audited: of('cache_audited_entries_total', its),
-        wrong: of('cache_wrong_entries_total', its),
-      }).map(([name, count]) => [`${its} ${name}`, count]),
+        near: of('cache_hits_total', namespace, { store: 'near' }),
+        far: of('cache_hits_total', namespace, { store: 'far' }),
+        negativeHits: of('cache_negative_hits_total', namespace),
+        staleHits: of('cache_stale_hits_total', namespace),
+        misses: of('cache_misses_total', namespace),
+        coalesced: of('cache_coalesced_misses_total', namespace),
+        leaseWaits: of('cache_lease_waits_total', namespace),
+        shed: of('cache_shed_fetches_total', namespace),
+        fills: of('cache_fills_total', namespace),
+        invalidations: of('cache_invalidations_total', namespace),
+        unavailable: of('cache_errors_total', namespace, { kind: 'unavailable' }),
+        refused: of('cache_errors_total', namespace, { kind: 'refused' }),
+        corrupt: of('cache_errors_total', namespace, { kind: 'corrupt' }),
+        failedRefills: of('cache_errors_total', namespace, { kind: 'failed_refill' }),
+        audited: of('cache_audited_entries_total', namespace),
+        wrong: of('cache_wrong_entries_total', namespace),
+      }).map(([counter, count]) => [`${namespace} ${counter}`, count]),
     ),
   )
 }
@@ -64,22 +64,23 @@ describe('/metrics', () => {
 
   const requests = async (labels: Record<string, string>) =>
     sumOf(await readMetrics(app.origin), 'graphql_requests_total', labels)
-  /** An answer is counted after it was sent. */
+  /** Answers are counted after they were sent. */
   const becomes = (labels: Record<string, string>, count: number) => until(async () => (await requests(labels)) === count)
 
-  test('counts every request once, through the lane or not, by the name of its operation', async () => {
+  test('counts every request once, by operation and path', async () => {
     for (let times = 0; times < 10; times += 1) await app.query('query Shelf { product(id: "product_1") { name } }')
     for (let times = 0; times < 3; times += 1) await app.query('{ product(id: "product_2") { name } }')
     await app.query('mutation Refill { updateProductStock(productId: "product_1", stock: 9) { product { stock } } }')
     await becomes({}, 14)
-    expect(await requests({ operation: 'Shelf', way: 'ordinary' })).toBe(2)
-    expect(await requests({ operation: 'Shelf', way: 'lane' })).toBe(8)
+    expect(await requests({ operation: 'Shelf', path: 'standard' })).toBe(2)
+    expect(await requests({ operation: 'Shelf', path: 'compiled' })).toBe(8)
+    expect(await requests({ operation: 'Shelf', path: 'compiled' })).toBe(8)
     expect(await requests({ operation: 'anonymous' })).toBe(3)
-    expect(await requests({ operation: 'Refill', way: 'ordinary', outcome: 'ok' })).toBe(1)
+    expect(await requests({ operation: 'Refill', path: 'standard', outcome: 'ok' })).toBe(1)
     expect(sumOf(await readMetrics(app.origin), 'graphql_request_duration_seconds_count', { operation: 'Shelf' })).toBe(10)
   })
 
-  test('tells answers with errors from requests that were refused', async () => {
+  test('distinguishes answers with errors from refused requests', async () => {
     await app.query('query Page { products(first: 1000) { totalCount } }')
     await becomes({ operation: 'Page', outcome: 'errors' }, 1)
     await app.query('query Invalid { nothing }')
@@ -94,7 +95,7 @@ describe('/metrics', () => {
     expect(await requests({})).toBe(6)
   })
 
-  test('counts errors by code, whoever refused the request and whatever carries the answer', async () => {
+  test('counts errors by code, whichever layer refused the request, over all transports', async () => {
     const samples = () => readMetrics(app.origin)
     const counted = async () =>
       Object.fromEntries(
@@ -105,7 +106,7 @@ describe('/metrics', () => {
     await app.query('{ a: products(first: 1000) { totalCount } b: products(first: 1001) { totalCount } }')
     await app.query('{ nothing neither }')
     await postBody(app, 'not json')
-    // What is not even a request of HTTP, and what asks for what cannot be expected
+    // Not HTTP, and an Expect header that cannot be met
     for (const bytes of ['HELO\r\n\r\n', headOf({ expect: 'gold' })]) {
       const client = await connectRaw(app.origin)
       client.socket.write(bytes)
@@ -120,7 +121,7 @@ describe('/metrics', () => {
     })
   })
 
-  test('counts subscriptions, and what subscribers are sent', async () => {
+  test('counts subscriptions, and the events sent to subscribers', async () => {
     const seen = async () => {
       const samples = await readMetrics(app.origin)
       return ['graphql_subscription_connections', 'graphql_subscriptions_open'].map((name) => sumOf(samples, name))
@@ -128,11 +129,11 @@ describe('/metrics', () => {
     const socket = subscriber(app, 'WebSocket')
     const first = socket.subscribe(productChanged, { ids: ['product_1'] })
     const second = socket.subscribe(productChanged, { ids: ['product_2'] })
-    await begun(app, first, 1)
-    await begun(app, second, 2)
+    await waitUntilSubscribed(app, first, 1)
+    await waitUntilSubscribed(app, second, 2)
     const stream = subscriber(app, 'server-sent events')
     const third = stream.subscribe(productChanged, { ids: ['product_1'] })
-    await begun(app, third, 1)
+    await waitUntilSubscribed(app, third, 1)
     expect(await seen()).toEqual([2, 3])
     expect(sumOf(await readMetrics(app.origin), 'graphql_subscription_events_total', { outcome: 'ok' })).toBeGreaterThanOrEqual(3)
     second.stop()
@@ -143,7 +144,7 @@ describe('/metrics', () => {
     await until(async () => isDeepStrictEqual(await seen(), [0, 0]))
   })
 
-  test('what clients invent as names does not grow it without a bound', async () => {
+  test('operation names invented by clients do not increase the number of series without bound', async () => {
     const names = Array.from({ length: 60 }, (_, index) => `Invented${index}`)
     for (const name of [...names, '__proto__', 'constructor', 'x'.repeat(200)]) await app.query(`query ${name} { __typename }`)
     await becomes({}, 63)
@@ -154,7 +155,7 @@ describe('/metrics', () => {
     await becomes({ operation: 'anonymous' }, 1)
   })
 
-  test('counts statements, those in transactions too, and how long a change took to reach the cache', async () => {
+  test('counts statements, including those in transactions, and observes the invalidation lag', async () => {
     const before = sumOf(await readMetrics(app.origin), 'database_statement_duration_seconds_count')
     await app.query('{ user(id: "user_1") { id } }')
     await app.query('mutation { updateUser(input: { id: "user_1", name: "Other" }) { user { name } } }')
@@ -168,7 +169,7 @@ describe('/metrics', () => {
     expect(sumOf(samples, 'database_connections_max')).toBe(10)
   })
 
-  test('statements that wait for a connection are seen, and gone when they had it', async () => {
+  test('statements that wait for a connection are counted until they have run', async () => {
     const locker = await app.database.sql.reserve()
     await locker`begin`
     await locker`lock table products`
@@ -183,7 +184,7 @@ describe('/metrics', () => {
     await until(async () => (await seen('database_statements_running')) + (await seen('database_statements_waiting')) === 0)
   })
 
-  test('its cache counters are those of Query.stats', async () => {
+  test('the cache counters equal those of Query.stats', async () => {
     const document =
       '{ orders: user(id: "user_1") { orders(first: 3) { nodes { products { id } } } } missing: user(id: "user_99999") { id } }'
     for (let times = 0; times < 4; times += 1) await app.query(document)
@@ -194,7 +195,7 @@ describe('/metrics', () => {
 })
 
 describe.skipIf(noRedis)('the backlog of invalidations', () => {
-  test('grows while the cache is away, and is gone when it has been told', async () => {
+  test('grows while the cache is unavailable, and is 0 after the invalidations were delivered', async () => {
     const redis = await startRedis()
     const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_HEALTH_INTERVAL_MS: '50' } })
     const backlog = async () => sumOf(await readMetrics(app.origin), 'invalidation_backlog_seconds')
@@ -211,12 +212,12 @@ describe.skipIf(noRedis)('the backlog of invalidations', () => {
 describe.skipIf(noRedis)('/metrics of two workers', () => {
   let redis: TestRedis
   let database: TestDatabase
-  let built: Built
+  let built: BuiltServer
   let url: string
   beforeAll(async () => {
     ;[redis, database] = await Promise.all([startRedis(), createDatabase()])
-    built = runBuilt({ WORKERS: '2', REDIS_URL: redis.url, DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0' })
-    url = await ready(built)
+    built = startBuiltServer({ WORKERS: '2', REDIS_URL: redis.url, DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0' })
+    url = await waitUntilReady(built)
   })
   afterAll(async () => {
     built.child.kill('SIGTERM')
@@ -225,7 +226,7 @@ describe.skipIf(noRedis)('/metrics of two workers', () => {
   })
   const all = () => readMetrics(new URL(url).origin)
 
-  test('whichever answers tells of both, and they add up', async () => {
+  test('either worker returns the metrics of both, and they add up', async () => {
     for (let times = 0; times < 20; times += 1) await query(url, 'query Both { user(id: "user_1") { id } }')
     await until(async () => sumOf(await all(), 'graphql_requests_total', { operation: 'Both' }) === 20)
     const samples = await all()
@@ -236,16 +237,16 @@ describe.skipIf(noRedis)('/metrics of two workers', () => {
     }
     expect(sumOf(samples, 'workers_running')).toBe(2)
     expect(sumOf(samples, 'workers_answered')).toBe(2)
-    // Each carries what it counted to the shared sums once a second.
+    // Each worker adds its counts to the shared sums once per second.
     const counters = cacheCounters(samples)
     await until(async () => isDeepStrictEqual(await stats(url), counters))
   })
 
-  test('a worker that is frozen is left out, and that is said', async () => {
+  test('a frozen worker is omitted, and workers_answered reports it', async () => {
     const pids = [...built.output().matchAll(/"pid":(\d+),.*Server listening/g)].map(([, pid]) => Number(pid))
     process.kill(pids[0] as number, 'SIGSTOP')
     try {
-      // The frozen one is handed connections too, and answers those later.
+      // The frozen worker gets some of the connections, and answers them later.
       const answers = Array.from({ length: 4 }, all)
       const samples = await Promise.race(answers)
       expect(sumOf(samples, 'workers_running')).toBe(2)

@@ -22,7 +22,7 @@ const documents = {
 }
 
 const totals = 'stats { totalUsers totalProducts totalOrders revenue }'
-/** What no row can have as its id, and one that none has. */
+/** Ids that no row can have, and one that no row has */
 const unknownIds = (kind: string) =>
   ['', 'x', '1', kind, `${kind}_`, `${kind}_0`, `${kind}_-1`, `${kind}_01`, `${kind}_1x`].concat([
     `${kind}_1.0`,
@@ -46,14 +46,14 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
     afterAll(() => app.stop())
 
-    /** The payload of the one mutation of that name */
+    /** The payload of the document's mutation */
     async function run(name: keyof typeof documents, variables: Record<string, unknown>) {
       const { data, errors } = await app.query(documents[name], variables)
       expect(errors).toBeUndefined()
       return data[name]
     }
 
-    /** Reads until the cache has it all, so that what a mutation then leaves in the cache would show. */
+    /** Reads until everything is cached, so that a missing invalidation would be visible. */
     async function warm(document: string, variables?: Record<string, unknown>) {
       await app.query(document, variables)
       app.takeStatements()
@@ -95,7 +95,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
       return data.nodes.map(({ stock }: { stock: number }) => stock)
     }
 
-    /** What is in the database: the numbers of rows, and all units in stock */
+    /** The numbers of rows in the database, and the total stock */
     async function contents() {
       const [row] = await app.database.sql`
         select (select count(*) from users) as users, (select count(*) from products) as products,
@@ -132,7 +132,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect((await read('query ($id: ID!) { order(id: $id) { total } }', { id: placed.order.id })).order.total).toBe(total)
       })
 
-      test('takes a unit for every mention of a product, and answers with what is left', async () => {
+      test('reduces the stock for every occurrence of a product, and returns the remaining stock', async () => {
         const { id: userId } = await addUser()
         const [a, b] = (await addProducts({ price: 2.5, stock: 5 }, { price: 1, stock: 1 })) as [string, string]
         await warm('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Product { stock } } }', { ids: [a, b] })
@@ -155,7 +155,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect((await read(document, { id: placed.order.id })).order).toEqual(placed.order)
       })
 
-      test('shows at once in everything that was cached: the pages of its user, their length, the totals, itself', async () => {
+      test('is visible immediately in everything cached: the pages of its user, their length, the totals, itself', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ price: 12.34 })
         const older = (await order(userId, [productId])).order.id
@@ -196,7 +196,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(app.takeStatements()).toEqual([])
       })
 
-      test('says how many units are left, at the first that is too many, and takes none', async () => {
+      test('reports the remaining units at the first product that lacks stock, and takes none', async () => {
         const { id: userId } = await addUser()
         const [two, one, none, enough] = (await addProducts({ stock: 2 }, { stock: 1 }, { stock: 0 }, {})) as [
           string,
@@ -222,7 +222,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(two, one, none, enough)).toEqual([2, 1, 0, 100])
       })
 
-      test('is refused for users that are not there', async () => {
+      test('is refused for absent users', async () => {
         const productId = await addProduct()
         await expectNoChange(async () => {
           for (const userId of unknownIds('user')) {
@@ -235,7 +235,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test('is refused for products that are not there, once for each', async () => {
+      test('is refused for absent products, with one error for each', async () => {
         const productId = await addProduct()
         await expectNoChange(async () => {
           for (const unknown of unknownIds('product')) {
@@ -249,7 +249,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test('names all that is wrong at once', async () => {
+      test('reports all errors at once', async () => {
         const empty = await addProduct({ stock: 0 })
         const { userErrors } = await order('user_0', ['product_0', empty])
         expect(userErrors).toMatchObject([
@@ -273,7 +273,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(productId)).toEqual([0])
       })
 
-      test('of 20 orders at once for the last 7 units 7 succeed', async () => {
+      test('7 of 20 concurrent orders for the last 7 units succeed', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ stock: 7 })
         const placed = await Promise.all(Array.from({ length: 20 }, () => order(userId, [productId])))
@@ -287,7 +287,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(user.orders).toEqual({ totalCount: 7, nodes: Array(7).fill({ productIds: [productId] }) })
       })
 
-      test('of orders at once with the same products in another order all succeed', async () => {
+      test('concurrent orders of the same products in different order all succeed', async () => {
         const { id: userId } = await addUser()
         const ids = await addProducts({}, {}, {}, {})
         const backwards = ids.toReversed()
@@ -296,7 +296,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(...ids)).toEqual([60, 60, 60, 60])
       })
 
-      test('and the deletion of what it needs, at once, end in one order of events', async () => {
+      test('and a concurrent deletion of its product are serialized', async () => {
         for (let round = 0; round < 5; round += 1) {
           const { id } = await addUser()
           const category = `Contested ${round}`
@@ -313,7 +313,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         }
       })
 
-      test('keeps the prices of its time', async () => {
+      test('keeps the prices at the time of the order', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ price: 5 })
         const { id } = (await order(userId, [productId])).order
@@ -328,19 +328,19 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
       let keys = 0
       const newKey = () => `key ${++keys}`
 
-      test('sent again answers with the same order, and takes stock once', async () => {
+      test('a retry returns the same order, and the stock is reduced once', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ stock: 2 })
         const key = newKey()
         const first = await order(userId, [productId, productId], key)
         expect(first).toMatchObject({ replayed: false, userErrors: [] })
-        // Nothing is left now: an order that was made anew would be refused.
+        // The stock is 0 now: a new order would be refused.
         await expectNoChange(async () => {
           for (const _ of [1, 2]) expect(await order(userId, [productId, productId], key)).toEqual({ ...first, replayed: true })
         })
       })
 
-      test('sent again after its product was deleted answers with the order and without the product', async () => {
+      test('a retry after its product was deleted returns the order without the product', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ category: 'Short-lived' })
         const key = newKey()
@@ -353,7 +353,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test('sent ten times at once makes one order', async () => {
+      test('ten concurrent requests create one order', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct()
         const key = newKey()
@@ -363,7 +363,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(productId)).toEqual([99])
       })
 
-      test("is its customer's own: others may use the same one, each for an order of theirs", async () => {
+      test('belongs to its customer: others may use the same key for their own orders', async () => {
         const [{ id: userId }, { id: otherId }] = [await addUser(), await addUser()]
         const [a, b] = (await addProducts({}, {})) as [string, string]
         const key = newKey()
@@ -398,7 +398,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test('that was refused leaves its key unused', async () => {
+      test('a refused order does not use up the key', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct({ stock: 0 })
         const key = newKey()
@@ -421,7 +421,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(userErrors).toEqual([invalid(['idempotencyKey'], message)])
       })
 
-      test('may be 255 characters of any script; null is none', async () => {
+      test('may be 255 characters of any script; null means no key', async () => {
         const { id: userId } = await addUser()
         const productId = await addProduct()
         for (const key of ['k'.repeat(255), 'ключ 🔑', "'; drop table orders; --"]) {
@@ -438,7 +438,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     describe('createProducts', () => {
       const good = { name: 'Good', price: 1, stock: 1, category: 'Good' }
 
-      test('makes up to 500, answered in the order given', async () => {
+      test('creates up to 500, returned in the order of the input', async () => {
         const inputs = Array.from({ length: 500 }, (_, index) => ({ ...good, name: `Good ${index}`, price: index / 100 }))
         const { products, userErrors } = await run('createProducts', { inputs })
         expect(userErrors).toEqual([])
@@ -447,7 +447,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(numbers).toEqual(numbers.map((_: number, index: number) => numbers[0] + index))
       })
 
-      test('refuses none', async () => {
+      test('refuses an empty list', async () => {
         const payload = await expectNoChange(() => run('createProducts', { inputs: [] }))
         expect(payload).toEqual({ products: [], userErrors: [invalid(['inputs'], 'inputs must name at least one product')] })
       })
@@ -475,7 +475,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(payload).toEqual({ products: [], userErrors: [invalid(['inputs', '3', field], message)] })
       })
 
-      test('names all that is wrong at once', async () => {
+      test('reports all errors at once', async () => {
         const inputs = [{ ...good, name: '', stock: -1 }, good, { ...good, price: 1.001, category: '' }]
         const { userErrors } = await run('createProducts', { inputs })
         expect(userErrors.map(({ field }: { field: string[] }) => field.join('.'))).toEqual([
@@ -491,7 +491,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(nodes).toEqual(prices.map((price) => ({ price })))
       })
 
-      test('takes no price that is not a number', async () => {
+      test('refuses a price that is not a number', async () => {
         const bad = ['1e400', '"1"', '"NaN"', 'null', 'true', '[1]', '{}']
         await expectNoChange(async () => {
           for (const price of bad) {
@@ -507,7 +507,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
             const { status } = await post(app, `mutation { createProducts(inputs: [${input}]) { products { id } } }`)
             expect({ price, status }).toEqual({ price, status: 400 })
           }
-          // graphql-js reads this literal as infinite, and lets it pass.
+          // graphql-js parses this literal as Infinity, and accepts it.
           const endless = await read(
             `mutation { createProducts(inputs: [{ name: "Bad", price: 1e400, stock: 1, category: "Bad" }]) { products { id } ${userErrors} } }`,
           )
@@ -518,7 +518,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test('shows at once in cached lists, in its category, in the totals, and under an id that was known to be absent', async () => {
+      test('is visible immediately in cached lists, in its category, in the totals, and under an id with a negative entry', async () => {
         const document = `query ($category: String, $next: ID!) {
           products(first: 1) { nodes { id } totalCount }
           ofCategory: products(category: $category) { nodes { id name } totalCount }
@@ -550,7 +550,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('updateProductStock', () => {
-      test('shows at once wherever the product is', async () => {
+      test('is visible immediately wherever the product is shown', async () => {
         const category = 'Restocked'
         const productId = await addProduct({ category })
         const { id } = (await order((await addUser()).id, [productId])).order
@@ -573,7 +573,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         }
       })
 
-      test('to less than nothing is refused', async () => {
+      test('to a negative number is refused', async () => {
         const productId = await addProduct()
         for (const stock of [-1, -2_147_483_648]) {
           const payload = await expectNoChange(() => run('updateProductStock', { productId, stock }))
@@ -582,7 +582,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await stocks(productId)).toEqual([100])
       })
 
-      test('of a product that is not there is refused', async () => {
+      test('of an absent product is refused', async () => {
         await expectNoChange(async () => {
           for (const productId of unknownIds('product')) {
             expect(await run('updateProductStock', { productId, stock: 1 })).toEqual({
@@ -595,7 +595,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('deleteCategory', () => {
-      test('shows at once in cached lists, products, orders and totals; orders keep their ids and totals', async () => {
+      test('is visible immediately in cached lists, products, orders and totals; orders keep their ids and totals', async () => {
         const category = 'Doomed: 50 % off / ünïcode_😀'
         const [doomed, alsoDoomed] = (await addProducts({ category, price: 2 }, { category })) as [string, string]
         const kept = await addProduct({ price: 3 })
@@ -651,7 +651,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         },
       )
 
-      test.each(['', '  ', 'a\u0000', 'x'.repeat(101)])('of %j, which cannot be one, is refused', async (category) => {
+      test.each(['', '  ', 'a\u0000', 'x'.repeat(101)])('of %j, which is not a valid category, is refused', async (category) => {
         const payload = await expectNoChange(() => run('deleteCategory', { category }))
         expect(payload).toEqual({ deletedCount: 0, userErrors: [invalid(['category'])] })
       })
@@ -669,7 +669,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     ].concat(['ada@example.com\u0000', 'ada@example.com\n', 'ada@exa mple.com', 'ada@example..com', 'Ada <ada@example.com>'])
 
     describe('createUser', () => {
-      test('answers with the user, who is found at once under an id that was known to be absent, in the list and in the totals', async () => {
+      test('returns the user, who is visible immediately under an id with a negative entry, in the list and in the totals', async () => {
         const next = await nextId('user')
         const document = `query ($next: ID!) { user(id: $next) { email name createdAt } ${totals} }`
         const list = '{ users(first: 1) { nodes { id } totalCount } }'
@@ -717,7 +717,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         },
       )
 
-      test('names all that is wrong at once', async () => {
+      test('reports all errors at once', async () => {
         const { userErrors } = await run('createUser', { input: { email: '', name: '' } })
         expect(userErrors).toEqual([invalid(['input', 'email']), invalid(['input', 'name'])])
       })
@@ -735,7 +735,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         }
       })
 
-      test('five times at once with one email makes one user', async () => {
+      test('five concurrent requests with the same email create one user', async () => {
         const emails = ['race@example.com', 'RACE@example.com', 'Race@Example.com', 'race@EXAMPLE.com', 'rACE@example.com']
         const payloads = await Promise.all(emails.map((email) => run('createUser', { input: { email, name: 'Ada' } })))
         expect(payloads.filter(({ user }) => user !== null)).toHaveLength(1)
@@ -746,7 +746,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('updateUser', () => {
-      test('shows at once wherever the user is', async () => {
+      test('is visible immediately wherever the user is shown', async () => {
         const { id } = await addUser()
         const { id: orderId } = (await order(id, [await addProduct()])).order
         const document = `query ($id: ID!, $orderId: ID!) {
@@ -758,7 +758,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await read(document, { id, orderId })).toEqual({ user: changed, order: { user: changed }, node: changed })
       })
 
-      test('changes only what is given; null is not given', async () => {
+      test('changes only the given fields; null means not given', async () => {
         const { id, email, name } = await addUser()
         const { user: renamed } = await run('updateUser', { input: { id, name: 'Only a Name' } })
         expect(renamed).toEqual({ id, email, name: 'Only a Name' })
@@ -773,7 +773,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         async (change) => {
           const { id } = await addUser()
           const payload = await run('updateUser', { input: { id, ...change } })
-          expect(payload).toEqual({ user: null, userErrors: [invalid(['input'], 'Give a new email or a new name')] })
+          expect(payload).toEqual({ user: null, userErrors: [invalid(['input'], 'Set email or name to a new value')] })
         },
       )
 
@@ -807,7 +807,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(user.email).toBe(email.toUpperCase())
       })
 
-      test('of somebody who is not there is refused', async () => {
+      test('of an absent user is refused', async () => {
         for (const id of unknownIds('user')) {
           expect(await run('updateUser', { input: { id, name: 'New' } })).toEqual({
             user: null,
@@ -818,7 +818,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('deleteUser', () => {
-      test('shows at once in everything that was cached, and once only', async () => {
+      test('is visible immediately in everything cached, and succeeds once only', async () => {
         const { id } = await addUser()
         const document = `query ($id: ID!) { user(id: $id) { id orders { totalCount } } node(id: $id) { id } ${totals} }`
         const before = await warm(document, { id })
@@ -846,7 +846,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect((await read('query ($id: ID!) { user(id: $id) { id } }', { id })).user).toEqual({ id })
       })
 
-      test('of somebody who is not there is refused', async () => {
+      test('of an absent user is refused', async () => {
         await expectNoChange(async () => {
           for (const id of unknownIds('user')) {
             const { userErrors } = await run('deleteUser', { id })
@@ -855,7 +855,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         })
       })
 
-      test("makes the user's email free", async () => {
+      test('releases the email of the user', async () => {
         const { id, email, name } = await addUser()
         await run('deleteUser', { id })
         const { user } = await run('createUser', { input: { email, name } })
@@ -864,7 +864,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('warmUpCache and flushCache', () => {
-      /** One read of every namespace; a user is read on the way to its orders, so USERS comes first. */
+      /** A read of every namespace. USERS comes first, because reading a user's orders reads the user. */
       const reads = [
         ['USERS', '{ user(id: "user_1") { id } }'],
         ['PRODUCTS', '{ product(id: "product_1") { id } }'],
@@ -888,7 +888,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         return app.takeStatements().length
       }
 
-      /** The namespaces whose read costs SQL. They are warm after that. */
+      /** The namespaces whose read costs SQL. The reads warm them. */
       async function coldNamespaces(): Promise<string[]> {
         const cold: string[] = []
         for (const [namespace, document] of reads) if ((await statementsOf(document)) > 0) cold.push(namespace)
@@ -903,7 +903,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         return namespaces.map((namespace) => ({ namespace, entries: Math.min(limit, Number(row?.[namespace])) }))
       }
 
-      test('a warm-up fills every namespace, and what was warmed costs no SQL', async () => {
+      test('a warm-up fills every namespace, and reading the warmed entries costs no SQL', async () => {
         await flushAll()
         const { warmed } = await run('warmUpCache', { limit: 10_000 })
         expect(warmed.toSorted(byNamespace)).toEqual((await rowsToWarm(10_000)).toSorted(byNamespace))
@@ -913,7 +913,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(await statementsOf(page)).toBe(0)
       })
 
-      test('a warm-up without a limit takes the 1000 newest of each', async () => {
+      test('a warm-up without a limit warms the newest 1000 of each', async () => {
         await flushAll()
         const newest = await nextId('user')
         await addUser()
@@ -928,15 +928,15 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
       test.each(namespaces)('a warm-up of %s warms that alone', async (namespace) => {
         await flushAll()
         const { warmed } = await run('warmUpCache', { namespaces: [namespace, namespace], limit: 10_000 })
-        expect(warmed).toEqual((await rowsToWarm(10_000)).filter((its) => its.namespace === namespace))
-        expect(await coldNamespaces()).toEqual(namespaces.filter((its) => its !== namespace))
+        expect(warmed).toEqual((await rowsToWarm(10_000)).filter((row) => row.namespace === namespace))
+        expect(await coldNamespaces()).toEqual(namespaces.filter((name) => name !== namespace))
       })
 
-      test('a warm-up of nothing warms nothing', async () => {
+      test('a warm-up of no namespaces warms nothing', async () => {
         expect((await run('warmUpCache', { namespaces: [] })).warmed).toEqual([])
       })
 
-      test('a warm-up overwrites nothing that is newer', async () => {
+      test('a warm-up does not overwrite newer entries', async () => {
         const productId = await addProduct()
         await Promise.all([run('warmUpCache', { namespaces: ['PRODUCTS'] }), run('updateProductStock', { productId, stock: 3 })])
         expect(await stocks(productId)).toEqual([3])
@@ -960,7 +960,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         }
       })
 
-      test.each(namespaces)('after a flush of %s that, and nothing else, is read from the database again', async (namespace) => {
+      test.each(namespaces)('after a flush of %s only that namespace is read from the database again', async (namespace) => {
         await run('warmUpCache', { limit: 10_000 })
         expect(await coldNamespaces()).toEqual([])
         expect(await run('flushCache', { namespace })).toEqual({ namespace })
@@ -969,7 +969,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
     })
 
     describe('a document with several mutations', () => {
-      test('runs them in order, each reading what it wrote', async () => {
+      test('runs them in order, and each reads its own writes', async () => {
         const { id: userId } = await addUser()
         const category = 'Serial'
         const productId = await addProduct({ category, price: 1.5, stock: 10 })
@@ -1031,7 +1031,7 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
         expect(errors?.[0]?.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED')
       })
 
-      test('does nothing at all where a variable has the wrong type', async () => {
+      test('does nothing if a variable has the wrong type', async () => {
         for (const stock of ['many', 1.5, 2 ** 31, null, [1], {}]) {
           const answer = await expectNoChange(() => post(app, documents.updateProductStock, { productId: 'product_1', stock }))
           expect(answer.status).toBe(400)

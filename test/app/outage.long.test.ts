@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
 import { until } from '../helpers/until.js'
 
-describe('with a database host that vanished without a word', () => {
-  test('what was sent to it is given up, and answers come again over new connections', async () => {
+describe('with a database host that disappeared without closing connections', () => {
+  test('pending statements fail, and new connections answer again', async () => {
     const { app, proxy, stop } = await startBehindProxy({ DATABASE_TIMEOUT_MS: '2000' })
     await app.query('{ order(id: "order_1") { id } }')
 

@@ -7,7 +7,7 @@ import { until } from '../helpers/until.js'
 
 const document = '{ order(id: "order_1") { id user { id } products { id } } }'
 const settings = { REDIS_HEALTH_INTERVAL_MS: '50' }
-/** For a server that hangs */
+/** Deadlines for a hung server */
 const impatient = { ...settings, REDIS_TIMEOUT_MS: '100' }
 
 async function health(app: TestApp) {
@@ -18,7 +18,7 @@ async function health(app: TestApp) {
   }
 }
 
-/** Whether it is answered out of the cache alone */
+/** Whether a query is answered from the cache alone */
 async function isWarm(app: TestApp): Promise<boolean> {
   await app.query(document)
   app.takeStatements()
@@ -26,7 +26,7 @@ async function isWarm(app: TestApp): Promise<boolean> {
   return app.takeStatements().length === 0
 }
 
-describe.skipIf(noRedis)('with the cache server away', () => {
+describe.skipIf(noRedis)('with the cache server unavailable', () => {
   let redis: TestRedis
   let app: TestApp
   beforeEach(async () => {
@@ -37,7 +37,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
     await redis.stop()
   })
 
-  test('the API starts without it, answers from the database, and uses it when it comes', async () => {
+  test('the API starts without it, answers from the database, and uses it when it becomes available', async () => {
     await redis.kill()
     app = await startTestApp({ redisUrl: redis.url, env: settings })
     expect((await app.query(document)).data.order.id).toBe('order_1')
@@ -56,7 +56,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
     expect(await isWarm(app)).toBe(true)
   })
 
-  test('it may crash under load: no request fails, and it is used again without a restart', async () => {
+  test('after a crash under load, no request fails, and it is used again without a restart of the API', async () => {
     app = await startTestApp({ redisUrl: redis.url, env: settings })
     let failed = 0
     let running = true
@@ -78,7 +78,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
     expect(await isWarm(app)).toBe(true)
   })
 
-  test('it may hang: requests go on after the deadline, then without waiting, and it is used again when it answers', async () => {
+  test('if it hangs, requests continue after the deadline, later ones without waiting, and it is used again when it answers', async () => {
     app = await startTestApp({ redisUrl: redis.url, env: impatient })
     await app.query(document)
     redis.freeze()
@@ -90,7 +90,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
     await until(() => isWarm(app))
   })
 
-  test('a write is not forgotten: what the cache could not be told is told when it is back', async () => {
+  test('an invalidation that could not be delivered is delivered when it is back', async () => {
     app = await startTestApp({ redisUrl: redis.url, env: impatient })
     const product = '{ product(id: "product_1") { stock } }'
     await app.query(product)
@@ -104,7 +104,7 @@ describe.skipIf(noRedis)('with the cache server away', () => {
     await until(async () => (await app.database.sql`select 1 from cache_outbox`).length === 0)
   })
 
-  test('flushing it says that it could not be done', async () => {
+  test('a flush reports that it failed', async () => {
     await redis.kill()
     app = await startTestApp({ redisUrl: redis.url, env: settings })
     const { errors } = await app.query('mutation { flushCache(namespace: USERS) { namespace } }')
@@ -115,8 +115,8 @@ describe.skipIf(noRedis)('with the cache server away', () => {
   })
 })
 
-describe('with the database away', () => {
-  test('answers say so, with a code and a request id and nothing of the inside; health is 503; it comes back by itself', async () => {
+describe('with the database unavailable', () => {
+  test('errors have a code and a request id and no internal details, health is 503, and the API recovers by itself', async () => {
     const { app, proxy, stop } = await startBehindProxy({})
     await app.query('{ order(id: "order_1") { id } }')
 
@@ -133,14 +133,14 @@ describe('with the database away', () => {
     ])
     expect(await health(app)).toMatchObject({ httpStatus: 503, status: 'unavailable', database: { state: 'down' } })
 
-    proxy.mend()
+    proxy.restore()
     await until(async () => (await health(app)).status === 'healthy')
     expect((await app.query('{ order(id: "order_2") { id } }')).data.order.id).toBe('order_2')
     await stop()
   })
 })
 
-describe('with neither address ever answering', () => {
+describe('with a Redis address that does not answer', () => {
   test('a Redis that refuses connections does not slow the start or the requests down', async () => {
     const app = await startTestApp({ redisUrl: `redis://127.0.0.1:${await freePort()}`, env: settings })
     expect((await app.query(document)).data.order.id).toBe('order_1')

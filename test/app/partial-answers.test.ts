@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answer, startTestApp, type TestApp } from '../helpers/app.js'
 
-describe('with one table gone, as after a migration that failed', () => {
+describe('with a missing table, as after a failed migration', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
@@ -9,7 +9,7 @@ describe('with one table gone, as after a migration that failed', () => {
   })
   afterAll(() => app.stop())
 
-  test('only what needs it is null, each with its path and a masked error', async () => {
+  test('only the fields that need it are null, each with its path and a masked error', async () => {
     const { data, errors = [] } = await app.query(
       '{ order(id: "order_1") { id total user { id } products { id } } user(id: "user_1") { id } product(id: "product_1") { id } }',
     )
@@ -22,25 +22,25 @@ describe('with one table gone, as after a migration that failed', () => {
     const paths = [['product'], ...products.map((_: null, index: number) => ['order', 'products', index])]
     expect(pathsOf({ errors })).toEqual(paths.map((path) => path.join('.')).sort())
     for (const { message, extensions } of errors) {
-      expect(message).toBe('Internal server error, the request id leads to the log')
+      expect(message).toBe('Internal server error: the server log has the details under the request id')
       expect(extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', requestId: expect.any(String) })
     }
   })
 
-  test('the figures of the cache stand', async () => {
+  test('the cache counts are answered', async () => {
     const { data, errors } = await app.query('{ stats { cacheHitRate caches { hits } } cacheInfo { available } }')
     expect(errors).toBeUndefined()
     expect(data.stats.caches.length).toBeGreaterThan(0)
   })
 
-  test('a list of it takes the whole answer along: its type says that it is never null', async () => {
+  test('a non-null list of its rows makes the whole answer null', async () => {
     const { data, errors } = await app.query('{ user(id: "user_1") { id } products { totalCount } }')
     expect(data).toBe(null)
     expect(errors).toMatchObject([{ path: ['products', 'totalCount'], extensions: { code: 'INTERNAL_SERVER_ERROR' } }])
   })
 })
 
-describe('with one table locked for longer than a statement may take', () => {
+describe('with a table locked for longer than the statement timeout', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ env: { DATABASE_TIMEOUT_MS: '2000' } })

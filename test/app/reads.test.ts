@@ -26,7 +26,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
   })
   afterEach(() => recording.stop())
 
-  /** What ran against Redis, and what was read or filled there, without the generations. */
+  /** The commands sent to Redis, and the keys read or filled, without the generations. */
   async function cost(document: string, variables?: Record<string, unknown>) {
     const answer = await app.query(document, variables)
     expect(answer.errors).toBeUndefined()
@@ -41,13 +41,13 @@ describe.skipIf(noRedis)('what a query costs', () => {
     }
   }
 
-  test('a cold order is one MGET a level, and for each namespace a lease, one SQL statement and one fill', async () => {
+  test('a cold order is one MGET per level, and for each namespace a lease, one SQL statement and one fill', async () => {
     const { data, statements, names } = await cost(orderQuery, { id: 'order_1' })
     expect(data.order.products.length).toBeGreaterThan(0)
     expect(statements).toHaveLength(3)
     for (const statement of statements) expect(statement).toContain('= any($1')
     expect(names.filter((name) => name === 'mget')).toHaveLength(2)
-    // The script is sent whole the first time and by its hash after that.
+    // The first call sends the script, later ones its hash.
     expect(names.filter((name) => name?.startsWith('eval'))).toHaveLength(6)
     expect(names.every((name) => name === 'mget' || name?.startsWith('eval'))).toBe(true)
   })
@@ -81,14 +81,14 @@ describe.skipIf(noRedis)('what a query costs', () => {
     expect(statements).toHaveLength(4)
   })
 
-  test('of a mixed read only what is missing is asked of the database, in one statement', async () => {
+  test('a read of cached and missing rows fetches the missing ones, in one statement', async () => {
     await cost('{ nodes(ids: ["product_1", "product_2"]) { id } }')
     const { statements, mgets } = await cost('{ nodes(ids: ["product_1", "product_2", "product_3", "product_4"]) { id } }')
     expect(mgets).toEqual([['products', 'products:product_1', 'products:product_2', 'products:product_3', 'products:product_4']])
     expect(statements).toHaveLength(1)
   })
 
-  test('duplicates are asked for once', async () => {
+  test('duplicate ids are fetched once', async () => {
     const { mgets } = await cost(
       '{ a: product(id: "product_1") { id } b: product(id: "product_1") { id } node(id: "product_1") { id } }',
     )
@@ -107,7 +107,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
     expect(warm.data).toEqual(cold.data)
   })
 
-  test('an absent row is remembered', async () => {
+  test('an absent row is cached as a negative entry', async () => {
     expect((await cost('{ user(id: "user_999999") { id } }')).data).toEqual({ user: null })
     const { data, statements, names } = await cost('{ user(id: "user_999999") { id } }')
     expect(data).toEqual({ user: null })
@@ -132,7 +132,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
     expect([...statements, ...names]).toEqual([])
   })
 
-  test('nodes answers in the order asked, with null for what is not there', async () => {
+  test('nodes answers in the order of the ids, with null for absent rows', async () => {
     const { data } = await cost('{ nodes(ids: ["order_1", "nonsense", "user_2", "product_999999", "user_2"]) { __typename id } }')
     expect(data.nodes).toEqual([
       { __typename: 'Order', id: 'order_1' },
@@ -159,7 +159,7 @@ describe.skipIf(noRedis)('what a query costs', () => {
     expect(entry).toMatch(/\|\{"ids":\["product_\d+","product_\d+"\],"hasPrevious":false,"hasNext":true\}$/)
   })
 
-  test('totalCount costs nothing unless it is asked for, and the page costs nothing where only totalCount is', async () => {
+  test('totalCount costs nothing unless it is selected, and the page costs nothing if only totalCount is', async () => {
     const page = await cost('{ products(first: 2) { nodes { id } } }')
     expect(page.statements.join()).not.toContain('count(')
     const count = await cost('{ products { totalCount } }')

@@ -74,13 +74,13 @@ describe.skipIf(noRedis)('stats', () => {
     expect((await app.query(totals)).data.stats.totalUsers).toBe(data.stats.totalUsers + 1)
   })
 
-  test('the cache figures cost no SQL', async () => {
+  test('the cache counts cost no SQL', async () => {
     app.takeStatements()
     await app.query(statsQuery)
     expect(app.takeStatements()).toEqual([])
   })
 
-  test('cacheInfo tells what the server says', async () => {
+  test('cacheInfo returns the state of the server', async () => {
     const { data } = await app.query(
       '{ cacheInfo { backend available version usedMemoryBytes uptimeSeconds connectedClients keys } }',
     )
@@ -89,12 +89,12 @@ describe.skipIf(noRedis)('stats', () => {
       ...{ usedMemoryBytes: expect.any(Number), uptimeSeconds: expect.any(Number) },
       ...{ connectedClients: expect.any(Number), keys: expect.any(Number) },
     })
-    // What is saved every second may be a key more.
+    // The counts saved every second may add a key.
     const keys = async () => (await app.query('{ cacheInfo { keys } }')).data.cacheInfo.keys
     await until(async () => (await keys()) === (await redis.client.dbsize()))
   })
 
-  test('with the server away the figures go on, from what this process knows, and nothing is lost', async () => {
+  test('while the server is unavailable, the counts of this process are shown, and none is lost', async () => {
     const before = (await caches(app)).ORDERS as Record<string, number>
     await redis.kill()
     await app.query('{ order(id: "order_7") { id } }')
@@ -103,7 +103,7 @@ describe.skipIf(noRedis)('stats', () => {
     expect(during.misses).toBe((before.misses ?? 0) + 2)
     expect(during.errors).toBeGreaterThan(0)
     await redis.start()
-    // The server came back empty: what it had summed is gone, what was not yet confirmed to it is not.
+    // The server restarted empty: its sums are lost, but not the counts that it had not yet confirmed.
     await until(async () => (await caches(app)).ORDERS?.misses === 2)
   })
 })

@@ -4,7 +4,7 @@ import { startTestApp, type TestApp } from '../helpers/app.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { adminToken, ask, customerToken, secret } from '../helpers/tokens.js'
 
-/** Everything of a user, by every way that leads there */
+/** Reads a user's data by every path in the schema */
 const document = `query Mine($user: ID!, $order: ID!) {
   user(id: $user) { email orders(first: 2) { nodes { id total } edges { node { userId } } totalCount } }
   order(id: $order) { total user { email name } products { name } }
@@ -18,10 +18,10 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
   let redis: TestRedis
   let app: TestApp
   let apollo: MockInstance
-  let ahead = 0
+  let clockOffsetMs = 0
   beforeAll(async () => {
     const real = Date.now
-    vi.spyOn(Date, 'now').mockImplementation(() => real() + ahead)
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + clockOffsetMs)
     redis = await startRedis()
     app = await startTestApp({
       redisUrl: redis.url,
@@ -35,14 +35,14 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
     await redis.stop()
   })
   beforeEach(() => {
-    ahead = 0
+    clockOffsetMs = 0
     apollo = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
   })
   afterEach(() => {
     apollo.mockRestore()
   })
 
-  /** Answers that are hot, with the number of those that Apollo had to give */
+  /** The response to a repeated query, with the number of executions by Apollo */
   async function askOften(token: string | null, query = document) {
     await ask(app, token, query, variables)
     await ask(app, token, query, variables)
@@ -57,7 +57,7 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
     return (await redis.client.keys('ecommerce:v1:*')).toSorted()
   }
 
-  test('gives everybody what is theirs, out of the same entries, without Apollo', async () => {
+  test('returns only the data that each viewer may see, from the same entries, without Apollo', async () => {
     const admins = await askOften(await adminToken())
     expect(admins).toMatchObject({ status: 200, byApollo: 0, data: { order: { total: expect.any(Number) } } })
     const keys = await entryKeys()
@@ -69,41 +69,41 @@ describe.skipIf(noRedis)('a hot query, with near store and Redis', () => {
     expect(await entryKeys()).toEqual(keys)
   })
 
-  test('of the catalogue needs no token, and no Apollo', async () => {
+  test('for the catalogue needs neither token nor Apollo', async () => {
     const catalogue = '{ products(first: 2) { nodes { name price } } product(id: "product_1") { stock } }'
     expect(await askOften(null, catalogue)).toMatchObject({ status: 200, byApollo: 0 })
     expect(await askOften(await customerToken('user_9'), catalogue)).toMatchObject({ status: 200, byApollo: 0 })
   })
 
-  test('tells administrators alone where its data came from, and takes only them past the cache', async () => {
+  test('reports cache sources to administrators only, and bypasses the cache for administrators only', async () => {
     const sourcesFor = async (token: string) => {
       const headers = { 'content-type': 'application/json', 'x-cache-report': '1', 'cache-control': 'no-cache' }
       const body = JSON.stringify({ query: document, variables })
       const options = { method: 'POST', headers: { ...headers, authorization: `Bearer ${token}` }, body }
       app.takeStatements()
       const { extensions } = (await (await fetch(`${app.origin}/graphql`, options)).json()) as { extensions?: object }
-      return { isTold: extensions !== undefined, isPast: app.takeStatements().length > 0 }
+      return { isReported: extensions !== undefined, isBypassed: app.takeStatements().length > 0 }
     }
     await askOften(await adminToken())
-    expect(await sourcesFor(await adminToken())).toEqual({ isTold: true, isPast: true })
+    expect(await sourcesFor(await adminToken())).toEqual({ isReported: true, isBypassed: true })
     for (const user of ['user_1', 'user_2']) {
-      expect(await sourcesFor(await customerToken(user))).toEqual({ isTold: false, isPast: false })
+      expect(await sourcesFor(await customerToken(user))).toEqual({ isReported: false, isBypassed: false })
     }
   })
 
-  test('is refused with a token that was good until just now, and with one that is altered', async () => {
+  test('is refused with an expired and with an altered token', async () => {
     const token = await customerToken('user_1')
     expect(await askOften(token)).toMatchObject({ status: 200, byApollo: 0 })
     expect((await ask(app, `${token.slice(0, -2)}xx`, document, variables)).status).toBe(401)
-    ahead = 3_600_000 + 11_000
+    clockOffsetMs = 3_600_000 + 11_000
     expect((await ask(app, token, document, variables)).status).toBe(401)
     expect(apollo).not.toHaveBeenCalled()
   })
 
-  test('asks for the token again now and then', async () => {
+  test('verifies a cached token again after a minute', async () => {
     const token = await customerToken('user_1')
     await askOften(token)
-    ahead = 61_000
+    clockOffsetMs = 61_000
     apollo.mockClear()
     await ask(app, token, document, variables)
     await ask(app, token, document, variables)

@@ -6,13 +6,13 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Built, ready, runBuilt } from '../helpers/built.js'
+import { type BuiltServer, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { customerToken, secret } from '../helpers/tokens.js'
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
-/** npm run token, in a folder of its own */
+/** Runs npm run token in a folder. */
 function mint(folder: string, env: Record<string, string>, ...args: string[]) {
   return new Promise<{ code: number; out: string; err: string }>((done) => {
     const command = ['--import', tsx, resolve('src/commands/token.ts'), ...args]
@@ -35,14 +35,14 @@ describe('npm run token', () => {
     return decodeJwt(out.trim())
   }
 
-  test('makes one for an administrator, for an hour, with the secret in .env', async () => {
+  test('prints a token for an administrator, valid for an hour, with the secret in .env', async () => {
     await writeFile(join(folder, '.env'), `AUTH_JWT_SECRET=${secret}\nAUTH_ISSUER=me\nAUTH_AUDIENCE=shop\n`)
     const { iat = 0, exp = 0, ...claims } = claimsOf(await mint(folder, {}, '--role', 'admin'))
     expect(claims).toEqual({ role: 'admin', iss: 'me', aud: 'shop' })
     expect(exp - iat).toBe(3600)
   })
 
-  test('makes one for a customer', async () => {
+  test('prints a token for a customer', async () => {
     const args = ['--role', 'customer', '--user', 'user_7', '--expires', '2d']
     const { iat = 0, exp = 0, ...claims } = claimsOf(await mint(folder, { AUTH_JWT_SECRET: secret }, ...args))
     expect(claims).toEqual({ role: 'customer', sub: 'user_7' })
@@ -56,14 +56,14 @@ describe('npm run token', () => {
     [['--role', 'customer', '--user', '7'], "--user must be a user's id, such as user_1"],
     [['--role', 'admin', '--expires', 'tomorrow'], '--expires must be a number with s, m, h or d, such as 30m'],
     [['--admin'], "Unknown option '--admin'"],
-  ])('%j: says what is wrong and how it is used', async (args, message) => {
+  ])('%j: reports the problem and the usage', async (args, message) => {
     const { code, out, err } = await mint(folder, { AUTH_JWT_SECRET: secret }, ...args)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain(message)
     expect(err).toContain('Usage: npm run')
   })
 
-  test('says what to do where there is no secret', async () => {
+  test('reports what to do without a secret', async () => {
     const without = await mint(folder, {}, '--role', 'admin')
     expect(without).toMatchObject({
       code: 1,
@@ -71,14 +71,18 @@ describe('npm run token', () => {
       err: expect.stringContaining('AUTH_JWT_SECRET=$(openssl rand -base64 48)'),
     })
     const keys = { AUTH_JWKS_URL: 'https://login.example/jwks.json', AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }
-    const elsewhere = await mint(folder, keys, '--role', 'admin')
-    expect(elsewhere).toMatchObject({ code: 1, out: '', err: expect.stringContaining('tokens come from the identity provider') })
+    const withKeySet = await mint(folder, keys, '--role', 'admin')
+    expect(withKeySet).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('tokens are issued by that identity provider'),
+    })
   })
 })
 
 describe('the process', () => {
   let database: TestDatabase
-  let started: Built[]
+  let started: BuiltServer[]
   beforeAll(async () => {
     database = await createDatabase()
   })
@@ -93,26 +97,26 @@ describe('the process', () => {
     }
   })
   const start = (env: Record<string, string>) => {
-    const its = runBuilt({ DATABASE_URL: database.url, ...env })
-    started.push(its)
-    return its
+    const built = startBuiltServer({ DATABASE_URL: database.url, ...env })
+    started.push(built)
+    return built
   }
 
-  test('says loudly that it is open', async () => {
-    const its = start({})
-    await ready(its)
-    expect(its.output()).toMatch(/"level":40.*OPEN TO EVERYBODY/)
+  test('warns if authentication is off', async () => {
+    const server = start({})
+    await waitUntilReady(server)
+    expect(server.output()).toMatch(/"level":40.*NO AUTHENTICATION/)
   })
 
-  test('does not start in production where nothing says who may do what', async () => {
-    const its = start({ NODE_ENV: 'production' })
-    expect(await its.exited).toBe(1)
-    expect(its.output()).toContain('set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true')
+  test('does not start in production without authentication', async () => {
+    const server = start({ NODE_ENV: 'production' })
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toContain('set AUTH_JWT_SECRET or AUTH_JWKS_URL, or AUTH_OPEN=true')
   })
 
-  test('writes neither tokens nor the secret into its log', async () => {
-    const its = start({ NODE_ENV: 'production', AUTH_JWT_SECRET: secret, LOG_LEVEL: 'debug' })
-    const url = await ready(its)
+  test('logs neither tokens nor the secret', async () => {
+    const server = start({ NODE_ENV: 'production', AUTH_JWT_SECRET: secret, LOG_LEVEL: 'debug' })
+    const url = await waitUntilReady(server)
     const good = await customerToken('user_1')
     const tokens = [good, `${good}x`, 'not-a-token-of-anybody', `${good.slice(0, good.lastIndexOf('.'))}.`]
     const documents = ['{ user(id: "user_1") { id } }', '{ users { totalCount } }', '{ broken', '{ orders(first: 101) { id } }']
@@ -122,15 +126,15 @@ describe('the process', () => {
         await (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })).text()
       }
     }
-    // Masked errors are logged with all that is known of them.
+    // Masked errors are logged with all details.
     await database.sql`alter table users rename to hidden`
     const headers = { authorization: `Bearer ${good}`, 'content-type': 'application/json', connection: 'close' }
     const body = JSON.stringify({ query: 'query Failing { node(id: "user_1") { id } other: user(id: "user_1") { id } }' })
     await (await fetch(url, { method: 'POST', headers, body })).text()
     await database.sql`alter table hidden rename to users`
-    its.child.kill('SIGTERM')
-    await its.exited
-    for (const text of [...tokens, good.split('.')[2] ?? '', secret]) expect(its.output()).not.toContain(text)
-    expect(its.output()).not.toContain('Bearer')
+    server.child.kill('SIGTERM')
+    await server.exited
+    for (const text of [...tokens, good.split('.')[2] ?? '', secret]) expect(server.output()).not.toContain(text)
+    expect(server.output()).not.toContain('Bearer')
   })
 })

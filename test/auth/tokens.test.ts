@@ -21,13 +21,13 @@ beforeAll(async () => {
 })
 afterAll(() => app.stop())
 
-describe('a token is taken', () => {
+describe('a token is accepted', () => {
   test.each<[string, JWTPayload]>([
     ['of a customer', {}],
-    ['of an administrator, who needs no user', { role: 'admin', sub: undefined as never }],
+    ['of an administrator, without a user id', { role: 'admin', sub: undefined as never }],
     ['for several audiences', { aud: ['other', audience] }],
-    ['that expired so short a time ago that a clock may be wrong', { exp: seconds() - 2 }],
-    ['that begins to hold a moment later', { nbf: seconds() + 5 }],
+    ['that expired within the clock tolerance', { exp: seconds() - 2 }],
+    ['that becomes valid within the clock tolerance', { nbf: seconds() + 5 }],
   ])('%s', async (_, claims) => {
     const { status, data } = await ask(app, await sign({ ...good(), ...claims }), document)
     expect({ status, data }).toEqual({ status: 200, data: { user: { id: 'user_1' }, product: { id: 'product_1' } } })
@@ -35,7 +35,7 @@ describe('a token is taken', () => {
 })
 
 describe('a token is refused', () => {
-  const fault = async (token: string) => {
+  const rejection = async (token: string) => {
     const answer = await ask(app, token, document)
     const { message, extensions } = answer.errors?.[0] ?? {}
     expect(answer).toMatchObject({ status: 401, errors: [{ extensions: { requestId: answer.headers.get('x-request-id') } }] })
@@ -52,44 +52,44 @@ describe('a token is refused', () => {
   test.each<[string, JWTPayload, string]>([
     ['that has expired', { exp: seconds() - 60 }, 'The token has expired'],
     ['that never expires', { exp: none }, "The token's claim exp is missing or not accepted"],
-    ['that does not hold yet', { nbf: seconds() + 60 }, "The token's claim nbf is missing or not accepted"],
+    ['that is not valid yet', { nbf: seconds() + 60 }, "The token's claim nbf is missing or not accepted"],
     ['of another issuer', { iss: 'https://evil.example' }, "The token's claim iss is missing or not accepted"],
     ['of no issuer', { iss: none }, "The token's claim iss is missing or not accepted"],
-    ['for somebody else', { aud: 'other' }, "The token's claim aud is missing or not accepted"],
+    ['for another audience', { aud: 'other' }, "The token's claim aud is missing or not accepted"],
     ['of no role', { role: none }, "The token's claim role must be customer or admin"],
     ['of an unknown role', { role: 'root' }, "The token's claim role must be customer or admin"],
     ['of several roles', { role: ['customer', 'admin'] }, "The token's claim role must be customer or admin"],
     ['of a customer without a user', { sub: none }, "The token's claim sub must be a user's id, such as user_1"],
     ['of a customer who is no user', { sub: 'order_1' }, "The token's claim sub must be a user's id, such as user_1"],
   ])('%s', async (_, claims, message) => {
-    expect(await fault(await sign({ ...good(), ...claims }))).toBe(message)
+    expect(await rejection(await sign({ ...good(), ...claims }))).toBe(message)
   })
 
-  test('that somebody else signed', async () => {
-    expect(await fault(await sign(good(), secret.replace('a', 'b')))).toBe('The signature of the token is wrong')
+  test('signed with another secret', async () => {
+    expect(await rejection(await sign(good(), secret.replace('a', 'b')))).toBe('The signature of the token is wrong')
   })
 
   test('with another algorithm, or none', async () => {
     const message = 'The token is signed with an algorithm that is not accepted'
-    expect(await fault(await sign(good(), secret.repeat(2), 'HS512'))).toBe(message)
-    expect(await fault(new UnsecuredJWT(good()).encode())).toMatch(/not accepted|cannot be verified/)
+    expect(await rejection(await sign(good(), secret.repeat(2), 'HS512'))).toBe(message)
+    expect(await rejection(new UnsecuredJWT(good()).encode())).toMatch(/not accepted|cannot be verified/)
   })
 
-  test('that was altered after it was taken', async () => {
+  test('altered after it was accepted', async () => {
     const token = await sign(good())
     expect((await ask(app, token, document)).status).toBe(200)
     const [header = '', , signature = ''] = token.split('.')
     const claims = Buffer.from(JSON.stringify({ ...good(), role: 'admin' })).toString('base64url')
-    expect(await fault([header, claims, signature].join('.'))).toBe('The signature of the token is wrong')
+    expect(await rejection([header, claims, signature].join('.'))).toBe('The signature of the token is wrong')
   })
 
-  test.each(['not-a-token', 'aaa.bbb.ccc', '....', 'x'.repeat(8_000)])('that is none: %.20s', async (token) => {
-    expect(await fault(token)).toBe('The token is not a JSON Web Token that can be verified')
+  test.each(['not-a-token', 'aaa.bbb.ccc', '....', 'x'.repeat(8_000)])('that is malformed: %.20s', async (token) => {
+    expect(await rejection(token)).toBe('The token is not a JSON Web Token that can be verified')
   })
 })
 
-describe('a header that is not for bearer tokens is refused, whoever asks for what', () => {
-  const malformed = 'The header Authorization must be: Bearer, a space, and a token'
+describe('a header Authorization without a bearer token is refused for every request', () => {
+  const malformed = 'The header Authorization must be "Bearer <token>"'
   const send = (method: string, path: string, authorization: string) =>
     new Promise<{ status: number | undefined; body: string; headers: NodeJS.Dict<string | string[]> }>((resolve, reject) => {
       const headers = { authorization, 'content-type': 'application/json', origin: 'https://studio.apollographql.com' }
@@ -115,7 +115,7 @@ describe('a header that is not for bearer tokens is refused, whoever asks for wh
     ['GET', '/graphql?query=%7B__typename%7D'],
     ['GET', '/health'],
     ['GET', '/nowhere'],
-  ])('%s %s, and a page may read it', async (method, path) => {
+  ])('%s %s, readable by a page of another origin', async (method, path) => {
     const { status, body, headers } = await send(method, path, 'Bearer x')
     expect(status).toBe(401)
     expect(JSON.parse(body).errors[0].extensions.code).toBe('UNAUTHENTICATED')
@@ -125,7 +125,7 @@ describe('a header that is not for bearer tokens is refused, whoever asks for wh
     })
   })
 
-  test('a page may ask whether it may send a token', async () => {
+  test('a CORS preflight for a token is accepted', async () => {
     const response = await fetch(`${app.origin}/graphql`, {
       method: 'OPTIONS',
       headers: {
@@ -138,13 +138,13 @@ describe('a header that is not for bearer tokens is refused, whoever asks for wh
     expect(response.headers.get('access-control-allow-headers')).toContain('authorization')
   })
 
-  test('the word Bearer may be written in any way', async () => {
+  test('the scheme Bearer is case-insensitive', async () => {
     const authorization = `bEARER  ${await sign(good())}`
     expect((await send('POST', '/graphql', authorization)).status).toBe(200)
   })
 })
 
-test.each(['/metrics', '/dashboard/figures'])('%s is for administrators', async (path) => {
+test.each(['/metrics', '/dashboard/metrics'])('%s is for administrators only', async (path) => {
   const get = async (token?: string) => {
     const response = await fetch(
       `${app.origin}${path}`,
@@ -160,7 +160,7 @@ test.each(['/metrics', '/dashboard/figures'])('%s is for administrators', async 
   expect(await get(await sign({ ...good(), role: 'admin' }))).toEqual([200, null, null])
 })
 
-test('without a token a GET of what takes one is answered 401, too', async () => {
+test('a GET without a token for a protected field is answered with 401, too', async () => {
   const response = await fetch(`${app.origin}/graphql?query=${encodeURIComponent('{ cacheInfo { backend } }')}`, {
     headers: { 'apollo-require-preflight': 'yes' },
   })

@@ -5,11 +5,11 @@ import { dark, expectNoOverflow, noBrowser, phone, screenshot, startBrowser, typ
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { adminToken, secret } from '../helpers/tokens.js'
 
-const figure = (page: Page, name: string) => page.locator('.tiles > div', { hasText: name }).locator('.figure')
+const tile = (page: Page, name: string) => page.locator('.tiles > div', { hasText: name }).locator('.value')
 const row = (page: Page, namespace: string) =>
   page.getByRole('row', { name: namespace, exact: false }).filter({ hasText: namespace })
 
-/** Some of everything that the page shows */
+/** Causes some traffic of every kind that the page shows. */
 async function traffic(app: TestApp, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     for (let order = 1; order <= 10; order += 1)
@@ -38,39 +38,39 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     app = await startTestApp({ redisUrl: redis.url, env: { CACHE_NEAR_MB: '8', REDIS_HEALTH_INTERVAL_MS: '50' } })
   })
   afterEach(async () => {
-    // A page goes on asking.
+    // Open pages keep polling.
     for (const page of pages) await page.close()
     await app.stop()
     await redis.stop()
   })
   const open = async (options = {}) => {
-    const its = await browser.open(`${app.origin}/dashboard`, options)
-    pages.push(its.page)
-    return its
+    const opened = await browser.open(`${app.origin}/dashboard`, options)
+    pages.push(opened.page)
+    return opened
   }
 
-  test('moves when there is traffic, and asks nobody else', async () => {
-    const { page, askedElsewhere } = await open()
+  test('shows traffic, and sends no requests to other servers', async () => {
+    const { page, externalRequests } = await open()
     await page.getByText('no requests in the last 10 seconds').waitFor()
     await traffic(app, 3)
-    await page.getByText('All is well.', { exact: true }).waitFor()
-    await figure(page, 'Hit rate')
+    await page.getByText('Healthy.', { exact: true }).waitFor()
+    await tile(page, 'Hit rate')
       .getByText(/^[1-9][\d.]* %$/)
       .waitFor()
-    await figure(page, 'Requests/s')
+    await tile(page, 'Requests/s')
       .getByText(/^[1-9]/)
       .waitFor()
-    await figure(page, 'Invalidation lag').getByText(/ms$/).first().waitFor()
+    await tile(page, 'Invalidation lag').getByText(/ms$/).first().waitFor()
     await row(page, 'products').getByText(/%/).first().waitFor()
-    expect(askedElsewhere).toEqual([])
+    expect(externalRequests).toEqual([])
   })
 
-  test('flushes a namespace after a confirmation, and not without one', async () => {
+  test('flushes a namespace only after a confirmation', async () => {
     await app.query('{ user(id: "user_1") { id } }')
     const { page } = await open()
     const flush = page.getByRole('button', { name: 'Flush users' })
-    const held = async () => (await redis.client.keys('*:v1:users')).length
-    expect(await held()).toBe(1)
+    const entryCount = async () => (await redis.client.keys('*:v1:users')).length
+    expect(await entryCount()).toBe(1)
 
     await flush.click()
     await page.getByRole('dialog', { name: 'Flush users?' }).waitFor()
@@ -80,38 +80,38 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await flush.click()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
-    expect(await held()).toBe(1)
+    expect(await entryCount()).toBe(1)
 
     await flush.click()
     await page.getByRole('dialog').getByRole('button', { name: 'Flush', exact: true }).click()
     await page.getByText('users was flushed.').waitFor()
-    expect(await held()).toBe(0)
+    expect(await entryCount()).toBe(0)
   })
 
-  test('warms up with the token that was pasted, which a reload keeps', async () => {
+  test('warms up with the pasted token, which survives a reload', async () => {
     const { page } = await open()
-    await page.getByText('Administrator’s token').click()
-    await page.getByLabel(/bearer token/).fill('its-token')
-    await page.getByRole('button', { name: 'Use it' }).click()
+    await page.getByText('Administrator token').click()
+    await page.getByLabel(/bearer token/).fill('pasted-token')
+    await page.getByRole('button', { name: 'Use token' }).click()
     await page.reload()
     await page.getByRole('button', { name: 'Warm up' }).click()
     const [mutation] = await Promise.all([
       page.waitForRequest((request) => request.url().endsWith('/graphql')),
       page.getByRole('dialog').getByRole('button', { name: 'Warm up' }).click(),
     ])
-    expect(await mutation.headerValue('authorization')).toBe('Bearer its-token')
+    expect(await mutation.headerValue('authorization')).toBe('Bearer pasted-token')
     await page.getByText(/now holds [\d,]+ of the newest/).waitFor()
   })
 
-  test('asks for a token where the figures are for administrators', async () => {
+  test('asks for a token if the metrics are for administrators only', async () => {
     const guarded = await startTestApp({ redisUrl: redis.url, database: app.database, env: { AUTH_JWT_SECRET: secret } })
     try {
       const { page } = await browser.open(`${guarded.origin}/dashboard`, {}, /\b401\b/)
       pages.push(page)
-      await page.getByText('Only administrators may see this: paste a token at the end of the page.').waitFor()
-      await page.getByText('Administrator’s token').click()
+      await page.getByText('Administrators only: paste a token at the end of the page.').waitFor()
+      await page.getByText('Administrator token').click()
       await page.getByLabel(/bearer token/).fill(await adminToken())
-      await page.getByRole('button', { name: 'Use it' }).click()
+      await page.getByRole('button', { name: 'Use token' }).click()
       await page.getByText('The last 10 seconds of').waitFor()
       await page.close()
     } finally {
@@ -119,42 +119,42 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     }
   })
 
-  test('says what to do when something is wrong, and goes on when it is mended', async () => {
+  test('describes a Redis outage and what to do, and recovers after it', async () => {
     const { page } = await open()
     await traffic(app, 1)
-    await page.getByText('All is well.', { exact: true }).waitFor()
+    await page.getByText('Healthy.', { exact: true }).waitFor()
     await redis.kill()
     await page.getByText('The cache server cannot be reached').waitFor()
     await page.getByText('only the process that answered').waitFor()
     await traffic(app, 1)
-    await figure(page, 'SQL statements/s')
+    await tile(page, 'SQL statements/s')
       .getByText(/^[1-9]/)
       .waitFor()
     await screenshot(page, 'dashboard-without-redis')
     await page.getByRole('button', { name: 'Flush users' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Flush', exact: true }).click()
-    await page.getByText('Not done: The cache server cannot be reached, nothing was flushed').waitFor()
+    await page.getByText('Failed: The cache server cannot be reached, nothing was flushed').waitFor()
     await redis.start()
     await page.getByText('The last 10 seconds of 1 process').waitFor()
   })
 
-  test('says so when the server does not answer, and keeps what it knows', async () => {
+  test('reports that the server does not answer, and keeps the old data', async () => {
     const { page } = await open()
-    await page.getByText('All is well').waitFor()
+    await page.getByText('Healthy').waitFor()
     const refused = await open()
-    await refused.page.route('**/dashboard/figures*', (route) => route.fulfill({ status: 200, body: 'not what was asked for' }))
-    await refused.page.getByRole('alert').getByText('The server does not answer; trying again every 2 seconds').waitFor()
-    await refused.page.unroute('**/dashboard/figures*')
+    await refused.page.route('**/dashboard/metrics*', (route) => route.fulfill({ status: 200, body: 'not JSON' }))
+    await refused.page.getByRole('alert').getByText('The server does not answer. Retrying every 2 seconds').waitFor()
+    await refused.page.unroute('**/dashboard/metrics*')
     await refused.page.getByRole('alert').waitFor({ state: 'hidden' })
   })
 
-  test('the keyboard reaches the range, and the history of an hour is there after a reload', async () => {
+  test('the range can be selected with the keyboard, and a reload keeps the history of the hour', async () => {
     await traffic(app, 1)
     const { page } = await open()
     await page.getByRole('radio', { name: '10 minutes' }).focus()
     await page.keyboard.press('ArrowRight')
     expect(await page.getByRole('radio', { name: '1 hour' }).isChecked()).toBe(true)
-    // The slot of ten seconds is over.
+    // Shown once the slot of 10 seconds is complete
     await row(page, 'orders').locator('td').nth(8).getByText(/%/).waitFor()
     await page.reload()
     await row(page, 'orders').locator('td').nth(8).getByText(/%/).waitFor()
@@ -165,10 +165,10 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     ['dashboard-dark', { ...dark, viewport: { width: 1280, height: 800 } }],
     ['dashboard-phone', phone],
     ['dashboard-phone-dark', { ...phone, ...dark }],
-  ])('fits: %s', async (name, options) => {
+  ])('fits the viewport: %s', async (name, options) => {
     await traffic(app, 2)
     const { page } = await open(options)
-    await figure(page, 'Hit rate').getByText(/%$/).first().waitFor()
+    await tile(page, 'Hit rate').getByText(/%$/).first().waitFor()
     await screenshot(page, name)
     await expectNoOverflow(page)
   })

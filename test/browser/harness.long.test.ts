@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { noBrowser, startBrowser, type TestBrowser } from '../helpers/browser.js'
 
-describe.skipIf(noBrowser)('the browser of the tests', () => {
+describe.skipIf(noBrowser)('the test browser', () => {
   let app: TestApp
   let browser: TestBrowser
   beforeAll(async () => {
@@ -12,10 +12,10 @@ describe.skipIf(noBrowser)('the browser of the tests', () => {
     await Promise.all([browser.stop(), app.stop()])
   })
 
-  test('what is elsewhere is neither reached nor overlooked', async () => {
-    const { page, askedElsewhere } = await browser.open(`${app.origin}/health`, { bypassCSP: true })
+  test('blocks and records requests to other servers', async () => {
+    const { page, externalRequests } = await browser.open(`${app.origin}/health`, { bypassCSP: true })
     await page.evaluate('fetch("http://elsewhere.example/", { mode: "no-cors" }).catch(() => undefined)')
-    expect(askedElsewhere).toEqual(['http://elsewhere.example/'])
+    expect(externalRequests).toEqual(['http://elsewhere.example/'])
   })
 
   test('an error in the console fails the test', { fails: true }, async () => {

@@ -22,15 +22,15 @@ describe.skipIf(noBrowser)('the pages', () => {
     ['landing-dark', dark],
     ['landing-phone', phone],
     ['landing-phone-dark-without-javascript', { ...phone, ...dark, javaScriptEnabled: false }],
-  ])('the landing page fits and asks nobody else: %s', async (name, options) => {
-    const { page, askedElsewhere } = await browser.open(app.origin, options)
+  ])('the landing page fits the viewport and sends no requests to other servers: %s', async (name, options) => {
+    const { page, externalRequests } = await browser.open(app.origin, options)
     await page.getByText('healthy').waitFor()
     await screenshot(page, name)
     if (options.javaScriptEnabled !== false) await expectNoOverflow(page)
-    expect(askedElsewhere).toEqual([])
+    expect(externalRequests).toEqual([])
   })
 
-  test('the keyboard reaches every link of the landing page, in their order', async () => {
+  test('Tab reaches every link of the landing page, in document order', async () => {
     const { page } = await browser.open(app.origin)
     const links = await page.evaluate<string[]>("[...document.querySelectorAll('a')].map((link) => link.href)")
     expect(links.length).toBeGreaterThan(3)
@@ -40,7 +40,7 @@ describe.skipIf(noBrowser)('the pages', () => {
     }
   })
 
-  test('what is focused can be seen', async () => {
+  test('the focused element has a visible outline', async () => {
     const { page } = await browser.open(app.origin)
     await page.keyboard.press('Tab')
     expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
@@ -49,8 +49,8 @@ describe.skipIf(noBrowser)('the pages', () => {
   test.each([
     ['graphiql', {}],
     ['graphiql-dark', dark],
-  ])('GraphiQL runs a starter operation without internet: %s', async (name, options) => {
-    const { page, askedElsewhere } = await browser.open(`${app.origin}/graphiql`, options)
+  ])('GraphiQL runs a starter operation without internet access: %s', async (name, options) => {
+    const { page, externalRequests } = await browser.open(`${app.origin}/graphiql`, options)
     await page.getByRole('button', { name: 'Execute query' }).click()
     await responseContains(page, '"order_1"')
     await screenshot(page, name)
@@ -58,10 +58,10 @@ describe.skipIf(noBrowser)('the pages', () => {
       const [, operation = ''] = /^\w+ (\w+)/.exec(document) ?? []
       await page.getByRole('tab').getByRole('button', { name: operation, exact: true }).waitFor()
     }
-    expect(askedElsewhere).toEqual([])
+    expect(externalRequests).toEqual([])
   })
 
-  test('GraphiQL has the same tabs when it is opened again', async () => {
+  test('GraphiQL has the same tabs after a reload', async () => {
     const { page } = await browser.open(`${app.origin}/graphiql`)
     for (let visit = 0; visit < 3; visit++) {
       await page.getByRole('button', { name: 'Execute query' }).click()
@@ -72,7 +72,7 @@ describe.skipIf(noBrowser)('the pages', () => {
     }
   })
 
-  test('GraphiQL sends the headers that are typed into its editor', async () => {
+  test('GraphiQL sends the headers entered in its editor', async () => {
     const { page } = await browser.open(`${app.origin}/graphiql`)
     await page.getByRole('button', { name: 'Headers' }).click()
     await page.locator('.graphiql-editor-tool .monaco-editor:visible').click()
@@ -88,17 +88,17 @@ describe.skipIf(noBrowser)('the pages', () => {
   test.each([
     ['sandbox-offline', {}],
     ['sandbox-offline-phone-dark', { ...phone, ...dark }],
-  ])('where Apollo cannot be reached, Sandbox says so and leads to GraphiQL: %s', async (name, options) => {
-    const { page, askedElsewhere } = await browser.open(`${app.origin}/graphql`, options)
+  ])('if Apollo cannot be reached, Sandbox reports it and links to GraphiQL: %s', async (name, options) => {
+    const { page, externalRequests } = await browser.open(`${app.origin}/graphql`, options)
     await page.getByText('Apollo Sandbox could not be loaded').waitFor()
     await screenshot(page, name)
     await expectNoOverflow(page)
-    expect(askedElsewhere).toEqual([sandboxEmbed])
+    expect(externalRequests).toEqual([sandboxEmbed])
     await page.getByRole('status').getByRole('link', { name: 'GraphiQL' }).click()
     await page.getByRole('button', { name: 'Execute query' }).waitFor()
   })
 
-  test('where Apollo does not answer at all, Sandbox leads to GraphiQL while it waits', async () => {
+  test('while Apollo does not answer, Sandbox links to GraphiQL', async () => {
     const { page } = await browser.open(app.origin)
     await page.route(sandboxEmbed, () => undefined)
     await page.goto(`${app.origin}/graphql`, { waitUntil: 'commit' })
@@ -107,8 +107,8 @@ describe.skipIf(noBrowser)('the pages', () => {
     await page.getByRole('button', { name: 'Execute query' }).waitFor()
   })
 
-  test('the policy lets Sandbox open its frame, and nobody else', async () => {
-    const { page, askedElsewhere } = await browser.open(app.origin)
+  test('the Content-Security-Policy allows the frame of Sandbox, and no other', async () => {
+    const { page, externalRequests } = await browser.open(app.origin)
     const frames = ['https://sandbox.embed.apollographql.com/sandbox/explorer', 'https://elsewhere.example/']
     const embed = `
       window.refused = []
@@ -120,31 +120,31 @@ describe.skipIf(noBrowser)('the pages', () => {
     await page.goto(`${app.origin}/graphql`)
     await holds(page, 'window.refused?.length > 0')
     expect(await page.evaluate('window.refused')).toEqual([frames[1]?.replace(/\/$/, '')])
-    expect(askedElsewhere).toEqual([frames[0]])
+    expect(externalRequests).toEqual([frames[0]])
   })
 
-  test('where Apollo can be reached, Sandbox gets all starter operations, and does not poll', async () => {
+  test('if Apollo can be reached, Sandbox gets all starter operations, and does not poll', async () => {
     const { page } = await browser.open(app.origin)
-    const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.given = options } }'
+    const embed = 'window.EmbeddedSandbox = class { constructor(options) { window.sandboxOptions = options } }'
     await page.route(sandboxEmbed, (route) => route.fulfill({ contentType: 'text/javascript', body: embed }))
     await page.goto(`${app.origin}/graphql`)
-    await holds(page, 'window.given')
+    await holds(page, 'window.sandboxOptions')
     const { initialEndpoint, initialState } = await page.evaluate<{
       initialEndpoint: string
       initialState: { document: string; pollForSchemaUpdates: boolean }
-    }>('window.given')
+    }>('window.sandboxOptions')
     expect(initialEndpoint).toBe(`${app.origin}/graphql`)
     for (const { document } of starterOperations) expect(initialState.document).toContain(document)
     expect(initialState.pollForSchemaUpdates).toBe(false)
   })
 })
 
-/** Its lines are rendered as far as they are in sight. */
+/** The editor renders visible lines only. */
 async function responseContains(page: Page, text: string): Promise<void> {
   await page.locator('.result-window').getByText(text).first().waitFor()
 }
 
-/** Not Page.waitForFunction: it is evaluated again inside of the page, where the policy refuses that. */
+/** Instead of Page.waitForFunction, which evaluates strings inside the page: the Content-Security-Policy forbids that. */
 async function holds(page: Page, expression: string): Promise<void> {
   await until(() => page.evaluate<boolean>(`Boolean(${expression})`))
 }

@@ -17,7 +17,7 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 let folder: string
 let server: EmbeddedPostgres
 let database: Database
-/** For tests that compare two shops */
+/** For tests that compare two databases */
 let otherDatabase: Database
 const opened: Database[] = []
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await Promise.all(opened.map((each) => each.end()))
+  await Promise.all(opened.map((pool) => pool.end()))
   await server.stop()
   await rm(folder, { recursive: true, force: true })
 })
@@ -48,7 +48,7 @@ function open(target: string, statementTimeoutMs = 60_000): Database {
   return pool
 }
 
-/** Everything in the shop, as one hash per table. */
+/** The contents of the database as one hash per table */
 async function contents(sql: Database): Promise<unknown> {
   const [row] = await sql`
     select (select md5(string_agg(u::text, ';' order by id)) from users u) as users,
@@ -58,7 +58,7 @@ async function contents(sql: Database): Promise<unknown> {
   return row
 }
 
-/** Statements that have been waiting for a lock for so long */
+/** Statements that have been waiting for a lock for at least the given time */
 async function waitingFor(sql: Database, time: string): Promise<readonly object[]> {
   return sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query_start < clock_timestamp() - ${time}::interval`
 }
@@ -69,13 +69,13 @@ async function one(sql: Database, statement: string): Promise<Record<string, unk
 }
 
 describe('loadDemoData', () => {
-  test('equal calls on empty databases give equal shops', async () => {
+  test('equal calls on empty databases create equal data', async () => {
     const counts = { users: 300, products: 200, orders: 400 }
     await Promise.all([loadDemoData(database, counts), loadDemoData(otherDatabase, counts)])
     expect(await contents(database)).toEqual(await contents(otherDatabase))
   })
 
-  test('ids go from 1 on, a second call continues after the first, and the next insert after both', async () => {
+  test('ids start at 1, a second call continues after the first, and the next insert after both', async () => {
     await loadDemoData(database, { users: 30, products: 20, orders: 0 })
     await loadDemoData(database, { users: 70, products: 30, orders: 40 })
     await loadDemoData(otherDatabase, { users: 100, products: 50, orders: 40 })
@@ -87,7 +87,7 @@ describe('loadDemoData', () => {
     expect(await one(database, 'select max(id), count(*) from users')).toEqual({ max: 102, count: 102 })
   })
 
-  test('users have plausible names, emails of their own under example.com, and joined in the past', async () => {
+  test('users have plausible names, unique emails at example.com, and creation times in the past', async () => {
     await loadDemoData(database, { users: 2000, products: 0, orders: 0 })
     expect(
       await one(
@@ -101,13 +101,13 @@ describe('loadDemoData', () => {
     ).toEqual({ emails: 2000, varied: true, plausible_emails: true, plausible_names: true, past: true })
   })
 
-  test('products have categories, prices and stock as in a shop', async () => {
+  test('products have plausible categories, prices and stock', async () => {
     await loadDemoData(database, { users: 0, products: 2000, orders: 0 })
     expect(
       await one(
         database,
         `select count(distinct category) as categories, count(distinct name) > 400 as varied,
-          min(price_cents) >= 300 and max(price_cents) <= 90000 as plausible_prices, max(price_cents) > 50000 as some_dear,
+          min(price_cents) >= 300 and max(price_cents) <= 90000 as plausible_prices, max(price_cents) > 50000 as some_expensive,
           count(*) filter (where stock = 0) between 50 and 150 as some_sold_out,
           bool_and(stock = 0 or stock between 20 and 500) as plausible_stock
         from products`,
@@ -116,13 +116,13 @@ describe('loadDemoData', () => {
       categories: 10,
       varied: true,
       plausible_prices: true,
-      some_dear: true,
+      some_expensive: true,
       some_sold_out: true,
       plausible_stock: true,
     })
   })
 
-  test('orders have one to five units of existing products, and cost what these cost', async () => {
+  test('orders have one to five units of existing products, and their total is the sum of the prices', async () => {
     await loadDemoData(database, { users: 100, products: 50, orders: 1000 })
     expect(
       await one(
@@ -135,21 +135,21 @@ describe('loadDemoData', () => {
         select count(*) as orders, bool_and(cents = total_cents) as exact, min(units) as fewest, max(units) as most,
           bool_and(first = 0 and last = units - 1) as in_order, bool_or(different < units) as some_twice,
           (select count(*) from order_items i left join products p on p.id = i.product_id
-            where p.id is null or p.price_cents <> i.price_cents) as strange_items,
+            where p.id is null or p.price_cents <> i.price_cents) as invalid_items,
           bool_and(created_at > '2023-01-01' and created_at < '2025-01-01') as past
         from orders join bill on order_id = id`,
       ),
-    ).toEqual({ orders: 1000, exact: true, fewest: 1, most: 5, in_order: true, some_twice: true, strange_items: 0, past: true })
+    ).toEqual({ orders: 1000, exact: true, fewest: 1, most: 5, in_order: true, some_twice: true, invalid_items: 0, past: true })
   })
 
-  test('the first user has more than a page of orders, the others share the rest', async () => {
+  test('the first user has more than a page of orders, the other users have the rest', async () => {
     await loadDemoData(database, { users: 1000, products: 100, orders: 250 })
     const [first, second] = await database`select user_id, count(*) from orders group by user_id order by count(*) desc limit 2`
     expect(first).toEqual({ user_id: 1, count: expect.toSatisfy((count: number) => count >= 25) })
     expect(second?.count).toBeLessThan(6)
   })
 
-  test('rows that were deleted are not ordered', async () => {
+  test('deleted products and users do not occur in orders', async () => {
     await loadDemoData(database, { users: 100, products: 100, orders: 0 })
     await database`delete from products where id % 3 > 0 or id > 90`
     await database`delete from users where id < 40 or id % 2 = 0`
@@ -157,30 +157,32 @@ describe('loadDemoData', () => {
     expect(
       await one(
         database,
-        `select count(*) as items, count(*) filter (where p.id is null) as of_nothing, count(distinct order_id) as orders
+        `select count(*) as items, count(*) filter (where p.id is null) as missing_products, count(distinct order_id) as orders
         from order_items i left join products p on p.id = i.product_id`,
       ),
-    ).toEqual({ items: expect.any(Number), of_nothing: 0, orders: 300 })
+    ).toEqual({ items: expect.any(Number), missing_products: 0, orders: 300 })
   })
 
-  test('orders are refused where there are no users or no products, before anything is added', async () => {
+  test('orders without users or products are refused before any row is added', async () => {
     await expect(loadDemoData(database, { users: 0, products: 5, orders: 5 })).rejects.toThrow(
-      'Orders need users, and there are none',
+      'Orders need users, but there are none: add some first',
     )
     await expect(loadDemoData(database, { users: 5, products: 0, orders: 5 })).rejects.toThrow(
-      'Orders need products, and there are none',
+      'Orders need products, but there are none: add some first',
     )
     expect(await one(database, 'select count(*) from users')).toEqual({ count: 0 })
     expect(await one(database, 'select count(*) from products')).toEqual({ count: 0 })
   })
 
-  test('progress is told after every chunk, and the statement timeout of the pool does not matter', async () => {
-    const impatient = open(server.url, 1000)
+  test('progress is reported after every chunk, and the statement timeout of the pool does not apply', async () => {
+    const poolWithTimeout = open(server.url, 1000)
     const progress: [number, number][] = []
     const lock = await database.reserve()
     await lock`begin`
     await lock`lock table orders`
-    const loaded = loadDemoData(impatient, { users: 12_000, products: 10, orders: 3000 }, (...its) => progress.push(its))
+    const loaded = loadDemoData(poolWithTimeout, { users: 12_000, products: 10, orders: 3000 }, (...counts) =>
+      progress.push(counts),
+    )
     await until(async () => (await waitingFor(database, '1.5 s')).length === 1)
     await lock`commit`
     lock.release()
@@ -188,15 +190,15 @@ describe('loadDemoData', () => {
     expect(progress).toEqual([10_000, 12_000, 12_010, 14_510, 15_010].map((done) => [done, 15_010]))
   })
 
-  test('the caches hear of it', async () => {
+  test('caches are invalidated', async () => {
     await loadDemoData(database, { users: 1, products: 1, orders: 1 })
-    const heard = await database`select distinct namespace from cache_outbox order by namespace`
-    expect(heard.map((row) => row.namespace)).toEqual(['orders', 'product-lists', 'products', 'stats', 'user-orders', 'users'])
+    const pending = await database`select distinct namespace from cache_outbox order by namespace`
+    expect(pending.map((row) => row.namespace)).toEqual(['orders', 'product-lists', 'products', 'stats', 'user-orders', 'users'])
   })
 })
 
 describe('loadDemoDataOnce', () => {
-  test('of two processes that start at once one fills the empty shop', async () => {
+  test('if two processes start at the same time, one fills the empty database', async () => {
     const other = open(server.url)
     const loaded = await Promise.all([loadDemoDataOnce(database), loadDemoDataOnce(other)])
     expect(loaded.sort()).toEqual([false, true])
@@ -208,7 +210,7 @@ describe('loadDemoDataOnce', () => {
     ).toEqual({ users: 1000, products: 500, orders: 250 })
   })
 
-  test('a shop that holds anything is left as it is', async () => {
+  test('a database with any data is not changed', async () => {
     await database`insert into users (email, name) values ('a@b.c', 'A')`
     expect(await loadDemoDataOnce(database)).toBe(false)
     expect(await one(database, 'select count(*) from products')).toEqual({ count: 0 })
@@ -226,7 +228,7 @@ describe('npm run seed', () => {
     return Object.assign(outcome, { child: ended.child })
   }
 
-  test('adds rows to DATABASE_URL and tells how many, how far and how long', async () => {
+  test('adds rows to DATABASE_URL, and prints progress, counts and duration', async () => {
     const { code, stdout, stderr } = await seed(['--users', '4000', '--products', '500', '--orders', '3000'], {
       DATABASE_URL: server.url,
     })
@@ -235,24 +237,24 @@ describe('npm run seed', () => {
     expect(await one(database, 'select count(*) from orders')).toEqual({ count: 3000 })
   })
 
-  test('uses the Postgres in DATA_DIR where there is no DATABASE_URL, also one that runs', async () => {
+  test('without DATABASE_URL, uses the Postgres in DATA_DIR, even if it is running', async () => {
     const { code, stdout } = await seed(['--users', '3'], { DATABASE_URL: '', DATA_DIR: folder })
-    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Joining the Postgres') })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Using the Postgres that is already running') })
     expect(await one(database, 'select count(*) from users')).toEqual({ count: 3 })
   })
 
-  test('ends the Postgres that it started when it is interrupted', async () => {
+  test('stops the Postgres that it started when it is interrupted', async () => {
     const dataDirectory = join(folder, 'interrupted')
     const running = seed(['--users', '5000000'], { DATABASE_URL: '', DATA_DIR: dataDirectory })
     await vi.waitFor(() => access(join(dataDirectory, 'postgres/data/postmaster.pid')), { timeout: 60_000 })
     running.child.kill('SIGTERM')
-    expect(await running).toMatchObject({ code: 143, stderr: 'Stopped by SIGTERM: what was added so far stays\n' })
+    expect(await running).toMatchObject({ code: 143, stderr: 'Stopped by SIGTERM: the rows added so far are kept\n' })
     await expect(access(join(dataDirectory, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
   })
 
-  test('refuses what it cannot do with one reason, and with the usage where the arguments are wrong', async () => {
+  test('reports one reason on failure, with the usage for invalid arguments', async () => {
     const refusals: [string[], string][] = [
-      [[], 'Say how many rows to add.'],
+      [[], 'No number of rows given.'],
       [['--user', '5'], "Unknown option '--user'"],
       [['--users', '-5'], 'Every option takes a whole number from 0.'],
       [['--orders', '1.5'], '--orders takes a whole number from 0, not "1.5".'],
@@ -266,6 +268,6 @@ describe('npm run seed', () => {
         stderr: expect.stringContaining(`${reason}\n\nUsage: npm run seed -- --users N`),
       })),
     )
-    expect(await orders).toMatchObject({ code: 1, stderr: 'Orders need users, and there are none\n' })
+    expect(await orders).toMatchObject({ code: 1, stderr: 'Orders need users, but there are none: add some first\n' })
   })
 })

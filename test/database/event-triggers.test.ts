@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ensureEventTriggers } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { connect, type Database } from '../../src/platform/database/connection.js'
-import { query, ready, runBuilt } from '../helpers/built.js'
+import { query, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { until } from '../helpers/until.js'
 
@@ -12,10 +12,10 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-const owed = () => database.sql<{ namespace: string }[]>`select namespace from cache_outbox order by namespace`
-const invalidated = async () => (await owed()).map(({ namespace }) => namespace)
+const pending = () => database.sql<{ namespace: string }[]>`select namespace from cache_outbox order by namespace`
+const invalidated = async () => (await pending()).map(({ namespace }) => namespace)
 
-test('processes that start at once make them once, and one that was lost is made again', async () => {
+test('processes that start at the same time create them once, and a dropped one is created again', async () => {
   const ensure = () => ensureEventTriggers(database.sql)
   expect(await Promise.all([ensure(), ensure(), ensure()])).toEqual([true, true, true])
   await database.sql`drop event trigger cache_drop`
@@ -24,14 +24,14 @@ test('processes that start at once make them once, and one that was lost is made
   expect(triggers.map(({ evtname }) => evtname)).toEqual(['cache_ddl', 'cache_drop'])
 })
 
-test('a user who may not make them is told, and served; a later start as a superuser makes them, for the DDL of all', async () => {
+test('without the permission to create them, the server starts with a warning; a later start as a superuser creates them for all users', async () => {
   await withOwner(async (url, sql) => {
-    const built = runBuilt({ DATABASE_URL: url, AUDIT_INTERVAL_MS: '0' })
+    const built = startBuiltServer({ DATABASE_URL: url, AUDIT_INTERVAL_MS: '0' })
     try {
-      const graphql = await ready(built)
+      const graphql = await waitUntilReady(built)
       const name = async () => (await query(graphql, '{ product(id: "product_1") { name } }')).data.product.name
       await name()
-      expect(built.output().match(/DDL on the tables of the shop does not invalidate .* docs\/operations\.md/g)).toHaveLength(1)
+      expect(built.output().match(/DDL on the tables of the shop will not invalidate .* docs\/operations\.md/g)).toHaveLength(1)
       await sql`update products set name = 'Seen' where id = 1`
       await until(async () => (await name()) === 'Seen')
 
@@ -47,10 +47,10 @@ test('a user who may not make them is told, and served; a later start as a super
   })
 })
 
-test('a table of somebody else that is swapped in is a warning and no failure', async () => {
+test('swapping in a table of another owner causes a warning, not an error', async () => {
   await withOwner(async (url, sql) => {
-    const built = runBuilt({ DATABASE_URL: url, AUDIT_INTERVAL_MS: '0' })
-    await ready(built)
+    const built = startBuiltServer({ DATABASE_URL: url, AUDIT_INTERVAL_MS: '0' })
+    await waitUntilReady(built)
     built.child.kill('SIGKILL')
     await built.exited
     const superuser = connectTo(Object.assign(new URL(inject('postgresUrl')), { pathname: new URL(url).pathname }).href)
@@ -60,12 +60,12 @@ test('a table of somebody else that is swapped in is a warning and no failure', 
     expect(await superuser`select 1 from pg_trigger where tgrelid = 'products'::regclass`).toEqual([])
     await superuser.unsafe(`alter table products owner to ${new URL(url).username}`)
     await superuser.end()
-    // Its new owner's is watched from then on.
+    // After the change of owner, the table is followed.
     expect((await sql`select 1 from pg_trigger where tgrelid = 'products'::regclass and not tgisinternal`).length).toBe(5)
   })
 })
 
-test('DDL invalidates what is made of the table, and nothing else', async () => {
+test('DDL invalidates the namespaces derived from the table, and no others', async () => {
   await ensureEventTriggers(database.sql)
   await database.sql`alter table users add column nickname text`
   expect(await invalidated()).toEqual(['stats', 'users'])
@@ -77,14 +77,14 @@ test('DDL invalidates what is made of the table, and nothing else', async () => 
   expect(await invalidated()).toEqual([])
 })
 
-test('the shop can be removed, in whole and table by table', async () => {
+test('the shop can be dropped, as a whole and table by table', async () => {
   await ensureEventTriggers(database.sql)
   await database.sql`drop table cache_outbox, order_items`
   await database.sql`drop schema public cascade`
   expect(await database.sql`select 1 from pg_event_trigger`).toEqual([])
 })
 
-/** A database that a user owns who is no superuser */
+/** Runs `work` with a database whose owner is not a superuser. */
 async function withOwner(work: (url: string, sql: Database) => Promise<void>): Promise<void> {
   const admin = connectTo(inject('postgresUrl'))
   const name = `owner_${randomUUID().replaceAll('-', '')}`

@@ -14,7 +14,7 @@ import { until } from '../helpers/until.js'
 const migration = '0010-idempotency-keys.sql'
 let database: TestDatabase
 let app: TestApp
-/** Its keys were made by the version before the migration, which goes on beside the new one. */
+/** A migrated database with keys of the version before the migration, which continues to run next to the new one */
 beforeAll(async () => {
   database = await createDatabase()
   await database.sql.unsafe('drop schema public cascade; create schema public').simple()
@@ -45,7 +45,7 @@ interface OldOrder {
   whileClaimed?: () => Promise<void>
 }
 
-/** What the version before runs for createOrder, with what it makes of the answers */
+/** The statements that the previous version runs for createOrder, and its result */
 async function oldOrder({ key, inputHash = 'old', user = 1, sql = database.sql, whileClaimed = async () => {} }: OldOrder) {
   const claimed = await sql`insert into idempotency_keys (key, input_hash) values (${key}, ${inputHash}) on conflict do nothing`
   if (claimed.count === 0) {
@@ -69,13 +69,13 @@ const reused = { order: null, replayed: false, userErrors: [{ code: 'IDEMPOTENCY
 const ordersOf = async (key: string) =>
   database.sql`select user_id from idempotency_keys where key = ${key} and order_id is not null order by user_id`
 
-test('keys that were made before the migration are those of the customers of their orders', async () => {
+test('keys from before the migration belong to the customers of their orders', async () => {
   expect(await ordersOf('recent')).toEqual([{ user_id: 1 }])
   expect(await order(1, 'recent')).toEqual(reused)
   expect(await order(2, 'recent')).toEqual(made)
 })
 
-test('keys expire after 7 days, those of before the migration too', async () => {
+test('keys expire after 7 days, including those from before the migration', async () => {
   expect(await order(1, 'expired')).toEqual(made)
   for (const key of ['six days', 'eight days']) await order(1, key)
   await database.sql`
@@ -88,7 +88,7 @@ test('keys expire after 7 days, those of before the migration too', async () => 
   expect(await order(1, 'eight days')).toEqual(made)
 })
 
-test('a process of the version before makes no second order for a key, whichever version used it first', async () => {
+test('a process of the previous version places no second order for a key, whichever version used it first', async () => {
   const first = await oldOrder({ key: 'old first' })
   expect(await oldOrder({ key: 'old first' })).toBe(first.replace('made', 'replayed'))
   expect(await order(1, 'old first')).toEqual(reused)
@@ -100,7 +100,7 @@ test('a process of the version before makes no second order for a key, whichever
   expect(await oldOrder({ key: 'new first', user: 2 })).toBe('IDEMPOTENCY_KEY_REUSED')
 })
 
-test('both versions at once make one order for a key, and one for another customer', async () => {
+test('both versions at once place one order per key and customer', async () => {
   const old = await database.sql.reserve()
   await old`begin`
   let others: unknown

@@ -35,7 +35,7 @@ async function withPools(count: number, work: (pools: Database[]) => Promise<voi
 const addMigration = (name: string, sql: string) => writeFile(join(folder, name), sql)
 const migrateFolder = (pool: Database) => applyMigrations(pool, pathToFileURL(`${folder}/`))
 
-test('processes that start at once migrate once', async () => {
+test('processes that start at the same time apply each migration once', async () => {
   await addMigration('9001-reviews.sql', 'create table reviews (id bigint); select pg_sleep(0.2)')
   await addMigration('9002-a-review.sql', 'insert into reviews values (1)')
   await withPools(4, async (pools) => {
@@ -47,7 +47,7 @@ test('processes that start at once migrate once', async () => {
   ])
 })
 
-test('one that fails is named and leaves nothing, and those behind it are not applied', async () => {
+test('a failed migration is named and rolled back, and later ones are not applied', async () => {
   await addMigration('9001-wrong.sql', 'create table reviews (id bigint); select nothing from nowhere')
   await addMigration('9002-next.sql', 'create table next (id bigint)')
   await withPools(1, async ([pool]) => {
@@ -56,13 +56,15 @@ test('one that fails is named and leaves nothing, and those behind it are not ap
   expect(await database.sql`select to_regclass('reviews') as a, to_regclass('next') as b`).toEqual([{ a: null, b: null }])
 })
 
-test('one that waits for a table in use gives up before it holds up the others for long, and says what to do', async () => {
+test('a migration that waits for a table lock times out before it blocks others for long, and reports what to do', async () => {
   await addMigration('9001-note.sql', 'alter table products add column note text')
   const user = await database.sql.reserve()
   await user`begin`
   await user`select 1 from products limit 1`
   await withPools(1, async ([pool]) => {
-    await expect(migrateFolder(pool as Database)).rejects.toThrow(/^Migration 9001-note.sql: .*lock timeout; .* start again$/)
+    await expect(migrateFolder(pool as Database)).rejects.toThrow(
+      /^Migration 9001-note.sql: .*lock timeout; .*\. Nothing was changed, start again$/,
+    )
     await user`commit`
     user.release()
     await migrateFolder(pool as Database)
@@ -70,7 +72,7 @@ test('one that waits for a table in use gives up before it holds up the others f
   expect(await database.sql`select note from products limit 1`).toEqual([{ note: null }])
 })
 
-test('a version that does not know a newer, expanding migration starts, reads and writes beside it', async () => {
+test('an older version works on a database with a newer, expanding migration', async () => {
   await addMigration(
     '9001-expand.sql',
     `alter table products add column weight_grams integer, add column sold boolean not null default false;
@@ -90,7 +92,7 @@ test('a version that does not know a newer, expanding migration starts, reads an
   expect((await app.query(change)).data.updateProductStock).toEqual({ product: { stock: 4711 } })
   await database.sql`update products set stock = 7 where id = 1`
   await until(async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock === 7)
-  // What is owed to the newer version's namespace is left to it.
+  // Pending invalidations for the newer version's namespace are not touched.
   await until(async () => (await database.sql`select 1 from cache_outbox where namespace <> 'reviews'`).length === 0)
   expect(await database.sql`select namespace, entry from cache_outbox`).toEqual([{ namespace: 'reviews', entry: 'review_1' }])
   await app.stop()

@@ -17,7 +17,7 @@ describe.skipIf(pgbouncer === null)('behind PgBouncer', () => {
   const start = (): Promise<TestApp> =>
     startTestApp({ database: { ...database, url: pooler.url }, env: { DATABASE_TIMEOUT_MS: '1000' } })
 
-  test('in session mode, an app reads, writes and follows changes, and its statements end in time', async () => {
+  test('in session mode, an app reads, writes and follows changes, and its statements time out', async () => {
     pooler = await startPgbouncer(database.url, 'session')
     const app = await start()
     const stock = async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product?.stock
@@ -34,7 +34,7 @@ describe.skipIf(pgbouncer === null)('behind PgBouncer', () => {
     await app.stop()
   })
 
-  test('in session mode, it works again after its sessions were ended', async () => {
+  test('in session mode, an app recovers after its sessions were terminated', async () => {
     pooler = await startPgbouncer(database.url, 'session')
     const app = await start()
     await database.sql`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`
@@ -45,8 +45,8 @@ describe.skipIf(pgbouncer === null)('behind PgBouncer', () => {
     await app.stop()
   })
 
-  test('in transaction mode, a start is refused, with what to do', async () => {
+  test('in transaction mode, the start is refused, with the remedy', async () => {
     pooler = await startPgbouncer(database.url, 'transaction')
-    await expect(start()).rejects.toThrow(/DATABASE_URL leads to a pooler that shares sessions .* session mode/)
+    await expect(start()).rejects.toThrow(/DATABASE_URL is the address of a pooler that shares sessions .* session mode/)
   })
 })

@@ -13,7 +13,7 @@ import { until } from '../helpers/until.js'
 
 const portOf = (server: Server) => (server.address() as { port: number }).port
 
-describe('an app on a database whose sessions have other defaults', () => {
+describe('an app on a database with other session defaults', () => {
   let database: TestDatabase
   let app: TestApp
   beforeAll(async () => {
@@ -42,7 +42,7 @@ describe('an app on a database whose sessions have other defaults', () => {
     await database.drop()
   })
 
-  test('gives the right dates', async () => {
+  test('returns correct dates', async () => {
     await database.sql`update orders set created_at = '2024-01-02T03:04:05.678Z' where id = 1`
     await until(async () => (await app.query('{ order(id: "order_1") { createdAt } }')).data.order.createdAt.startsWith('2024'))
     const { data } = await app.query('{ order(id: "order_1") { createdAt } user(id: "user_7") { createdAt } }')
@@ -54,7 +54,7 @@ describe('an app on a database whose sessions have other defaults', () => {
     })
   })
 
-  test('makes 40 orders of the same product at once', async () => {
+  test('places 40 orders of the same product at once', async () => {
     await database.sql`update products set stock = 40 where id = 1`
     const order = 'mutation { createOrder(input: { userId: "user_1", productIds: ["product_1"] }) { userErrors { code } } }'
     const answers = await Promise.all(Array.from({ length: 40 }, () => app.query(order)))
@@ -63,14 +63,14 @@ describe('an app on a database whose sessions have other defaults', () => {
   })
 })
 
-test('an app writes again as soon as its database is not read only any more, and reads and tells meanwhile', async () => {
+test('on a read-only database an app reads and reports the outage, and writes again as soon as it can', async () => {
   const app = await startTestApp()
   const { sql } = app.database
   const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
   const setStock = (stock: number) =>
     app.query(`mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { stock } } }`)
   await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`)
-  // All of the app, which connects anew
+  // Terminates all connections of the app, which reconnects
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
   await until(async () => (await setStock(41)).errors?.[0]?.extensions.code === 'SERVICE_UNAVAILABLE')
@@ -78,7 +78,7 @@ test('an app writes again as soon as its database is not read only any more, and
 
   await sql.begin('read write', (transaction) => transaction.unsafe(`alter database ${name} reset default_transaction_read_only`))
   await until(async () => (await setStock(42)).data?.updateProductStock?.product.stock === 42, 10_000)
-  // Nor does the relay stand still.
+  // The relay works again, too.
   await until(async () => {
     await sql.begin('read write', (transaction) => transaction`update products set stock = 43 where id = 1`)
     return (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock === 43
@@ -87,22 +87,22 @@ test('an app writes again as soon as its database is not read only any more, and
   await app.stop()
 })
 
-test('a front that accepts connections and ends them at once is told of at once', async () => {
-  const front = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
-  await once(front, 'listening')
-  const sql = open(`postgres://shop@127.0.0.1:${portOf(front)}/shop`)
-  await expect(sql`select 1`).rejects.toThrow(/ended the connection/)
+test('a proxy that closes connections immediately is reported immediately', async () => {
+  const proxy = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const sql = open(`postgres://shop@127.0.0.1:${portOf(proxy)}/shop`)
+  await expect(sql`select 1`).rejects.toThrow(/closed the connection/)
   await sql.end()
-  front.close()
+  proxy.close()
 })
 
 const noOpenssl = spawnSync('openssl', ['version']).status !== 0
-if (noOpenssl) process.stdout.write('\nSKIPPED: TLS to Postgres, because there is no openssl to make a certificate.\n')
+if (noOpenssl) process.stdout.write('\nSKIPPED: TLS to Postgres, because openssl is needed to create a certificate.\n')
 
 describe.skipIf(noOpenssl)('TLS', () => {
   let folder: string
   let database: TestDatabase
-  let front: Server
+  let proxy: Server
   let names: string[]
   let isDirect: boolean
   let sql: Database
@@ -119,26 +119,26 @@ describe.skipIf(noOpenssl)('TLS', () => {
     )
     const [key, cert] = await Promise.all([readFile(files.key), readFile(files.cert)])
     database = await createDatabase()
-    front = createServer((client) => {
-      if (isDirect) return lead(client, { key, cert })
+    proxy = createServer((client) => {
+      if (isDirect) return forward(client, { key, cert })
       client.once('data', () => {
         client.write('S')
-        lead(client, { key, cert })
+        forward(client, { key, cert })
       })
       return undefined
     })
-    front.listen(0, 'localhost')
-    await once(front, 'listening')
+    proxy.listen(0, 'localhost')
+    await once(proxy, 'listening')
   })
   afterEach(() => sql.end())
   afterAll(async () => {
-    front.close()
+    proxy.close()
     await database.drop()
     await rm(folder, { recursive: true })
   })
 
-  /** Like a front that routes by name: leads nowhere without one. */
-  function lead(client: Socket, identity: { key: Buffer; cert: Buffer }): void {
+  /** Acts as a proxy that routes by host name: closes connections without SNI. */
+  function forward(client: Socket, identity: { key: Buffer; cert: Buffer }): void {
     const secured = new TLSSocket(client, {
       ...{ ...identity, isServer: true, ALPNProtocols: ['postgresql'] },
       SNICallback: (name, callback) => {
@@ -158,27 +158,27 @@ describe.skipIf(noOpenssl)('TLS', () => {
     names = []
     isDirect = parameters.includes('direct')
     const url = new URL(database.url)
-    sql = open(`postgres://shop:${url.password}@localhost:${portOf(front)}${url.pathname}?${parameters}`)
+    sql = open(`postgres://shop:${url.password}@localhost:${portOf(proxy)}${url.pathname}?${parameters}`)
     return sql
   }
 
   test.each(['sslmode=require', 'ssl=prefer', 'sslmode=require&sslnegotiation=direct'])(
-    'leads where the name of the host says: %s',
+    'sends the host name: %s',
     async (parameters) => {
       expect(await openWith(parameters)`select 1 as one`).toEqual([{ one: 1 }])
       expect(names).toContain('localhost')
     },
   )
 
-  test("is refused where the certificate is nobody's that is known, if the URL asks for more than encryption", async () => {
+  test('refuses an untrusted certificate if the URL requires verification', async () => {
     await expect(openWith('sslmode=verify-full')`select 1`).rejects.toThrow(/self-signed certificate/)
   })
 })
 
 test.each([
-  ['required', 'require', /has no TLS/],
+  ['required', 'require', /does not support TLS/],
   ['preferred', 'prefer', null],
-])('a server without TLS, where that is %s', async (_, mode, refusal) => {
+])('a server without TLS, if TLS is %s', async (_, mode, refusal) => {
   const database = await createDatabase()
   const sql = open(`${database.url}?sslmode=${mode}`)
   if (refusal) await expect(sql`select 1`).rejects.toThrow(refusal)
@@ -188,5 +188,5 @@ test.each([
 })
 
 function open(url: string): Database {
-  return connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000, silenceMs: 60_000 })
+  return connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000, responseTimeoutMs: 60_000 })
 }

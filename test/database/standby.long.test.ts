@@ -14,7 +14,7 @@ let primary: EmbeddedPostgres
 let standby: EmbeddedPostgres
 let proxy: TestProxy
 let sql: Database
-/** Of what was started, also where the rest could not be */
+/** Stops everything started, even if a later start fails */
 const stops: (() => Promise<unknown>)[] = []
 
 const portOf = ({ url }: EmbeddedPostgres) => Number(new URL(url).port)
@@ -25,13 +25,13 @@ const start = async (name: string) => {
 }
 const open = (url: string) => connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
 
-/** A standby that follows the primary, made of a copy of it. */
+/** Creates a standby from a copy of the primary. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-standby-'))
   stops.push(() => rm(folder, { recursive: true }))
   await chmod(folder, 0o755)
   await (await start('primary')).stop()
-  // Whoever owns it, still does.
+  // -a preserves the owner.
   execFileSync('cp', ['-a', join(folder, 'primary'), join(folder, 'standby')])
   primary = await start('primary')
   const data = join(folder, 'standby/postgres/data')
@@ -47,7 +47,7 @@ afterAll(async () => {
   for (const stop of stops.reverse()) await stop()
 })
 
-test('an app whose address leads to a standby for a while says so, and works again as soon as it leads to the primary', async () => {
+test('an app whose address temporarily resolves to a standby reports an outage, and recovers when it resolves to the primary', async () => {
   const url = Object.assign(new URL(primary.url), { port: proxy.port }).href
   const app = await startTestApp({ database: { url, sql, drop: async () => {} } })
   const setStock = (stock: number) =>
@@ -56,16 +56,16 @@ test('an app whose address leads to a standby for a while says so, and works aga
   expect(await isDone(1)).toBe(true)
 
   proxy.cut()
-  proxy.leadTo(portOf(standby))
-  proxy.mend()
+  proxy.redirectTo(portOf(standby))
+  proxy.restore()
   await until(async () => (await setStock(2)).errors?.[0]?.extensions.code === 'SERVICE_UNAVAILABLE')
   await until(async () => (await statusOf(app, '/readyz')) === 503)
-  // Not from there: it may be older than what was answered before.
+  // No reads from the standby: it may be older than previous responses.
   expect((await app.query('{ product(id: "product_9") { id } }')).errors).toMatchObject([
     { extensions: { code: 'SERVICE_UNAVAILABLE' } },
   ])
 
-  proxy.leadTo(portOf(primary))
+  proxy.redirectTo(portOf(primary))
   await until(() => isDone(3), 10_000)
   await until(async () => (await statusOf(app, '/readyz')) === 200, 10_000)
   await sql`update products set stock = 4 where id = 1`
@@ -73,7 +73,7 @@ test('an app whose address leads to a standby for a while says so, and works aga
   await app.stop()
 })
 
-test('a start on a standby is refused, with the reason', async () => {
+test('a start with a standby is refused, with the reason', async () => {
   const starting = startTestApp({ database: { url: standby.url, sql, drop: async () => {} } })
   await expect(starting).rejects.toThrow(/DATABASE_URL .*This server is a standby, not the primary/)
 })

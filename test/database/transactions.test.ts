@@ -5,7 +5,7 @@ import { deferred } from '../helpers/deferred.js'
 import { startProxy, type TestProxy } from '../helpers/proxy.js'
 import { until } from '../helpers/until.js'
 
-describe('a transaction whose connection is lost', () => {
+describe('a transaction that loses its connection', () => {
   let database: TestDatabase
   let proxy: TestProxy
   let sql: Database
@@ -19,7 +19,7 @@ describe('a transaction whose connection is lost', () => {
       maxConnections: 1,
       statementTimeoutMs: 60_000,
       connectTimeoutMs: 60_000,
-      silenceMs: 60_000,
+      responseTimeoutMs: 60_000,
     })
   })
   afterEach(async () => {
@@ -34,47 +34,47 @@ describe('a transaction whose connection is lost', () => {
     return rows.length > 0
   }
   const works = async () => {
-    proxy.mend()
+    proxy.restore()
     expect((await sql`select 1 as one`)[0]).toEqual({ one: 1 })
     expect(await sql.begin((transaction) => transaction`select count(*) as count from users where name = 'lost'`)).toEqual([
       { count: 0 },
     ])
   }
 
-  test('during a statement fails, and nothing else does', async () => {
+  test('during a statement, is rejected without other effects', async () => {
     const failed = sql.begin(async (transaction) => {
       await transaction`update users set name = 'lost'`
       await transaction`select pg_sleep(20)`
     })
-    const told = expect(failed).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    const rejection = expect(failed).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
     await until(isBusy)
     proxy.cut()
-    await told
+    await rejection
     await works()
   })
 
   test.each([
-    ['goes on with a statement', (transaction: Database) => transaction`update users set name = 'lost'`],
+    ['sends a statement', (transaction: Database) => transaction`update users set name = 'lost'`],
     ['ends', async () => undefined],
     ['throws', async () => Promise.reject(new Error('mine'))],
-  ])('while it waits for something else, then %s, fails, and does nothing to the next connection', async (_, goOn) => {
-    const waits = deferred<void>()
+  ])('between statements, then %s, is rejected without effect on the next connection', async (_, proceed) => {
+    const gate = deferred<void>()
     const waiting = deferred<void>()
     const ended = deferred<void>()
     const failed = sql.begin(async (transaction) => {
       await transaction`update users set name = 'lost'`
       waiting.resolve()
-      await waits.promise
+      await gate.promise
       ended.resolve()
-      await goOn(transaction as unknown as Database)
+      await proceed(transaction as unknown as Database)
     })
-    const told = expect(failed).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    const rejection = expect(failed).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
     await waiting.promise
     proxy.cut()
-    await told
-    // Its connection is another one's by then.
+    await rejection
+    // The pool has a new connection by then.
     await works()
-    waits.resolve()
+    gate.resolve()
     await ended.promise
     await works()
   })

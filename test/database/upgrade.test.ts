@@ -13,13 +13,13 @@ import { until } from '../helpers/until.js'
 const firstRelease = (file: string) => !file.endsWith('.sql') || /\/000[123]-[a-z-]+\.sql$/.test(file)
 const secondRelease = () => true
 
-/** A database as an earlier release left it, with a change that it has not delivered. */
-async function leftBy(release: (file: string) => boolean): Promise<TestDatabase> {
+/** A database of an earlier release with an undelivered change */
+async function databaseOf(release: (file: string) => boolean): Promise<TestDatabase> {
   const database = await createDatabase()
   await database.sql.unsafe('drop event trigger if exists cache_ddl; drop event trigger if exists cache_drop').simple()
   await database.sql.unsafe('drop schema public cascade; create schema public').simple()
   const folder = await mkdtemp(join(tmpdir(), 'shop-migrations-'))
-  // Those that still stand, and those that do not
+  // The current migrations and those that were replaced
   for (const migrations of ['src/platform/database/migrations', 'test/database/earlier-migrations'])
     await cp(migrations, folder, { recursive: true, filter: release })
   await applyMigrations(database.sql, pathToFileURL(`${folder}/`))
@@ -41,35 +41,38 @@ const contentOf = ({ sql }: TestDatabase) => sql`
 test.each([
   ['the first', firstRelease],
   ['the second', secondRelease],
-])('what %s release left becomes what a new database has, and nothing that was owed is lost', async (_, release) => {
-  const old = await leftBy(release)
-  const fresh = await createDatabase()
-  try {
-    const owed = await old.sql`select namespace, entry, list from cache_outbox order by id`
-    expect(owed.length).toBeGreaterThan(5)
-    await Promise.all([migrate(old.sql), migrate(old.sql)])
-    const contents = await Promise.all([contentOf(old), contentOf(fresh)])
-    expect(contents[0]).toEqual(contents[1])
-    expect(await old.sql`select namespace, entry, list from cache_outbox order by id limit ${owed.length}`).toEqual(owed)
-    await ensureEventTriggers(old.sql)
+])(
+  'a database of %s release is upgraded to the schema of a new one, without losing pending invalidations',
+  async (_, release) => {
+    const old = await databaseOf(release)
+    const fresh = await createDatabase()
+    try {
+      const pending = await old.sql`select namespace, entry, list from cache_outbox order by id`
+      expect(pending.length).toBeGreaterThan(5)
+      await Promise.all([migrate(old.sql), migrate(old.sql)])
+      const contents = await Promise.all([contentOf(old), contentOf(fresh)])
+      expect(contents[0]).toEqual(contents[1])
+      expect(await old.sql`select namespace, entry, list from cache_outbox order by id limit ${pending.length}`).toEqual(pending)
+      await ensureEventTriggers(old.sql)
 
-    const app = await startTestApp({ database: old, env: { DEMO_DATA: 'false' } })
-    const nameOf = async () => (await app.query('{ product(id: "product_1") { name } stats { totalProducts } }')).data
-    expect(await nameOf()).toEqual({ product: { name: 'P' }, stats: { totalProducts: 1 } })
-    await until(async () => (await old.sql`select 1 from cache_outbox`).length === 0)
-    await old.sql`update products set name = 'Q' where id = 1`
-    await until(async () => (await nameOf()).product.name === 'Q')
-    await old.sql`alter table products alter column name type text using 'R'`
-    await until(async () => (await nameOf()).product.name === 'R')
-    await app.stop()
-  } finally {
-    await old.drop()
-    await fresh.drop()
-  }
-})
+      const app = await startTestApp({ database: old, env: { DEMO_DATA: 'false' } })
+      const nameOf = async () => (await app.query('{ product(id: "product_1") { name } stats { totalProducts } }')).data
+      expect(await nameOf()).toEqual({ product: { name: 'P' }, stats: { totalProducts: 1 } })
+      await until(async () => (await old.sql`select 1 from cache_outbox`).length === 0)
+      await old.sql`update products set name = 'Q' where id = 1`
+      await until(async () => (await nameOf()).product.name === 'Q')
+      await old.sql`alter table products alter column name type text using 'R'`
+      await until(async () => (await nameOf()).product.name === 'R')
+      await app.stop()
+    } finally {
+      await old.drop()
+      await fresh.drop()
+    }
+  },
+)
 
-test('a process of the first release goes on beside the new one: what it commits is noted once, and due when it asked for', async () => {
-  const database = await leftBy(firstRelease)
+test('a process of the first release works next to the new one: its changes are recorded once, with the requested delay', async () => {
+  const database = await databaseOf(firstRelease)
   try {
     await migrate(database.sql)
     await database.sql`delete from cache_outbox`
@@ -80,7 +83,7 @@ test('a process of the first release goes on beside the new one: what it commits
     const rows = await database.sql`
       select namespace, entry, due_at - written_at > interval '250 milliseconds' as is_delayed from cache_outbox`
     expect(rows).toEqual([{ namespace: 'products', entry: 'product_1', is_delayed: true }])
-    // As its relay does it
+    // The statement of its relay
     const claimed = await database.sql`
       delete from cache_outbox where id in (select id from cache_outbox order by id limit 500 for update skip locked)
       returning id, namespace, entry, list, transaction_id`
@@ -93,7 +96,7 @@ test('a process of the first release goes on beside the new one: what it commits
   }
 })
 
-test('a process of the second release may start once more: it has nothing to migrate, and its event triggers work', async () => {
+test('a process of the second release can start again: it has nothing to migrate, and its event triggers work', async () => {
   const database = await createDatabase()
   try {
     await applyMigrations(database.sql, pathToFileURL(`${resolve('test/database/earlier-migrations')}/`))

@@ -31,11 +31,11 @@ const shown = panels.flatMap(({ title, targets = [] }) =>
 const documented = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^```promql\n(.*?)^```/gms)]
   .flatMap(([, block = '']) => block.split('\n'))
   .filter((line) => line !== '' && !line.startsWith('#'))
-/** Prometheus adds these, or several workers do. */
+/** Labels added by Prometheus, or with several workers */
 const added = ['job', 'instance', 'worker']
 const ofSeveralWorkers = ['workers_running', 'workers_answered']
 
-describe('what Prometheus and Grafana are told', () => {
+describe('the alerts and dashboards for Prometheus and Grafana', () => {
   let app: TestApp
   let samples: Samples
   beforeAll(async () => {
@@ -49,10 +49,10 @@ describe('what Prometheus and Grafana are told', () => {
     ...alerts.map(({ alert, expr }) => [alert, expr] as const),
     ...shown,
     ...documented.map((expr) => ['docs', expr] as const),
-  ])('%s: there are the metrics and labels of %s', (_, expr) => {
+  ])('%s: the metrics and labels of %s exist', (_, expr) => {
     const { selectors, groupings } = readPromql(expr)
     expect(selectors).not.toEqual([])
-    for (const { metric, labels } of selectors.filter((its) => !ofSeveralWorkers.includes(its.metric))) {
+    for (const { metric, labels } of selectors.filter((selector) => !ofSeveralWorkers.includes(selector.metric))) {
       const series = samples.filter(({ name }) => name === metric)
       expect(series, metric).not.toEqual([])
       const known = [...added, ...Object.keys(series[0]?.labels ?? {})]
@@ -60,7 +60,7 @@ describe('what Prometheus and Grafana are told', () => {
     }
   })
 
-  test('alerts say how bad it is, and docs/operations.md what to do', () => {
+  test('alerts have a severity, and docs/operations.md explains what to do', () => {
     expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length)
     const operations = readFileSync('docs/operations.md', 'utf8')
     expect([...operations.matchAll(/^### (Shop\w+)$/gm)].map(([, name]) => name)).toEqual(alerts.map(({ alert }) => alert))
@@ -70,7 +70,7 @@ describe('what Prometheus and Grafana are told', () => {
     }
   })
 
-  test('panels have ids of their own, and none covers another', () => {
+  test('panels have unique ids and do not overlap', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`),

@@ -17,11 +17,11 @@ import { until } from '../helpers/until.js'
 const dockerfile = await readFile('Dockerfile', 'utf8')
 const ignored = await readFile('.dockerignore', 'utf8')
 
-test('the Dockerfile has no faults that can be seen by reading it', () => {
+test('the Dockerfile passes the linter', () => {
   expect(validate(dockerfile)).toEqual([])
 })
 
-describe('what the Dockerfile makes, carried out in an empty folder', () => {
+describe('the image built by the Dockerfile, in an empty folder', () => {
   let folder: string
   let image: Image
   let database: TestDatabase
@@ -55,7 +55,7 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
     return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
   }
 
-  test('holds what is needed to run, and nothing that only building and trying out need', async () => {
+  test('contains what is needed to run, and nothing that is only needed for building and trying out', async () => {
     expect((await readdir(image.folder)).sort()).toEqual(['dist', 'node_modules', 'package.json', 'packages'])
     const modules = await readdir(join(image.folder, 'node_modules'))
     for (const name of ['fastify', 'graphql', 'postgres', 'ioredis']) expect(modules).toContain(name)
@@ -66,19 +66,19 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
     expect(Number.parseInt(stdout, 10)).toBeLessThan(120)
   })
 
-  test('starts with the flags of npm start, in settings that exist, for production', async () => {
+  test('starts with the flags of npm start and valid settings for production', async () => {
     expect(image.command).toEqual(readStartCommand('.'))
     for (const name of Object.keys(image.env)) expect(variableNames).toContain(name)
     expect(image.env).toEqual({ NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '4000', DEMO_DATA: 'false' })
   })
 
-  test('sends only what it copies to the builder', () => {
+  test('the build context contains only files that are copied', () => {
     const allowed = ignored.split('\n').flatMap((line) => (line.startsWith('!') ? line.slice(1) : []))
     expect(ignored.startsWith('*\n')).toBe(true)
     expect(allowed.sort()).toEqual(['.npmrc', 'package-lock.json', 'package.json', 'packages', 'src', 'tsconfig.json'])
   })
 
-  test('runs as a user that may write nothing, is found healthy, answers, and stops when it is told to', async () => {
+  test('runs as a user without write permission, passes the health check, answers, and stops on SIGTERM', async () => {
     const port = String(await freePort())
     const { child, output, exited } = run(image.command, {
       PORT: port,
@@ -92,9 +92,9 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
       data: { order: { id: 'order_1' } },
     })
     const graphiql = await fetch(`http://127.0.0.1:${port}/assets/graphiql/graphiql.js`, { headers: { connection: 'close' } })
-    expect({ status: graphiql.status, isWhole: (await graphiql.text()).length > 1_000_000 }).toEqual({
+    expect({ status: graphiql.status, isComplete: (await graphiql.text()).length > 1_000_000 }).toEqual({
       status: 200,
-      isWhole: true,
+      isComplete: true,
     })
     expect(await run(image.healthcheck, { PORT: port }).exited).toBe(0)
     child.kill('SIGTERM')
@@ -104,8 +104,8 @@ describe('what the Dockerfile makes, carried out in an empty folder', () => {
 
   test.each([
     ['a database', { AUTH_OPEN: 'true' }, 'DATABASE_URL'],
-    ['to know who asks', { DATABASE_URL: 'postgres://nowhere/shop' }, 'AUTH_JWT_SECRET'],
-  ])('says that it needs %s', async (_, env, name) => {
+    ['authentication', { DATABASE_URL: 'postgres://nowhere/shop' }, 'AUTH_JWT_SECRET'],
+  ])('reports that it needs %s', async (_, env, name) => {
     const { output, exited } = run(image.command, { PORT: '0', ...env })
     expect(await exited).toBe(1)
     expect(output()).toContain(name)

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { variableNames } from '../../src/config.js'
 
-/** What requests in flight have after the delay, see src/main.ts */
+/** Time for requests in flight after the delay, see src/main.ts */
 const finishMs = 9_500
 
 const kubernetes = 'deploy/kubernetes'
@@ -20,15 +20,15 @@ const pod = manifest('Deployment').spec.template.spec
 const [container] = pod.containers
 
 describe('the Kubernetes manifests', () => {
-  test('have the fields, and the types of values, that Kubernetes knows', () => {
+  test('have fields and types that Kubernetes accepts', () => {
     const objects = manifests.map(
       (each, index) => `import { ${each.kind} as Kind${index} } from 'kubernetes-models/${each.apiVersion}'
         new Kind${index}(${JSON.stringify(withoutType(each))})`,
     )
-    expect(typeFaults(objects.join('\n'))).toEqual([])
+    expect(typeErrors(objects.join('\n'))).toEqual([])
   })
 
-  test('are the parts of one deployment', () => {
+  test('belong to one deployment', () => {
     const { labels } = manifest('Deployment').spec.template.metadata
     for (const kind of ['Deployment', 'PodDisruptionBudget']) expect(manifest(kind).spec.selector.matchLabels).toEqual(labels)
     expect(manifest('Service').spec.selector).toEqual(labels)
@@ -38,17 +38,17 @@ describe('the Kubernetes manifests', () => {
     expect(container.ports.map(({ name }: { name: string }) => name)).toContain(manifest('Service').spec.ports[0].targetPort)
   })
 
-  test('set what exists, and no secret', () => {
+  test('set existing variables, and no secret', () => {
     for (const name of Object.keys(manifest('ConfigMap').data)) expect(variableNames).toContain(name)
     expect(manifests.map(({ kind }) => kind)).not.toContain('Secret')
   })
 
-  test('leave a pod that is told to stop the time that it takes', () => {
+  test('give a pod enough time to stop', () => {
     const delayMs = Number(manifest('ConfigMap').data.SHUTDOWN_DELAY_MS)
     expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(delayMs + finishMs)
   })
 
-  test('ask the probes that the server has, on the port that the image has', () => {
+  test('use the probes of the server on the port of the image', () => {
     const paths = [container.startupProbe, container.livenessProbe, container.readinessProbe].map(({ httpGet }) => httpGet.path)
     expect(paths).toEqual(['/livez', '/livez', '/readyz'])
     expect(readFileSync('Dockerfile', 'utf8')).toContain(`PORT=${container.ports[0].containerPort}`)
@@ -59,18 +59,18 @@ describe('the compose file', () => {
   const text = readFileSync('compose.yaml', 'utf8')
   const { services } = parse(text, { merge: true })
 
-  test('sets what exists', () => {
+  test('sets existing variables', () => {
     for (const name of Object.keys(services['api-1'].environment)) expect(variableNames).toContain(name)
     expect(services['api-2']).toEqual(services['api-1'])
   })
 
-  test('has no password: who starts it is asked for them', () => {
+  test('contains no password, but requires them as variables', () => {
     const passwords = [...text.matchAll(/\$\{(\w*PASSWORD)(.*?)\}/g)]
     expect(new Set(passwords.map(([, name]) => name))).toEqual(new Set(['POSTGRES_PASSWORD', 'REDIS_PASSWORD']))
     for (const [, , rest] of passwords) expect(rest).toMatch(/^:\?/)
   })
 
-  test('waits for what the API cannot be without', () => {
+  test('waits for the services that the API requires', () => {
     for (const { depends_on: needs } of Object.values<Record<string, Record<string, { condition: string }>>>(services)) {
       for (const [name, { condition }] of Object.entries(needs ?? {})) {
         expect(services).toHaveProperty(name)
@@ -79,12 +79,12 @@ describe('the compose file', () => {
     }
   })
 
-  test('leaves a process that is told to stop the time that it takes', () => {
+  test('gives a process enough time to stop', () => {
     const { environment, stop_grace_period: grace } = services['api-1']
     expect(Number.parseInt(grace, 10) * 1_000).toBeGreaterThan(Number(environment.SHUTDOWN_DELAY_MS) + finishMs)
   })
 
-  test("its proxy knows the API's processes, and sends nothing to one that is not ready", () => {
+  test('configures a proxy that sends requests only to API processes that are ready', () => {
     const proxy = readFileSync('deploy/haproxy.cfg', 'utf8')
     const servers = [...proxy.matchAll(/^ {2}server (\S+) (\S+):4000$/gm)].map(([, name, host]) => [name, host])
     const names = Object.keys(services).filter((name) => name.startsWith('api-'))
@@ -98,8 +98,8 @@ function withoutType({ apiVersion, kind, ...rest }: { apiVersion: string; kind: 
   return rest
 }
 
-/** What TypeScript says of a source text, which lies nowhere. */
-function typeFaults(source: string): string[] {
+/** Type errors of a source text that is not a file */
+function typeErrors(source: string): string[] {
   const name = join(process.cwd(), 'test/deployment/manifests.ts')
   const options: ts.CompilerOptions = {
     ...{ strict: true, noEmit: true, skipLibCheck: true, types: [], target: ts.ScriptTarget.ES2023 },

@@ -4,7 +4,7 @@ import { administrators } from '../../src/graphql/access.js'
 import { cachePolicyOf } from '../../src/graphql/cache-control.js'
 import { createSchema } from '../../src/graphql/schema.js'
 
-test('a field that not everybody may use is private, also in what is public', () => {
+test('a field with an access rule makes the response private, even in a public type', () => {
   const schema = createSchema()
   const { stock } = (schema.getType('Product') as GraphQLObjectType).getFields()
   const document = parse('{ product(id: "product_1") { name stock } }')

@@ -1,12 +1,12 @@
 import { parse } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { heldMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
+import { usedHeapMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
 import { maxSourceLength, parseOptions } from '../../src/graphql/document-limits.js'
 import { DocumentStore } from '../../src/graphql/document-store.js'
 
 const mebibyte = 1024 * 1024
 
-/** Each a document like no other of its shape */
+/** Document generators; every index returns a different document */
 const shapes: Record<string, (index: number) => string> = {
   comments: (index) => `{ __typename } #${index}\n`.padEnd(maxSourceLength, '#\n'),
   'one comment': (index) => `{ __typename } #${index} `.padEnd(maxSourceLength, 'x'),
@@ -17,19 +17,19 @@ const shapes: Record<string, (index: number) => string> = {
 }
 
 describe('the document store', () => {
-  test.each(Object.entries(shapes))('holds no more heap than it may, of documents with %s', async (_, shape) => {
-    const before = heldMegabytes()
+  test.each(Object.entries(shapes))('stays within its heap limit with documents with %s', async (_, shape) => {
+    const before = usedHeapMegabytes()
     const store = new DocumentStore(4 * mebibyte)
     for (let index = 0; index < 60; index += 1) {
-      // A text that arrives from a socket shares nothing with others.
+      // As when it arrives from a socket, the string must not share memory with others.
       const text = Buffer.from(shape(index)).toString()
       await store.set(String(index), parse(text, parseOptions))
     }
-    expect(heldMegabytes() - before).toBeLessThan(4.5)
+    expect(usedHeapMegabytes() - before).toBeLessThan(4.5)
     expect(await store.get('59')).toBeDefined()
   })
 
-  test('keeps the positions of what is in a document', async () => {
+  test('keeps the positions of nodes', async () => {
     const store = new DocumentStore(mebibyte)
     await store.set('a', parse('{\n  product { id } # here\n}'))
     const document = await store.get('a')

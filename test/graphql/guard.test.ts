@@ -7,12 +7,12 @@ import { administrator, anonymous } from '../../src/platform/auth/viewer.js'
 const text = { type: GraphQLString }
 const typeNameOf = () => 'Secret'
 
-describe('a schema does not come about', () => {
-  test('with a field of Query, Mutation or Subscription that has no rule', () => {
+describe('creating a schema throws', () => {
+  test('if a field of Query, Mutation or Subscription has no rule', () => {
     const root = (name: string) =>
       new GraphQLObjectType({ name, fields: { open: { ...text, extensions: { access: everyone } }, new: text } })
     const schema = new GraphQLSchema({ query: root('Query'), mutation: root('Mutation'), subscription: root('Subscription') })
-    expect(() => guardSchema(schema, typeNameOf)).toThrow('(see @Access): Query.new, Mutation.new, Subscription.new')
+    expect(() => guardSchema(schema, typeNameOf)).toThrow('(see @Access) for: Query.new, Mutation.new, Subscription.new')
   })
 })
 
@@ -44,36 +44,36 @@ describe("a value that is not the viewer's", () => {
   )
   const contextValue = { viewer: { role: 'customer', userId: 'user_1' } }
 
-  test('is null wherever the type is reached, at once or later', async () => {
+  test('is null for every field of the type, also if it is promised', async () => {
     const source = '{ mine { text } absent { text } later { text } }'
     expect(await graphql({ schema, source, contextValue })).toEqual({
       data: { mine: { text: 'mine' }, absent: null, later: null },
     })
   })
 
-  test('is refused where nothing may be null', async () => {
+  test('is FORBIDDEN if the type is non-null', async () => {
     const { errors } = await graphql({ schema, source: '{ refused { text } }', contextValue })
     expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN')
   })
 })
 
-test('a subscription is refused before it begins', async () => {
-  let begun = 0
-  const news = {
+test('a subscription is rejected before it starts', async () => {
+  let starts = 0
+  const changes = {
     ...{ ...text, extensions: { access: administrators } },
     async *subscribe() {
-      begun += 1
-      yield { news: 'new' }
+      starts += 1
+      yield { changes: 'new' }
     },
   }
   const query = new GraphQLObjectType({ name: 'Query', fields: { open: { ...text, extensions: { access: everyone } } } })
-  const subscription = new GraphQLObjectType({ name: 'Subscription', fields: { news } })
+  const subscription = new GraphQLObjectType({ name: 'Subscription', fields: { changes } })
   const schema = guardSchema(new GraphQLSchema({ query, subscription }), typeNameOf)
-  const document = parse('subscription { news }')
+  const document = parse('subscription { changes }')
   expect(await subscribe({ schema, document, contextValue: { viewer: anonymous } })).toMatchObject({
     errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
   })
   const events = await subscribe({ schema, document, contextValue: { viewer: administrator } })
-  for await (const event of events as AsyncIterable<unknown>) expect(event).toEqual({ data: { news: 'new' } })
-  expect(begun).toBe(1)
+  for await (const event of events as AsyncIterable<unknown>) expect(event).toEqual({ data: { changes: 'new' } })
+  expect(starts).toBe(1)
 })

@@ -20,16 +20,16 @@ test('schema.graphql is the schema that is served', () => {
   expect(written === printSchema(schema), 'schema.graphql has drifted from the resolvers: run npm run schema').toBe(true)
 })
 
-test('what is printed is the schema that is served', () => {
+test('the printed schema equals the served schema', () => {
   const printed = buildSchema(printSchema(schema))
   expect([...findBreakingChanges(printed, schema), ...findBreakingChanges(schema, printed)]).toEqual([])
   expect(descriptions(printed)).toEqual(descriptions(schema))
 })
 
-describe('what clients rely on', () => {
+describe('the contract with clients', () => {
   const contract = buildSchema(readFileSync('test/contract.graphql', 'utf8'))
 
-  test('is all there, and as it was', () => {
+  test('is fulfilled without breaking changes', () => {
     expect(findBreakingChanges(contract, schema)).toEqual([])
     const changedDefaults = findDangerousChanges(contract, schema).filter(
       ({ type }) => type === DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE,
@@ -37,12 +37,12 @@ describe('what clients rely on', () => {
     expect(changedDefaults).toEqual([])
   })
 
-  test('is described in the same words, or more', () => {
+  test('keeps its descriptions, which may be extended', () => {
     const ours = descriptions(schema)
-    const promised = descriptions(contract)
-    expect(promised.size).toBeGreaterThan(20)
-    for (const [place, description] of promised) {
-      expect({ place, description: ours.get(place) }).toEqual({ place, description: expect.stringContaining(description) })
+    const expected = descriptions(contract)
+    expect(expected.size).toBeGreaterThan(20)
+    for (const [path, description] of expected) {
+      expect({ path, description: ours.get(path) }).toEqual({ path, description: expect.stringContaining(description) })
     }
   })
 })
@@ -53,24 +53,24 @@ test('every field of Query and Mutation has a resolver', () => {
   expect(fields.filter(({ resolve }) => resolve === undefined).map(({ name }) => name)).toEqual([])
 })
 
-/** By place, such as User.orders(first); only what has one. */
+/** Descriptions by path, such as User.orders(first). */
 function descriptions(from: GraphQLSchema): Map<string, string> {
-  const places: [string, string | null | undefined][] = []
+  const entries: [string, string | null | undefined][] = []
   for (const type of Object.values(from.getTypeMap())) {
     if (type.name.startsWith('__')) continue
-    places.push([type.name, type.description])
+    entries.push([type.name, type.description])
     if (isEnumType(type)) {
-      for (const value of type.getValues()) places.push([`${type.name}.${value.name}`, value.description])
+      for (const value of type.getValues()) entries.push([`${type.name}.${value.name}`, value.description])
     }
     if (isInputObjectType(type)) {
-      for (const field of Object.values(type.getFields())) places.push([`${type.name}.${field.name}`, field.description])
+      for (const field of Object.values(type.getFields())) entries.push([`${type.name}.${field.name}`, field.description])
     }
     if (isObjectType(type) || isInterfaceType(type)) {
       for (const { name, description, args } of Object.values(type.getFields())) {
-        places.push([`${type.name}.${name}`, description])
-        for (const argument of args) places.push([`${type.name}.${name}(${argument.name})`, argument.description])
+        entries.push([`${type.name}.${name}`, description])
+        for (const argument of args) entries.push([`${type.name}.${name}(${argument.name})`, argument.description])
       }
     }
   }
-  return new Map(places.filter((place): place is [string, string] => Boolean(place[1])))
+  return new Map(entries.filter((entry): entry is [string, string] => Boolean(entry[1])))
 }

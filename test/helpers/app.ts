@@ -1,16 +1,16 @@
 import { startApp } from '../../src/app.js'
 import { readConfig } from '../../src/config.js'
 import { createDatabase, type TestDatabase } from './database.js'
-import { farDeadlines } from './deadlines.js'
+import { longTimeouts } from './long-timeouts.js'
 
 export interface TestApp {
-  /** Of the server, without a path */
+  /** Origin of the server: URL without a path */
   origin: string
   database: TestDatabase
-  /** Sends a document over HTTP and gives what came back. */
+  /** Sends a document over HTTP and returns the parsed response. */
   // biome-ignore lint/suspicious/noExplicitAny: the shape follows from the document
   query<Data = Record<string, any>>(document: string, variables?: Record<string, unknown>): Promise<Answer<Data>>
-  /** The SQL statements on the shop's tables since the last call */
+  /** Returns the SQL statements on the shop's tables since the last call. */
   takeStatements(): string[]
   stop(): Promise<void>
 }
@@ -22,14 +22,17 @@ export interface Answer<Data> {
 
 export interface TestAppOptions {
   redisUrl?: string
-  /** Shares this database with other apps, and leaves it to its owner to drop. */
+  /** A database shared with other apps, which `stop` does not drop */
   database?: TestDatabase
-  /** Only mutations of this app invalidate, each once: on a busy machine a relay may be quicker than they are. */
+  /**
+   * Runs no relay, so that only mutations of this app invalidate, each once. On a busy machine a relay may be faster than the
+   * mutation.
+   */
   withoutRelay?: boolean
   env?: Record<string, string>
 }
 
-/** The whole application on a free port, with a database of its own. */
+/** Starts the whole application on a free port, with a separate database. */
 export async function startTestApp({
   redisUrl,
   database: shared,
@@ -39,11 +42,11 @@ export async function startTestApp({
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
-    ...farDeadlines,
+    ...longTimeouts,
     PORT: '0',
     DATABASE_URL: database.url,
     LOG_LEVEL: 'silent',
-    // So that every read can be counted in Redis
+    // No near store, so that every read can be counted in Redis
     CACHE_NEAR_MB: '0',
     AUDIT_INTERVAL_MS: '0',
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),

@@ -3,11 +3,11 @@ import { noRedis, startRedis } from './redis.js'
 
 export interface Backend {
   skip: boolean
-  /** An app of its own; stopping it stops its Redis too. */
+  /** Starts a separate app; `stop` stops its Redis too. */
   start: () => Promise<TestApp>
 }
 
-/** For describe.each: where the cache lies. What a client sees must not depend on it. */
+/** For describe.each: the cache backends. Responses must not depend on them. */
 export const backends: [string, Backend][] = [
   ['in the process', { skip: false, start: () => startTestApp() }],
   ['Redis', { skip: noRedis, start: startWithRedis }],

@@ -2,7 +2,7 @@ import { startTestApp } from './app.js'
 import { createDatabase } from './database.js'
 import { startProxy } from './proxy.js'
 
-/** An app whose way to its database can be cut and frozen. */
+/** Starts an app whose database connections go through a proxy, which can cut and freeze them. */
 export async function startBehindProxy(env: Record<string, string>) {
   const database = await createDatabase()
   const address = new URL(database.url)

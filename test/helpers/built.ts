@@ -3,25 +3,25 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { expect } from 'vitest'
-import { farDeadlines } from './deadlines.js'
+import { longTimeouts } from './long-timeouts.js'
 import { until } from './until.js'
 
-/** The built product in a process of its own, as `npm start` runs it. */
-export interface Built {
+/** The built server in a separate process, as `npm start` runs it */
+export interface BuiltServer {
   child: ChildProcess
   output: () => string
   exited: Promise<number | null>
 }
 
-/** `stdout`: where its log goes, where that is not to be read */
-export function runBuilt(env: Record<string, string>, stdout: 'pipe' | number = 'pipe'): Built {
+/** `stdout`: a file descriptor for the log, if the test does not read it from `output` */
+export function startBuiltServer(env: Record<string, string>, stdout: 'pipe' | number = 'pipe'): BuiltServer {
   const { PATH, HOME } = process.env
   const child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/main.js')], {
-    // Away from a developer's .env
+    // In another folder, so that it does not read a developer's .env file
     cwd: tmpdir(),
     stdio: ['ignore', stdout, 'pipe'],
-    env: { PATH, HOME, PORT: '0', ...farDeadlines, ...env },
-    // A process group of its own, as a terminal gives to what it runs
+    env: { PATH, HOME, PORT: '0', ...longTimeouts, ...env },
+    // In a separate process group, as started from a terminal
     detached: true,
   })
   let output = ''
@@ -29,15 +29,15 @@ export function runBuilt(env: Record<string, string>, stdout: 'pipe' | number = 
   return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
 }
 
-/** Gives the address once it serves. */
-export async function ready({ output, child }: Built): Promise<string> {
+/** Waits until the server is ready and returns its URL. */
+export async function waitUntilReady({ output, child }: BuiltServer): Promise<string> {
   await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null)
   const url = /Ready: open (\S+)/.exec(output())?.[1]
   expect(url, output()).toBeDefined()
   return url as string
 }
 
-/** On a connection of its own */
+/** Sends a query on a new connection. */
 export async function query(url: string, document: string, variables?: object) {
   const response = await fetch(url, {
     method: 'POST',

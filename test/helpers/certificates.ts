@@ -10,14 +10,14 @@ export const noOpenssl = spawnSync('openssl', ['version']).status !== 0
 export interface Certificate {
   certificate: string
   key: string
-  /** Of who signed it */
+  /** The certificate of the authority that signed it */
   authority: string
 }
 
-/** An authority that a process trusts where NODE_EXTRA_CA_CERTS names its certificate. */
+/** A certificate authority; processes trust it if NODE_EXTRA_CA_CERTS names issuedCertificate certificate. */
 export interface TestAuthority {
   certificate: string
-  /** For `names` as openssl writes them: DNS:cache.example, IP:127.0.0.1 */
+  /** Issues a certificate for `names` in the format of openssl: DNS:cache.example, IP:127.0.0.1 */
   issue(names: readonly string[], options?: { expired?: boolean }): Certificate
   remove(): void
 }
@@ -34,13 +34,13 @@ export function createAuthority(): TestAuthority {
     certificate,
     issue(names, { expired = false } = {}) {
       issued += 1
-      const its = { certificate: path(`${issued}.crt`), key: path(`${issued}.key`), authority: certificate }
+      const issuedCertificate = { certificate: path(`${issued}.crt`), key: path(`${issued}.key`), authority: certificate }
       const [request, extensions] = [path(`${issued}.csr`), path(`${issued}.cnf`)]
       writeFileSync(extensions, `subjectAltName=${names.join()}`)
-      openssl('req', ...newKey, '-keyout', its.key, '-out', request, '-subj', '/CN=server')
+      openssl('req', ...newKey, '-keyout', issuedCertificate.key, '-out', request, '-subj', '/CN=server')
       const signer = ['-CA', certificate, '-CAkey', key, '-CAcreateserial', '-days', expired ? '-1' : '2']
-      openssl('x509', '-req', '-in', request, ...signer, '-extfile', extensions, '-out', its.certificate)
-      return its
+      openssl('x509', '-req', '-in', request, ...signer, '-extfile', extensions, '-out', issuedCertificate.certificate)
+      return issuedCertificate
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }

@@ -1,6 +1,6 @@
 import { findProgram } from './program.js'
 
-/** Chromium (or Chrome) of this machine, or the one that CHROMIUM_PATH names; null where there is none. */
+/** Finds Chromium or Chrome: the one in CHROMIUM_PATH, or an installed one. null: none found */
 export function findChromium(): string | null {
   const { CHROMIUM_PATH } = process.env
   const names = CHROMIUM_PATH ? [CHROMIUM_PATH] : ['/usr/bin/chromium', 'chromium', 'chromium-browser', 'google-chrome']

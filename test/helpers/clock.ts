@@ -1,4 +1,4 @@
-/** A clock that stands still until it is told to move; sleeping moves it. */
+/** A fake clock that only moves by `advance` and `sleep`. */
 export function createClock(startMs = Date.UTC(2026, 0, 31)) {
   let time = startMs
   return {
@@ -8,7 +8,7 @@ export function createClock(startMs = Date.UTC(2026, 0, 31)) {
     },
     sleep: async (ms: number) => {
       time += ms
-      // Lets everything go on that was only waiting for its turn.
+      // Lets pending callbacks of the event loop run.
       await new Promise((resolve) => setImmediate(resolve))
     },
   }

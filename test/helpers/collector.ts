@@ -17,7 +17,7 @@ export interface CollectedSpan {
   endedAt: bigint
 }
 
-/** What OpenTelemetry calls a collector: takes spans by OTLP over HTTP, as JSON, and keeps them. */
+/** An OpenTelemetry collector: receives spans by OTLP over HTTP as JSON and stores them. */
 export async function startCollector() {
   const spans: CollectedSpan[] = []
   const requests: { path: string | undefined; headers: IncomingHttpHeaders; body: string }[] = []
@@ -40,18 +40,18 @@ export async function startCollector() {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: this is OTLP as it comes
+// biome-ignore lint/suspicious/noExplicitAny: raw OTLP
 function readSpans({ resourceSpans }: any): CollectedSpan[] {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   return resourceSpans.flatMap(({ resource, scopeSpans }: any) =>
     // biome-ignore lint/suspicious/noExplicitAny: as above
-    scopeSpans.flatMap(({ spans }: any) => spans.map((its: any) => readSpan(its, readAttributes(resource.attributes)))),
+    scopeSpans.flatMap(({ spans }: any) => spans.map((span: any) => readSpan(span, readAttributes(resource.attributes)))),
   )
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: as above
-function readSpan(its: any, resource: Record<string, unknown>): CollectedSpan {
-  const { name, traceId, spanId, parentSpanId, kind, attributes, status, startTimeUnixNano, endTimeUnixNano } = its
+function readSpan(span: any, resource: Record<string, unknown>): CollectedSpan {
+  const { name, traceId, spanId, parentSpanId, kind, attributes, status, startTimeUnixNano, endTimeUnixNano } = span
   return {
     ...{ name, traceId, spanId, kind, status: status.code, parentSpanId: parentSpanId || undefined },
     startedAt: BigInt(startTimeUnixNano),
@@ -70,11 +70,11 @@ function readValue(value: any): unknown {
   return value.arrayValue ? value.arrayValue.values.map(readValue) : (value.stringValue ?? value.intValue ?? value.boolValue)
 }
 
-/** The spans of a trace as a tree: names, in the order of their starts, two spaces deeper a level. */
+/** The spans of a trace as a tree of names in the order of their start, indented by two spaces per level */
 export function treeOf(spans: readonly CollectedSpan[], parent?: string): string[] {
   const known = new Set(spans.map(({ spanId }) => spanId))
   return spans
-    .filter((its) => (parent === undefined ? !known.has(its.parentSpanId ?? '') : its.parentSpanId === parent))
+    .filter((span) => (parent === undefined ? !known.has(span.parentSpanId ?? '') : span.parentSpanId === parent))
     .sort((a, b) => Number(a.startedAt - b.startedAt))
-    .flatMap((its) => [its.name, ...treeOf(spans, its.spanId).map((line) => `  ${line}`)])
+    .flatMap((span) => [span.name, ...treeOf(spans, span.spanId).map((line) => `  ${line}`)])
 }

@@ -5,15 +5,15 @@ import { templateName } from './template.js'
 
 export interface TestDatabase {
   url: string
-  /** A pool beside the application's own */
+  /** A connection pool separate from that of the application */
   sql: Database
   drop(): Promise<void>
 }
 
-/** A database with the migrations and the demo data, for this test alone. */
+/** Creates a database with the migrations and the demo data for this test only. */
 export async function createDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  // The default writes every page to the WAL, which costs Postgres three times as much.
+  // The default strategy writes every page to the WAL, which takes three times as long.
   await asAdministrator((admin) => admin.unsafe(`create database ${name} template ${templateName} strategy file_copy`))
   const url = databaseUrl(name)
   const sql = connectTo(url)

@@ -1,4 +1,4 @@
-/** A promise that the test settles when it is time. */
+/** A promise with its resolve and reject functions. */
 export function deferred<T>() {
   let resolve: (value: T) => void = () => {}
   let reject: (error: Error) => void = () => {}

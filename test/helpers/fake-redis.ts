@@ -2,23 +2,23 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { until } from './until.js'
 
-/** A server that says what a test tells it to: just enough of RESP3 for one subscriber with a heartbeat. */
+/** A server whose messages the test sends: the part of RESP3 that one subscriber with a heartbeat needs */
 export interface FakeRedis {
   port: number
   /** Waits for the next heartbeat. */
-  asked(): Promise<void>
-  /** In one chunk */
-  say(...parts: string[]): void
+  heartbeatReceived(): Promise<void>
+  /** Sends the parts to the subscriber in one chunk. */
+  send(...parts: string[]): void
   stop(): Promise<void>
 }
 
 export async function startFakeRedis(): Promise<FakeRedis> {
-  let questions = 0
+  let heartbeats = 0
   let subscriber: Socket | undefined
   const server = createServer((socket) => {
     socket.setNoDelay(true).on('data', (data) => {
       for (const [, name = ''] of data.toString().matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm)) {
-        if (/^eval(sha)?$/i.test(name)) questions += 1
+        if (/^eval(sha)?$/i.test(name)) heartbeats += 1
         else socket.write(replies[name] ?? '+OK\r\n')
       }
     })
@@ -27,11 +27,11 @@ export async function startFakeRedis(): Promise<FakeRedis> {
   await once(server, 'listening')
   return {
     port: (server.address() as { port: number }).port,
-    async asked() {
-      await until(() => questions > 0)
-      questions -= 1
+    async heartbeatReceived() {
+      await until(() => heartbeats > 0)
+      heartbeats -= 1
     },
-    say: (...parts) => void subscriber?.write(parts.join('')),
+    send: (...parts) => void subscriber?.write(parts.join('')),
     async stop() {
       subscriber?.destroy()
       server.close()
@@ -40,8 +40,8 @@ export async function startFakeRedis(): Promise<FakeRedis> {
   }
 }
 
-/** Of a heartbeat: the number of the last removal, and no marker */
-export function answer(number: number): string {
+/** The reply to a heartbeat: the sequence number of the last removal, and no marker */
+export function heartbeatReply(number: number): string {
   return `*2\r\n${bulk(String(number))}_\r\n`
 }
 

@@ -3,17 +3,17 @@ import { findChromium, howToInstallChromium } from './chromium-binary.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** A program, or null where the tests that need it are skipped */
+    /** Path of the program; null: the tests that need it are skipped */
     chromium: string | null
   }
 }
 
-/** For the long tier only: nothing in the quick one opens a browser. */
+/** For the long tests only: no quick test opens a browser. */
 export default function setUp(project: TestProject) {
   const chromium = findChromium()
   project.provide('chromium', chromium)
   return () => {
     if (chromium !== null) return
-    process.stdout.write(`\nSKIPPED: every test that needs a browser, because there is no Chromium. ${howToInstallChromium}\n`)
+    process.stdout.write(`\nSKIPPED: every test that needs a browser, because Chromium was not found. ${howToInstallChromium}\n`)
   }
 }

@@ -12,23 +12,23 @@ import { templateName } from './template.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Of the administration database */
+    /** URL of the administration database */
     postgresUrl: string
-    /** A program, or null where the tests that need it are skipped */
+    /** Path of the program; null: the tests that need it are skipped */
     redisServer: string | null
   }
 }
 
-/** One build and one Postgres for all test files; each makes a database of its own from the template. */
+/** Creates one build and one Postgres for all test files. Each test creates a separate database from the template. */
 export default async function setUp(project: TestProject) {
   const redisServer = findRedisServer()
   if (redisServer === null && process.env.CI === 'true')
-    throw new Error(`No Redis server, and it could not be installed. ${howToInstall}`)
+    throw new Error(`redis-server was not found and could not be installed. ${howToInstall}`)
   project.provide('redisServer', redisServer)
   execFileSync('npm', ['run', 'build'], { stdio: ['ignore', 'ignore', 'inherit'] })
 
   const dataDirectory = await mkdtemp(join(tmpdir(), 'shop-test-'))
-  // Postgres, which does not run as root, has to be able to enter it.
+  // Postgres does not run as root and needs access to the folder.
   await chmod(dataDirectory, 0o755)
   const postgres = await startEmbeddedPostgres({ dataDirectory, log: () => {} })
   project.provide('postgresUrl', postgres.url)
@@ -38,14 +38,14 @@ export default async function setUp(project: TestProject) {
     await postgres.stop()
     await rm(dataDirectory, { recursive: true, force: true })
     if (redisServer === null) {
-      process.stdout.write(`\nSKIPPED: every test that needs Redis, because there is no redis-server. ${howToInstall}\n`)
+      process.stdout.write(`\nSKIPPED: every test that needs Redis, because redis-server was not found. ${howToInstall}\n`)
     }
   }
 }
 
 async function createTemplate(url: string): Promise<void> {
   const admin = connect({ url, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
-  // What it holds is thrown away: nothing has to outlive a crash.
+  // The data is temporary and need not survive a crash.
   await admin`alter system set fsync = off`
   await admin`select pg_reload_conf()`
   await admin.unsafe(`create database ${templateName}`)

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Copy, DockerfileParser, type From, type Instruction } from 'dockerfile-ast'
 
-/** What the last stage of a Dockerfile comes to, in a folder in place of a file system. */
+/** The result of the last stage of a Dockerfile, with a folder in place of the file system */
 export interface Image {
   folder: string
   env: Record<string, string>
@@ -14,8 +14,8 @@ export interface Image {
 }
 
 /**
- * Carries out a Dockerfile without Docker: each stage in a folder of its own below `folder`, on this machine's Node. Knows the instructions
- * that ours uses, and throws at any other.
+ * Executes a Dockerfile without Docker: each stage in a separate subfolder of `folder`, with the Node of this machine. Supports
+ * the instructions that our Dockerfile uses, and throws at any other.
  */
 export async function buildImage({
   dockerfile,
@@ -36,14 +36,14 @@ export async function buildImage({
       image = { folder: join(folder, name), env: {}, user: 'root', command: [], healthcheck: [] }
       stages.set(name, image)
     } else if (image) {
-      await carryOut(instruction, image, (name) => (name === undefined ? context : `${stages.get(name)?.folder}`))
+      await execute(instruction, image, (name) => (name === undefined ? context : `${stages.get(name)?.folder}`))
     }
   }
-  if (!image) throw new Error('There is no stage')
+  if (!image) throw new Error('The Dockerfile has no FROM')
   return image
 }
 
-async function carryOut(instruction: Instruction, image: Image, sourceOf: (stage?: string) => string): Promise<void> {
+async function execute(instruction: Instruction, image: Image, sourceOf: (stage?: string) => string): Promise<void> {
   const values = instruction.getArguments().map((argument) => argument.getValue())
   const keyword = instruction.getKeyword()
   if (keyword === 'WORKDIR') {
@@ -60,7 +60,7 @@ async function carryOut(instruction: Instruction, image: Image, sourceOf: (stage
   } else if (keyword === 'USER') image.user = values[0] as string
   else if (keyword === 'CMD') image.command = execForm(instruction)
   else if (keyword === 'HEALTHCHECK') image.healthcheck = execForm(instruction)
-  else throw new Error(`${keyword} is not known here`)
+  else throw new Error(`${keyword} is not supported`)
 }
 
 async function copy(values: readonly string[], source: string, target: string): Promise<void> {
@@ -68,12 +68,12 @@ async function copy(values: readonly string[], source: string, target: string): 
   const to = values.at(-1) as string
   for (const name of names) {
     const path = to.endsWith('/') ? join(target, to, basename(name)) : join(target, to)
-    // From another stage, names are absolute and begin with its working folder.
+    // Names in another stage are absolute and start with its working directory.
     await cp(join(source, name.replace(/^\/app\//, '')), path, { recursive: true, verbatimSymlinks: true })
   }
 }
 
-/** The JSON in which no shell stands between the process and its signals */
+/** Parses the exec form (JSON), with which the process gets signals directly, without a shell. */
 function execForm(instruction: Instruction): string[] {
   const text = instruction.getRawArgumentsContent() as string
   return JSON.parse(text.slice(text.indexOf('[')))

@@ -15,25 +15,25 @@ export async function makeKey(kid: string, alg = 'ES256'): Promise<TestKey> {
   return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }
 
-/** An identity provider's key set, over HTTP. */
+/** An HTTP server with the key set (JWKS) of an identity provider. */
 export async function startKeyServer(key: TestKey, port = 0) {
   let served = [key]
-  let mood: 'well' | 'ill' | 'hanging' = 'well'
+  let state: 'healthy' | 'failing' | 'hanging' = 'healthy'
   let requests = 0
   const server = createServer((_, response) => {
     requests += 1
-    if (mood === 'ill') response.writeHead(500).end()
-    if (mood === 'well') response.end(JSON.stringify({ keys: served.map(({ jwk }) => jwk) }))
+    if (state === 'failing') response.writeHead(500).end()
+    if (state === 'healthy') response.end(JSON.stringify({ keys: served.map(({ jwk }) => jwk) }))
   }).listen(port, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
     requests: () => requests,
-    serve: (...its: TestKey[]) => {
-      served = its
+    serve: (...keys: TestKey[]) => {
+      served = keys
     },
-    become: (its: typeof mood) => {
-      mood = its
+    setState: (next: typeof state) => {
+      state = next
     },
     async stop() {
       if (!server.listening) return

@@ -7,11 +7,11 @@ import { until } from './until.js'
 // biome-ignore lint/suspicious/noExplicitAny: the shape follows from the document
 type Result = { data?: any; errors?: readonly any[] }
 
-/** One subscription, and what it has been told up to now */
+/** One subscription with the results received so far */
 export interface TestSubscription {
   results: Result[]
   end: { state: 'open' } | { state: 'completed' } | { state: 'failed'; error: unknown }
-  /** Waits for so many results. */
+  /** Waits until there are `count` results, or the end of the subscription. */
   take(count: number): Promise<Result[]>
   stop(): void
 }
@@ -30,34 +30,34 @@ type Source = {
 
 export const transports = ['WebSocket', 'server-sent events'] as const
 
-/** A client of one of the two libraries that users have */
+/** Creates a client of graphql-ws or graphql-sse. */
 export function subscriber(app: Pick<TestApp, 'origin'>, transport: (typeof transports)[number]): TestSubscriber {
   const client =
     transport === 'WebSocket' ? socketClient(app) : createSseClient({ url: `${app.origin}/graphql/stream`, retryAttempts: 0 })
   return {
     subscribe(query, variables) {
-      const its: TestSubscription = {
+      const subscription: TestSubscription = {
         results: [],
         end: { state: 'open' },
         async take(count) {
-          await until(() => its.results.length >= count || its.end.state !== 'open')
-          return its.results
+          await until(() => subscription.results.length >= count || subscription.end.state !== 'open')
+          return subscription.results
         },
         stop: () => stop(),
       }
       const stop = (client as Source).subscribe(
         { query, ...(variables && { variables }) },
         {
-          next: (value) => its.results.push(value as Result),
+          next: (value) => subscription.results.push(value as Result),
           error: (error) => {
-            its.end = { state: 'failed', error }
+            subscription.end = { state: 'failed', error }
           },
           complete: () => {
-            its.end = { state: 'completed' }
+            subscription.end = { state: 'completed' }
           },
         },
       )
-      return its
+      return subscription
     },
     close: () => void client.dispose(),
   }
@@ -71,53 +71,63 @@ export function socketUrl(app: Pick<TestApp, 'origin'>): string {
   return `${app.origin.replace('http', 'ws')}/graphql`
 }
 
-/** A plain socket, which has introduced itself where that is wanted; what it has got, and the code with which it was closed. */
-export async function openSocket(app: TestApp, options: { headers?: Record<string, string>; introduce?: boolean } = {}) {
+/** Opens a raw WebSocket and sends connection_init unless `sendInit` is false. Collects its messages and the close code. */
+export async function openSocket(app: TestApp, options: { headers?: Record<string, string>; sendInit?: boolean } = {}) {
   const socket = new WebSocket(socketUrl(app), 'graphql-transport-ws', { headers: options.headers })
-  const its = {
+  const connection = {
     socket,
     // biome-ignore lint/suspicious/noExplicitAny: the shape follows from the protocol
     messages: [] as any[],
     closed: undefined as { code: number; reason: string } | undefined,
     send: (message: unknown) => socket.send(JSON.stringify(message)),
   }
-  socket.on('message', (data) => its.messages.push(JSON.parse(String(data))))
+  socket.on('message', (data) => connection.messages.push(JSON.parse(String(data))))
   socket.on('close', (code, reason) => {
-    its.closed = { code, reason: String(reason) }
+    connection.closed = { code, reason: String(reason) }
   })
   socket.on('error', () => undefined)
-  await until(() => socket.readyState === WebSocket.OPEN || its.closed !== undefined)
-  if (options.introduce !== false && !its.closed) {
-    its.send({ type: 'connection_init' })
-    await until(() => its.messages.length === 1)
+  await until(() => socket.readyState === WebSocket.OPEN || connection.closed !== undefined)
+  if (options.sendInit !== false && !connection.closed) {
+    connection.send({ type: 'connection_init' })
+    await until(() => connection.messages.length === 1)
   }
-  return its
+  return connection
 }
 
 export const productChanged = 'subscription ($ids: [ID!]!) { productChanged(ids: $ids) { id product { name stock } } }'
 export const orderCreated =
   'subscription ($userId: ID!) { orderCreated(userId: $userId) { id total user { name } products { stock } } }'
 
-/** A client is not told when the server has begun to listen for it: changes a product until that is told of. */
-export async function begun(
+/** Waits until a subscription is active. The protocol does not confirm it, so this changes a product until an event arrives. */
+export async function waitUntilSubscribed(
   { database }: Pick<TestApp, 'database'>,
   subscription: TestSubscription,
   product: number,
 ): Promise<void> {
-  await toldOf(subscription, (attempt) => database.sql`update products set stock = ${500_000 + attempt} where id = ${product}`)
+  await changeUntilDelivered(
+    subscription,
+    (attempt) => database.sql`update products set stock = ${500_000 + attempt} where id = ${product}`,
+  )
 }
 
-export async function begunOrders({ database }: TestApp, subscription: TestSubscription, user: number): Promise<void> {
-  await toldOf(subscription, () => database.sql`insert into orders (user_id, total_cents) values (${user}, 0)`)
+export async function waitUntilSubscribedToOrders(
+  { database }: TestApp,
+  subscription: TestSubscription,
+  user: number,
+): Promise<void> {
+  await changeUntilDelivered(subscription, () => database.sql`insert into orders (user_id, total_cents) values (${user}, 0)`)
 }
 
-/** One change at a time, so that nothing is on its way when it has been told of. */
-async function toldOf(subscription: TestSubscription, change: (attempt: number) => PromiseLike<unknown>): Promise<void> {
+/** Makes one change at a time until an event arrives, so that no further event is pending afterwards. */
+async function changeUntilDelivered(
+  subscription: TestSubscription,
+  change: (attempt: number) => PromiseLike<unknown>,
+): Promise<void> {
   let left = 0
   let attempt = 0
   await until(async () => {
     if (subscription.results.length > 0) return true
-    if (subscription.end.state !== 'open') throw new Error(`It ended: ${JSON.stringify(subscription.end)}`)
+    if (subscription.end.state !== 'open') throw new Error(`The subscription ended: ${JSON.stringify(subscription.end)}`)
     if (left === 0) {
       attempt += 1
       await change(attempt)

@@ -7,10 +7,10 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Packs the engine as it would be published. Gives an empty folder with the tarball, and the tarball's name. */
+/** Packs the engine as for publishing. Returns a new folder that contains only the tarball, and the name of the tarball. */
 export async function packEngine(): Promise<{ folder: string; tarball: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-pack-'))
-  // Of a copy: other tests run what is built.
+  // Packs a copy, because packing rebuilds and other tests use the build.
   const copy = join(folder, 'packages', 'cached-resolvers')
   await cp('packages/cached-resolvers', copy, { recursive: true })
   await cp('tsconfig.json', join(folder, 'tsconfig.json'))

@@ -6,19 +6,22 @@ import { until } from './until.js'
 
 const run = promisify(execFile)
 
-/** Runs npm in a folder that has packages of its own, and gives what it prints. */
-export async function npm(folder: string, ...words: string[]): Promise<string> {
-  const { stdout, stderr } = await run('npm', words, { cwd: folder, maxBuffer: 10_000_000 })
+/** Runs npm in a folder with its own packages and returns the output. */
+export async function npm(folder: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await run('npm', args, { cwd: folder, maxBuffer: 10_000_000 })
   return stdout + stderr
 }
 
 export type Packages = { state: 'installed' } | { state: 'unreachable' }
 
-/** Installs what the folder's lock file names, where that is not done. Without a network its tests are skipped, but not under CI. */
+/**
+ * Installs the packages of the lock file of the folder, unless they are installed. Without a network, the tests are skipped,
+ * except in CI.
+ */
 export async function installPackages(folder: string): Promise<Packages> {
-  // Another test file may be installing the same.
+  // Another test file may be installing the same packages.
   const lock = join(folder, '.installing')
-  await until(() => take(lock), mostInstallingMs)
+  await until(() => acquire(lock), maxInstallMs)
   try {
     return await installWhereNeeded(folder)
   } finally {
@@ -26,14 +29,14 @@ export async function installPackages(folder: string): Promise<Packages> {
   }
 }
 
-/** One that was left behind by a run that was killed is taken over. */
-async function take(lock: string): Promise<boolean> {
+/** Creates the lock folder. Removes a stale lock of a run that was killed. */
+async function acquire(lock: string): Promise<boolean> {
   try {
     await mkdir(lock)
     return true
   } catch {
     const { mtimeMs = Date.now() } = (await stat(lock).catch(() => undefined)) ?? {}
-    if (Date.now() - mtimeMs > mostInstallingMs) await rmdir(lock).catch(() => undefined)
+    if (Date.now() - mtimeMs > maxInstallMs) await rmdir(lock).catch(() => undefined)
     return false
   }
 }
@@ -58,4 +61,4 @@ const changedAt = (folder: string) => (file: string) =>
   )
 
 const networkErrors = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED/
-const mostInstallingMs = 110_000
+const maxInstallMs = 110_000

@@ -8,18 +8,18 @@ import { freePort } from '../../tools/free-port.js'
 import { findProgram } from './program.js'
 import { until } from './until.js'
 
-/** null where there is none, and none could be installed; a line says so. */
+/** Path of the program; null (with a printed line) if it was not found and could not be installed */
 export const pgbouncer = findPgbouncer()
 
 function findPgbouncer(): string | null {
   const found = findProgram({ names: ['pgbouncer', '/usr/sbin/pgbouncer'], debian: 'pgbouncer', alpine: 'pgbouncer' })
   if (found !== null) return found
-  if (process.env.CI === 'true') throw new Error(`No PgBouncer, and it could not be installed. ${howToInstall}`)
-  process.stdout.write(`\nSKIPPED: what runs through PgBouncer, because there is none. ${howToInstall}\n`)
+  if (process.env.CI === 'true') throw new Error(`PgBouncer was not found and could not be installed. ${howToInstall}`)
+  process.stdout.write(`\nSKIPPED: the tests that need PgBouncer, because it was not found. ${howToInstall}\n`)
   return null
 }
 
-/** A real PgBouncer with its defaults, before this database. */
+/** Starts a real PgBouncer with its defaults in front of this database. */
 export async function startPgbouncer(databaseUrl: string, poolMode: 'session' | 'transaction') {
   const { hostname, port: databasePort, username, password, pathname } = new URL(databaseUrl)
   const folder = await mkdtemp(join(tmpdir(), 'shop-pgbouncer-'))
@@ -39,9 +39,9 @@ pool_mode = ${poolMode}
 `,
   )
   await chmod(folder, 0o755)
-  // It refuses to run as root.
-  const asOther = process.getuid?.() === 0 ? ['--user', 'nobody'] : []
-  const child = spawn(pgbouncer as string, [...asOther, '--quiet', settings], { stdio: ['ignore', 'ignore', 'inherit'] })
+  // PgBouncer refuses to run as root.
+  const userArgs = process.getuid?.() === 0 ? ['--user', 'nobody'] : []
+  const child = spawn(pgbouncer as string, [...userArgs, '--quiet', settings], { stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
   await until(() => accepts(port))
   return {

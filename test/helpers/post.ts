@@ -1,6 +1,6 @@
 import type { Answer, TestApp } from './app.js'
 
-/** Like app.query, with the HTTP status. */
+/** Like app.query, but also returns the HTTP status. */
 export async function post(
   app: TestApp,
   document: string,
@@ -10,7 +10,7 @@ export async function post(
   return postBody(app, JSON.stringify({ query: document, variables }))
 }
 
-/** For what JSON.stringify would not write. */
+/** Sends a body that JSON.stringify would not produce. */
 export async function postBody(app: TestApp, body: string) {
   const response = await fetch(`${app.origin}/graphql`, {
     method: 'POST',

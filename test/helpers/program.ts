@@ -1,14 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 
 export interface Program {
-  /** Commands or paths that it may go by; the first that runs is taken. */
+  /** Possible commands or paths; the first that runs is used */
   names: readonly string[]
-  /** Packages with it */
+  /** Names of the packages that contain it */
   debian: string
   alpine: string
 }
 
-/** A program of this machine, installed first where that is ours to do; null where there is none. */
+/** Finds an installed program. As root or in CI, installs it if it is missing. null: not found */
 export function findProgram({ names, debian, alpine }: Program): string | null {
   const found = runnable(names)
   if (found !== null || !mayInstall()) return found
@@ -38,7 +38,7 @@ function install(debian: string, alpine: string): void {
         env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       })
     } catch {
-      // What could not be installed is not found afterwards.
+      // If the installation failed, the program is not found afterwards.
     }
   }
 }

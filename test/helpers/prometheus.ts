@@ -5,7 +5,7 @@ interface Sample {
 }
 export type Samples = readonly Sample[]
 
-/** What /metrics says, on a connection of its own */
+/** Reads /metrics on a new connection. */
 export async function readMetrics(origin: string): Promise<Samples> {
   const text = await (await fetch(`${origin}/metrics`, { headers: { connection: 'close' } })).text()
   return text
@@ -14,19 +14,19 @@ export async function readMetrics(origin: string): Promise<Samples> {
     .map(readSample)
 }
 
-/** Over all samples of that name that have these labels */
+/** Sum of all samples with this name and these labels */
 export function sumOf(samples: Samples, name: string, labels: Record<string, string> = {}): number {
   return samples
-    .filter((its) => its.name === name && Object.entries(labels).every(([label, value]) => its.labels[label] === value))
+    .filter((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
     .reduce((sum, { value }) => sum + value, 0)
 }
 
 function readSample(line: string): Sample {
   const [, name = '', labels = '', value] = /^([\w:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? []
-  if (value === undefined) throw new Error(`This is no sample: ${line}`)
+  if (value === undefined) throw new Error(`Not a Prometheus sample: ${line}`)
   return {
     name,
-    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, its, text]) => [its, text])),
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])),
     value: Number(value),
   }
 }

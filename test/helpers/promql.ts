@@ -1,29 +1,29 @@
 import { parser } from '@prometheus-io/lezer-promql'
 
 export interface Expression {
-  /** Names of metrics, each with the labels that it is selected by */
+  /** The selected metrics with the labels of their selectors */
   selectors: { metric: string; labels: string[] }[]
-  /** What it is grouped by */
+  /** Labels by which the expression is grouped */
   groupings: string[]
 }
 
-/** Reads PromQL; throws where that is malformed. */
+/** Parses PromQL. Throws if it is malformed. */
 export function readPromql(text: string): Expression {
-  const its: Expression = { selectors: [], groupings: [] }
+  const expression: Expression = { selectors: [], groupings: [] }
   let grouping = false
   parser.parse(text).iterate({
     enter({ type, name, from, to }) {
       if (type.isError) throw new Error(`Malformed at ${from}: ${text}`)
       const word = text.slice(from, to)
-      if (name === 'VectorSelector') its.selectors.push({ metric: '', labels: [] })
-      const selector = its.selectors.at(-1)
+      if (name === 'VectorSelector') expression.selectors.push({ metric: '', labels: [] })
+      const selector = expression.selectors.at(-1)
       if (name === 'Identifier' && selector) selector.metric = word
       if (name === 'GroupingLabels') grouping = true
-      if (name === 'LabelName') (grouping ? its.groupings : selector?.labels)?.push(word)
+      if (name === 'LabelName') (grouping ? expression.groupings : selector?.labels)?.push(word)
     },
     leave({ name }) {
       if (name === 'GroupingLabels') grouping = false
     },
   })
-  return its
+  return expression
 }

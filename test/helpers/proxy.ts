@@ -1,16 +1,16 @@
 import { once } from 'node:events'
 import { createServer, connect as dial, type Socket } from 'node:net'
 
-/** A way to a server that a test can cut and mend. */
+/** A TCP proxy that a test can cut, freeze and restore */
 export interface TestProxy {
   port: number
   /** Ends all connections and refuses new ones. */
   cut(): void
-  /** Lets nothing through on the connections that are open, as a host that vanished; new ones are not affected. */
+  /** Stops forwarding on the open connections, like a host that vanished. New connections are not affected. */
   freeze(): void
-  mend(): void
-  /** New connections lead to another port; those that are open stay as they are. */
-  leadTo(port: number): void
+  restore(): void
+  /** Forwards new connections to another port. Open ones keep their target. */
+  redirectTo(port: number): void
   stop(): Promise<void>
 }
 
@@ -47,10 +47,10 @@ export async function startProxy(firstTarget: number): Promise<TestProxy> {
     freeze() {
       for (const socket of sockets) socket.unpipe().pause()
     },
-    mend() {
+    restore() {
       open = true
     },
-    leadTo(port) {
+    redirectTo(port) {
       targetPort = port
     },
     async stop() {

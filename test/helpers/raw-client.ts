@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A client that says byte by byte what it likes. */
+/** A TCP client that sends arbitrary bytes */
 export interface RawClient {
   socket: Socket
-  /** All that came so far */
+  /** Everything received so far */
   received: () => string
   closed: Promise<unknown>
 }
@@ -15,14 +15,14 @@ export async function connectRaw(origin: string, localAddress = '127.0.0.1'): Pr
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')
   })
-  // A reset is one way to close it.
+  // A reset counts as closing the connection.
   socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.once('close', resolve))
   await once(socket, 'connect')
   return { socket, received: () => text, closed }
 }
 
-/** A POST to /graphql, as text */
+/** The text of a POST request to /graphql */
 export function postText(document: string, headers: Record<string, string | number> = {}): string {
   const body = JSON.stringify({ query: document })
   return `${headOf({ 'content-length': Buffer.byteLength(body), ...headers })}${body}`

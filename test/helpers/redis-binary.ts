@@ -1,6 +1,6 @@
 import { findProgram } from './program.js'
 
-/** The Redis (or Valkey) server of this machine; null where there is none. */
+/** Finds the Redis or Valkey server of this machine. null: not found */
 export function findRedisServer(): string | null {
   return findProgram({ names: ['redis-server', 'valkey-server'], debian: 'redis-server', alpine: 'redis' })
 }

@@ -7,15 +7,15 @@ import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import { freePort } from '../../tools/free-port.js'
 import type { Certificate } from './certificates.js'
-import { orEnd } from './redis.js'
+import { rejectOnExit } from './redis.js'
 import { until } from './until.js'
 
-/** A real cluster of three masters, each with a replica. */
+/** A real cluster of three masters with one replica each */
 export interface TestCluster {
   urls: [string, ...string[]]
-  /** Ends the master that serves this key's slot at once, as a crash would; its replica takes over in some seconds. */
+  /** Kills the master of the slot of this key, like a crash. Its replica takes over within some seconds. */
   killMasterOf(key: string): Promise<void>
-  /** Ends all connections of clients; new ones get this certificate. */
+  /** Closes all client connections. New ones get this certificate. */
   replaceCertificate(certificate: Certificate): Promise<void>
   stop(): Promise<void>
 }
@@ -30,7 +30,7 @@ interface Node {
 const masterCount = 3
 const slotCount = 16_384
 
-/** With a certificate, it speaks nothing but TLS. `options` are those of redis-server. */
+/** With a certificate, the nodes accept only TLS. `options` are options of redis-server. */
 export async function startCluster(certificate?: Certificate, options: object = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-cluster-'))
   const settings = { ...(certificate && tlsSettings(certificate)), ...options }
@@ -48,8 +48,8 @@ export async function startCluster(certificate?: Certificate, options: object = 
       master?.server.kill('SIGKILL')
       await exited
     },
-    async replaceCertificate(its) {
-      const settings = Object.entries(certificateSettings(its)).flat()
+    async replaceCertificate(replacement) {
+      const settings = Object.entries(certificateSettings(replacement)).flat()
       for (const { client } of nodes) {
         await client.call('CONFIG', 'SET', ...settings)
         await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
@@ -72,7 +72,7 @@ async function startNode(folder: string, settings: object, certificate?: Certifi
   const options = {
     ...(certificate ? { port: 0, 'tls-port': port } : { port }),
     ...{ bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder },
-    // A node that is slow to shake hands is forgotten after this time. It is shorter once the cluster is formed.
+    // Nodes forget another node whose handshake takes longer than this. The timeout is reduced once the cluster is formed.
     ...{ 'cluster-enabled': 'yes', 'cluster-config-file': `nodes-${port}.conf`, 'cluster-node-timeout': 15_000 },
     ...settings,
   }
@@ -81,7 +81,7 @@ async function startNode(folder: string, settings: object, certificate?: Certifi
   const tls = certificate && { tls: { rejectUnauthorized: false } }
   const client = new Redis(port, { retryStrategy: () => 20, maxRetriesPerRequest: null, ...tls })
   client.on('error', () => undefined)
-  return { port, server, client, id: await orEnd(server, client.cluster('MYID')) }
+  return { port, server, client, id: await rejectOnExit(server, client.cluster('MYID')) }
 }
 
 function tlsSettings(certificate: Certificate) {

@@ -5,12 +5,14 @@ import { createInterface } from 'node:readline'
 import type { TestRedis } from './redis.js'
 
 export interface RedisRecording {
-  /** The commands that clients sent since the last call, each as its words, the name in lower case; what depends on the time left out. */
+  /**
+   * Returns the commands of clients since the last call: arguments with the name in lower case, without time-dependent commands.
+   */
   take(): Promise<string[][]>
   stop(): void
 }
 
-/** Records with MONITOR what the server is really asked. */
+/** Records the commands that the server receives, with MONITOR. */
 export async function recordRedis({ url, client }: TestRedis): Promise<RedisRecording> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   const lines = createInterface({ input: socket })
@@ -40,7 +42,10 @@ export async function recordRedis({ url, client }: TestRedis): Promise<RedisReco
 
 const housekeeping = new Set(['echo', 'ping', 'info', 'hello', 'client', 'subscribe'])
 
-/** Counts and the dashboard's samples are saved once a second, and the heartbeat comes ten times, whatever happens. */
+/**
+ * Counters and samples of the dashboard are saved once a second, and heartbeats are sent ten times a second, independent of the
+ * test.
+ */
 function isHousekeepingKey(argument: string): boolean {
   return (
     argument.includes(':history:') ||
@@ -50,7 +55,7 @@ function isHousekeepingKey(argument: string): boolean {
   )
 }
 
-/** A lease is put in the place of itself while its fetch goes on, which takes that long on a busy machine only. */
+/** A lease is renewed during a long fetch, which only happens on a busy machine. */
 function isRenewal(args: readonly string[]): boolean {
   return args.some((word, index) => word === 'held' && args[index + 1] === args[index + 2])
 }

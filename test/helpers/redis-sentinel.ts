@@ -10,21 +10,21 @@ import { freePort } from '../../tools/free-port.js'
 import { startRedis, type TestRedis } from './redis.js'
 import { until } from './until.js'
 
-/** A real master and its replica, watched by three sentinels. The servers know a user shop, whose password is secret. */
+/** A real master with a replica, monitored by three sentinels. The servers have a user "shop" with the password "secret". */
 export interface TestSentinels {
   target: RedisTarget & { kind: 'sentinel' }
   master: TestRedis
-  /** Becomes the master in some seconds after the master went away or hung. */
+  /** Becomes the master some seconds after the master ended or hung. */
   replica: TestRedis
-  /** Whether most of the sentinels say that it is the master */
+  /** Whether the majority of the sentinels report that it is the master */
   isMaster(server: TestRedis): Promise<boolean>
-  /** Makes the replica the master, as for maintenance. */
+  /** Starts a manual failover to the replica. */
   failOver(): Promise<void>
   killSentinels(): Promise<void>
-  /** They stop answering without closing connections. */
+  /** Stops the processes: they do not answer but keep their connections. */
   freezeSentinels(): void
   thawSentinels(): void
-  /** Starts them anew, with what they knew. */
+  /** Starts them again with their saved state. */
   startSentinels(): Promise<void>
   stop(): Promise<void>
 }
@@ -113,7 +113,7 @@ async function createSentinel(folder: string, masterPort: string): Promise<Senti
   }
 }
 
-/** Of the replica and of the other two sentinels: before that there is nobody to take over, and no majority to say so. */
+/** Whether the sentinel knows the replica and the other two sentinels, without which a failover is not possible */
 async function knowsAll({ client }: Sentinel): Promise<boolean> {
   const words = (await client.call('SENTINEL', 'MASTER', masterName)) as string[]
   const field = (name: string) => words[words.indexOf(name) + 1]

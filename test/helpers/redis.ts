@@ -11,16 +11,16 @@ import { freePort } from '../../tools/free-port.js'
 /** For describe.skipIf */
 export const noRedis = inject('redisServer') === null
 
-/** A real server on a port of its own, which a test may stop, freeze and start again. */
+/** A real server on a separate port that a test can stop, freeze and restart */
 export interface TestRedis {
   url: string
-  /** A client beside the ones under test; it waits for a server that is away. */
+  /** A client separate from the ones under test. It retries while the server is down. */
   client: Redis
-  /** Ends the server at once, as a crash would. */
+  /** Kills the server, like a crash. */
   kill(): Promise<void>
-  /** Starts it anew on the same port, with what it was told to SAVE, if anything. */
+  /** Starts the server again on the same port, with the data of the last SAVE, if any. */
   start(): Promise<void>
-  /** Stops answering without closing connections. */
+  /** Stops the process: it does not answer but keeps its connections. */
   freeze(): void
   thaw(): void
   stop(): Promise<void>
@@ -35,7 +35,7 @@ export async function startRedis(...options: string[]): Promise<TestRedis> {
   const start = async () => {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder]
     server = spawn(inject('redisServer') ?? 'redis-server', [...settings, ...options], { stdio: 'ignore' })
-    await orEnd(server, client.ping())
+    await rejectOnExit(server, client.ping())
   }
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -67,8 +67,8 @@ export function redisOptions(url: string): RedisStoreOptions {
   }
 }
 
-/** Rejects when the server ends before the work is done: a client would wait for it for ever. */
-export function orEnd<T>(server: ChildProcess, work: Promise<T>): Promise<T> {
+/** Rejects if the server ends before the work is done, since a client would wait forever. */
+export function rejectOnExit<T>(server: ChildProcess, work: Promise<T>): Promise<T> {
   const ended = once(server, 'exit').then(([code]) => {
     throw new Error(`redis-server ended with exit code ${code}`)
   })

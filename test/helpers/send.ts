@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 
-export interface Sent {
+export interface SendOptions {
   method?: 'GET' | 'HEAD' | 'POST' | 'OPTIONS'
   path?: string
   headers?: OutgoingHttpHeaders
@@ -9,19 +9,25 @@ export interface Sent {
   body?: unknown
 }
 
-export interface Received {
+export interface ReceivedResponse {
   status: number | undefined
   headers: IncomingHttpHeaders
-  /** As it came */
+  /** The raw body */
   bytes: Buffer
-  /** What it says */
+  /** The decompressed body */
   text: string
   // biome-ignore lint/suspicious/noExplicitAny: the shape follows from what was sent
   json: any
 }
 
-/** One request on a connection of its own, with no header but those given: fetch() adds some, decompresses, and knows no If-None-Match. */
-export function send(origin: string, { method = 'POST', path = '/graphql', headers = {}, body }: Sent): Promise<Received> {
+/**
+ * Sends one request on a new connection, with only the given headers. fetch() adds headers, decompresses, and does not support
+ * If-None-Match.
+ */
+export function send(
+  origin: string,
+  { method = 'POST', path = '/graphql', headers = {}, body }: SendOptions,
+): Promise<ReceivedResponse> {
   const type = method === 'POST' ? { 'content-type': 'application/json' } : {}
   return new Promise((resolve, reject) => {
     const sent = request(`${origin}${path}`, { method, agent: false, headers: { ...type, ...headers } }, (response) => {
@@ -45,10 +51,14 @@ export function send(origin: string, { method = 'POST', path = '/graphql', heade
   })
 }
 
-/** What Apollo wants to see on requests that browsers send without asking first */
+/** Header that Apollo requires for requests that browsers send without a preflight */
 export const preflighted = { 'apollo-require-preflight': 'true' }
 
-export function get(origin: string, parameters: Record<string, string>, headers: OutgoingHttpHeaders = {}): Promise<Received> {
+export function get(
+  origin: string,
+  parameters: Record<string, string>,
+  headers: OutgoingHttpHeaders = {},
+): Promise<ReceivedResponse> {
   return send(origin, {
     method: 'GET',
     path: `/graphql?${new URLSearchParams(parameters)}`,

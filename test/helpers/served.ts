@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 
-/** A GraphQL server that is a TypeScript file, and prints its address when it serves */
-export interface Served {
+/** A running GraphQL server from a TypeScript file that prints its URL when it is ready */
+export interface ServedFile {
   url: string
   child: ChildProcess
   ask: (query: string) => Promise<{ data: Record<string, never>; errors?: unknown }>
 }
 
-export async function serve(file: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<Served> {
+export async function serve(file: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<ServedFile> {
   const child = spawn(process.execPath, ['--import', 'tsx', file], { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
   const [printed] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
   const url = printed.trim()
@@ -18,7 +18,7 @@ export async function serve(file: string, options: { cwd: string; env: NodeJS.Pr
     ...{ url, child },
     async ask(query) {
       const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) })
-      return (await answer.json()) as Awaited<ReturnType<Served['ask']>>
+      return (await answer.json()) as Awaited<ReturnType<ServedFile['ask']>>
     },
   }
 }

@@ -1,2 +1,2 @@
-/** The database that all test databases are copies of */
+/** The template of all test databases */
 export const templateName = 'shop_template'

@@ -11,7 +11,7 @@ export function customerToken(userId: string): Promise<string> {
   return mintToken({ secret, issuer: undefined, audience: undefined, role: 'customer', userId, expiresIn: '1h' })
 }
 
-/** Like app.query, for whoever the token is of, with status and headers. */
+/** Like app.query with a token (or none), but also returns status and headers. */
 export async function ask(app: TestApp, token: string | null, query: string, variables?: Record<string, unknown>) {
   const response = await fetch(`${app.origin}/graphql`, {
     method: 'POST',

@@ -6,7 +6,7 @@ import { adminToken, customerToken, secret } from '../helpers/tokens.js'
 const catalogue = 'public, max-age=5, stale-while-revalidate=5'
 const personal = 'private, no-cache'
 
-describe('who may store an answer, and how long', () => {
+describe('Cache-Control', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ env: { CACHE_NEAR_MB: '8' } })
@@ -21,7 +21,7 @@ describe('who may store an answer, and how long', () => {
     ['{ products(first: 3) { nodes { name } pageInfo { hasNextPage } totalCount } }', catalogue],
     ['{ products(first: 3) { totalCount } }', catalogue],
     ['{ products(first: 3) { edges { cursor node { id } } } }', catalogue],
-    ['{ a: product(id: "product_1") { ...Its } } fragment Its on Product { name }', catalogue],
+    ['{ a: product(id: "product_1") { ...Fields } } fragment Fields on Product { name }', catalogue],
     ['{ __typename product(id: "product_1") { __typename } }', catalogue],
     ['{ user(id: "user_1") { name } }', personal],
     ['{ users(first: 1) { totalCount } }', personal],
@@ -30,7 +30,7 @@ describe('who may store an answer, and how long', () => {
     ['{ order(id: "order_1") { products { name } } }', personal],
     ['{ product(id: "product_1") { name } order(id: "order_1") { user { name } } }', personal],
     ['{ product(id: "product_1") { name } user(id: "user_1") @skip(if: true) { name } }', personal],
-    ['{ ...Its } fragment Its on Query { product(id: "product_1") { name } user(id: "user_1") { id } }', personal],
+    ['{ ...Fields } fragment Fields on Query { product(id: "product_1") { name } user(id: "user_1") { id } }', personal],
     ['{ stats { totalOrders } }', 'no-store'],
     ['{ cacheInfo { backend } }', 'no-store'],
     ['{ product(id: "product_1") { name } stats { totalOrders } }', 'no-store'],
@@ -42,18 +42,18 @@ describe('who may store an answer, and how long', () => {
     ['{ product(id: "product_1") { nothing } }', 'no-store'],
     ['{', 'no-store'],
     ['mutation { updateProductStock(productId: "product_1", stock: 5) { product { stock } } }', 'no-store'],
-  ])('%s: %s, from Apollo and from the lane', async (query, cacheControl) => {
+  ])('of %s is %s, on the standard path and the fast path', async (query, cacheControl) => {
     for (let times = 0; times < 4; times += 1) expect(await cacheControlOf(query)).toBe(cacheControl)
   })
 
-  test('of two operations in one document, the strictest says it', async () => {
+  test('is the strictest of all operations in a document', async () => {
     const query = 'query A { product(id: "product_1") { name } } query B { stats { totalOrders } }'
     const { headers, json } = await send(app.origin, { body: { query, operationName: 'A' } })
     expect(json.data.product).toBeDefined()
     expect(headers['cache-control']).toBe('no-store')
   })
 
-  test('an answer with an error in some field is stored by nobody', async () => {
+  test('of a response with a field error is no-store', async () => {
     await app.database.sql`alter table products rename to hidden`
     try {
       const query = '{ product(id: "product_77") { name } }'
@@ -66,13 +66,13 @@ describe('who may store an answer, and how long', () => {
     }
   })
 
-  test('what is no answer of GraphQL is stored by nobody', async () => {
+  test('of a response that is not GraphQL is no-store', async () => {
     for (const path of ['/nowhere', '/health', '/graphql', '/graphql?query={__typename}']) {
       expect((await send(app.origin, { method: 'GET', path })).headers['cache-control']).toBe('no-store')
     }
   })
 
-  test('every answer names the headers that it depends on', async () => {
+  test('comes with a Vary header that lists the headers it depends on', async () => {
     const query = '{ product(id: "product_1") { name } }'
     for (let times = 0; times < 4; times += 1) {
       const { headers } = await send(app.origin, { body: { query }, headers: { origin: 'https://studio.apollographql.com' } })
@@ -81,7 +81,7 @@ describe('who may store an answer, and how long', () => {
     expect((await get(app.origin, { query })).headers.vary).toBe('Accept, Accept-Encoding, Origin')
   })
 
-  test('a browser need not ask before every request whether it may', async () => {
+  test('of a preflight response lets browsers reuse it', async () => {
     const headers = {
       origin: 'https://studio.apollographql.com',
       'access-control-request-method': 'GET',
@@ -95,7 +95,7 @@ describe('who may store an answer, and how long', () => {
   })
 })
 
-describe('who asks', () => {
+describe('the viewer', () => {
   let app: TestApp
   let tokens: { owner: string; other: string; admin: string }
   beforeAll(async () => {
@@ -112,7 +112,7 @@ describe('who asks', () => {
 
   const as = (token: string) => ({ authorization: `Bearer ${token}` })
 
-  test('makes no difference to the catalogue, which all may store for all', async () => {
+  test('makes no difference to the catalogue, which shared caches may store', async () => {
     const query = '{ products(first: 2) { nodes { id name } } }'
     const anonymous = await get(app.origin, { query })
     expect(anonymous.headers['cache-control']).toBe(catalogue)
@@ -122,7 +122,7 @@ describe('who asks', () => {
     }
   })
 
-  test('makes all the difference to an order, also where the tag of its answer is known', async () => {
+  test('determines the response to an order, even if the ETag of the other response is sent', async () => {
     const query = '{ order(id: "order_1") { total } }'
     const own = await get(app.origin, { query }, as(tokens.owner))
     expect(own.headers['cache-control']).toBe(personal)
@@ -135,7 +135,7 @@ describe('who asks', () => {
     expect([refused.status, refused.headers['cache-control']]).toEqual([401, 'no-store'])
   })
 
-  test('by a token that is no good is refused, and nobody stores that', async () => {
+  test('with an invalid token is refused, and the response is not stored', async () => {
     const { status, headers } = await get(app.origin, { query: '{ products { totalCount } }' }, as('x'))
     expect([status, headers['cache-control']]).toEqual([401, 'no-store'])
   })

@@ -6,7 +6,7 @@ import { get, send } from '../helpers/send.js'
 const large = '{ products(first: 100) { nodes { id name price stock category } } }'
 const small = '{ products(first: 2) { nodes { id } } }'
 
-describe('an answer', () => {
+describe('a response', () => {
   let app: TestApp
   let plain: string
   beforeAll(async () => {
@@ -29,26 +29,29 @@ describe('an answer', () => {
     ['*;q=0', undefined],
     ['', undefined],
     [',;=q', undefined],
-  ])('that is large, for Accept-Encoding: %s, is sent as %s, by Apollo and by the lane', async (accepted, encoding) => {
-    const headers = { 'accept-encoding': accepted, 'x-request-id': 'mine' }
-    // A document of its own, which is new to the lane.
-    const query = `${large} # ${accepted}`
-    const apollo = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
-    const answers = []
-    for (let times = 0; times < 5; times += 1) answers.push(await send(app.origin, { headers, body: { query } }))
-    expect(apollo).toHaveBeenCalledTimes(2)
-    apollo.mockRestore()
-    for (const { headers, bytes, text } of answers) {
-      expect(headers['content-encoding']).toBe(encoding)
-      expect(Number(headers['content-length'])).toBe(bytes.length)
-      expect(headers.vary).toContain('Accept-Encoding')
-      expect(text).toBe(plain)
-      if (encoding) expect(bytes.length).toBeLessThan(plain.length / 3)
-      expect(Object.entries({ ...headers, date: '' })).toEqual(Object.entries({ ...answers[0]?.headers, date: '' }))
-    }
-  })
+  ])(
+    'that is large, for Accept-Encoding: %s, is sent as %s, on the standard path and the fast path',
+    async (accepted, encoding) => {
+      const headers = { 'accept-encoding': accepted, 'x-request-id': 'mine' }
+      // A new document each time, so that the first responses come from the standard path.
+      const query = `${large} # ${accepted}`
+      const apollo = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
+      const answers = []
+      for (let times = 0; times < 5; times += 1) answers.push(await send(app.origin, { headers, body: { query } }))
+      expect(apollo).toHaveBeenCalledTimes(2)
+      apollo.mockRestore()
+      for (const { headers, bytes, text } of answers) {
+        expect(headers['content-encoding']).toBe(encoding)
+        expect(Number(headers['content-length'])).toBe(bytes.length)
+        expect(headers.vary).toContain('Accept-Encoding')
+        expect(text).toBe(plain)
+        if (encoding) expect(bytes.length).toBeLessThan(plain.length / 3)
+        expect(Object.entries({ ...headers, date: '' })).toEqual(Object.entries({ ...answers[0]?.headers, date: '' }))
+      }
+    },
+  )
 
-  test('that is small stays as it is', async () => {
+  test('that is small is not compressed', async () => {
     for (let times = 0; times < 4; times += 1) {
       const { headers, json } = await send(app.origin, { headers: { 'accept-encoding': 'gzip, br' }, body: { query: small } })
       expect(headers).not.toHaveProperty('content-encoding')
@@ -56,7 +59,7 @@ describe('an answer', () => {
     }
   })
 
-  test('by GET has one tag, however it is compressed', async () => {
+  test('to a GET has the same ETag in every encoding', async () => {
     const answers = []
     for (const accepted of ['br', 'gzip', 'identity'])
       answers.push(await get(app.origin, { query: large }, { 'accept-encoding': accepted }))
@@ -65,7 +68,7 @@ describe('an answer', () => {
     for (const { text } of answers) expect(text).toBe(plain)
   })
 
-  test('that is a page or a file is compressed, too, and its tag is weak then', async () => {
+  test('that is a page or a file is compressed too, and its ETag becomes weak', async () => {
     const [plain, compressed] = await Promise.all(
       ['identity', 'gzip'].map((accepted) =>
         send(app.origin, { method: 'GET', path: '/schema.graphql', headers: { 'accept-encoding': accepted } }),
@@ -77,7 +80,7 @@ describe('an answer', () => {
     expect((await send(app.origin, { method: 'GET', path: '/schema.graphql', headers })).status).toBe(304)
   })
 
-  test('of a hundred at once comes whole, compressed or not', async () => {
+  test('is complete, compressed or not, when a hundred are sent at once', async () => {
     const all = await Promise.all(
       Array.from({ length: 100 }, () => send(app.origin, { headers: { 'accept-encoding': 'gzip' }, body: { query: large } })),
     )

@@ -10,11 +10,11 @@ const body = (category: string) => JSON.stringify({ query: document, variables: 
 const rename = 'mutation { updateUser(input: { id: "user_1", name: "Jürgen" }) { user { name } } }'
 const json = 'application/json'
 
-describe('what is not UTF-8 is refused, and nothing of it is stored', () => {
+describe('data that is not UTF-8 is refused, and nothing of it is stored', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
-    // Hot: the lane is the first to see it.
+    // Compiled, so that the fast path sees it first
     for (let time = 0; time < 4; time += 1) await post('/graphql', json, Buffer.from(body('Bücher')))
   })
   afterAll(() => app.stop())
@@ -29,15 +29,15 @@ describe('what is not UTF-8 is refused, and nothing of it is stored', () => {
   }
   const refused = (status: number, message: string) => ({ status, errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] })
   const notUtf8 = refused(400, 'The body is not UTF-8')
-  const otherCharset = refused(415, 'The body must be in UTF-8, and say so or nothing')
+  const otherCharset = refused(415, 'The charset of the body must be UTF-8')
 
   test.each([
-    ['in Latin-1, as it says', `${json}; charset=ISO-8859-1`, Buffer.from(body('Bücher'), 'latin1'), otherCharset],
-    ['in UTF-16, as it says', `${json};charset="utf-16le"`, Buffer.from(body('Bücher'), 'utf16le'), otherCharset],
-    ['in Latin-1 that is said to be UTF-8', `${json}; charset=utf-8`, Buffer.from(body('Bücher'), 'latin1'), notUtf8],
-    ['in Latin-1, hot or not', json, Buffer.from(body('Bücher'), 'latin1'), notUtf8],
+    ['in Latin-1, declared as such', `${json}; charset=ISO-8859-1`, Buffer.from(body('Bücher'), 'latin1'), otherCharset],
+    ['in UTF-16, declared as such', `${json};charset="utf-16le"`, Buffer.from(body('Bücher'), 'utf16le'), otherCharset],
+    ['in Latin-1, declared as UTF-8', `${json}; charset=utf-8`, Buffer.from(body('Bücher'), 'latin1'), notUtf8],
+    ['in Latin-1, with and without the fast path', json, Buffer.from(body('Bücher'), 'latin1'), notUtf8],
     ['of a mutation in Latin-1', json, Buffer.from(JSON.stringify({ query: rename }), 'latin1'), notUtf8],
-  ])('a body %s, also where it subscribes', async (_, type, bytes, answer) => {
+  ])('a body %s, also in a request to subscribe', async (_, type, bytes, answer) => {
     for (const path of ['/graphql', '/graphql/stream']) expect(await post(path, type, bytes)).toMatchObject(answer)
     const { data } = await app.query('{ user(id: "user_1") { name } }')
     expect(data.user.name).not.toMatch(/J.*rgen/)
@@ -65,14 +65,14 @@ describe('what is not UTF-8 is refused, and nothing of it is stored', () => {
     }
   })
 
-  test('parameters that are not encoded at all', async () => {
+  test('parameters that are not percent-encoded', async () => {
     const client = await connectRaw(app.origin)
     client.socket.write('GET /graphql?query={product(id:"ä"){id}} HTTP/1.1\r\nhost: a\r\napollo-require-preflight: 1\r\n\r\n')
     await client.closed
     expect(client.received()).toMatch(/^HTTP\/1.1 400 /)
   })
 
-  test('a message over WebSocket that is no text', async () => {
+  test('a WebSocket message that is not UTF-8 text', async () => {
     const message = JSON.stringify({ type: 'subscribe', id: '1', payload: { query: rename } })
     for (const [bytes, isBinary, code] of [
       [Buffer.from(message), true, 4400],
@@ -86,7 +86,7 @@ describe('what is not UTF-8 is refused, and nothing of it is stored', () => {
     }
   })
 
-  test('half a character that JSON can write', async () => {
+  test('a lone surrogate escaped in JSON', async () => {
     const { errors } = await app.query(document, { category: '\ud800' })
     expect(errors).toMatchObject([{ message: 'category must be valid Unicode', extensions: { code: 'BAD_USER_INPUT' } }])
   })

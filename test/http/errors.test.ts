@@ -29,14 +29,14 @@ const post = (body: unknown, headers: Record<string, string> = json) =>
 const get = (parameters: Record<string, string>, headers: Record<string, string> = { 'apollo-require-preflight': 'yes' }) =>
   by('GET', `/graphql?${new URLSearchParams(parameters)}`, headers)
 
-/** What no client of HTTP would send. */
+/** Sends bytes that no HTTP client would send. */
 const raw =
   (request: string): Send =>
   async ({ origin }) => {
     const { hostname, port } = new URL(origin)
     const socket = connect(Number(port), hostname)
     await once(socket, 'connect')
-    // Not ended: a server that waits for the rest must not wait for ever.
+    // The socket stays open: a server that waits for the rest of the request must not wait forever.
     socket.write(request)
     const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
     return {
@@ -58,11 +58,11 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['an empty query', post({ query: '' }), 400, 'BAD_REQUEST'],
   ['a query that is a number', post({ query: 1 }), 400, 'BAD_REQUEST'],
   ['a query that is a parsed document', post({ query: { kind: 'Document' } }), 400, 'BAD_REQUEST'],
-  ['variables that are a text', post({ query, variables: '{}' }), 400, 'BAD_REQUEST'],
+  ['variables that are a string', post({ query, variables: '{}' }), 400, 'BAD_REQUEST'],
   ['variables that are a list', post({ query, variables: [] }), 400, 'BAD_REQUEST'],
-  ['extensions that are a text', post({ query, extensions: '{}' }), 400, 'BAD_REQUEST'],
+  ['extensions that are a string', post({ query, extensions: '{}' }), 400, 'BAD_REQUEST'],
   ['an operation name that is a number', post({ query, operationName: 1 }), 400, 'BAD_REQUEST'],
-  ['names that poison prototypes', post('{"query":"{ __typename }","__proto__":{}}'), 400, 'BAD_REQUEST'],
+  ['keys that would pollute prototypes', post('{"query":"{ __typename }","__proto__":{}}'), 400, 'BAD_REQUEST'],
   ['two megabytes', post({ query: '#'.repeat(2 * 1024 * 1024) }), 413, 'BAD_REQUEST'],
   ['a form', post('query=x', { 'content-type': 'application/x-www-form-urlencoded' }), 415, 'BAD_REQUEST'],
   ['plain text', post({ query }, { 'content-type': 'text/plain' }), 400, 'BAD_REQUEST'],
@@ -81,18 +81,18 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['a GET of a mutation', get({ query: 'mutation { deleteUser(id: "user_1") { deletedUserId } }' }), 405, 'BAD_REQUEST'],
   ['a PUT', by('PUT', '/graphql', json, '{"query":"{ __typename }"}'), 405, 'BAD_REQUEST'],
   ['a DELETE', by('DELETE', '/graphql', { 'apollo-require-preflight': 'yes' }), 405, 'BAD_REQUEST'],
-  ['an address that cannot be decoded', by('GET', '/%ff'), 400, 'BAD_REQUEST'],
-  ['an address where nothing is', by('GET', '/nowhere'), 404, 'NOT_FOUND'],
+  ['a URL that cannot be decoded', by('GET', '/%ff'), 400, 'BAD_REQUEST'],
+  ['an unknown path', by('GET', '/nowhere'), 404, 'NOT_FOUND'],
   ['a malformed Host', raw('GET /graphql HTTP/1.1\r\nhost: a b<>\r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
   ['an empty Host', raw('GET /graphql HTTP/1.1\r\nhost: \r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
   ['no Host', raw('GET /graphql HTTP/1.1\r\nconnection: close\r\n\r\n'), 400, 'BAD_REQUEST'],
-  ['no Host in HTTP/1.0, as is right', raw('GET /nowhere HTTP/1.0\r\n\r\n'), 404, 'NOT_FOUND'],
+  ['no Host in HTTP/1.0, which is allowed', raw('GET /nowhere HTTP/1.0\r\n\r\n'), 404, 'NOT_FOUND'],
   ['an Expect that cannot be met', raw('GET / HTTP/1.1\r\nhost: a\r\nexpect: gold\r\n\r\n'), 417, 'BAD_REQUEST'],
-  ['what is no HTTP', raw('Hello?\r\n\r\n'), 400, 'BAD_REQUEST'],
+  ['data that is not HTTP', raw('Hello?\r\n\r\n'), 400, 'BAD_REQUEST'],
   ['headers of 20,000 bytes', raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`), 431, 'BAD_REQUEST'],
   ['a syntax error', post({ query: '{ user(' }), 400, 'GRAPHQL_PARSE_FAILED'],
   [
-    'a document too deep',
+    'a document that is too deep',
     post({ query: `{ user(id: "user_1") ${'{ orders { nodes { user '.repeat(1_000)}` }),
     400,
     'LIMIT_EXCEEDED',
@@ -100,12 +100,12 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['an unknown field', post({ query: '{ nothing }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a null for an id', post({ query: '{ user(id: null) { id } }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
   ['a missing variable', post({ query: 'query($id: ID!) { user(id: $id) { id } }' }), 400, 'BAD_USER_INPUT'],
-  ['a page too large', post({ query: '{ users(first: 1000) { totalCount } }' }), 200, 'BAD_USER_INPUT'],
-  ['a cursor that is none', post({ query: '{ users(after: "x") { totalCount } }' }), 200, 'BAD_USER_INPUT'],
+  ['a page that is too large', post({ query: '{ users(first: 1000) { totalCount } }' }), 200, 'BAD_USER_INPUT'],
+  ['an invalid cursor', post({ query: '{ users(after: "x") { totalCount } }' }), 200, 'BAD_USER_INPUT'],
   ['an unknown operation', post({ query: 'query A { __typename }', operationName: 'B' }), 400, 'OPERATION_RESOLUTION_FAILURE'],
   ['no operation', post({ query: 'fragment F on User { id }' }), 400, 'GRAPHQL_VALIDATION_FAILED'],
-  ['a persisted query that is not there', post({ extensions: persisted('0'.repeat(64)) }), 200, 'PERSISTED_QUERY_NOT_FOUND'],
-  ['a persisted query with another hash', post({ query, extensions: persisted('0'.repeat(64)) }), 400, 'BAD_REQUEST'],
+  ['an unknown persisted query', post({ extensions: persisted('0'.repeat(64)) }), 200, 'PERSISTED_QUERY_NOT_FOUND'],
+  ['a persisted query with the wrong hash', post({ query, extensions: persisted('0'.repeat(64)) }), 400, 'BAD_REQUEST'],
   [
     'a persisted query with an object for a hash',
     post({ extensions: { persistedQuery: { version: 1, sha256Hash: { toString: {} } } } }),
@@ -115,11 +115,11 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
   ['a persisted query of another version', post({ query, extensions: persisted('0'.repeat(64), 2) }), 400, 'BAD_REQUEST'],
 ]
 
-describe('every refusal has a code of the table and the id of its request, in body and header', () => {
+describe('every error response has a code from the table, and its request id in body and header', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
-    // The lane has to know the document, and pass on what is not for it.
+    // Compiled, so that the fast path sees these requests first, and has to pass them on.
     for (let time = 0; time < 4; time += 1) await app.query(query)
   })
   afterAll(() => app.stop())
@@ -147,7 +147,7 @@ describe('every refusal has a code of the table and the id of its request, in bo
     expect(await by('OPTIONS', '/graphql')(app)).toMatchObject({ status: 204, body: '' })
   })
 
-  test('the id that a caller gave is kept, also where Apollo refuses before it looks at the request', async () => {
+  test('the request id of the client is kept, even if Apollo refuses the request before it creates a context', async () => {
     const { body, requestId } = await post([{ query }], { ...json, 'x-request-id': 'mine' })(app)
     expect(requestId).toBe('mine')
     expect(JSON.parse(body).errors[0].extensions.requestId).toBe('mine')
@@ -169,7 +169,7 @@ describe('docs/errors.md', () => {
     expect(codesOf(inPayloads).sort()).toEqual(Object.values(UserErrorCode).sort())
   })
 
-  test('has every HTTP status that a bad request got here', () => {
+  test('has every HTTP status that a bad request returned here', () => {
     for (const [, , status, code] of badRequests) {
       const row = topLevel.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${code}\``))
       expect(row, code).toMatch(new RegExp(`\\b${status}\\b`))
@@ -177,7 +177,7 @@ describe('docs/errors.md', () => {
   })
 })
 
-describe('an error does not repeat all of what was sent', () => {
+describe('an error message does not repeat long input', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
@@ -210,7 +210,7 @@ describe('an error does not repeat all of what was sent', () => {
       'an id',
       withVariable('mutation($a: ID!) { updateProductStock(productId: $a, stock: 1) { userErrors { message } } }', { a: value }),
     ],
-    ['an address', by('GET', `/%ff${'x'.repeat(10_000)}`)],
+    ['a URL', by('GET', `/%ff${'x'.repeat(10_000)}`)],
     ['a method', by('PUT', '/graphql', { ...json, 'content-type': `text/${'x'.repeat(10_000)}` }, '{}')],
   ]
   test.each(sent)('%s', async (_, send) => {

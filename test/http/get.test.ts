@@ -11,7 +11,7 @@ describe('queries by GET', () => {
   })
   afterAll(() => app.stop())
 
-  test('are answered as by POST, with a tag', async () => {
+  test('are answered as with POST, and with an ETag', async () => {
     const byGet = await get(app.origin, { ...product, operationName: 'P', extensions: '{}' })
     const byPost = await send(app.origin, { body: { ...product, variables: { id: 'product_1' } } })
     expect(byGet.status).toBe(200)
@@ -20,18 +20,19 @@ describe('queries by GET', () => {
     expect(byPost.headers).not.toHaveProperty('etag')
   })
 
-  test('by HEAD get the same headers, and no body', async () => {
+  test('with HEAD return the same headers, and no body', async () => {
     const path = `/graphql?${new URLSearchParams(product)}`
     const [byGet, byHead] = [
       await get(app.origin, product),
       await send(app.origin, { method: 'HEAD', path, headers: preflighted }),
     ]
-    const plain = ({ headers: { date, connection, 'x-request-id': _, 'content-length': length, ...its } }: typeof byGet) => its
+    const plain = ({ headers: { date, connection, 'x-request-id': _, 'content-length': length, ...others } }: typeof byGet) =>
+      others
     expect(plain(byHead)).toEqual(plain(byGet))
     expect([byHead.status, byHead.text]).toEqual([200, ''])
   })
 
-  test('are 304 without a body for those who have the answer, whatever else they have', async () => {
+  test('return 304 without a body if one of the ETags in If-None-Match matches', async () => {
     const { headers } = await get(app.origin, product)
     const { etag = '' } = headers
     for (const known of [etag, etag.replace('W/', ''), `"other", ${etag}`, '*', `${etag},"x"`]) {
@@ -47,7 +48,7 @@ describe('queries by GET', () => {
     }
   })
 
-  test('are 200 again when the data changed', async () => {
+  test('return 200 again after the data changed', async () => {
     const { etag = '' } = (await get(app.origin, product)).headers
     await app.query('mutation { updateProductStock(productId: "product_1", stock: 4711) { userErrors { code } } }')
     const changed = await get(app.origin, product, { 'if-none-match': etag })
@@ -56,7 +57,7 @@ describe('queries by GET', () => {
     expect(changed.headers.etag).not.toBe(etag)
   })
 
-  test('have tags for what only the one who asked may store, and none for what nobody may', async () => {
+  test('have ETags if the response is private, and none if it must not be stored', async () => {
     const order = await get(app.origin, { query: '{ order(id: "order_1") { total } }' })
     expect(order.headers).toMatchObject({ 'cache-control': 'private, no-cache', etag: expect.any(String) })
     const stats = await get(app.origin, { query: '{ stats { totalUsers } }' }, { 'if-none-match': '*' })
@@ -64,7 +65,7 @@ describe('queries by GET', () => {
     expect(stats.headers).not.toHaveProperty('etag')
   })
 
-  test('need a header that a page of another origin cannot send unasked', async () => {
+  test('need a header that a page of another origin cannot send without a preflight', async () => {
     const path = `/graphql?${new URLSearchParams(product)}`
     const plain = await send(app.origin, { method: 'GET', path })
     expect(plain.status).toBe(400)
@@ -87,8 +88,8 @@ describe('queries by GET', () => {
 
   test.each([
     ['two queries', 'query={__typename}&query={__typename}', "The 'query' search parameter may only be specified once."],
-    ['variables that are no JSON', 'query={__typename}&variables=x', 'invalid JSON'],
-    ['extensions that are no JSON', 'query={__typename}&extensions=x', 'invalid JSON'],
+    ['variables that are not JSON', 'query={__typename}&variables=x', 'invalid JSON'],
+    ['extensions that are not JSON', 'query={__typename}&extensions=x', 'invalid JSON'],
     ['nothing', 'x=1', 'must contain a non-empty `query`'],
   ])('with %s are refused', async (_, search, message) => {
     const { status, json } = await send(app.origin, { method: 'GET', path: `/graphql?${search}`, headers: preflighted })
@@ -99,7 +100,7 @@ describe('queries by GET', () => {
 
 describe('a batch', () => {
   test.each([[[{ query: '{ __typename }' }, { query: '{ __typename }' }]], [[]]])(
-    'is refused, and told why: %j',
+    'is refused with the reason: %j',
     async (body) => {
       const app = await startTestApp()
       try {
@@ -107,7 +108,7 @@ describe('a batch', () => {
         expect(status).toBe(400)
         expect(json.errors).toEqual([
           {
-            message: 'Batches are not accepted, send every operation as a request of its own',
+            message: 'Batches are not supported, send each operation in its own request',
             extensions: { code: 'BAD_REQUEST', requestId: 'mine' },
           },
         ])

@@ -4,7 +4,7 @@ import { startTestApp, type TestApp } from '../helpers/app.js'
 import { openSocket } from '../helpers/live.js'
 import { secret } from '../helpers/tokens.js'
 
-/** As a page of that name sends it, wherever the name leads */
+/** Sends a request as a page of that host would, whatever address the name resolves to */
 function ask(app: TestApp, host: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { host, origin: `http://${host}`, 'content-type': 'application/json' }
@@ -16,17 +16,17 @@ function ask(app: TestApp, host: string): Promise<{ status: number | undefined; 
   })
 }
 
-describe('a server that is open to everybody', () => {
+describe('a server without authentication', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ env: { CORS_ORIGINS: 'https://shop.example', CACHE_NEAR_MB: '8' } })
-    // So that the lane knows the document, and the headers of every origin below
+    // So that the fast path has the document compiled, and the headers of every origin below
     for (let times = 0; times < 3; times += 1) await ask(app, 'localhost:4000')
   })
   afterAll(() => app.stop())
 
   test.each(['evil.example', 'evil.example:4000', 'evil.example.', 'localhost.evil.example', '127.0.0.1.evil.example', 'a.co'])(
-    'does not answer to the name %s, which somebody else can point at it',
+    'refuses the public name %s, which anybody can point at it',
     async (host) => {
       for (let times = 0; times < 3; times += 1) {
         const { status, body } = await ask(app, host)
@@ -41,15 +41,15 @@ describe('a server that is open to everybody', () => {
   test.each([
     ...['127.0.0.1:4000', '[::1]:4000', '10.1.2.3', 'localhost', 'shop.localhost', 'api:4000', 'printer.local'],
     ...['shop.default.svc.cluster.local', 'shop.internal', 'LOCALHOST.:1', 'shop.example', 'shop.example:8080'],
-  ])('answers to %s', async (host) => {
+  ])('accepts %s', async (host) => {
     expect(await ask(app, host)).toMatchObject({ status: 200, body: expect.stringContaining('product_1') })
   })
 })
 
 test.each([
-  ['that asks for tokens', { AUTH_JWT_SECRET: secret }],
-  ['whose answers pages of all origins may read', { CORS_ORIGINS: '*' }],
-])('a server %s answers to any name', async (_, env) => {
+  ['with authentication', { AUTH_JWT_SECRET: secret }],
+  ['that lets pages of all origins read responses', { CORS_ORIGINS: '*' }],
+])('a server %s accepts any host name', async (_, env) => {
   const app = await startTestApp({ env })
   expect((await ask(app, 'shop.example.com')).status).toBe(200)
   await app.stop()

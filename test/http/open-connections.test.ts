@@ -5,7 +5,7 @@ import { lock, waitingStatements } from '../helpers/locks.js'
 import { connectRaw, postText, type RawClient } from '../helpers/raw-client.js'
 import { until } from '../helpers/until.js'
 
-const most = 10
+const maximum = 10
 let app: TestApp
 let clients: RawClient[] = []
 const connect = async () => {
@@ -24,7 +24,7 @@ async function answerTo(text: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  app = await startTestApp({ env: { MAX_CONNECTIONS: String(most) } })
+  app = await startTestApp({ env: { MAX_CONNECTIONS: String(maximum) } })
 })
 afterAll(() => app.stop())
 
@@ -34,17 +34,17 @@ async function closeAll() {
   clients = []
 }
 
-describe('when as many connections are open as may be', () => {
-  test('one that waits for its client is closed for a new one, the oldest first, and not one that waits for the server', async () => {
+describe('at the limit of open connections', () => {
+  test('a new connection replaces the oldest one that waits for its client, and none that waits for the server', async () => {
     const release = await lock(app.database, 'lock table products in access exclusive mode')
     const busy = await connect()
     busy.socket.write(postText('{ product(id: "product_30") { id } }'))
     await until(async () => (await waitingStatements(app.database)).length === 1)
     const subscriber = await openSocket(app)
     const idle: RawClient[] = []
-    for (let count = 2; count < most; count += 1) {
+    for (let count = 2; count < maximum; count += 1) {
       const client = await connect()
-      // Half of a request is not more than none.
+      // A connection with half of a request counts as waiting for its client.
       client.socket.write(count % 2 === 0 ? get('/livez') : 'GET /livez HTTP/1.1\r\n')
       if (count % 2 === 0) await until(() => client.received().includes('alive'))
       idle.push(client)
@@ -61,18 +61,18 @@ describe('when as many connections are open as may be', () => {
     await closeAll()
   })
 
-  test('one of the network that has the most is closed, however old those of others are', async () => {
+  test('a connection of the network with the most connections is closed, even if those of other networks are older', async () => {
     const honest = await connectRaw(app.origin, '127.0.0.3')
     clients.push(honest)
-    for (let count = 0; count < 3 * most; count += 1) await connect()
+    for (let count = 0; count < 3 * maximum; count += 1) await connect()
     expect(isClosed(honest)).toBe(false)
     honest.socket.write(get('/livez'))
     await until(() => honest.received().includes('alive'))
     await closeAll()
   })
 
-  test('and none of them can be closed, probes are answered, however many others come, and these are refused', async () => {
-    const subscribers = await Promise.all(Array.from({ length: most }, () => openSocket(app)))
+  test('if none can be closed, probes are still answered, and all other requests are refused', async () => {
+    const subscribers = await Promise.all(Array.from({ length: maximum }, () => openSocket(app)))
     expect(await answerTo(postText('{ __typename }'))).toMatch(
       /^HTTP\/1\.1 503 [\s\S]*connection: close[\s\S]*"code":"OVERLOADED"/,
     )

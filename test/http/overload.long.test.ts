@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Built, query, ready, runBuilt } from '../helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 
-describe('with more requests than can be answered', () => {
-  let built: Built | undefined
+describe('with more requests than the server can answer', () => {
+  let built: BuiltServer | undefined
   let database: TestDatabase
   afterEach(async () => {
     built?.child.kill('SIGTERM')
@@ -12,10 +12,10 @@ describe('with more requests than can be answered', () => {
     await database.drop()
   })
 
-  /** From clients that give nothing up: each asks again as soon as it is answered, on connections that stay open. */
+  /** Each client sends the next request as soon as it has a response, on a keep-alive connection. */
   async function offer(url: string, durationMs: number) {
     const endAt = performance.now() + durationMs
-    const answers: Answered[] = []
+    const answers: Answer[] = []
     const client = async (_: unknown, index: number) => {
       for (let count = 0; performance.now() < endAt; count += 1) {
         const startedAt = performance.now()
@@ -31,9 +31,9 @@ describe('with more requests than can be answered', () => {
   }
 
   async function measure(maxDelayMs: number) {
-    built = runBuilt({ DATABASE_URL: database.url, LOG_LEVEL: 'warn', MAX_EVENT_LOOP_DELAY_MS: String(maxDelayMs) })
-    const url = await ready(built)
-    // Time for the processes to be warm, and for a burst to be over
+    built = startBuiltServer({ DATABASE_URL: database.url, LOG_LEVEL: 'warn', MAX_EVENT_LOOP_DELAY_MS: String(maxDelayMs) })
+    const url = await waitUntilReady(built)
+    // Lets the processes warm up, and the burst end
     await offer(url, 3_000)
     const before = await memoryOf(built)
     const answers = await offer(url, 4_000)
@@ -46,7 +46,7 @@ describe('with more requests than can be answered', () => {
     return { answers, grownMb, health, afterwards, output }
   }
 
-  test('those that would wait too long are refused early, so that the others are answered early; it recovers by itself', async () => {
+  test('some are refused early, so that the others are answered early; the server recovers by itself', async () => {
     database = await createDatabase()
     const unprotected = await measure(60_000)
     expect(statusesOf(unprotected.answers)).toEqual([200])
@@ -59,7 +59,7 @@ describe('with more requests than can be answered', () => {
     })
     expect(medianOf(shed.answers, 200)).toBeLessThan(medianOf(unprotected.answers, 200) / 2)
     expect(medianOf(shed.answers, 503)).toBeLessThan(medianOf(unprotected.answers, 200) / 2)
-    // Nearly all of it is room that V8 makes for garbage.
+    // Nearly all of this is heap that V8 reserves for garbage.
     expect(shed.grownMb).toBeLessThan(400)
     expect(shed.health.status).toBe(200)
     expect(shed.afterwards.data).toEqual({ product: { id: 'product_1' } })
@@ -70,29 +70,29 @@ describe('with more requests than can be answered', () => {
 
 const clients = 60
 
-interface Answered {
+interface Answer {
   status: number
   ms: number
   retryAfter: string | null
   text: string
 }
 
-function statusesOf(answers: readonly Answered[]): number[] {
+function statusesOf(answers: readonly Answer[]): number[] {
   return [...new Set(answers.map(({ status }) => status))].sort()
 }
 
-/** Resident, in megabytes */
-async function memoryOf({ child }: Built): Promise<number> {
+/** Resident set size in megabytes */
+async function memoryOf({ child }: BuiltServer): Promise<number> {
   const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
 
-function medianOf(answers: readonly Answered[], status: number): number {
-  const sorted = answers.filter((its) => its.status === status).map(({ ms }) => ms)
+function medianOf(answers: readonly Answer[], status: number): number {
+  const sorted = answers.filter((answer) => answer.status === status).map(({ ms }) => ms)
   return sorted.sort((a, b) => a - b)[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-/** A document that nobody has sent before: dear to parse and validate, with a short answer */
+/** A new document that is expensive to parse and validate, with a short response */
 function expensive(name: string): string {
   return `# ${name}\n{ product(id: "product_1") { ${'id name price '.repeat(150)} } }`
 }

@@ -21,7 +21,7 @@ async function ask(app: TestApp, document: string, headers: Record<string, strin
   }
 }
 
-describe.skipIf(noRedis)('with as many requests waiting as may', () => {
+describe.skipIf(noRedis)('at the limit of requests in flight', () => {
   let app: TestApp
   let redis: TestRedis
   let release: () => Promise<void>
@@ -31,7 +31,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     await redis.stop()
   })
 
-  test('others are refused at once, but for what is at hand; afterwards all are answered', async () => {
+  test('other requests are refused at once, unless their data is cached; afterwards all are answered', async () => {
     redis = await startRedis()
     app = await startTestApp({
       redisUrl: redis.url,
@@ -44,7 +44,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ query: hot, variables: { id } }),
       })
-    // Compiled, and answered by the near store
+    // Until it is compiled, and answered from the near store
     for (let nearHits = 0; nearHits < 3; nearHits = sumOf(await readMetrics(app.origin), 'cache_hits_total', { store: 'near' }))
       await (await askHot('product_1')).text()
     release = await lock(app.database, 'lock table products in access exclusive mode')
@@ -56,7 +56,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
       status: 503,
       errors: [
         {
-          message: 'There is more to do than this server can do, try again in a moment',
+          message: 'The server is overloaded, try again in a moment',
           extensions: { code: 'OVERLOADED', requestId: 'mine' },
         },
       ],
@@ -83,7 +83,7 @@ describe.skipIf(noRedis)('with as many requests waiting as may', () => {
     expect(await (await askHot('product_13')).json()).toEqual({ data: { product: { id: 'product_13' } } })
   })
 
-  test('those that are cut off with their connection leave their place', async () => {
+  test('a request whose connection is closed frees its capacity', async () => {
     redis = await startRedis()
     app = await startTestApp({ redisUrl: redis.url, env: { MAX_IN_FLIGHT: '2' } })
     release = await lock(app.database, 'lock table products in access exclusive mode')
@@ -106,20 +106,20 @@ describe('one network', () => {
   })
   afterAll(() => app.stop())
 
-  let asked = 0
+  let sent = 0
   const answerTo = async (address: string) => {
     const client = await connectRaw(app.origin, address)
-    asked += 1
-    // Never hot: it would be answered by the lane
-    client.socket.write(postText(`{ a${asked}: __typename }`, { connection: 'close' }))
+    sent += 1
+    // A new document each time, because the fast path would answer a compiled one.
+    client.socket.write(postText(`{ a${sent}: __typename }`, { connection: 'close' }))
     await client.closed
     return client.received().slice(0, 'HTTP/1.1 200'.length)
   }
 
   test.each([
-    ['all places', 100, 50],
-    ['half of the bytes that bodies may take', 64, 524_288],
-  ])('that takes %s with requests that do not arrive is refused more, and no other is', async (_, count, bytes) => {
+    ['all of the limit', 100, 50],
+    ['half of the memory for bodies', 64, 524_288],
+  ])('that takes %s with incomplete requests is refused more, and no other network is', async (_, count, bytes) => {
     const clients = await Promise.all(Array.from({ length: count }, () => connectRaw(app.origin, '127.0.0.6')))
     for (const { socket } of clients) socket.write(headOf({ 'content-length': bytes }))
     await until(async () => (await answerTo('127.0.0.6')) === 'HTTP/1.1 503')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { commented, starterOperations } from '../../src/http/pages/starter-operations.js'
+import { starterOperations, withComment } from '../../src/http/pages/starter-operations.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { noRedis, startRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
@@ -15,8 +15,8 @@ const get = (path: string, headers: Record<string, string> = {}, method = 'GET')
   fetch(`${app.origin}${path}`, { method, headers, redirect: 'manual' })
 
 describe('the starter operations', () => {
-  test.each(starterOperations)('this runs as it is: $about', async (operation) => {
-    const { data, errors } = await app.query(commented(operation))
+  test.each(starterOperations)('runs unchanged: $about', async (operation) => {
+    const { data, errors } = await app.query(withComment(operation))
     expect(errors).toBeUndefined()
     for (const answer of Object.values(data)) {
       expect(answer).not.toBeNull()
@@ -24,7 +24,7 @@ describe('the starter operations', () => {
     }
   })
 
-  test('what ChangeStock changes, Order shows', async () => {
+  test('Order shows what ChangeStock changed', async () => {
     const [order, change] = ['query Order', 'mutation ChangeStock'].map(
       (start) => starterOperations.find(({ document }) => document.startsWith(start))?.document as string,
     ) as [string, string]
@@ -33,18 +33,18 @@ describe('the starter operations', () => {
     expect((await app.query(order)).data.order.products).toContainEqual(expect.objectContaining(product))
   })
 
-  test('they can stand in one document', async () => {
+  test('they can be combined in one document', async () => {
     const response = await fetch(`${app.origin}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query: starterOperations.map(commented).join('\n'), operationName: 'Order' }),
+      body: JSON.stringify({ query: starterOperations.map(withComment).join('\n'), operationName: 'Order' }),
     })
     expect(await response.json()).toMatchObject({ data: { order: { id: 'order_1', user: { name: expect.any(String) } } } })
   })
 })
 
 describe('the landing page', () => {
-  test('tells a browser the state', async () => {
+  test('shows a browser the state', async () => {
     const response = await get('/', { accept: 'text/html' })
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
@@ -54,21 +54,21 @@ describe('the landing page', () => {
     expect(page).toContain('Cache (memory)')
   })
 
-  test.skipIf(noRedis)('tells that the cache is away, and what that means', async () => {
+  test.skipIf(noRedis)('reports that the cache is down, and what that means', async () => {
     const redis = await startRedis()
     const other = await startTestApp({ redisUrl: redis.url })
     const page = async () => (await fetch(other.origin, { headers: { accept: 'text/html' } })).text()
     expect(await page()).toContain('<strong>healthy</strong>')
     await redis.kill()
     await until(async () =>
-      (await page()).includes('<strong>degraded</strong>: the cache is away, answers come from the database'),
+      (await page()).includes('<strong>degraded</strong>: the cache is unavailable; answers come from the database'),
     )
     expect(await page()).toContain('<dt>Cache (redis)</dt><dd>down: the cache server cannot be reached')
     await other.stop()
     await redis.stop()
   })
 
-  test('tells a terminal the same, as text', async () => {
+  test('shows a terminal the same as text', async () => {
     const response = await get('/')
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
     const text = await response.text()
@@ -76,14 +76,14 @@ describe('the landing page', () => {
     expect(text).toContain(`curl -s ${app.origin}/graphql`)
   })
 
-  test('every link on it leads somewhere', async () => {
+  test('has no dead links', async () => {
     const page = await (await get('/', { accept: 'text/html' })).text()
     const paths = [...page.matchAll(/(?:href|src)="(.*?)"/g)].map(([, path = '']) => path)
     expect(paths).toEqual(expect.arrayContaining(['/graphql', '/graphiql', '/schema.graphql', '/health', '/assets/pages.css']))
     for (const path of paths) expect([path, (await get(path, { accept: 'text/html' })).status]).toEqual([path, 200])
   })
 
-  test('the command on it asks what it says', async () => {
+  test('shows a command that works', async () => {
     const [, body = ''] = /-d '(.*)'/.exec(await (await get('/')).text()) ?? []
     const { data } = await app.query(JSON.parse(body).query)
     expect(data.order.user.name).toEqual(expect.any(String))
@@ -91,10 +91,10 @@ describe('the landing page', () => {
 })
 
 describe('/schema.graphql', () => {
-  /** Compressed, it has a weak one. */
+  /** Without Accept-Encoding, because a compressed response has a weak ETag */
   const plain = { 'accept-encoding': 'identity' }
 
-  test('is the SDL, with a type and a strong ETag', async () => {
+  test('is the SDL, with a Content-Type and a strong ETag', async () => {
     const response = await get('/schema.graphql', plain)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
@@ -102,7 +102,7 @@ describe('/schema.graphql', () => {
     expect(await response.text()).toBe(readFileSync('schema.graphql', 'utf8'))
   })
 
-  test('who has it already gets 304 and no body', async () => {
+  test('returns 304 without a body if the client has it already', async () => {
     const etag = (await get('/schema.graphql', plain)).headers.get('etag') as string
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
       const response = await get('/schema.graphql', { 'if-none-match': known })
@@ -111,7 +111,7 @@ describe('/schema.graphql', () => {
     expect((await get('/schema.graphql', { 'if-none-match': '"other"' })).status).toBe(200)
   })
 
-  test('HEAD has the same headers', async () => {
+  test('returns the same headers with HEAD', async () => {
     const [head, whole] = [await get('/schema.graphql', {}, 'HEAD'), await get('/schema.graphql')]
     for (const name of ['content-type', 'content-length', 'etag'])
       expect([name, head.headers.get(name)]).toEqual([name, whole.headers.get(name)])
@@ -119,12 +119,15 @@ describe('/schema.graphql', () => {
   })
 })
 
-test.each(['/', '/graphql', '/graphiql'])('nothing on %s is inline, so a Content-Security-Policy can forbid it', async (path) => {
-  const page = await (await get(path, { accept: 'text/html' })).text()
-  expect(page).not.toMatch(/<script(?![^>]* src=)|<style|\s(on\w+|style)=/)
-})
+test.each(['/', '/graphql', '/graphiql'])(
+  '%s has no inline scripts or styles, so a Content-Security-Policy can forbid them',
+  async (path) => {
+    const page = await (await get(path, { accept: 'text/html' })).text()
+    expect(page).not.toMatch(/<script(?![^>]* src=)|<style|\s(on\w+|style)=/)
+  },
+)
 
-test('what GraphiQL does not have is 404', async () => {
+test('an unknown file of GraphiQL is 404', async () => {
   for (const name of ['nothing.js', '__proto__', '..%2f..%2fpackage.json'])
     expect((await get(`/assets/graphiql/${name}`)).status).toBe(404)
 })

@@ -14,11 +14,11 @@ const notFound = {
 }
 
 let documentsSoFar = 0
-/** Like no other */
+/** A document that no other test uses */
 function newDocument() {
   documentsSoFar += 1
-  const query = `query P($id: ID!) { its${documentsSoFar}: product(id: $id) { id name } }`
-  return { query, hash: hashOf(query), name: `its${documentsSoFar}`, variables: { id: 'product_1' } }
+  const query = `query P($id: ID!) { product${documentsSoFar}: product(id: $id) { id name } }`
+  return { query, hash: hashOf(query), name: `product${documentsSoFar}`, variables: { id: 'product_1' } }
 }
 
 describe.skipIf(noRedis)('a query persisted by its hash', () => {
@@ -45,59 +45,62 @@ describe.skipIf(noRedis)('a query persisted by its hash', () => {
   const ask = ({ hash, variables }: ReturnType<typeof newDocument>, app = first) =>
     send(app.origin, { body: { variables, ...byHash(hash) } })
 
-  test('is unknown, is registered with its text, and known to every process then', async () => {
-    const its = newDocument()
-    const unknown = await ask(its)
+  test('is unknown, then registered with its text, then known to every process', async () => {
+    const document = newDocument()
+    const unknown = await ask(document)
     expect(unknown.json).toMatchObject({ errors: [{ message: 'PersistedQueryNotFound' }] })
     expect(unknown.json).toMatchObject(notFound)
     expect(unknown.headers['cache-control']).toBe('no-store')
-    const registered = await register(its)
-    expect(registered.json.data[its.name].id).toBe('product_1')
-    for (const app of [first, second]) expect((await ask(its, app)).text).toBe(registered.text)
-    const key = `ecommerce:apq:${its.hash}`
-    expect(await redis.client.get(key)).toBe(its.query)
+    const registered = await register(document)
+    expect(registered.json.data[document.name].id).toBe('product_1')
+    for (const app of [first, second]) expect((await ask(document, app)).text).toBe(registered.text)
+    const key = `ecommerce:apq:${document.hash}`
+    expect(await redis.client.get(key)).toBe(document.query)
     expect(await redis.client.pttl(key)).toBeGreaterThan(hourMs - 60_000)
   })
 
-  test('is known as long as it is asked for within an hour, and no longer', async () => {
-    const its = newDocument()
-    const key = `ecommerce:apq:${its.hash}`
+  test('expires an hour after its last use', async () => {
+    const document = newDocument()
+    const key = `ecommerce:apq:${document.hash}`
     const { now } = performance
     let ahead = 0
     vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + ahead)
-    await register(its)
+    await register(document)
     await redis.client.pexpire(key, hourMs / 2)
-    // Asked for soon after, it is not written again.
-    await ask(its)
+    // Used again soon, so it is not renewed.
+    await ask(document)
     expect(await redis.client.pttl(key)).toBeLessThanOrEqual(hourMs / 2)
     ahead = hourMs / 2
-    await ask(its)
+    await ask(document)
     await until(async () => (await redis.client.pttl(key)) > hourMs / 2)
     await redis.client.del(key)
-    expect((await ask(its, second)).json).toMatchObject(notFound)
+    expect((await ask(document, second)).json).toMatchObject(notFound)
   })
 
-  test('is asked by GET as well', async () => {
-    const its = newDocument()
-    const parameters = { variables: JSON.stringify(its.variables), extensions: JSON.stringify(byHash(its.hash).extensions) }
+  test('works with GET as well', async () => {
+    const document = newDocument()
+    const parameters = {
+      variables: JSON.stringify(document.variables),
+      extensions: JSON.stringify(byHash(document.hash).extensions),
+    }
     expect((await get(second.origin, parameters)).json).toMatchObject(notFound)
-    const registered = await get(first.origin, { ...parameters, query: its.query })
+    const registered = await get(first.origin, { ...parameters, query: document.query })
     const asked = await get(second.origin, parameters)
     expect([asked.status, asked.text, asked.headers.etag]).toEqual([200, registered.text, registered.headers.etag])
     expect(asked.headers['cache-control']).toContain('public')
   })
 
-  test('comes from the lane when it is hot, as its text does, with the same headers', async () => {
-    const its = newDocument()
-    await register(its)
+  test('is answered on the fast path like its text, with the same headers', async () => {
+    const document = newDocument()
+    await register(document)
     const apollo = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
     const headers = { 'x-request-id': 'mine' }
     const answers = []
     for (let times = 0; times < 5; times += 1) {
-      answers.push(await send(first.origin, { headers, body: { variables: its.variables, ...byHash(its.hash) } }))
+      answers.push(await send(first.origin, { headers, body: { variables: document.variables, ...byHash(document.hash) } }))
     }
     expect(apollo).toHaveBeenCalledTimes(1)
-    const byText = await send(first.origin, { headers, body: { query: its.query, variables: its.variables } })
+    const byText = await send(first.origin, { headers, body: { query: document.query, variables: document.variables } })
     expect(apollo).toHaveBeenCalledTimes(1)
     for (const { status, text, headers } of answers) {
       expect([status, text]).toEqual([200, byText.text])
@@ -105,41 +108,44 @@ describe.skipIf(noRedis)('a query persisted by its hash', () => {
     }
   })
 
-  test('is not taken for another: the hash has to be that of the text', async () => {
-    const [its, other] = [newDocument(), newDocument()]
+  test('is refused if the hash is not that of the text', async () => {
+    const [document, other] = [newDocument(), newDocument()]
     const { status, json } = await send(first.origin, {
-      body: { query: its.query, variables: its.variables, ...byHash(other.hash) },
+      body: { query: document.query, variables: document.variables, ...byHash(other.hash) },
     })
     expect([status, json.errors[0].message]).toEqual([400, 'provided sha does not match query'])
     expect((await ask(other)).json).toMatchObject(notFound)
   })
 
-  test('is not believed from Redis where it is another text, and mended there', async () => {
-    const its = newDocument()
-    await redis.client.set(`ecommerce:apq:${its.hash}`, '{ users { nodes { email } } }')
-    expect((await ask(its)).json).toMatchObject(notFound)
-    await register(its)
-    expect(await redis.client.get(`ecommerce:apq:${its.hash}`)).toBe(its.query)
-    expect((await ask(its, second)).status).toBe(200)
+  test('is ignored if Redis has another text under its hash, and is then repaired there', async () => {
+    const document = newDocument()
+    await redis.client.set(`ecommerce:apq:${document.hash}`, '{ users { nodes { email } } }')
+    expect((await ask(document)).json).toMatchObject(notFound)
+    await register(document)
+    expect(await redis.client.get(`ecommerce:apq:${document.hash}`)).toBe(document.query)
+    expect((await ask(document, second)).status).toBe(200)
   })
 
-  test.each([[7], [null], [{}], [['a'.repeat(64)]]])('is refused under what is no text: %j', async (hash) => {
+  test.each([[7], [null], [{}], [['a'.repeat(64)]]])('is refused if the hash is not a string: %j', async (hash) => {
     const { status, json } = await send(first.origin, { body: byHash(hash) })
     expect([status, json.errors[0].extensions.code]).toEqual([400, 'BAD_REQUEST'])
   })
 
-  test.each([['x'], [''], ['A'.repeat(64)], [`${'a'.repeat(64)}\n`]])('is unknown under what is no hash: %j', async (hash) => {
-    const { json } = await send(first.origin, { body: byHash(hash) })
-    expect(json).toMatchObject(notFound)
-  })
+  test.each([['x'], [''], ['A'.repeat(64)], [`${'a'.repeat(64)}\n`]])(
+    'is unknown if the string is not a hash: %j',
+    async (hash) => {
+      const { json } = await send(first.origin, { body: byHash(hash) })
+      expect(json).toMatchObject(notFound)
+    },
+  )
 
-  test('is refused in a version that there is not', async () => {
-    const its = newDocument()
-    const { status, json } = await send(first.origin, { body: { variables: its.variables, ...byHash(its.hash, 2) } })
+  test('is refused in an unsupported version', async () => {
+    const document = newDocument()
+    const { status, json } = await send(first.origin, { body: { variables: document.variables, ...byHash(document.hash, 2) } })
     expect([status, json.errors[0].message]).toEqual([400, 'Unsupported persisted query version'])
   })
 
-  test('is not kept where it is very long, or not valid', async () => {
+  test('is not stored if it is too long or invalid', async () => {
     const long = newDocument()
     long.query += ` #${'x'.repeat(40_000)}`
     long.hash = hashOf(long.query)
@@ -153,22 +159,22 @@ describe.skipIf(noRedis)('a query persisted by its hash', () => {
     expect(await redis.client.exists(`ecommerce:apq:${long.hash}`, `ecommerce:apq:${invalid.hash}`)).toBe(0)
   })
 
-  describe('while Redis is away', () => {
+  describe('while Redis is down', () => {
     beforeEach(() => redis.kill())
     afterEach(() => redis.start())
 
-    test('is known to the process that it was registered at; others ask for the text, and answer it', async () => {
-      const its = newDocument()
-      expect((await ask(its)).json).toMatchObject(notFound)
-      expect((await register(its)).json.data[its.name].id).toBe('product_1')
-      expect((await ask(its)).json.data[its.name].id).toBe('product_1')
-      expect((await ask(its, second)).json).toMatchObject(notFound)
-      expect((await register(its, second)).json.data[its.name].id).toBe('product_1')
+    test('is known to the process where it was registered; others ask for the text, and then execute it', async () => {
+      const document = newDocument()
+      expect((await ask(document)).json).toMatchObject(notFound)
+      expect((await register(document)).json.data[document.name].id).toBe('product_1')
+      expect((await ask(document)).json.data[document.name].id).toBe('product_1')
+      expect((await ask(document, second)).json).toMatchObject(notFound)
+      expect((await register(document, second)).json.data[document.name].id).toBe('product_1')
     })
   })
 })
 
-test('without Redis, persisted queries are those of the process', async () => {
+test('without Redis, persisted queries are per process', async () => {
   const app = await startTestApp()
   try {
     const { query, hash, variables } = newDocument()

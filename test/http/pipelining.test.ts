@@ -23,7 +23,7 @@ async function subscriptions() {
 }
 
 describe('an event stream', () => {
-  test('leaves nothing behind when its connection is cut off', async () => {
+  test('is cleaned up when its connection is closed', async () => {
     const client = await connectRaw(app.origin)
     client.socket.write(postText('{ product(id: "product_20") { id } }') + stream)
     await until(async () => (await subscriptions()).open === 1)
@@ -36,8 +36,8 @@ describe('an event stream', () => {
   test.each([
     ['another stream', stream],
     ['a query', postText('{ product(id: "product_21") { id } }')],
-    ['what expects something', 'GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: something\r\n\r\n'],
-  ])('has its connection to itself: %s that was sent behind it ends it', async (_, behind) => {
+    ['a request with Expect', 'GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: something\r\n\r\n'],
+  ])('owns its connection: %s sent behind it closes it', async (_, behind) => {
     const both = await connectRaw(app.origin)
     both.socket.write(stream + behind)
     await both.closed
@@ -50,7 +50,7 @@ describe('an event stream', () => {
     expect(await subscriptions()).toEqual({ connections: 0, open: 0 })
   })
 
-  test('takes no place among the requests in flight', async () => {
+  test('does not count as a request in flight', async () => {
     const clients = await Promise.all(Array.from({ length: 6 }, () => connectRaw(app.origin)))
     for (const { socket, received } of clients) {
       socket.write(stream)
@@ -62,12 +62,12 @@ describe('an event stream', () => {
 })
 
 describe('requests on one connection', () => {
-  test('begin one after another, and are answered in their order', async () => {
+  test('are executed one at a time, and answered in order', async () => {
     const release = await lock(app.database, 'lock table products in access exclusive mode')
     const client = await connectRaw(app.origin)
     for (const id of [23, 24, 25, 26, 27]) client.socket.write(postText(`{ product(id: "product_${id}") { id } }`))
     await until(async () => (await waitingStatements(app.database)).length === 1)
-    // Others have the places that it does not take.
+    // The remaining capacity is free for other connections.
     expect(await app.query('{ __typename }')).toMatchObject({ data: { __typename: 'Query' } })
     expect(await waitingStatements(app.database)).toHaveLength(1)
     await release()
@@ -76,7 +76,7 @@ describe('requests on one connection', () => {
     client.socket.destroy()
   })
 
-  test('end it where more than 8 wait', async () => {
+  test('close it if more than 8 wait', async () => {
     const release = await lock(app.database, 'lock table products in access exclusive mode')
     const client = await connectRaw(app.origin)
     const first = postText('{ product(id: "product_28") { id } }')

@@ -1,10 +1,10 @@
 import { Agent, request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { type HealthReport, oneAtATime } from '../../src/http/health/health.js'
+import { coalesceCalls, type HealthReport } from '../../src/http/health/health.js'
 import { freePort } from '../../tools/free-port.js'
 import { startTestApp } from '../helpers/app.js'
 import { startBehindProxy } from '../helpers/behind-proxy.js'
-import { ready as becomesReady, query, runBuilt } from '../helpers/built.js'
+import { waitUntilReady as becomesReady, query, startBuiltServer } from '../helpers/built.js'
 import { createDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
@@ -30,7 +30,7 @@ const healthy: HealthReport = {
 }
 
 describe('the probes', () => {
-  test('say that it is alive and ready, and nobody may keep the answer', async () => {
+  test('report that the process is alive and ready, with no-store', async () => {
     const app = await startTestApp()
     expect(await probe(app.origin, '/livez')).toMatchObject(alive)
     expect(await probe(app.origin, '/readyz')).toMatchObject(ready)
@@ -41,20 +41,20 @@ describe('the probes', () => {
     await app.stop()
   })
 
-  test('without its database it is alive but not ready, until the database is back', async () => {
+  test('without the database, the process is alive but not ready, until the database is back', async () => {
     const { app, proxy, stop } = await startBehindProxy({})
     proxy.cut()
     expect(await probe(app.origin, '/readyz')).toMatchObject({ status: 503, body: { state: 'database-away' } })
     expect(await probe(app.origin, '/livez')).toMatchObject(alive)
-    proxy.mend()
+    proxy.restore()
     await until(async () => (await probe(app.origin, '/readyz')).status === 200)
     await stop()
   })
 
-  test('a flood of them is answered by one check', async () => {
+  test('a flood of probes shares one check', async () => {
     let checks = 0
     const underWay = deferred<HealthReport>()
-    const check = oneAtATime(() => {
+    const check = coalesceCalls(() => {
       checks += 1
       return underWay.promise
     })
@@ -68,7 +68,7 @@ describe('the probes', () => {
 })
 
 describe.skipIf(noRedis)('with Redis', () => {
-  test('it stays ready when Redis is away', async () => {
+  test('the process stays ready when Redis is down', async () => {
     const redis = await startRedis()
     const app = await startTestApp({ redisUrl: redis.url, env: { REDIS_HEALTH_INTERVAL_MS: '50' } })
     await redis.kill()
@@ -78,7 +78,7 @@ describe.skipIf(noRedis)('with Redis', () => {
     await redis.stop()
   })
 
-  test('it is not ready before what is owed to the cache has been delivered', async () => {
+  test('the process is not ready before the outbox has been delivered to the cache', async () => {
     const redis = await startRedis()
     const database = await createDatabase()
     await database.sql`update products set stock = 1 where id = 1`
@@ -98,23 +98,23 @@ describe.skipIf(noRedis)('with Redis', () => {
   })
 })
 
-describe('a process that is told to stop', () => {
-  test('says that it is leaving, and goes on answering, in the lane too, each time ending the connection', async () => {
+describe('a process that receives SIGTERM', () => {
+  test('is not ready, and goes on answering, also on the fast path, closing the connection after each response', async () => {
     const database = await createDatabase()
-    const built = runBuilt({ DATABASE_URL: database.url, SHUTDOWN_DELAY_MS: '600000' })
+    const built = startBuiltServer({ DATABASE_URL: database.url, SHUTDOWN_DELAY_MS: '600000' })
     const { origin } = new URL(await becomesReady(built))
-    const inLane = async () => sumOf(await readMetrics(origin), 'graphql_requests_total', { way: 'lane' })
+    const onFastPath = async () => sumOf(await readMetrics(origin), 'graphql_requests_total', { path: 'compiled' })
     const agent = new Agent({ keepAlive: true })
     for (let times = 0; times < 3; times++)
       expect(await hotQuery(origin, agent)).toEqual({ connection: 'keep-alive', name: 'string' })
-    await until(async () => (await inLane()) === 1)
+    await until(async () => (await onFastPath()) === 1)
 
     built.child.kill('SIGTERM')
     await until(async () => (await probe(origin, '/readyz')).status === 503)
     expect(await probe(origin, '/readyz')).toEqual({ status: 503, connection: 'close', body: { state: 'leaving' } })
     expect(await probe(origin, '/livez')).toMatchObject(alive)
     expect(await hotQuery(origin, agent)).toEqual({ connection: 'close', name: 'string' })
-    await until(async () => (await inLane()) === 2)
+    await until(async () => (await onFastPath()) === 2)
     const mutation = 'mutation { updateProductStock(productId: "product_1", stock: 42) { product { stock } } }'
     expect((await query(`${origin}/graphql`, mutation)).data).toEqual({ updateProductStock: { product: { stock: 42 } } })
     expect(built.child.exitCode).toBeNull()
@@ -125,14 +125,14 @@ describe('a process that is told to stop', () => {
     await database.drop()
   })
 
-  test('answers no more after the delay', async () => {
+  test('stops answering after the delay', async () => {
     const app = await startTestApp({ env: { SHUTDOWN_DELAY_MS: '100' } })
     await app.stop()
     await expect(fetch(`${app.origin}/livez`)).rejects.toThrow()
   })
 })
 
-/** What the header says about the connection, and the type of what was asked for */
+/** Resolves with the Connection header, and the type of the product's name. */
 function hotQuery(origin: string, agent: Agent): Promise<{ connection: string | undefined; name: string }> {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify({ query: '{ product(id: "product_2") { name } }' })

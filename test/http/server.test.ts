@@ -15,7 +15,7 @@ describe('the HTTP server', () => {
   test.each([
     ['broken JSON', '{"query": ', 400, 'BAD_REQUEST'],
     ['an empty body', '', 400, 'BAD_REQUEST'],
-    ['a null where an id must be', '{"query":"{ user(id: null) { id } }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
+    ['null for an id', '{"query":"{ user(id: null) { id } }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
     ['no query', '{}', 400, 'BAD_REQUEST'],
     ['a syntax error', '{"query":"{ user("}', 400, 'GRAPHQL_PARSE_FAILED'],
     ['an unknown field', '{"query":"{ nothing }"}', 400, 'GRAPHQL_VALIDATION_FAILED'],
@@ -32,7 +32,7 @@ describe('the HTTP server', () => {
       'OPERATION_RESOLUTION_FAILURE',
     ],
     ['two megabytes', JSON.stringify({ query: '#'.repeat(2 * 1024 * 1024) }), 413, 'BAD_REQUEST'],
-  ])('%s is refused with a code, in the shape of GraphQL', async (_, body, status, code) => {
+  ])('%s is refused with an error code, in the format of GraphQL errors', async (_, body, status, code) => {
     const response = await post(body)
     expect(response.status).toBe(status)
     const text = await response.text()
@@ -42,7 +42,7 @@ describe('the HTTP server', () => {
     expect(errors[0]?.message).not.toBe('')
   })
 
-  test('an address that cannot be decoded is a fault of the request', async () => {
+  test('a URL that cannot be decoded is a bad request', async () => {
     const response = await fetch(`${app.origin}/%ff`)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({
@@ -50,14 +50,14 @@ describe('the HTTP server', () => {
     })
   })
 
-  test('every response has a request id: the one given, where it is harmless, else a new one', async () => {
+  test('every response has a request id: the id from the request if it is safe to log, otherwise a new one', async () => {
     const id = async (given: string) =>
       (await post('{"query":"{ __typename }"}', { 'x-request-id': given })).headers.get('x-request-id')
     expect(await id('abc-123')).toBe('abc-123')
     expect(await id('a b"{}')).toMatch(/^[\da-f-]{36}$/)
   })
 
-  test('the request id stands in every error', async () => {
+  test('every error contains the request id', async () => {
     const response = await post('{"query":"{ users(first: 1000) { totalCount } }"}', { 'x-request-id': 'my-request' })
     expect(((await response.json()) as { errors: unknown[] }).errors[0]).toMatchObject({
       message: 'first must be between 0 and 100',
@@ -65,7 +65,7 @@ describe('the HTTP server', () => {
     })
   })
 
-  test('a malformed Host header is a fault of the request', async () => {
+  test('a malformed Host header is a bad request', async () => {
     const port = Number(new URL(app.origin).port)
     const status = await new Promise((resolve, reject) => {
       const sent = request(
@@ -103,20 +103,20 @@ describe('the HTTP server', () => {
     expect(response.status).toBe(405)
   })
 
-  test('only the origins that are configured may read answers from a browser', async () => {
+  test('only configured origins may read responses in a browser', async () => {
     const allowed = async (origin: string) =>
       (await post('{"query":"{ __typename }"}', { origin })).headers.get('access-control-allow-origin')
     expect(await allowed('https://studio.apollographql.com')).toBe('https://studio.apollographql.com')
     expect(await allowed('https://evil.example')).toBe(null)
   })
 
-  test('what is not there is 404, and says where GraphQL is', async () => {
+  test('an unknown path is 404, and the message contains the path of GraphQL', async () => {
     const response = await fetch(`${app.origin}/nowhere`)
     expect(response.status).toBe(404)
     expect(await response.text()).toContain('/graphql')
   })
 
-  test('health tells of database and cache', async () => {
+  test('/health reports on database and cache', async () => {
     const response = await fetch(`${app.origin}/health`)
     expect(response.status).toBe(200)
     expect(await response.json()).toEqual({

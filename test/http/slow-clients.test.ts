@@ -11,7 +11,7 @@ const connect = async () => {
   clients.push(client)
   return client
 }
-/** One that the lane knows, headers included */
+/** A document that the fast path answers: it is compiled, and the headers are remembered */
 const hot = '{ hot: product(id: "product_1") { id name } }'
 
 beforeAll(async () => {
@@ -33,14 +33,14 @@ async function isServed() {
   expect((await app.query('{ product(id: "product_1") { id } }')).data.product.id).toBe('product_1')
 }
 
-describe('a client that takes its time', () => {
+describe('a slow client', () => {
   test.concurrent.each([
-    ['says nothing at all', ''],
+    ['sends nothing', ''],
     ['sends half of its headers', 'POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n'],
-    ['sends half of a body that the lane would take', postText(hot).slice(0, -10)],
+    ['sends half of a body for the fast path', postText(hot).slice(0, -10)],
     ['sends half of any other body', postText(hot, { 'x-cache-report': 1 }).slice(0, -10)],
     ['sends half of a body in chunks', `${headOf({ 'transfer-encoding': 'chunked' })}5\r\n{"que\r\n`],
-  ])('and %s, is told that it is too late, and cut off', async (_, text) => {
+  ])('that %s is refused with 408, and its connection is closed', async (_, text) => {
     const client = await connect()
     client.socket.write(text)
     await client.closed
@@ -48,7 +48,7 @@ describe('a client that takes its time', () => {
     await isServed()
   })
 
-  test.concurrent('and sends its body byte by byte, is cut off, however long it goes on', async () => {
+  test.concurrent('that sends its body byte by byte is disconnected at the timeout', async () => {
     const client = await connect()
     const text = postText(hot)
     client.socket.write(text.slice(0, -100))
@@ -59,22 +59,22 @@ describe('a client that takes its time', () => {
     expect(client.received()).toContain('408')
   })
 
-  test('and goes away in the middle of its body, leaves nothing behind', async () => {
-    const leaving = await Promise.all(Array.from({ length: 20 }, connect))
-    const ports = leaving.map(({ socket }) => socket.localPort as number)
-    for (const { socket } of leaving) socket.write(postText(hot).slice(0, -10))
+  test('that disconnects in the middle of its body leaks no connection', async () => {
+    const disconnecting = await Promise.all(Array.from({ length: 20 }, connect))
+    const ports = disconnecting.map(({ socket }) => socket.localPort as number)
+    for (const { socket } of disconnecting) socket.write(postText(hot).slice(0, -10))
     await until(async () => (await connectionsFrom(ports)) === 20)
-    for (const { socket } of leaving) socket.resetAndDestroy()
+    for (const { socket } of disconnecting) socket.resetAndDestroy()
     await until(async () => (await connectionsFrom(ports)) === 0)
     await isServed()
   })
 
-  test('and does not read its answer, is cut off, and what else it asked for is not answered', async () => {
+  test('that does not read its responses is disconnected, and its other requests are not answered', async () => {
     const client = await connect()
     const ports = [client.socket.localPort as number]
     client.socket.pause()
     const fields = Array.from({ length: 30 }, (_, index) => `${'a'.repeat(250)}${index}: name`).join(' ')
-    // More than what the kernel keeps for them
+    // More than fits into the socket buffers of the kernel
     for (let count = 0; count < 9; count += 1) client.socket.write(postText(`{ products(first: 100) { nodes { ${fields} } } }`))
     await until(async () => (await connectionsFrom(ports)) === 0)
     client.socket.resume()
@@ -89,7 +89,7 @@ describe('a body that is too large', () => {
   test.each([
     ['by its content-length', `${headOf({ 'content-length': 1_000_000_000 })}{"query":`],
     ['in chunks', `${headOf({ 'transfer-encoding': 'chunked' })}${`10000\r\n${' '.repeat(0x10000)}\r\n`.repeat(17)}`],
-  ])('%s is refused before it has arrived, and the connection ends', async (_, text) => {
+  ])('%s is refused before it has arrived, and the connection is closed', async (_, text) => {
     const client = await connect()
     client.socket.write(text)
     await client.closed
@@ -98,7 +98,7 @@ describe('a body that is too large', () => {
 })
 
 test.each([
-  ['a length that is no number', headOf({ 'content-length': 'many' })],
+  ['a length that is not a number', headOf({ 'content-length': 'many' })],
   ['two lengths', `${headOf({ 'content-length': 5 }).slice(0, -2)}content-length: 6\r\n\r\n{"a"}`],
   ['a length and chunks', `${headOf({ 'content-length': 5, 'transfer-encoding': 'chunked' })}0\r\n\r\n`],
 ])('%s is refused', async (_, text) => {
@@ -108,7 +108,7 @@ test.each([
   expect(client.received()).toMatch(/^HTTP\/1\.1 400 /)
 })
 
-/** Those of the server to these ports, as the kernel counts them */
+/** The number of connections between the server and these ports, according to the kernel */
 async function connectionsFrom(ports: readonly number[]): Promise<number> {
   const hex = (port: number | string) => Number(port).toString(16).toUpperCase().padStart(4, '0')
   const remote = new Set(ports.map(hex))

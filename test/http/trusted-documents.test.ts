@@ -54,7 +54,7 @@ describe.each([
   })
   afterAll(() => app.stop())
 
-  test('are asked by their documentId, or as a persisted query, by POST and GET, as by their text', async () => {
+  test('are executed by documentId, as a persisted query and by text, with POST and GET', async () => {
     const { text, headers } = await send(app.origin, { body: { query: name, variables } })
     const parameters = { variables: JSON.stringify(variables) }
     const answers = [
@@ -72,7 +72,7 @@ describe.each([
     expect((await get(app.origin, { documentId: stockId })).status).toBe(405)
   })
 
-  test('come from the lane when they are hot', async () => {
+  test('are answered on the fast path when they are hot', async () => {
     for (let times = 0; times < 2; times += 1) await send(app.origin, { body: { documentId: nameId, variables } })
     const spy = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
     for (const named of [{ documentId: nameId }, persisted(nameId), { documentId: nameId, ...{ extensions: {} } }]) {
@@ -81,7 +81,7 @@ describe.each([
     expect(spy).not.toHaveBeenCalled()
   })
 
-  test('are beside all others, which may be sent and persisted', async () => {
+  test('do not exclude other documents, which may be sent and persisted', async () => {
     const query = '{ products(first: 1) { totalCount } }'
     const hash = sha('sha256', query)
     expect((await send(app.origin, { body: { query } })).status).toBe(200)
@@ -92,7 +92,7 @@ describe.each([
 })
 
 describe('a documentId', () => {
-  test('may say that it is a SHA-256, as in the appendix of GraphQL over HTTP', async () => {
+  test('may have the prefix sha256:, as in the appendix of GraphQL over HTTP', async () => {
     const app = await start(apollo)
     try {
       const documentId = `sha256:${sha('sha256', name)}`
@@ -102,7 +102,7 @@ describe('a documentId', () => {
     }
   })
 
-  test('that is unknown is 400, with a code that clients know, whether there is a manifest or not', async () => {
+  test('that is unknown returns 400, with a code that clients know, with and without a manifest', async () => {
     for (const env of [{}, { TRUSTED_DOCUMENTS: '' }]) {
       const app = await start(codegen, env)
       try {
@@ -121,14 +121,14 @@ describe('a documentId', () => {
   })
 })
 
-describe('where only trusted documents are answered', () => {
+describe('a server that accepts only trusted documents', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await start(apollo, { TRUSTED_DOCUMENTS_ONLY: 'true' })
   })
   afterAll(() => app.stop())
 
-  test('they are, by id and by their text', async () => {
+  test('executes them by id and by text', async () => {
     for (const named of [{ documentId: sha('sha256', name) }, persisted(sha('sha256', name)), { query: name }]) {
       for (let times = 0; times < 3; times += 1) {
         expect((await send(app.origin, { body: { ...named, variables } })).json.data.product.name).toEqual(expect.any(String))
@@ -143,13 +143,13 @@ describe('where only trusted documents are answered', () => {
     ['{ nothing }'],
     ['{'],
     [''],
-  ])('any other text is not, nor looked at: %s', async (query) => {
+  ])('refuses any other document before it is parsed: %s', async (query) => {
     for (const answer of [await send(app.origin, { body: { query } }), await get(app.origin, { query })]) {
       expect([answer.status, codeOf(answer)]).toEqual([400, 'QUERY_NOT_IN_SAFELIST'])
     }
   })
 
-  test('an id that is not in the list is refused in words that do not ask for the text', async () => {
+  test('refuses an unknown id with a code that does not make clients send the text', async () => {
     const hash = sha('sha256', '{ __typename }')
     for (const named of [{ documentId: 'unknown' }, persisted(hash)]) {
       const answer = await send(app.origin, { body: named })
@@ -157,13 +157,13 @@ describe('where only trusted documents are answered', () => {
     }
   })
 
-  test('nothing can be registered', async () => {
+  test('registers no persisted queries', async () => {
     const query = '{ __typename }'
     const registering = await send(app.origin, { body: { query, ...persisted(sha('sha256', query)) } })
     expect(codeOf(registering)).toBe('QUERY_NOT_IN_SAFELIST')
   })
 
-  test.skipIf(noRedis)('what others registered in the same Redis cannot be asked, however its hash is disguised', async () => {
+  test.skipIf(noRedis)('refuses persisted queries from the same Redis, however the hash is written', async () => {
     const redis = await startRedis()
     const query = '{ __typename }'
     const hash = sha('sha256', query)
@@ -189,37 +189,41 @@ describe('where only trusted documents are answered', () => {
   })
 })
 
-describe('a manifest that is not right stops the start', () => {
+describe('an invalid manifest prevents the start', () => {
   test.each<[string, unknown, string]>([
-    ['no JSON', '{', 'is not JSON'],
+    ['invalid JSON', '{', 'is not JSON'],
     ['something else', '[]', 'is neither'],
     ['another version', { ...apollo, version: 2 }, 'is neither'],
-    ['nothing', {}, 'there is no operation in it'],
+    ['nothing', {}, 'it has no operations'],
     ['a syntax error', { a1: 'query Broken {' }, 'a1: Syntax Error'],
-    ['what the schema does not have', { a1: 'query Broken { nothing }' }, 'Broken: Cannot query field "nothing" on type "Query"'],
+    ['an unknown field', { a1: 'query Broken { nothing }' }, 'Broken: Cannot query field "nothing" on type "Query"'],
     [
       'an operation of Apollo that the schema does not have',
       { ...apollo, operations: [{ id: 'x', name: 'Its', type: 'query', body: '{ nothing }' }] },
       'Its: Cannot query field',
     ],
-    ['a document too long', { a: '{ __typename } '.padEnd(32_769, '#\n') }, 'a: has 32769 characters, and 32768 are allowed'],
+    [
+      'a document that is too long',
+      { a: '{ __typename } '.padEnd(32_769, '#\n') },
+      'a: has 32769 characters, the maximum is 32768',
+    ],
     ['a document with too many tokens', { a: `{ ${'a '.repeat(1_000)} }` }, 'more that 1000 tokens'],
-    ['a document too wide', { a: `{ ${'__typename '.repeat(21)} }` }, 'The limit of rootFields is 20'],
-    ['an id twice', { ...apollo, operations: [apollo.operations[0], apollo.operations[0]] }, 'is there twice'],
-    ['many faults', Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`a${index}`, '{'])), 'and 4 more'],
+    ['a document that is too wide', { a: `{ ${'__typename '.repeat(21)} }` }, 'The limit of rootFields is 20'],
+    ['an id twice', { ...apollo, operations: [apollo.operations[0], apollo.operations[0]] }, 'occurs twice'],
+    ['many problems', Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`a${index}`, '{'])), 'and 4 more'],
   ])('%s', async (_, manifest, message) => {
     await expect(start(manifest)).rejects.toThrow(message)
     await expect(start(manifest)).rejects.toThrow(/^Bad configuration:\n {2}TRUSTED_DOCUMENTS names .*manifest\.json, which /)
   })
 
-  test('a file that is not there', async () => {
+  test('a missing file', async () => {
     const env = { TRUSTED_DOCUMENTS: join(folder, 'nowhere.json') }
     await expect(startTestApp({ database, env })).rejects.toThrow(/TRUSTED_DOCUMENTS names a file that cannot be read: ENOENT/)
   })
 
-  test('none at all, where only trusted documents are to be answered', async () => {
-    await expect(startTestApp({ database, env: { TRUSTED_DOCUMENTS_ONLY: 'true' } }).then((its) => its.stop())).rejects.toThrow(
-      'TRUSTED_DOCUMENTS_ONLY is true, and there are no documents to trust',
+  test('no manifest, if only trusted documents are accepted', async () => {
+    await expect(startTestApp({ database, env: { TRUSTED_DOCUMENTS_ONLY: 'true' } }).then((app) => app.stop())).rejects.toThrow(
+      'TRUSTED_DOCUMENTS_ONLY is true, but there are no trusted documents',
     )
   })
 })

@@ -9,33 +9,33 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-const owed = () => database.sql<{ entry: string | null }[]>`select entry from cache_outbox`
+const outboxRows = () => database.sql<{ entry: string | null }[]>`select entry from cache_outbox`
 
-describe('a backlog of 100,000 rows, as an outage or the version before leaves it', () => {
+describe('a backlog of 100,000 rows, as left by an outage or the previous version', () => {
   const leaveBacklog = () => database.sql`
     insert into cache_outbox (namespace, entry, list)
     select case n % 3 when 0 then 'orders' when 1 then 'user-orders' else 'stats' end,
       case n % 3 when 0 then 'order_' || n end, case n % 3 when 1 then 'user_' || n % 100 when 2 then 'totals' end
     from generate_series(1, 100000) n`
 
-  test('delays neither a start nor what is committed behind it, and nothing of it is left', async () => {
+  test('delays neither a start nor later commits, and is deleted completely', async () => {
     await leaveBacklog()
     const app = await startTestApp({ database })
-    expect(await owed()).toHaveLength(0)
+    expect(await outboxRows()).toHaveLength(0)
     const stock = async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock
     await stock()
     await leaveBacklog()
     await database.sql`update products set stock = 4711 where id = 1`
     await until(async () => (await stock()) === 4711)
-    await until(async () => (await owed()).length === 0)
+    await until(async () => (await outboxRows()).length === 0)
     await app.stop()
   })
 
-  test('goes, too, where it was restored from a server with higher numbers of transactions', async () => {
+  test('is deleted, too, if it was restored from a server with higher transaction ids', async () => {
     await leaveBacklog()
     await database.sql`update cache_outbox set transaction_id = '9000000000'`
     const app = await startTestApp({ database })
-    expect(await owed()).toHaveLength(0)
+    expect(await outboxRows()).toHaveLength(0)
     await app.stop()
   })
 })

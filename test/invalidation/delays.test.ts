@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cache } from 'cached-resolvers'
 import { Relay } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { claimOutboxRows, confirmOutboxRowsIn, readOutbox } from '../../packages/cached-resolvers/src/postgres/outbox.js'
+import { claimOutboxRows, confirmOutboxSnapshot, readOutbox } from '../../packages/cached-resolvers/src/postgres/outbox.js'
 import { entities } from '../../src/shop/entities.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -16,10 +16,10 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-const owed = () => database.sql<{ entry: string | null }[]>`select entry from cache_outbox`
+const outboxRows = () => database.sql<{ entry: string | null }[]>`select entry from cache_outbox`
 
-describe('mutations that wait for a row, with every connection of the pool', () => {
-  test('do not delay the invalidation of what others commit', async () => {
+describe('mutations that wait for a row lock and occupy the whole pool', () => {
+  test('do not delay the invalidation of changes committed by others', async () => {
     const app = await startTestApp({ database, env: { DATABASE_POOL: '2' } })
     const release = await lock(database, 'select 1 from products where id = 1 for update')
     const createOrder = 'mutation { createOrder(input: { userId: "user_1", productIds: ["product_1"] }) { userErrors { code } } }'
@@ -27,7 +27,7 @@ describe('mutations that wait for a row, with every connection of the pool', () 
     await until(async () => (await waitingStatements(database)).length === 2)
 
     await database.sql`update products set stock = 4711 where id = 2`
-    await until(async () => (await owed()).length === 0)
+    await until(async () => (await outboxRows()).length === 0)
     expect(await waitingStatements(database)).toHaveLength(2)
 
     await release()
@@ -43,35 +43,35 @@ describe('a long backlog', () => {
       case n % 3 when 0 then 'order_' || n end, case n % 3 when 1 then 'user_' || n % 100 when 2 then 'totals' end
     from generate_series(1, 10000) n`
 
-  test('is read as what it makes wrong: each key once, a namespace for very many rows', async () => {
+  test('is read as invalidations: each key once, the whole namespace if it has very many rows', async () => {
     await leaveBacklog()
     const { changes } = await readOutbox(database.sql, {
       ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRows: 3_333 },
     })
     const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`).sort()
-    // There is one row more for lists of users.
+    // user-orders has 3,334 rows, one more than maxRows.
     expect(named.slice(-2)).toEqual(['stats totals', 'user-orders *'])
     expect(named).toHaveLength(3_333 + 2)
     expect(new Set(named).size).toBe(named.length)
   })
 
-  test('what is committed after it was read is not deleted with it', async () => {
+  test('is deleted without the rows committed after it was read', async () => {
     await leaveBacklog()
     const namespaces = ['orders', 'user-orders', 'stats', 'products']
     await database.sql.begin(async (transaction) => {
-      // Its rows are older than the last of the backlog, and are committed after it.
+      // The rows of this transaction have lower ids than the last row of the backlog, but are committed after it.
       await transaction`update products set stock = 1 where id = 1`
       await database.sql`insert into cache_outbox (namespace) values ('stats')`
       const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxRows: 10 })
       await transaction`update products set stock = 1 where id = 2`
       await database.sql`update products set stock = 1 where id = 3`
-      await confirmOutboxRowsIn(database.sql, { store: '0', namespaces, snapshot, limit: 20_000 })
+      await confirmOutboxSnapshot(database.sql, { store: '0', namespaces, snapshot, limit: 20_000 })
     })
-    expect((await owed()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
+    expect((await outboxRows()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
   })
 })
 
-describe.skipIf(noRedis)('a process that stops with changes in hand', () => {
+describe.skipIf(noRedis)('a process that crashes after claiming rows', () => {
   let redis: TestRedis
   beforeEach(async () => {
     redis = await startRedis()
@@ -81,7 +81,7 @@ describe.skipIf(noRedis)('a process that stops with changes in hand', () => {
   const stockOf = async (app: TestApp, id: number) =>
     (await app.query(`{ product(id: "product_${id}") { stock } }`)).data.product.stock
 
-  test('delays them by its claim; then another process carries them', async () => {
+  test('delays them until its claim ends; then another process delivers them', async () => {
     const app = await startTestApp({ database, redisUrl: redis.url })
     await stockOf(app, 1)
     await database.sql.begin(async (transaction) => {
@@ -91,23 +91,23 @@ describe.skipIf(noRedis)('a process that stops with changes in hand', () => {
       expect(claimed.map(({ entry }) => entry)).toEqual(['product_1'])
     })
     await until(async () => (await stockOf(app, 1)) === 4711)
-    await until(async () => (await owed()).length === 0)
+    await until(async () => (await outboxRows()).length === 0)
     await app.stop()
   })
 
-  test('holds up nobody who has to catch up, even where it locked them, as the version before did', async () => {
+  test('does not delay a process that catches up, even if it locked the rows, as the previous version did', async () => {
     await database.sql`update products set stock = 4711 where id = 1`
     const release = await lock(database, 'select 1 from cache_outbox for update')
     const app = await startTestApp({ database, redisUrl: redis.url })
     expect((await app.query('{ cacheInfo { available } }')).data.cacheInfo.available).toBe(true)
     expect(await stockOf(app, 1)).toBe(4711)
     await release()
-    await until(async () => (await owed()).length === 0)
+    await until(async () => (await outboxRows()).length === 0)
     await app.stop()
   })
 })
 
-test('rows that the cache of one process did not confirm are not kept from the others by its claim', async () => {
+test('a process whose cache did not confirm rows ends its claim on them', async () => {
   const claimedUntil = async () => {
     const [row] = await database.sql<{ at: Date | null }[]>`select claimed_until as at from cache_outbox`
     return row?.at?.getTime()
@@ -118,7 +118,7 @@ test('rows that the cache of one process did not confirm are not kept from the o
     registration: '1' as string | undefined,
     async invalidate() {
       whileClaimed = await claimedUntil()
-      // As a cache that distrusts its store from then on
+      // The cache distrusts its store from now on.
       cache.registration = undefined
       return false
     },

@@ -9,41 +9,44 @@ export interface OutboxSubject {
   cacheStores: typeof cacheStores
   liveChanges: typeof liveChanges
   database: Database
-  /** Changes these products, 1 to 9, in one statement. */
+  /** Updates these products (1 to 9) in one statement. */
   write(transaction: Queryable, products: readonly number[]): Promise<void>
-  /** Lets time go on until the work is done. */
+  /** Runs the work; the simulator advances its clock until it is done. */
   call<T>(work: () => Promise<T>): Promise<T>
   wait(ms: number): Promise<void>
   stop(): Promise<unknown>
 }
 
 const namespaces = ['products']
-const aMinute = 60_000
+const minuteMs = 60_000
 
-/** What the engine takes outbox, registered stores and live changes of a database for; run against Postgres and against the simulated one. */
+/**
+ * What the engine expects of the outbox, the registered stores and the live changes of a database. Run against Postgres and the
+ * simulated Postgres.
+ */
 export function describeOutboxContract(name: string, start: () => Promise<OutboxSubject>): void {
   describe(`the contract of outbox, stores and live changes: ${name}`, () => {
     let subject: OutboxSubject
     /** The registrations of two stores */
     let one: string
     let other: string
-    const call = <T>(work: (its: OutboxSubject, database: Database) => Promise<T>) =>
+    const call = <T>(work: (subject: OutboxSubject, database: Database) => Promise<T>) =>
       subject.call(() => work(subject, subject.database))
     const register = (store: string) =>
-      call((its, database) => its.cacheStores.registerCacheStore(database, { name: store, namespaces }))
-    const report = (store: string) => call((its, database) => its.cacheStores.reportCacheStoreInUse(database, store))
+      call(({ cacheStores }, database) => cacheStores.registerCacheStore(database, { name: store, namespaces }))
+    const report = (store: string) => call(({ cacheStores }, database) => cacheStores.reportCacheStoreInUse(database, store))
     const change = (
       products: readonly number[],
       work: (transaction: Queryable) => Promise<unknown> = async () => {},
       delayMs = 0,
     ) =>
-      call(async (its, database) => {
+      call(async (subject, database) => {
         let rows: outbox.OutboxRow[] = []
         await database.begin(async (transaction) => {
           if (delayMs > 0) await transaction`select set_config('cache.relay_delay', ${`${delayMs} milliseconds`}, true)`
-          await its.write(transaction, products)
+          await subject.write(transaction, products)
           await work(transaction)
-          rows = await its.outbox.ownOutboxRows(transaction)
+          rows = await subject.outbox.ownOutboxRows(transaction)
         })
         return rows
       })
@@ -51,24 +54,26 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       store: string,
       options: { after?: number; limit?: number; claimMs?: number; namespaces?: string[] } = {},
     ) =>
-      call((its, database) =>
-        its.outbox.claimOutboxRows(database, { store, namespaces, after: 0, limit: 100, claimMs: aMinute, ...options }),
+      call(({ outbox }, database) =>
+        outbox.claimOutboxRows(database, { store, namespaces, after: 0, limit: 100, claimMs: minuteMs, ...options }),
       )
-    const claim = async (...its: Parameters<typeof claimRows>) => (await claimRows(...its)).map(({ entry }) => entry).sort()
+    const claim = async (...args: Parameters<typeof claimRows>) => (await claimRows(...args)).map(({ entry }) => entry).sort()
     const confirm = async (store: string, rows: readonly outbox.OutboxRow[]) => {
-      const owed = await call((its, database) => its.outbox.confirmOutboxRows(database, store, rows))
-      return owed.map(({ entry }) => entry).sort()
+      const remaining = await call(({ outbox }, database) => outbox.confirmOutboxRows(database, store, rows))
+      return remaining.map(({ entry }) => entry).sort()
     }
     const read = (store: string, maxRows = 100) =>
-      call((its, database) => its.outbox.readOutbox(database, { store, namespaces, maxRows }))
-    const owedTo = async (store: string) => (await read(store)).changes.map(({ entry }) => entry).sort()
-    const owed = async (rows: readonly outbox.OutboxRow[], inUseMs = aMinute) =>
-      (await call((its, database) => its.outbox.owedOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
-    const confirmIn = (store: string, snapshot: string, limit = 100) =>
-      call((its, database) => its.outbox.confirmOutboxRowsIn(database, { store, namespaces, snapshot, limit }))
-    const unregisterUnused = (unusedMs: number, behindMs = unusedMs, maxOwed = 1_000) =>
-      call((its, database) => its.cacheStores.unregisterUnusedCacheStores(database, { unusedMs, behindMs, maxOwed }))
-    const tidy = () => call((its, database) => its.outbox.deleteDeliveredOutboxRows(database, 1_000))
+      call(({ outbox }, database) => outbox.readOutbox(database, { store, namespaces, maxRows }))
+    const undeliveredTo = async (store: string) => (await read(store)).changes.map(({ entry }) => entry).sort()
+    const undelivered = async (rows: readonly outbox.OutboxRow[], inUseMs = minuteMs) =>
+      (await call(({ outbox }, database) => outbox.undeliveredOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
+    const confirmSnapshot = (store: string, snapshot: string, limit = 100) =>
+      call(({ outbox }, database) => outbox.confirmOutboxSnapshot(database, { store, namespaces, snapshot, limit }))
+    const unregisterUnused = (unusedMs: number, laggingMs = unusedMs, maxUndelivered = 1_000) =>
+      call(({ cacheStores }, database) =>
+        cacheStores.unregisterUnusedCacheStores(database, { unusedMs, laggingMs, maxUndelivered }),
+      )
+    const cleanUp = () => call(({ outbox }, database) => outbox.deleteDeliveredOutboxRows(database, 1_000))
 
     beforeAll(async () => {
       subject = await start()
@@ -78,76 +83,76 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       await unregisterUnused(-1)
       one = (await register('one')) as string
       const { snapshot, changes } = await read(one)
-      if (changes.length > 0) await confirmIn(one, snapshot)
+      if (changes.length > 0) await confirmSnapshot(one, snapshot)
       other = (await register('other')) as string
     })
 
-    test('a store is registered once, and has been used once a process has said so', async () => {
-      const find = (store: string) => call((its, database) => its.cacheStores.findCacheStore(database, store))
-      expect(await find('nobody')).toBeNull()
+    test('a store is registered once, and counts as used once a process has reported it in use', async () => {
+      const find = (store: string) => call(({ cacheStores }, database) => cacheStores.findCacheStore(database, store))
+      expect(await find('unknown')).toBeNull()
       expect(await register('fresh')).not.toBeNull()
       expect(await register('fresh')).toBeNull()
       const { registration } = (await find('fresh')) as { registration: string }
       expect(await find('fresh')).toEqual({ registration, wasUsed: false })
       expect(await report(registration)).toBe(true)
       expect(await find('fresh')).toEqual({ registration, wasUsed: true })
-      await call((its, database) => its.cacheStores.unregisterCacheStore(database, registration))
+      await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, registration))
       expect(await report(registration)).toBe(false)
       expect(await find('fresh')).toBeNull()
     })
 
-    test('a registration stands until it is taken back, or nobody used it for long', async () => {
+    test('a registration exists until it is removed, or has been unused for long', async () => {
       expect([await report(one), await report(other)]).toEqual([true, true])
-      await call((its, database) => its.cacheStores.unregisterCacheStore(database, one))
+      await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, one))
       expect([await report(one), await report(other)]).toEqual([false, true])
-      await unregisterUnused(aMinute)
+      await unregisterUnused(minuteMs)
       expect(await report(other)).toBe(true)
       await subject.wait(30)
       await unregisterUnused(20)
       expect(await report(other)).toBe(false)
     })
 
-    test('one that is owed much goes sooner, while others are in use', async () => {
-      const stands = async (name: string) =>
-        (await call((postgres, database) => postgres.cacheStores.findCacheStore(database, name))) !== null
-      await call((postgres, database) => postgres.cacheStores.unregisterCacheStore(database, other))
+    test('a store with many undelivered changes is unregistered sooner while others are in use', async () => {
+      const isRegistered = async (name: string) =>
+        (await call(({ cacheStores }, database) => cacheStores.findCacheStore(database, name))) !== null
+      await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, other))
       await report(one)
       await change([1, 2, 3])
-      // Longer than a slow machine takes for what follows
+      // Longer than the following steps take on a slow machine
       await subject.wait(3_000)
-      await unregisterUnused(aMinute, 2_500, 2)
-      expect(await stands('one')).toBe(true)
+      await unregisterUnused(minuteMs, 2_500, 2)
+      expect(await isRegistered('one')).toBe(true)
       await report((await register('third')) as string)
-      await unregisterUnused(aMinute, 2_500, 3)
-      expect(await stands('one')).toBe(true)
-      await unregisterUnused(aMinute, 2_500, 2)
-      expect([await stands('one'), await stands('third')]).toEqual([false, true])
+      await unregisterUnused(minuteMs, 2_500, 3)
+      expect(await isRegistered('one')).toBe(true)
+      await unregisterUnused(minuteMs, 2_500, 2)
+      expect([await isRegistered('one'), await isRegistered('third')]).toEqual([false, true])
     })
 
-    test('a transaction finds the rows that it has written, and nobody else does before it commits', async () => {
+    test('a transaction finds the rows that it has written; others do not before it commits', async () => {
       await change([1])
-      const own = await change([2], async () => expect(await owedTo(one)).toEqual(['product_1']))
+      const own = await change([2], async () => expect(await undeliveredTo(one)).toEqual(['product_1']))
       expect(own).toMatchObject([{ namespace: 'products', entry: 'product_2', list: null }])
-      expect(await owedTo(one)).toEqual(['product_1', 'product_2'])
+      expect(await undeliveredTo(one)).toEqual(['product_1', 'product_2'])
     })
 
-    test('a transaction that is rolled back leaves nothing', async () => {
+    test('a transaction that is rolled back leaves no rows', async () => {
       await expect(change([3], () => Promise.reject(new Error('roll back')))).rejects.toThrow('roll back')
-      expect(await owedTo(one)).toEqual([])
+      expect(await undeliveredTo(one)).toEqual([])
     })
 
-    test('the newest rows are claimed first, of those behind a row', async () => {
+    test('the newest rows are claimed first, only those behind the given row', async () => {
       const rows = [await change([1]), await change([2]), await change([3])].flat()
       expect(await claim(one, { after: rows[0]?.id ?? 0, limit: 1 })).toEqual(['product_3'])
       expect(await claim(one, { after: rows[0]?.id ?? 0 })).toEqual(['product_2'])
       expect(await claim(one)).toEqual(['product_1'])
     })
 
-    test('what was claimed is passed over for the same store until the claim ends, and by no other store', async () => {
+    test('claimed rows are skipped for the same store until the claim ends, but not for other stores', async () => {
       await change([1])
       expect(await claim(one, { claimMs: 300 })).toEqual(['product_1'])
       expect(await claim(one)).toEqual([])
-      expect(await owedTo(one)).toEqual(['product_1'])
+      expect(await undeliveredTo(one)).toEqual(['product_1'])
       expect(await claim(other)).toEqual(['product_1'])
       await change([2])
       expect(await claim(one, { claimMs: 50 })).toContain('product_2')
@@ -155,91 +160,93 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       expect(await claim(one)).toContain('product_2')
     })
 
-    test('what was claimed and not confirmed may be claimed at once', async () => {
+    test('rows that were claimed but not confirmed can be made due and claimed again at once', async () => {
       const rows = await change([1])
       expect(await claim(one)).toEqual(['product_1'])
-      await call((its, database) => its.outbox.makeOutboxRowsDue(database, rows))
+      await call(({ outbox }, database) => outbox.makeOutboxRowsDue(database, rows))
       expect(await claim(one)).toEqual(['product_1'])
     })
 
-    test('a row is not claimed before it is due, and read all the same', async () => {
-      const rows = await change([1], undefined, aMinute)
+    test('a row is not claimed before it is due, but readOutbox() returns it', async () => {
+      const rows = await change([1], undefined, minuteMs)
       expect(await claim(one)).toEqual([])
-      expect(await owedTo(one)).toEqual(['product_1'])
-      await call((its, database) => its.outbox.makeOutboxRowsDue(database, rows))
+      expect(await undeliveredTo(one)).toEqual(['product_1'])
+      await call(({ outbox }, database) => outbox.makeOutboxRowsDue(database, rows))
       expect(await claim(one)).toEqual(['product_1'])
     })
 
-    test('a row stays until every registered store has confirmed it, and is due at once for those that have not', async () => {
-      const rows = await change([1, 2], undefined, aMinute)
+    test('a row is kept until every registered store has confirmed it, and is due at once for those that have not', async () => {
+      const rows = await change([1, 2], undefined, minuteMs)
       expect(await confirm(one, rows.slice(0, 1))).toEqual(['product_1'])
-      expect(await owedTo(one)).toEqual(['product_2'])
+      expect(await undeliveredTo(one)).toEqual(['product_2'])
       expect(await claim(other)).toEqual(['product_1'])
       expect(await confirm(other, rows.slice(0, 1))).toEqual([])
-      expect([await owedTo(one), await owedTo(other)]).toEqual([['product_2'], ['product_2']])
+      expect([await undeliveredTo(one), await undeliveredTo(other)]).toEqual([['product_2'], ['product_2']])
     })
 
-    test('rows are owed by stores that were reported in use a short while ago', async () => {
+    test('rows are undelivered only while a store that was recently in use has not confirmed them', async () => {
       const rows = await change([1])
-      expect(await owed(rows)).toEqual([])
+      expect(await undelivered(rows)).toEqual([])
       await report(one)
-      expect(await owed(rows)).toEqual(['product_1'])
+      expect(await undelivered(rows)).toEqual(['product_1'])
       await confirm(one, rows)
-      expect(await owed(rows)).toEqual([])
+      expect(await undelivered(rows)).toEqual([])
       await report(other)
-      expect(await owed(rows)).toEqual(['product_1'])
+      expect(await undelivered(rows)).toEqual(['product_1'])
       await subject.wait(30)
-      expect(await owed(rows, 20)).toEqual([])
+      expect(await undelivered(rows, 20)).toEqual([])
     })
 
-    test('what is owed to nobody any more is tidied away', async () => {
+    test('rows that no registered store waits for any more are deleted', async () => {
       const rows = await change([1])
       await confirm(one, rows)
-      await tidy()
-      expect(await owedTo(other)).toEqual(['product_1'])
-      await call((its, database) => its.cacheStores.unregisterCacheStore(database, other))
-      await tidy()
-      expect(await owedTo(other)).toEqual([])
+      await cleanUp()
+      expect(await undeliveredTo(other)).toEqual(['product_1'])
+      await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, other))
+      await cleanUp()
+      expect(await undeliveredTo(other)).toEqual([])
     })
 
-    test('all that is owed is read, each change once, and a namespace with more rows as one', async () => {
+    test('all undelivered changes are read once each, and a namespace with too many rows as one change', async () => {
       await change([1])
       await change([1, 2])
-      expect(await owedTo(one)).toEqual(['product_1', 'product_2'])
+      expect(await undeliveredTo(one)).toEqual(['product_1', 'product_2'])
       const { changes, lastId } = await read(one, 2)
       expect(changes).toMatchObject([{ namespace: 'products', entry: null, list: null }])
       expect(lastId).toBeGreaterThan(0)
-      expect(await call((its, database) => its.outbox.oldestOutboxRow(database, ['others']))).toBeUndefined()
-      expect(await call((its, database) => its.outbox.oldestOutboxRow(database, namespaces))).toEqual(expect.any(Number))
+      expect(await call(({ outbox }, database) => outbox.oldestOutboxRowWrittenAt(database, ['others']))).toBeUndefined()
+      expect(await call(({ outbox }, database) => outbox.oldestOutboxRowWrittenAt(database, namespaces))).toEqual(
+        expect.any(Number),
+      )
     })
 
-    test('what is confirmed is what was committed when it was read', async () => {
+    test('only rows that were committed when the outbox was read are confirmed', async () => {
       let snapshot = ''
       await change([1], async () => {
         await change([2])
         ;({ snapshot } = await read(one))
       })
-      expect(await confirmIn(one, snapshot)).toBe(1)
-      expect(await owedTo(one)).toEqual(['product_1'])
-      expect(await owedTo(other)).toEqual(['product_1', 'product_2'])
+      expect(await confirmSnapshot(one, snapshot)).toBe(1)
+      expect(await undeliveredTo(one)).toEqual(['product_1'])
+      expect(await undeliveredTo(other)).toEqual(['product_1', 'product_2'])
       const later = await read(other)
-      expect([await confirmIn(other, later.snapshot, 1), await confirmIn(other, later.snapshot, 1)]).toEqual([1, 1])
-      expect(await confirmIn(other, later.snapshot, 1)).toBe(0)
-      expect(await owedTo(one)).toEqual(['product_1'])
+      expect([await confirmSnapshot(other, later.snapshot, 1), await confirmSnapshot(other, later.snapshot, 1)]).toEqual([1, 1])
+      expect(await confirmSnapshot(other, later.snapshot, 1)).toBe(0)
+      expect(await undeliveredTo(one)).toEqual(['product_1'])
     })
 
-    test('rows of namespaces that nobody here knows are left alone', async () => {
+    test('rows of unknown namespaces are ignored', async () => {
       await change([1])
       expect(await claim(one, { namespaces: ['others'] })).toEqual([])
-      const read = await call((its, database) =>
-        its.outbox.readOutbox(database, { store: one, namespaces: ['others'], maxRows: 100 }),
+      const read = await call(({ outbox }, database) =>
+        outbox.readOutbox(database, { store: one, namespaces: ['others'], maxRows: 100 }),
       )
       expect(read).toEqual({ changes: [], snapshot: '', lastId: 0 })
     })
 
-    test('who listens is called when it begins, after every commit, and when rows are left to other stores', async () => {
+    test('a listener is called when it connects, after every commit, and when rows remain for other stores', async () => {
       let calls = 0
-      const { stop } = await call((its, database) => its.outbox.listenToOutbox(database, () => (calls += 1)))
+      const { stop } = await call(({ outbox }, database) => outbox.listenToOutbox(database, () => (calls += 1)))
       await subject.wait(100)
       expect(calls).toBe(1)
       const rows = await change([1, 2])
@@ -254,11 +261,11 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       await subject.call(stop)
     })
 
-    test('changes are read once each, in whatever order their transactions end, in parts', async () => {
-      const position = () => call((its, database) => its.liveChanges.currentPosition(database))
-      const readOn = async (since: liveChanges.Position, after: liveChanges.Place | null = null, limit = 100) => {
-        const reading = await call((its, database) =>
-          its.liveChanges.readLiveChanges(database, { since: since.snapshot, until: null, after, limit }),
+    test('live changes are read once each, in parts, in whatever order their transactions end', async () => {
+      const position = () => call(({ liveChanges }, database) => liveChanges.currentPosition(database))
+      const readOn = async (since: liveChanges.Position, after: liveChanges.ChangeCursor | null = null, limit = 100) => {
+        const reading = await call(({ liveChanges }, database) =>
+          liveChanges.readLiveChanges(database, { since: since.snapshot, until: null, after, limit }),
         )
         expect(reading.isBehind).toBe(false)
         return { ...reading, ids: reading.changes.map(({ ids }) => ids) }
@@ -277,7 +284,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       const first = await readOn(before, null, 1)
       expect(first.ids).toEqual([[1]])
       expect((await readOn(before, first.changes[0] ?? null, 1)).ids).toEqual([[2]])
-      await call((its, database) => its.liveChanges.deleteLiveChanges(database, after.position.snapshot))
+      await call(({ liveChanges }, database) => liveChanges.deleteLiveChanges(database, after.position.snapshot))
       expect((await readOn(before)).ids).toEqual([])
     })
   })

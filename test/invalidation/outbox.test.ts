@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 
-/** What the triggers note of a change that was not made by this API. */
+/** The rows that triggers insert for changes made by others than this API. */
 describe('the outbox', () => {
   let database: TestDatabase
   beforeAll(async () => {
@@ -10,7 +10,7 @@ describe('the outbox', () => {
   })
   afterAll(() => database.drop())
 
-  async function noted(statement: string): Promise<string[]> {
+  async function recorded(statement: string): Promise<string[]> {
     await database.sql`delete from cache_outbox`
     await database.sql.unsafe(statement)
     const rows = await database.sql`select namespace, entry, list from cache_outbox`
@@ -50,34 +50,34 @@ describe('the outbox', () => {
     ['delete from orders where id = 9001', ['orders order_9001', 'orders order_9001', 'stats *', 'user-orders user_6']],
     ['update users set name = name where false', []],
   ])('%s', async (statement, expected) => {
-    expect(await noted(statement)).toEqual(expected)
+    expect(await recorded(statement)).toEqual(expected)
   })
 
-  test('a statement that changes more than 500 rows is noted as the whole namespace', async () => {
-    expect(await noted('update users set name = name')).toEqual(['users *'])
-    expect(await noted('update orders set total_cents = total_cents')).toHaveLength(250 + 1)
+  test('a statement that changes more than 500 rows invalidates the whole namespace', async () => {
+    expect(await recorded('update users set name = name')).toEqual(['users *'])
+    expect(await recorded('update orders set total_cents = total_cents')).toHaveLength(250 + 1)
   })
 
   const updates = (first: number, last: number) =>
     `for i in ${first}..${last} loop update users set name = 'x' where id = i; end loop;`
 
-  test('a transaction that changes more than 500 is noted as the whole namespace once, in however many statements', async () => {
-    const rows = await noted(`do $$ begin ${updates(1, 1000)} update products set stock = 1 where id = 3; end $$`)
+  test('a transaction that changes more than 500 rows, in any number of statements, invalidates the whole namespace once', async () => {
+    const rows = await recorded(`do $$ begin ${updates(1, 1000)} update products set stock = 1 where id = 3; end $$`)
     expect(rows.filter((row) => row.startsWith('users'))).toHaveLength(501)
     expect(rows.filter((row) => row === 'users *')).toHaveLength(1)
     expect(rows).toContain('products product_3')
   })
 
-  test('what is rolled back to a savepoint does not count, and what follows it is noted', async () => {
+  test('changes rolled back to a savepoint do not count, and later changes are recorded', async () => {
     const rolledBack = (statements: string) => `begin ${statements} raise 'no'; exception when others then end;`
     expect(
-      await noted(
+      await recorded(
         `do $$ begin ${updates(1, 2)} ${rolledBack(updates(3, 600))} ${updates(601, 602)} ${rolledBack(updates(603, 1000))} end $$`,
       ),
     ).toEqual(['users user_1', 'users user_2', 'users user_601', 'users user_602'])
   })
 
-  test('a session that has counted, or says so, starts anew with its next transaction', async () => {
+  test('every transaction starts its own count, even if the session has set one', async () => {
     await database.sql`delete from cache_outbox`
     const session = await database.sql.reserve()
     await session.unsafe(`do $$ begin ${updates(1, 501)} end $$`)
@@ -88,15 +88,15 @@ describe('the outbox', () => {
     expect(await database.sql`select namespace, entry from cache_outbox`).toEqual([{ namespace: 'users', entry: 'user_7' }])
   })
 
-  test('TRUNCATE is noted as everything', async () => {
-    expect(await noted('truncate order_items')).toEqual(['orders *'])
+  test('TRUNCATE invalidates everything', async () => {
+    expect(await recorded('truncate order_items')).toEqual(['orders *'])
     const everything = ['orders *', 'product-lists *', 'products *', 'stats *', 'user-orders *', 'users *']
-    expect(new Set(await noted('truncate users, products cascade'))).toEqual(new Set(everything))
+    expect(new Set(await recorded('truncate users, products cascade'))).toEqual(new Set(everything))
   })
 
-  test('a change that is rolled back leaves nothing', async () => {
+  test('a change that is rolled back leaves no rows', async () => {
     expect(
-      await noted("do $$ begin update users set name = 'y' where id = 1; raise 'no'; exception when others then end $$"),
+      await recorded("do $$ begin update users set name = 'y' where id = 1; raise 'no'; exception when others then end $$"),
     ).toEqual([])
   })
 })

@@ -24,7 +24,7 @@ describe.each([
       await redis?.stop()
     })
 
-    test('an update by psql is seen, and its outbox row is gone then', async () => {
+    test('an update by psql is visible, and its outbox row is deleted', async () => {
       const product = async () => (await app.query('{ product(id: "product_1") { name } }')).data.product?.name
       await product()
       await database.sql`update products set name = 'Renamed' where id = 1`
@@ -32,7 +32,7 @@ describe.each([
       await until(async () => (await database.sql`select 1 from cache_outbox`).length === 0)
     })
 
-    test('an inserted row lifts the negative entry, and stands in the lists', async () => {
+    test('an inserted row invalidates the negative entry, and appears in the lists', async () => {
       const product = async () => (await app.query('{ product(id: "product_7777") { id } }')).data.product?.id
       const newest = async () => (await app.query('{ products(first: 1) { nodes { id } } }')).data.products.nodes[0].id
       expect(await product()).toBeUndefined()
@@ -41,7 +41,7 @@ describe.each([
       await until(async () => (await product()) === 'product_7777' && (await newest()) === 'product_7777')
     })
 
-    test('what another transaction has not committed is not seen, and rolling it back changes nothing', async () => {
+    test('uncommitted changes of another transaction are not visible, and rolling them back changes nothing', async () => {
       const name = async () => (await app.query('{ user(id: "user_1") { name } }')).data.user.name
       const before = await name()
       await database.sql
@@ -57,7 +57,7 @@ describe.each([
 })
 
 describe.skipIf(noRedis)('two processes on one database and one Redis', () => {
-  test('both see what either changes, every row is worked once, and none is left', async () => {
+  test('both see the changes of each other, and every row is delivered once and deleted', async () => {
     const redis = await startRedis()
     const database = await createDatabase()
     const apps = [
@@ -83,12 +83,12 @@ describe.skipIf(noRedis)('two processes on one database and one Redis', () => {
     await redis.stop()
   })
 
-  test('a mutation invalidates once: its own process does it, the relay has nothing left to do', async () => {
+  test('a mutation invalidates once: its own process delivers the row, and no relay does so again', async () => {
     const redis = await startRedis()
     const app = await startTestApp({ redisUrl: redis.url })
     await app.query('{ product(id: "product_9") { stock } }')
     const recording = await recordRedis(redis)
-    // On a busy machine the time that the relay waits for may pass now and then.
+    // On a busy machine, the relay may deliver the row first, after its delay: try again.
     await until(async () => {
       await app.query('mutation { updateProductStock(productId: "product_9", stock: 5) { product { stock } } }')
       expect(await app.database.sql`select 1 from cache_outbox`).toEqual([])

@@ -19,11 +19,11 @@ describe('an app on a database that logical replication writes to', () => {
     folder = await mkdtemp(join(tmpdir(), 'shop-replication-'))
     await chmod(folder, 0o755)
     const start = () => startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
-    const unfit = await start()
-    const sql = open(unfit.url)
+    const withoutLogicalWal = await start()
+    const sql = open(withoutLogicalWal.url)
     await sql`alter system set wal_level = logical`
     await sql.end()
-    await unfit.stop()
+    await withoutLogicalWal.stop()
 
     server = await start()
     source = open(server.url)
@@ -40,14 +40,14 @@ describe('an app on a database that logical replication writes to', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  test('reads what was copied at first, and then every change, and tells of it', async () => {
+  test('reads the initial copy and every later change, and notifies subscribers', async () => {
     const product = async (id: number) => (await app.query(`{ product(id: "product_${id}") { name } }`)).data.product?.name
     const newest = async () => (await app.query('{ products(first: 1) { nodes { id } } }')).data.products.nodes[0]?.id
     expect([await product(1), await product(2), await newest()]).toEqual([undefined, undefined, undefined])
     await source`insert into products (id, name, price_cents, stock, category) values (1, 'Copied', 100, 1, 'Books')`
 
     await source`create publication shop for table users, products, orders, order_items`
-    // Made beforehand: on one server, to create both at once waits for itself.
+    // Created beforehand: on a single server, creating the slot together with the subscription would deadlock.
     await source`select pg_create_logical_replication_slot('shop', 'pgoutput')`
     await copy.unsafe(
       `create subscription shop connection '${server.url}' publication shop with (slot_name = 'shop', create_slot = false)`,
@@ -57,13 +57,13 @@ describe('an app on a database that logical replication writes to', () => {
     await source`insert into products (id, name, price_cents, stock, category) values (2, 'New', 100, 1, 'Books')`
     await until(async () => (await product(2)) === 'New' && (await newest()) === 'product_2')
     const client = subscriber(app, 'WebSocket')
-    const told = client.subscribe(productChanged, { ids: ['product_2'] })
+    const subscription = client.subscribe(productChanged, { ids: ['product_2'] })
     await until(async () => {
       await source`update products set stock = stock + 1 where id = 2`
-      return told.results.length > 0
+      return subscription.results.length > 0
     })
     await source`update products set name = 'Renamed' where id = 2`
-    await until(() => told.results.at(-1)?.data.productChanged.product.name === 'Renamed')
+    await until(() => subscription.results.at(-1)?.data.productChanged.product.name === 'Renamed')
     client.close()
     await source`delete from products where id = 2`
     await until(async () => (await product(2)) === undefined && (await newest()) === 'product_1')

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { productChanged, subscriber } from '../helpers/live.js'
-import { changeProductsUnseen } from '../helpers/unseen.js'
 import { until } from '../helpers/until.js'
+import { changeProductsWithoutTriggers } from '../helpers/without-triggers.js'
 
-/** Changes that no trigger on statements of the shop's tables sees. */
+/** Changes that the statement triggers on the shop's tables do not see. */
 describe('the cache is right after', () => {
   let app: TestApp
   beforeEach(async () => {
@@ -20,7 +20,7 @@ describe('the cache is right after', () => {
   const becomes = (id: number, name: string | undefined) => until(async () => (await nameOf(id)) === name)
   const newest = async () => (await app.query('{ products(first: 1) { nodes { id } } }')).data.products.nodes[0].id
 
-  /** As a table's column list, in its order */
+  /** The values of a row, in the order of the columns */
   const row = (id: number, name: string) => `values (${id}, '${name}', 100, 1, 'Books')`
 
   test('the type of a column was changed with new values', async () => {
@@ -29,7 +29,7 @@ describe('the cache is right after', () => {
     await becomes(1, `${before}!`)
   })
 
-  test('two tables were swapped by name, and what is then written to the new one', async () => {
+  test('two tables were swapped by name, and the new one was written to', async () => {
     await nameOf(1)
     await execute(`
       create table products_new (like products including all);
@@ -44,7 +44,7 @@ describe('the cache is right after', () => {
     await until(async () => (await nameOf(1)) !== undefined)
   })
 
-  test('rows were written to a table that inherits, and left it', async () => {
+  test('rows were written to an inheriting table, which then left the inheritance', async () => {
     expect(await nameOf(9000)).toBeUndefined()
     await newest()
     await execute(`create table special () inherits (products); insert into special ${row(9000, 'Special')}`)
@@ -80,7 +80,7 @@ describe('the cache is right after', () => {
     await becomes(9000, undefined)
   })
 
-  test('rows were written in a session that is a replica', async () => {
+  test('rows were written with session_replication_role = replica', async () => {
     const as = (statement: string) => inTransaction(`set local session_replication_role = replica; ${statement}`)
     await nameOf(9000)
     await newest()
@@ -109,7 +109,7 @@ describe('the cache is right after', () => {
     await becomes(1, undefined)
   })
 
-  test('rows were written while the triggers were off, and these are on again', async () => {
+  test('rows were written while the triggers were disabled, and these were enabled again', async () => {
     await nameOf(1)
     await execute("alter table products disable trigger all; update products set name = 'Off' where id = 1")
     await execute('alter table products enable trigger all')
@@ -118,15 +118,15 @@ describe('the cache is right after', () => {
     await becomes(1, 'Dropped')
   })
 
-  test('cache_invalidate() named what was changed otherwise: an entry, a list, or all of a namespace', async () => {
+  test('cache_invalidate() was called for an unseen change: of an entry, a list, or a whole namespace', async () => {
     await nameOf(1)
-    await changeProductsUnseen(app.database, "update products set name = 'Secret' where id = 1")
+    await changeProductsWithoutTriggers(app.database, "update products set name = 'Secret' where id = 1")
     expect(await nameOf(1)).not.toBe('Secret')
     await execute("select cache_invalidate('products', 'product_1')")
     await becomes(1, 'Secret')
 
     await newest()
-    await changeProductsUnseen(app.database, `insert into products ${row(9000, 'Secret')}`)
+    await changeProductsWithoutTriggers(app.database, `insert into products ${row(9000, 'Secret')}`)
     expect(await newest()).not.toBe('product_9000')
     await execute("select cache_invalidate('product-lists', 'all')")
     await until(async () => (await newest()) === 'product_9000')
@@ -138,20 +138,20 @@ describe('the cache is right after', () => {
     })
   })
 
-  test('and so are subscribers', async () => {
+  test('and subscribers are notified', async () => {
     const client = subscriber(app, 'WebSocket')
-    const told = client.subscribe(productChanged, { ids: ['product_1'] })
+    const subscription = client.subscribe(productChanged, { ids: ['product_1'] })
     await until(async () => {
       await execute("select cache_invalidate('products', 'product_1')")
-      return told.results.length > 0
+      return subscription.results.length > 0
     })
-    told.results.length = 0
+    subscription.results.length = 0
     await execute("alter table products alter column name type text using 'Retyped'")
-    await until(() => told.results.at(-1)?.data.productChanged.product.name === 'Retyped')
+    await until(() => subscription.results.at(-1)?.data.productChanged.product.name === 'Retyped')
     client.close()
   })
 
-  test('other tables are left alone', async () => {
+  test('changes of unrelated tables invalidate nothing', async () => {
     await execute(
       'create schema elsewhere; create table elsewhere.products (id bigint); create temporary table users (id bigint)',
     )

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { Budgets, type Share, type Use } from '../../src/http/limits/budgets.js'
+import { Budgets, type SyncUsage, type Usage } from '../../src/http/limits/budgets.js'
 import { type Clock, createClock } from '../helpers/clock.js'
 import { deferred } from '../helpers/deferred.js'
 
@@ -8,147 +8,148 @@ beforeEach(() => {
   clock = createClock()
 })
 
-function createBudgets(share?: Share, maxClients = 10): Budgets {
-  return new Budgets({ pointsPerMinute: 600, maxClients, maxCost: 100, share, now: clock.now })
+function createBudgets(syncUsage?: SyncUsage, maxClients = 10): Budgets {
+  return new Budgets({ pointsPerMinute: 600, maxClients, maxCost: 100, syncUsage, now: clock.now })
 }
 
-/** What all processes have in common: sums, by client. */
-function createShared() {
+/** The store that all processes share: used points by client */
+function createSharedUsage() {
   const used = new Map<string, number>()
-  const add = ({ client, points }: Use) => {
+  const add = ({ client, points }: Usage) => {
     used.set(client, (used.get(client) ?? 0) + points)
     return used.get(client) as number
   }
-  return { used, share: async (uses: readonly Use[]) => uses.map(add) }
+  return { used, syncUsage: async (usages: readonly Usage[]) => usages.map(add) }
 }
 
-function takeAll(take: () => boolean): number {
-  let taken = 0
-  while (take()) taken += 1
-  return taken
+/** Consumes until it is refused. Returns how often it succeeded. */
+function consumeAll(tryConsume: () => boolean): number {
+  let consumed = 0
+  while (tryConsume()) consumed += 1
+  return consumed
 }
 
-describe('the budget of a client, in a process by itself', () => {
-  test('is given back over a minute', () => {
+describe('the budget of a client, with a single process', () => {
+  test('is replenished over a minute', () => {
     const budgets = createBudgets()
-    expect(takeAll(() => budgets.take('a', 1))).toBe(600)
+    expect(consumeAll(() => budgets.tryConsume('a', 1))).toBe(600)
     clock.advance(30_000)
-    expect(takeAll(() => budgets.take('a', 1))).toBe(300)
+    expect(consumeAll(() => budgets.tryConsume('a', 1))).toBe(300)
     clock.advance(3_600_000)
-    expect(takeAll(() => budgets.take('a', 1))).toBe(600)
+    expect(consumeAll(() => budgets.tryConsume('a', 1))).toBe(600)
   })
 
-  test('may be overdrawn by one request, which takes longer to be forgiven', () => {
+  test('may be overdrawn by one request, which takes longer to be replenished', () => {
     const budgets = createBudgets()
-    expect(budgets.take('a', 599)).toBe(true)
-    expect(budgets.take('a', 101)).toBe(true)
-    expect(budgets.take('a', 1)).toBe(false)
+    expect(budgets.tryConsume('a', 599)).toBe(true)
+    expect(budgets.tryConsume('a', 101)).toBe(true)
+    expect(budgets.tryConsume('a', 1)).toBe(false)
     const seconds = budgets.secondsToWait('a')
     clock.advance((seconds - 1) * 1_000)
-    expect(budgets.take('a', 1)).toBe(false)
+    expect(budgets.tryConsume('a', 1)).toBe(false)
     clock.advance(1_000)
     expect(budgets.secondsToWait('a')).toBe(0)
-    expect(budgets.take('a', 1)).toBe(true)
+    expect(budgets.tryConsume('a', 1)).toBe(true)
   })
 
-  test('is far beyond when the client owes more than a request can have cost, and so only until a part is forgiven', () => {
+  test('is far overdrawn if the client owes more than one request can have cost, until a part is replenished', () => {
     const budgets = createBudgets()
     budgets.charge('a', 600 + 1_600)
-    expect(budgets.isFarBeyond('a')).toBe(false)
+    expect(budgets.isFarOverdrawn('a')).toBe(false)
     budgets.charge('a', 1)
-    expect([budgets.isFarBeyond('a'), budgets.isFarBeyond('b')]).toEqual([true, false])
+    expect([budgets.isFarOverdrawn('a'), budgets.isFarOverdrawn('b')]).toEqual([true, false])
     clock.advance(100)
-    expect(budgets.isFarBeyond('a')).toBe(false)
-    expect(budgets.take('a', 1)).toBe(false)
+    expect(budgets.isFarOverdrawn('a')).toBe(false)
+    expect(budgets.tryConsume('a', 1)).toBe(false)
   })
 
-  test('owes no more than twice that, whatever it is charged', () => {
+  test('is overdrawn by at most twice that, whatever is charged', () => {
     const budgets = createBudgets()
     budgets.charge('a', 1_000_000)
     expect(budgets.remaining('a')).toBe(-3_200)
   })
 
-  test('is nobody else’s', () => {
+  test('is independent of other clients', () => {
     const budgets = createBudgets()
-    budgets.take('a', 600)
-    expect(budgets.take('a', 1)).toBe(false)
-    expect(budgets.take('b', 1)).toBe(true)
+    budgets.tryConsume('a', 600)
+    expect(budgets.tryConsume('a', 1)).toBe(false)
+    expect(budgets.tryConsume('b', 1)).toBe(true)
   })
 
-  test('has again what was taken in vain', () => {
+  test('is refunded by a negative charge', () => {
     const budgets = createBudgets()
-    budgets.take('a', 600)
+    budgets.tryConsume('a', 600)
     budgets.charge('a', -600)
     expect(budgets.remaining('a')).toBe(600)
   })
 
-  test('is forgotten where there are too many clients', () => {
+  test('is forgotten if there are too many clients', () => {
     const budgets = createBudgets(undefined, 2)
-    for (const client of ['a', 'b', 'c']) budgets.take(client, 600)
-    expect(budgets.take('a', 1)).toBe(true)
-    expect(budgets.take('c', 1)).toBe(false)
+    for (const client of ['a', 'b', 'c']) budgets.tryConsume(client, 600)
+    expect(budgets.tryConsume('a', 1)).toBe(true)
+    expect(budgets.tryConsume('c', 1)).toBe(false)
   })
 })
 
-describe('of several processes', () => {
-  test('each lets pass a twentieth, at most, that the others do not know of', async () => {
-    const { share } = createShared()
-    const all = Array.from({ length: 4 }, () => createBudgets(share))
-    let taken = 0
+describe('with several processes', () => {
+  test('each lets a client exceed its budget by at most a twentieth', async () => {
+    const { syncUsage } = createSharedUsage()
+    const all = Array.from({ length: 4 }, () => createBudgets(syncUsage))
+    let consumed = 0
     for (let round = 0; round < 100; round += 1) {
       for (const budgets of all) {
-        taken += takeAll(() => budgets.takeAtOnce('a', 1))
-        await budgets.know('a')
+        consumed += consumeAll(() => budgets.tryConsumeLocally('a', 1))
+        await budgets.ensureSynced('a')
       }
     }
-    expect(taken).toBeGreaterThanOrEqual(600)
-    expect(taken).toBeLessThanOrEqual(600 + 4 * 30)
+    expect(consumed).toBeGreaterThanOrEqual(600)
+    expect(consumed).toBeLessThanOrEqual(600 + 4 * 30)
   })
 
-  test('one learns what the others let pass when it tells', async () => {
-    const { share, used } = createShared()
-    const [one, other] = [createBudgets(share), createBudgets(share)]
-    one.take('a', 500)
-    await one.tell()
-    other.take('a', 99)
+  test('a process learns the usage of the others when it shares its own', async () => {
+    const { syncUsage, used } = createSharedUsage()
+    const [one, other] = [createBudgets(syncUsage), createBudgets(syncUsage)]
+    one.tryConsume('a', 500)
+    await one.sync()
+    other.tryConsume('a', 99)
     expect(other.remaining('a')).toBe(501)
-    await other.tell()
+    await other.sync()
     expect(other.remaining('a')).toBe(1)
     expect(used.get('a')).toBe(599)
   })
 
-  test('what is used while one tells is told the next time, and once', async () => {
-    const { share, used } = createShared()
-    const gate = deferred<void>()
-    const budgets = createBudgets(async (uses) => {
-      await gate.promise
-      return share(uses)
+  test('points used during a sync are shared the next time, exactly once', async () => {
+    const { syncUsage, used } = createSharedUsage()
+    const blocked = deferred<void>()
+    const budgets = createBudgets(async (usages) => {
+      await blocked.promise
+      return syncUsage(usages)
     })
-    budgets.take('a', 10)
-    const telling = budgets.tell()
-    budgets.take('a', 5)
-    gate.resolve()
-    await telling
+    budgets.tryConsume('a', 10)
+    const syncing = budgets.sync()
+    budgets.tryConsume('a', 5)
+    blocked.resolve()
+    await syncing
     expect(used.get('a')).toBe(10)
     expect(budgets.remaining('a')).toBe(585)
-    await budgets.tell()
+    await budgets.sync()
     expect(used.get('a')).toBe(15)
-    await budgets.tell()
+    await budgets.sync()
     expect(used.get('a')).toBe(15)
   })
 
-  test('one that cannot tell decides by itself, and tells later, but not of what is long forgiven', async () => {
-    const { share, used } = createShared()
-    let isAway = true
-    const budgets = createBudgets((uses) => (isAway ? Promise.reject(new Error('away')) : share(uses)))
-    expect(takeAll(() => budgets.take('a', 1))).toBe(600)
-    await budgets.know('a')
+  test('a process that cannot share usage decides alone, and later shares only what is not replenished yet', async () => {
+    const { syncUsage, used } = createSharedUsage()
+    let isUnavailable = true
+    const budgets = createBudgets((usages) => (isUnavailable ? Promise.reject(new Error('unavailable')) : syncUsage(usages)))
+    expect(consumeAll(() => budgets.tryConsume('a', 1))).toBe(600)
+    await budgets.ensureSynced('a')
     clock.advance(30_000)
-    expect(takeAll(() => budgets.takeAtOnce('a', 1))).toBe(300)
+    expect(consumeAll(() => budgets.tryConsumeLocally('a', 1))).toBe(300)
     clock.advance(45_000)
-    budgets.take('a', 1)
-    isAway = false
-    await budgets.tell()
+    budgets.tryConsume('a', 1)
+    isUnavailable = false
+    await budgets.sync()
     expect(used.get('a')).toBe(151)
   })
 })

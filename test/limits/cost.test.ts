@@ -28,13 +28,13 @@ async function report(header: string, query: string, variables: Record<string, u
 
 const order = '{ id user { name } products { name } }'
 const page = 'query($first: Int, $last: Int = 3) { products(first: $first, last: $last) { nodes { id } } }'
-const prices: [cost: number, query: string, variables?: Record<string, unknown>][] = [
+const costs: [cost: number, query: string, variables?: Record<string, unknown>][] = [
   [1, '{ __typename }'],
   [3, '{ product(id: "product_1") { name price } }'],
   [4, '{ a: product(id: "product_1") { name } b: product(id: "product_2") { name } }'],
   [3, '{ product(id: "product_1") { name } product(id: "product_1") { price } }'],
   [5, `{ order(id: "order_1") ${order} }`],
-  // Two levels, a page and 20 products, unless told; what is counted, and what says where the page ends
+  // Two levels, a page and 20 products by default; totalCount costs 2, pageInfo and edges nothing
   [5, '{ products { nodes { id } } }'],
   [5, '{ products { edges { cursor node { id } } pageInfo { endCursor } } }'],
   [5, '{ products { totalCount } }'],
@@ -54,10 +54,10 @@ const prices: [cost: number, query: string, variables?: Record<string, unknown>]
   [3, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['user_1', 'product_1', 'order_1'] }],
   [3, 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: 'user_1' }],
   [3, 'query($id: ID!) { nodes(ids: [$id, "product_1"]) { id } }', { id: 'user_1' }],
-  // The dearest type that it may be
+  // The most expensive possible type counts.
   [5, `{ node(id: "order_1") { id ... on User { name } ... on Order ${order} } }`],
   [5, `{ node(id: "order_1") { ...Any } } fragment Any on Node { id ... on Order ${order} }`],
-  // What may be left out counts.
+  // Fields with @include or @skip count.
   [
     5,
     `query($is: Boolean = false) { order(id: "order_1") { id user @include(if: $is) { name } products @skip(if: $is) { name } } }`,
@@ -79,20 +79,20 @@ const prices: [cost: number, query: string, variables?: Record<string, unknown>]
 ]
 
 describe('a dry run', () => {
-  test.each(prices)('costs %i: %s %j', async (requested, query, variables) => {
+  test.each(costs)('costs %i: %s %j', async (requested, query, variables) => {
     const { extensions, ...answer } = await report('dry-run', query, variables)
     expect(answer).toEqual({ status: 200, cacheControl: 'no-store', data: null })
     expect(extensions).toEqual({ cost: { requested, maximum: 8 } })
   })
 
-  test('reads and changes nothing', async () => {
+  test('neither reads nor changes anything', async () => {
     app.takeStatements()
     await report('dry-run', 'mutation { deleteCategory(category: "Books") { deletedCount } }')
     await report('dry-run', '{ products(category: "Never asked for") { nodes { id } } }')
     expect(app.takeStatements()).toEqual([])
   })
 
-  test('says what is wrong with a document', async () => {
+  test('reports validation errors of the document', async () => {
     expect(await report('dry-run', '{ nothing }')).toMatchObject({
       status: 400,
       errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
@@ -101,7 +101,7 @@ describe('a dry run', () => {
 })
 
 describe('the cost', () => {
-  test('comes beside the answer where it is asked for', async () => {
+  test('is reported with the response if the request asks for it', async () => {
     const { extensions, data, cacheControl } = await report('1', '{ product(id: "product_1") { id } }')
     expect({ extensions, data, cacheControl }).toEqual({
       data: { product: { id: 'product_1' } },
@@ -110,11 +110,11 @@ describe('the cost', () => {
     })
   })
 
-  test('is not told otherwise', async () => {
+  test('is not reported otherwise', async () => {
     expect(await app.query('{ product(id: "product_1") { id } }')).toEqual({ data: { product: { id: 'product_1' } } })
   })
 
-  test('may be the maximum, and not more: the same document under other variables, the ordinary way and in the lane', async () => {
+  test('may be at most the maximum, for the variables of each request, on the standard path and the fast path', async () => {
     const asked = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest')
     const query = 'query($first: Int!) { products(first: $first) { nodes { id } } }'
     const ask = async (first: number) => {
@@ -122,25 +122,25 @@ describe('the cost', () => {
       return { status, nodes: data?.products.nodes.length, ...errors?.[0] }
     }
     const answered = { status: 200, nodes: 99 }
-    const refused = {
+    const rejected = {
       status: 400,
-      message: 'This could cost 9 points, and 8 are allowed: ask for smaller pages, or for less',
+      message: 'The request could cost 9 points, but at most 8 are allowed: request smaller pages or fewer fields',
       extensions: { code: 'COST_LIMIT_EXCEEDED', cost: { requested: 9, maximum: 8 }, requestId: expect.any(String) },
     }
-    expect(await ask(100)).toEqual(refused)
+    expect(await ask(100)).toEqual(rejected)
     expect(await ask(99)).toEqual(answered)
     expect(await ask(99)).toEqual(answered)
     asked.mockClear()
     expect(await ask(99)).toEqual(answered)
     expect(asked).not.toHaveBeenCalled()
-    expect(await ask(100)).toEqual(refused)
+    expect(await ask(100)).toEqual(rejected)
     expect(asked).toHaveBeenCalledTimes(1)
     expect(await ask(99)).toEqual(answered)
     expect(asked).toHaveBeenCalledTimes(1)
     asked.mockRestore()
   })
 
-  test('that is too high is refused before anything is read', async () => {
+  test('that is too high is rejected before anything is read', async () => {
     app.takeStatements()
     expect((await post(app, '{ users(first: 100) { nodes { id } } }')).status).toBe(400)
     expect(app.takeStatements()).toEqual([])
@@ -150,14 +150,14 @@ describe('the cost', () => {
 describe('docs/security.md', () => {
   const docs = readFileSync('docs/security.md', 'utf8')
 
-  test('its example costs what it says', async () => {
+  test('states the cost of its example correctly', async () => {
     const [, query = ''] = /```graphql\n(.*?)```/s.exec(docs) ?? []
     const [, small, large] = /= (\d+) points; without the variable, 20 orders make it (\d+)\./.exec(docs) ?? []
     expect((await report('dry-run', query, { first: 5 })).extensions?.cost.requested).toBe(Number(small))
     expect((await report('dry-run', query)).extensions?.cost.requested).toBe(Number(large))
   })
 
-  test('its command answers what it shows, where the maximum is the default', async () => {
+  test('shows the response of its command correctly, for the default maximum', async () => {
     const [, body = ''] = /-d '(.*?)'/.exec(docs) ?? []
     const [, shown = ''] = /```json\n(.*?)\n```/s.exec(docs) ?? []
     const { data, extensions } = await report('dry-run', JSON.parse(body).query)

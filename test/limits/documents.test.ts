@@ -12,7 +12,7 @@ afterAll(() => app.stop())
 const repeat = (count: number, part: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => part(index)).join(' ')
 
-/** A user, and selections in it that are so many levels deep */
+/** A document with this depth */
 function deep(levels: number): string {
   const [path, leaves] = [
     ['orders(first: 1)', 'nodes', 'user'],
@@ -22,7 +22,7 @@ function deep(levels: number): string {
   return `{ user(id: "user_1") { ${repeat(inner, (level) => `${path[level % 3]} {`)} ${leaves[inner % 3]} ${'}'.repeat(inner)} } }`
 }
 
-/** Beside the product itself; nine at a time come out of a fragment. */
+/** A document with this number of fields: the product, and most of its fields in spreads of a fragment with nine fields. */
 function fields(count: number): string {
   const selections = `${repeat(Math.floor((count - 1) / 9), () => '...Nine')} ${repeat((count - 1) % 9, () => 'id')}`
   return `{ product(id: "product_1") { ${selections} } } fragment Nine on Product { ${repeat(9, () => 'name')} }`
@@ -51,38 +51,38 @@ const rows: Record<string, string> = {
 }
 
 describe('a document', () => {
-  test.each(limits)('has the limit of %s, %i, that docs/security.md tells', (limit, maximum) => {
-    const told = /^\| ([^|:]+)[^|]* \| ([\d,]+)/gm
+  test.each(limits)('has the limit of %s, %i, that docs/security.md states', (limit, maximum) => {
+    const rowPattern = /^\| ([^|:]+)[^|]* \| ([\d,]+)/gm
     const documented = new Map(
-      [...readFileSync('docs/security.md', 'utf8').matchAll(told)].map(([, name, most]) => [name?.trim(), most]),
+      [...readFileSync('docs/security.md', 'utf8').matchAll(rowPattern)].map(([, name, maximum]) => [name?.trim(), maximum]),
     )
     expect(documented.get(rows[limit])).toBe(maximum.toLocaleString('en'))
   })
 
-  test.each(limits)('is answered at the limit of %s, %i, and refused beyond it', async (limit, maximum, document) => {
+  test.each(limits)('is answered at the limit of %s, %i, and rejected above it', async (limit, maximum, document) => {
     expect(await post(app, document(maximum))).toMatchObject({ status: 200, data: expect.any(Object) })
-    const refused = await post(app, document(maximum + 1))
-    expect(refused.status).toBe(400)
-    expect(refused.data).toBeUndefined()
-    expect(refused.errors).toEqual([
+    const rejected = await post(app, document(maximum + 1))
+    expect(rejected.status).toBe(400)
+    expect(rejected.data).toBeUndefined()
+    expect(rejected.errors).toEqual([
       expect.objectContaining({
-        message: `The limit of ${limit} is ${maximum}, and this has ${maximum + 1}`,
+        message: `The limit of ${limit} is ${maximum}, but the request has ${maximum + 1}`,
         extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED', limit, requested: maximum + 1, maximum }),
       }),
     ])
   })
 
-  test('may have 1000 tokens', async () => {
+  test('may have at most 1000 tokens', async () => {
     const document = (tokens: number) =>
       `mutation { createOrder(input: { userId: "user_1", productIds: [${repeat(tokens - 20, () => '"product_1"')}] }) { replayed } }`
     expect((await post(app, document(1_000))).status).toBe(200)
     expect(await post(app, document(1_001))).toMatchObject({
       status: 400,
-      errors: [{ message: 'The limit of tokens is 1000, and this document has more', extensions: { code: 'LIMIT_EXCEEDED' } }],
+      errors: [{ message: 'The limit of tokens is 1000, but the document has more', extensions: { code: 'LIMIT_EXCEEDED' } }],
     })
   })
 
-  test('may have four connections within each other, and be the introspection of the usual tools', async () => {
+  test('may have four nested connections, and may be the introspection query of common tools', async () => {
     const connection = (inner: string) => `orders(first: 1) { edges { node { user { ${inner} } } } }`
     const { status } = await post(app, `{ user(id: "user_1") { ${connection(connection(connection(connection('id'))))} } }`)
     expect(status).toBe(200)
@@ -91,7 +91,7 @@ describe('a document', () => {
     expect((await post(app, getIntrospectionQuery(everything))).status).toBe(200)
   })
 
-  test('counts fragments where they are spread, also where they double each other', async () => {
+  test('counts fragments at each spread, even if their number grows exponentially', async () => {
     const doubling = repeat(
       40,
       (index) => `fragment F${index} on User { ...F${index + 1} orders { nodes { user { ...F${index + 1} } } } }`,
@@ -100,7 +100,7 @@ describe('a document', () => {
     expect(errors?.map(({ extensions }) => (extensions as { limit?: string }).limit)).toEqual(['depth', 'fields'])
   })
 
-  test('whose fragments go in circles is told so', async () => {
+  test('with circular fragments is rejected with an error about that', async () => {
     const { status, errors } = await post(
       app,
       '{ user(id: "user_1") { ...A } } fragment A on User { ...B } fragment B on User { ...A }',
@@ -109,13 +109,13 @@ describe('a document', () => {
     expect(errors?.[0]?.message).toContain('Cannot spread fragment "A" within itself')
   })
 
-  test('that repeats fields without end is not compared without end', async () => {
+  test('that repeats a field very often is not checked for conflicts indefinitely', async () => {
     const { status, errors } = await post(app, `{ product(id: "product_1") { ${repeat(980, () => 'id')} } }`)
     expect(status).toBe(400)
     expect(errors).toEqual([expect.objectContaining({ extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED' }) })])
   })
 
-  test('is told of 20 mistakes at most', async () => {
+  test('is validated up to 20 errors', async () => {
     const { errors } = await post(
       app,
       `{ ${repeat(20, () => 'nothing')} product(id: "product_1") { ${repeat(20, () => 'no')} } }`,
@@ -124,30 +124,30 @@ describe('a document', () => {
   })
 })
 
-describe('a list of arguments', () => {
+describe('a list argument', () => {
   const nodes = 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }'
 
-  test('is as long as its variable, also when the lane has the document', async () => {
+  test('counts the items of its variable, also when the document is compiled', async () => {
     const ids = (length: number) => ({ ids: Array(length).fill('product_1') })
     for (let time = 0; time < 4; time += 1) expect((await post(app, nodes, ids(100))).status).toBe(200)
     expect(await post(app, nodes, ids(101))).toMatchObject({ status: 400, errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] })
     expect((await post(app, nodes, ids(100))).status).toBe(200)
   })
 
-  test('of inputs may have 500, and nothing is changed beyond', async () => {
+  test('of inputs may have at most 500 items, and otherwise nothing is changed', async () => {
     const count = async () => (await app.query('{ products { totalCount } }')).data.products.totalCount
     const before = await count()
     const product = { name: 'New', price: 1, stock: 1, category: 'New' }
     const create = 'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { userErrors { code } } }'
-    const refused = await post(app, create, { inputs: Array(501).fill(product) })
-    expect(refused).toMatchObject({ status: 400, errors: [{ extensions: { code: 'LIMIT_EXCEEDED', maximum: 500 } }] })
+    const rejected = await post(app, create, { inputs: Array(501).fill(product) })
+    expect(rejected).toMatchObject({ status: 400, errors: [{ extensions: { code: 'LIMIT_EXCEEDED', maximum: 500 } }] })
     expect(await count()).toBe(before)
     expect((await post(app, create, { inputs: Array(500).fill(product) })).status).toBe(200)
     expect(await count()).toBe(before + 500)
   })
 })
 
-test('a body may have 512 KB', async () => {
+test('a body may have at most 512 KB', async () => {
   const body = (bytes: number) => {
     const [start, end] = ['{"query":"{ __typename }","padding":"', '"}']
     return `${start}${'x'.repeat(bytes - start.length - end.length)}${end}`
@@ -159,7 +159,7 @@ test('a body may have 512 KB', async () => {
   })
 })
 
-test('500 products with the longest names fit', async () => {
+test('500 products with names of maximum length fit', async () => {
   const product = { name: '漢'.repeat(200), price: 999_999.99, stock: 2_147_483_647, category: '漢'.repeat(100) }
   const create = 'mutation($inputs: [CreateProductInput!]!) { createProducts(inputs: $inputs) { userErrors { code } } }'
   const { status, data } = await post(app, create, { inputs: Array(500).fill(product) })

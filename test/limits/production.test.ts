@@ -8,8 +8,8 @@ const production = { NODE_ENV: 'production', AUTH_OPEN: 'true' }
 const html = { headers: { accept: 'text/html' } }
 const introspection = '{ __schema { queryType { name } } }'
 const typeByName = '{ __type(name: "User") { name } }'
-const mistaken = '{ product(id: "product_1") { nam } }'
-const mistakenVariable = 'mutation($input: CreateUserInput!) { createUser(input: $input) { userErrors { code } } }'
+const unknownField = '{ product(id: "product_1") { nam } }'
+const unknownInputField = 'mutation($input: CreateUserInput!) { createUser(input: $input) { userErrors { code } } }'
 const explorers = ['/graphiql', '/schema.graphql', '/assets/graphiql/graphiql.js']
 
 describe('in production', () => {
@@ -20,35 +20,35 @@ describe('in production', () => {
   afterAll(() => app.stop())
 
   test.each([introspection, typeByName, `query { ...A } fragment A on Query ${introspection}`])(
-    'the schema is not told: %s',
+    'introspection is disabled: %s',
     async (query) => {
       const { status, data, errors } = await post(app, query)
       expect({ status, data }).toEqual({ status: 400, data: undefined })
       expect(errors).toEqual([
         expect.objectContaining({
-          message: expect.stringMatching(/^__(schema|type) is not available: this server does not tell its schema/),
+          message: expect.stringMatching(/^__(schema|type) is not available: introspection is disabled/),
           extensions: expect.objectContaining({ code: 'INTROSPECTION_DISABLED' }),
         }),
       ])
     },
   )
 
-  test('__typename is', async () => {
+  test('__typename is available', async () => {
     expect(await app.query('{ __typename product(id: "product_1") { __typename } }')).toEqual({
       data: { __typename: 'Query', product: { __typename: 'Product' } },
     })
   })
 
-  test('a mistaken name is not answered with those that resemble it', async () => {
+  test('errors about unknown names do not suggest similar ones', async () => {
     const message = async (query: string, variables?: Record<string, unknown>) =>
       (await post(app, query, variables)).errors?.[0]?.message
-    expect(await message(mistaken)).toBe('Cannot query field "nam" on type "Product".')
-    expect(await message(mistakenVariable, { input: { nam: 'A', name: 'A', email: 'a@example.com' } })).toMatch(
+    expect(await message(unknownField)).toBe('Cannot query field "nam" on type "Product".')
+    expect(await message(unknownInputField, { input: { nam: 'A', name: 'A', email: 'a@example.com' } })).toMatch(
       /Field "nam" is not defined by type "CreateUserInput"\.$/,
     )
   })
 
-  test('explorers and SDL are not there, and the front page does not lead to them', async () => {
+  test('explorers and SDL do not exist, and the front page does not link to them', async () => {
     for (const path of explorers) expect((await fetch(`${app.origin}${path}`, html)).status, path).toBe(404)
     const sandbox = await fetch(`${app.origin}/graphql`, html)
     expect(sandbox.status).toBe(400)
@@ -68,20 +68,20 @@ describe('in production', () => {
     })
     const { extensions } = (await response.json()) as { extensions: { cost: { remaining: number } } }
     expect(extensions.cost).toMatchObject({ requested: 3, maximum: 250 })
-    // The tests before this one asked too, and all of that need not be forgiven yet.
+    // The preceding tests used some of the budget, which may not be replenished yet.
     expect(extensions.cost.remaining).toBeGreaterThan(59_000)
-    // What one request costs is forgiven within a millisecond.
+    // The cost of one request is replenished within a millisecond.
     expect(extensions.cost.remaining).toBeLessThanOrEqual(60_000)
   })
 })
 
-describe('elsewhere, and where it is asked for in production', () => {
+describe('outside production, and in production with INTROSPECTION=true', () => {
   test.each<Record<string, string>>([{}, { ...production, INTROSPECTION: 'true', RATE_LIMIT: '0' }])(
-    'the schema is told, and clients have no budget: %j',
+    'introspection is enabled, and clients have no budget: %j',
     async (env) => {
       const app = await startTestApp({ env })
       expect((await post(app, introspection)).data).toEqual({ __schema: { queryType: { name: 'Query' } } })
-      expect((await post(app, mistaken)).errors?.[0]?.message).toContain('Did you mean "name"?')
+      expect((await post(app, unknownField)).errors?.[0]?.message).toContain('Did you mean "name"?')
       for (const path of explorers) expect((await fetch(`${app.origin}${path}`, html)).status, path).toBe(200)
       expect(await (await fetch(`${app.origin}/graphql`, html)).text()).toContain('Apollo Sandbox')
       await app.stop()
@@ -89,7 +89,7 @@ describe('elsewhere, and where it is asked for in production', () => {
   )
 })
 
-describe('every answer', () => {
+describe('every response', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
@@ -104,22 +104,22 @@ describe('every answer', () => {
       '/graphql',
       { ...query, headers: { ...query.headers, origin: 'https://studio.apollographql.com' } },
     ],
-    ['a refused query', '/graphql', { ...query, body: '{"query":"{ nothing }"}' }],
-    ['what is no JSON', '/graphql', { ...query, body: '{' }],
+    ['a rejected query', '/graphql', { ...query, body: '{"query":"{ nothing }"}' }],
+    ['a body that is not JSON', '/graphql', { ...query, body: '{' }],
     ['health', '/health', {}],
-    ['figures', '/metrics', {}],
+    ['metrics', '/metrics', {}],
     ['the SDL', '/schema.graphql', {}],
     ['a script', '/assets/graphiql.js', {}],
-    ['nothing', '/nowhere', {}],
-    ['an address that cannot be decoded', '/%ff', {}],
+    ['an unknown path', '/nowhere', {}],
+    ['a path that cannot be decoded', '/%ff', {}],
     ['the front page', '/', html],
     ['GraphiQL', '/graphiql', html],
     ['Sandbox', '/graphql', html],
     ['the dashboard', '/dashboard', html],
   ]
 
-  test.each(answers)('has headers that tell browsers to be careful: %s', async (_, path, init) => {
-    // Four times, so that what the lane answers is among them.
+  test.each(answers)('has security headers: %s', async (_, path, init) => {
+    // Four times, so that the fast path answers some of them.
     for (let time = 0; time < 4; time += 1) {
       const { headers } = await fetch(`${app.origin}${path}`, init)
       expect(headers.get('x-content-type-options')).toBe('nosniff')
@@ -131,7 +131,7 @@ describe('every answer', () => {
     }
   })
 
-  test('also to what is no request at all', async () => {
+  test('even to a message that is not an HTTP request', async () => {
     const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
     socket.write('Hello?\r\n\r\n')
     expect(await text(socket)).toContain("content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n")
@@ -139,14 +139,14 @@ describe('every answer', () => {
 
   test.each([
     ['a malformed Host', 'GET /graphql HTTP/1.1\r\nhost: a b<>\r\nconnection: close\r\n\r\n'],
-    ['an expectation that nobody has', 'GET / HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\nconnection: close\r\n\r\n'],
-  ])('also to %s', async (_, request) => {
+    ['an unknown expectation', 'GET / HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\nconnection: close\r\n\r\n'],
+  ])('even to %s', async (_, request) => {
     const socket = connect(Number(new URL(app.origin).port), '127.0.0.1')
     socket.write(request)
     expect(await text(socket)).toMatch(/^content-security-policy: default-src 'none'; frame-ancestors 'none'\r$/im)
   })
 
-  test('is for the origins that are allowed', async () => {
+  test('can be read by allowed origins only', async () => {
     const allowed = async (origin: string) =>
       (await fetch(`${app.origin}/graphql`, { ...query, headers: { ...query.headers, origin } })).headers.get(
         'access-control-allow-origin',

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => app.stop())
 
-/** By a request that does not accept server-sent events */
+/** Sends a request that does not accept server-sent events, so that errors are JSON. */
 async function subscribe(query: string, variables = {}) {
   const response = await fetch(`${app.origin}/graphql/stream`, {
     method: 'POST',
@@ -42,7 +42,7 @@ describe('a subscription', () => {
       {},
       'INTROSPECTION_DISABLED',
     ],
-  ])('%s is refused', async (_, query, variables, code) => {
+  ])('%s is rejected', async (_, query, variables, code) => {
     const { status, errors } = await subscribe(query, variables)
     expect(status).toBe(400)
     for (const { extensions } of errors) {
@@ -51,13 +51,13 @@ describe('a subscription', () => {
     }
   })
 
-  test('is not answered with names that resemble a mistaken one', async () => {
+  test('does not suggest similar names', async () => {
     const { errors } = await subscribe('subscription { orderCreated(userId: "user_1") { totl } }')
     expect(errors[0]?.message).toBe('Cannot query field "totl" on type "Order".')
   })
 })
 
-describe('a client that subscribes again and again', () => {
+describe('a client that subscribes repeatedly', () => {
   let limited: TestApp
   beforeAll(async () => {
     limited = await startTestApp({ env: { RATE_LIMIT: '105', TRUSTED_PROXIES: '1', AUTH_JWT_SECRET: secret } })
@@ -77,7 +77,7 @@ describe('a client that subscribes again and again', () => {
     return { status: 200, headers: response.headers, body: undefined }
   }
 
-  async function untilRefused(address: string, query: string) {
+  async function untilRejected(address: string, query: string) {
     for (;;) {
       const answer = await stream(address, query)
       if (answer.status === 429) return answer
@@ -85,22 +85,22 @@ describe('a client that subscribes again and again', () => {
   }
 
   test.each([
-    ['good ones', document, '192.0.2.1'],
-    ['those with faults', invalid, '192.0.2.2'],
-  ])('pays for each, %s, and is refused when its budget is used up', async (_, query, address) => {
-    const { headers, body } = await untilRefused(address, query)
+    ['valid ones', document, '192.0.2.1'],
+    ['invalid ones', invalid, '192.0.2.2'],
+  ])('pays for each, %s, and is rejected when its budget is used up', async (_, query, address) => {
+    const { headers, body } = await untilRejected(address, query)
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
     expect(body).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) } }] })
     expect((await stream('192.0.2.9', document)).status).toBe(200)
   })
 
-  test('is refused on a WebSocket too, and so are its queries', async () => {
+  test('is rejected on a WebSocket too, and so are its queries', async () => {
     const headers = { 'x-forwarded-for': '192.0.2.3' }
     const { socket, send, messages } = await openSocket(limited, { headers })
     for (let id = 1; !messages.some(({ type }) => type === 'error'); id += 1) {
-      const got = messages.length
+      const received = messages.length
       send({ id: String(id), type: 'subscribe', payload: { query: invalid } })
-      await until(() => messages.length > got)
+      await until(() => messages.length > received)
       if (messages.at(-1).payload[0].extensions.code !== 'RATE_LIMITED') messages.length = 0
     }
     expect(messages.at(-1).payload[0].extensions).toMatchObject({ code: 'RATE_LIMITED' })

@@ -12,13 +12,13 @@ import { until } from '../helpers/until.js'
 const own = 'subscription { orderCreated(userId: "user_1") { id total user { name } } }'
 const product = 'subscription { productChanged(ids: ["product_1"]) { id product { stock } } }'
 
-/** Every subscription, and what becomes of it for nobody, the user of whom it tells, another, and an administrator */
+/** Every subscription, with its outcome without a token, for the user concerned, for another user, and for an administrator */
 const access = {
   orderCreated: { document: own, outcomes: ['UNAUTHENTICATED', 'open', 'FORBIDDEN', 'open'] },
   productChanged: { document: product, outcomes: ['open', 'open', 'open', 'open'] },
 }
 
-test('for every subscription it is said who may use it', () => {
+test('the access rules of every subscription are tested', () => {
   expect(Object.keys(access)).toEqual(Object.keys(createSchema().getSubscriptionType()?.getFields() ?? {}))
 })
 
@@ -29,15 +29,15 @@ describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over 
   })
   afterAll(() => app.stop())
 
-  /** What it was told, and how it ended: with a code, in a way that makes clients come again, or not at all. */
+  /** Collects the events of a subscription and how it ended: with a code, in a way that makes clients reconnect, or not at all. */
   function subscribe(document: string, authorization: string | undefined) {
-    const its = { results: [] as unknown[], outcome: 'open', isOver: false, stop: () => {} }
+    const subscription = { results: [] as unknown[], outcome: 'open', hasEnded: false, stop: () => {} }
     const end = (outcome: string) => {
-      its.outcome = outcome
-      its.isOver = true
+      subscription.outcome = outcome
+      subscription.hasEnded = true
     }
     const sink = {
-      next: (value: unknown) => its.results.push(value),
+      next: (value: unknown) => subscription.results.push(value),
       error: (error: unknown) => end(describeEnd(error)),
       complete: () => end('completed'),
     }
@@ -47,18 +47,18 @@ describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over 
         ...(authorization !== undefined && { connectionParams: { authorization } }),
       })
       client.subscribe({ query: document }, sink as never)
-      its.stop = () => void client.dispose()
+      subscription.stop = () => void client.dispose()
     } else {
       const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
       const client = createSseClient({ url: `${app.origin}/graphql/stream`, retryAttempts: 0, headers })
       client.subscribe({ query: document }, sink as never)
-      its.stop = () => client.dispose()
+      subscription.stop = () => client.dispose()
     }
-    return its
+    return subscription
   }
 
-  /** Changes what is subscribed to until that is told, or the end has come. */
-  async function settle(its: ReturnType<typeof subscribe>): Promise<string> {
+  /** Changes the subscribed rows until an event arrives or the subscription ends. */
+  async function settle(subscription: ReturnType<typeof subscribe>): Promise<string> {
     let next = Promise.resolve()
     await until(async () => {
       next = next.then(async () => {
@@ -66,28 +66,28 @@ describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over 
         await app.database.sql`update products set stock = stock + 1 where id = 1`
       })
       await next
-      return its.results.length > 0 || its.isOver
+      return subscription.results.length > 0 || subscription.hasEnded
     })
-    return its.outcome
+    return subscription.outcome
   }
 
-  test.each(Object.entries(access))('%s is for whom it is said to be', async (_, { document, outcomes }) => {
+  test.each(Object.entries(access))('%s enforces its access rules', async (_, { document, outcomes }) => {
     const tokens = [null, await customerToken('user_1'), await customerToken('user_2'), await adminToken()]
     const found: string[] = []
     for (const token of tokens) {
-      const its = subscribe(document, token === null ? undefined : `Bearer ${token}`)
-      found.push(await settle(its))
-      its.stop()
+      const subscription = subscribe(document, token === null ? undefined : `Bearer ${token}`)
+      found.push(await settle(subscription))
+      subscription.stop()
     }
     expect(found).toEqual(outcomes)
   })
 
-  test('are refused to a token that is not good', async () => {
-    const its = subscribe(product, 'Bearer nonsense')
-    expect(await settle(its)).toBe(transport === 'WebSocket' ? 'closed with 4403' : 'UNAUTHENTICATED')
+  test('are refused with an invalid token', async () => {
+    const subscription = subscribe(product, 'Bearer nonsense')
+    expect(await settle(subscription)).toBe(transport === 'WebSocket' ? 'closed with 4403' : 'UNAUTHENTICATED')
   })
 
-  test('end when their token expires, in a way that makes clients come again with a new one', async () => {
+  test('end when their token expires, in a way that makes clients reconnect', async () => {
     const options = {
       secret,
       issuer: undefined,
@@ -96,14 +96,14 @@ describe.each(['WebSocket', 'server-sent events'] as const)('subscriptions over 
       userId: 'user_1',
       expiresIn: '4s',
     }
-    const its = subscribe(own, `Bearer ${await mintToken(options)}`)
-    expect(await settle(its)).toBe('open')
-    await until(() => its.isOver)
-    expect(its.outcome).toBe(transport === 'WebSocket' ? 'closed with 1013' : 'ended without complete')
+    const subscription = subscribe(own, `Bearer ${await mintToken(options)}`)
+    expect(await settle(subscription)).toBe('open')
+    await until(() => subscription.hasEnded)
+    expect(subscription.outcome).toBe(transport === 'WebSocket' ? 'closed with 1013' : 'ended without complete')
   })
 })
 
-describe('a token that is not good is never taken for none', () => {
+describe('an invalid token is never treated as a missing one', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
@@ -111,18 +111,18 @@ describe('a token that is not good is never taken for none', () => {
   afterAll(() => app.stop())
 
   async function closeCode(headers: Record<string, string>, payload?: unknown): Promise<number | undefined> {
-    const its = await openSocket(app, { headers, introduce: false })
-    its.send({ type: 'connection_init', payload })
-    await until(() => its.closed !== undefined || its.messages.length > 0)
-    its.socket.terminate()
-    return its.closed?.code
+    const socket = await openSocket(app, { headers, sendInit: false })
+    socket.send({ type: 'connection_init', payload })
+    await until(() => socket.closed !== undefined || socket.messages.length > 0)
+    socket.socket.terminate()
+    return socket.closed?.code
   }
 
   test.each([5, ['Bearer x'], {}, true, '', 'Bearer x'])('%j as connection parameter', async (authorization) => {
     expect(await closeCode({}, { authorization })).toBe(4403)
   })
 
-  test('in the header of the upgrade, unless the connection parameters have another', async () => {
+  test('in the header of the upgrade, unless the connection parameters have one', async () => {
     const authorization = `Bearer ${await adminToken()}`
     expect(await closeCode({ authorization: 'Bearer x' })).toBe(4403)
     expect(await closeCode({ authorization: 'Bearer x' }, { authorization: null })).toBe(4403)

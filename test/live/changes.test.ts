@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestApp } from '../helpers/app.js'
 import { backends } from '../helpers/backends.js'
-import { begun, begunOrders, orderCreated, productChanged, subscriber, type TestSubscriber, transports } from '../helpers/live.js'
+import {
+  orderCreated,
+  productChanged,
+  subscriber,
+  type TestSubscriber,
+  transports,
+  waitUntilSubscribed,
+  waitUntilSubscribedToOrders,
+} from '../helpers/live.js'
 import { until } from '../helpers/until.js'
 
-describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start }) => {
+describe.each(backends)('subscribers, with the cache in %s', (_, { skip, start }) => {
   describe.skipIf(skip).each(transports)('over %s', (transport) => {
     let app: TestApp
     let client: TestSubscriber
@@ -17,10 +25,10 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
       await app.stop()
     })
 
-    test('are told of a change by psql and of one by a mutation, each once, with the new value', async () => {
+    test('receive a change made by psql and one made by a mutation, each once, with the new value', async () => {
       await app.query('{ product(id: "product_1") { name } }')
       const subscription = client.subscribe(productChanged, { ids: ['product_1', 'product_2'] })
-      await begun(app, subscription, 1)
+      await waitUntilSubscribed(app, subscription, 1)
       await app.database.sql`update products set name = 'By psql' where id in (1, 3)`
       await subscription.take(1)
       await app.query('mutation { updateProductStock(productId: "product_2", stock: 4321) { product { id } } }')
@@ -32,9 +40,9 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
       subscription.stop()
     })
 
-    test('are not told of what changes nothing, nor of what is rolled back', async () => {
+    test('receive nothing for an update that changes nothing, nor for one that is rolled back', async () => {
       const subscription = client.subscribe(productChanged, { ids: ['product_5'] })
-      await begun(app, subscription, 5)
+      await waitUntilSubscribed(app, subscription, 5)
       await app.database.sql`update products set stock = stock where id = 5`
       await app.database.sql
         .begin(async (transaction) => {
@@ -50,18 +58,18 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
       subscription.stop()
     })
 
-    test('are told that a product is gone', async () => {
+    test('receive null for a deleted product', async () => {
       const subscription = client.subscribe(productChanged, { ids: ['product_40'] })
-      await begun(app, subscription, 40)
+      await waitUntilSubscribed(app, subscription, 40)
       await app.database.sql`delete from products where id = 40`
       expect(await subscription.take(1)).toEqual([{ data: { productChanged: { id: 'product_40', product: null } } }])
       subscription.stop()
     })
 
-    test('are told of every order of a user, by a mutation and by psql, with what it did to the stock', async () => {
+    test('receive every order of a user, made by a mutation or by psql, with the new stock', async () => {
       const { data } = await app.query('{ product(id: "product_9") { stock } }')
       const subscription = client.subscribe(orderCreated, { userId: 'user_7' })
-      await begunOrders(app, subscription, 7)
+      await waitUntilSubscribedToOrders(app, subscription, 7)
       await app.query('mutation { createOrder(input: { userId: "user_7", productIds: ["product_9"] }) { order { id } } }')
       const [first] = await subscription.take(1)
       expect(first?.data.orderCreated.products).toEqual([{ stock: data.product.stock - 1 }])
@@ -73,7 +81,7 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
       subscription.stop()
     })
 
-    test('are told of an order of a user who is as new', async () => {
+    test('receive an order of a user created in the same transaction', async () => {
       const id = 900_001 + transports.indexOf(transport)
       expect((await app.query(`{ user(id: "user_${id}") { name } }`)).data.user).toBeNull()
       const subscription = client.subscribe(orderCreated, { userId: `user_${id}` })
@@ -96,7 +104,7 @@ describe.each(backends)('subscribers, the cache being in %s', (_, { skip, start 
       ['a query', '{ stats { totalUsers } }', {}, 'SUBSCRIPTIONS_ONLY'],
       ['a mutation', 'mutation { deleteUser(id: "user_1") { deletedUserId } }', {}, 'SUBSCRIPTIONS_ONLY'],
       ['broken text', 'subscription {', {}, 'GRAPHQL_PARSE_FAILED'],
-      ['a field that is none', 'subscription { nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+      ['an unknown field', 'subscription { nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
     ])('are refused %s', async (_name, query, variables, code) => {
       if (transport === 'WebSocket') {
         const subscription = client.subscribe(query, variables)

@@ -4,7 +4,7 @@ import { connect as dial } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
-import { begun, openSocket, productChanged, subscriber, transports } from '../helpers/live.js'
+import { openSocket, productChanged, subscriber, transports, waitUntilSubscribed } from '../helpers/live.js'
 import { lock, waitingStatements } from '../helpers/locks.js'
 import { post } from '../helpers/post.js'
 import { connectRaw, postText } from '../helpers/raw-client.js'
@@ -25,7 +25,7 @@ const stream = (app: TestApp, headers: Record<string, string> = {}, signal?: Abo
   })
 }
 
-/** fetch may not set Origin as it likes. */
+/** fetch cannot set every Origin header. */
 function statusWithOrigin(app: TestApp, headers: Record<string, string>): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const query = encodeURIComponent('subscription { productChanged(ids: ["product_1"]) { id } }')
@@ -38,7 +38,7 @@ function statusWithOrigin(app: TestApp, headers: Record<string, string>): Promis
   })
 }
 
-describe('who may connect', () => {
+describe('may connect', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ database, env: { CORS_ORIGINS: 'https://shop.example' } })
@@ -48,7 +48,7 @@ describe('who may connect', () => {
   test.each([
     ['of the shop', { origin: 'https://shop.example' }, true],
     ['of a foreign origin', { origin: 'https://evil.example' }, false],
-    ['of an origin that hides itself', { origin: 'null' }, false],
+    ['of an opaque origin', { origin: 'null' }, false],
   ])('a page %s', async (_, headers, isAllowed) => {
     const socket = await openSocket(app, { headers })
     expect(socket.closed === undefined).toBe(isAllowed)
@@ -60,7 +60,7 @@ describe('who may connect', () => {
     expect(allowed).toBe(isAllowed ? headers.origin : undefined)
   })
 
-  test('every page where all may', async () => {
+  test('pages of all origins, if CORS_ORIGINS allows all', async () => {
     const open = await startTestApp({ database: app.database, env: { CORS_ORIGINS: '*' } })
     for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
       const socket = await openSocket(open, { headers })
@@ -73,14 +73,14 @@ describe('who may connect', () => {
     await open.stop()
   })
 
-  test('a page of the server itself, and no image of a foreign page', async () => {
+  test('a page of the server itself, but no image on a page of another origin', async () => {
     const socket = await openSocket(app, { headers: { origin: app.origin } })
     expect(socket.closed).toBeUndefined()
     socket.socket.close()
     expect(await statusWithOrigin(app, { 'sec-fetch-site': 'cross-site' })).toBe(403)
   })
 
-  test('a subscription by ordinary POST is told where to go', async () => {
+  test('a subscription sent as a normal POST is refused with the names of the right endpoints', async () => {
     const { status, errors } = await post(app, 'subscription { productChanged(ids: ["product_1"]) { id } }')
     expect(status).toBe(400)
     expect(errors?.[0]).toMatchObject({
@@ -95,7 +95,7 @@ describe('who may connect', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] })
   })
 
-  test('a client that offers HTTP/2 with every request is answered, and leaves nothing on its connection', async () => {
+  test('a client that offers an upgrade to HTTP/2 with every request is answered, and its connection collects no listeners', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => warnings.push(warning)
     process.on('warning', onWarning)
@@ -141,7 +141,7 @@ describe('who may connect', () => {
       socket.write(postText(`{ product(id: "product_${id}") { id } }`))
       await until(async () => (await waitingStatements(app.database)).length === 1)
       socket.write(`GET /graphql?query=${query} HTTP/1.1\r\nHost: 127.0.0.1\r\nApollo-Require-Preflight: 1\r\n${headers}\r\n`)
-      // What comes later on another connection is read later.
+      // Data that arrives later on another connection is read later.
       expect((await app.query('{ __typename }')).data).toEqual({ __typename: 'Query' })
       expect(received()).toBe('')
       await release()
@@ -151,35 +151,35 @@ describe('who may connect', () => {
     },
   )
 
-  test('a socket to somewhere else, or that speaks another protocol, is refused', async () => {
+  test('a socket at another path, or with another protocol, is refused', async () => {
     const elsewhere = await openSocket({ ...app, origin: `${app.origin}/elsewhere` })
     expect(elsewhere.closed).toBeDefined()
-    const socket = await openSocket(app, { introduce: false })
+    const socket = await openSocket(app, { sendInit: false })
     socket.socket.send('{')
     await until(() => socket.closed !== undefined)
     expect(socket.closed?.code).toBe(4400)
   })
 
-  test('a subscription with the id of another, of whatever length, closes the socket with the code for that', async () => {
-    const its = await openSocket(app)
+  test('a subscription with the id of an open one closes the socket with 4409, whatever the length of the id', async () => {
+    const socket = await openSocket(app)
     const payload = { query: 'subscription { productChanged(ids: ["product_1"]) { id } }' }
-    for (let times = 0; times < 2; times += 1) its.send({ id: 'ü'.repeat(200), type: 'subscribe', payload })
-    await until(() => its.closed !== undefined)
-    expect(its.closed).toEqual({ code: 4409, reason: expect.stringMatching(/^Subscriber for ü+$/) })
+    for (let times = 0; times < 2; times += 1) socket.send({ id: 'ü'.repeat(200), type: 'subscribe', payload })
+    await until(() => socket.closed !== undefined)
+    expect(socket.closed).toEqual({ code: 4409, reason: expect.stringMatching(/^Subscriber for ü+$/) })
   })
 })
 
-// Each is mostly a wait of its own app.
+// Concurrent: each test has its own app, and mostly waits.
 describe.concurrent('limits', () => {
-  test('a client that does not introduce itself is cut off', async () => {
+  test('a client that sends no connection_init is disconnected', async () => {
     const app = await startTestApp({ database })
-    const socket = await openSocket(app, { introduce: false })
+    const socket = await openSocket(app, { sendInit: false })
     await until(() => socket.closed !== undefined)
     expect(socket.closed?.code).toBe(4408)
     await app.stop()
   })
 
-  test('connections of one address, and of all', async () => {
+  test('connections per address, and in total', async () => {
     const app = await startTestApp({ database, env: { LIVE_MAX_CONNECTIONS: '3', LIVE_MAX_CONNECTIONS_PER_ADDRESS: '2' } })
     const first = await openSocket(app)
     const abort = new AbortController()
@@ -191,7 +191,7 @@ describe.concurrent('limits', () => {
     expect((await openSocket(app)).closed).toBeDefined()
     abort.abort()
     first.socket.close()
-    // Both are free again.
+    // Both connections are released.
     await until(async () => {
       const again = await Promise.all([openSocket(app), openSocket(app)])
       for (const { socket } of again) socket.terminate()
@@ -230,7 +230,7 @@ describe.concurrent('limits', () => {
     await app.stop()
   })
 
-  test('a reader that does not answer pings is cut off, and one that reads is not', async () => {
+  test('a peer that does not answer pings is disconnected, and one that answers is not', async () => {
     const app = await startTestApp({ database, env: { LIVE_HEARTBEAT_MS: '1000' } })
     const alive = await openSocket(app)
     const dead = await openSocket(app)
@@ -239,7 +239,7 @@ describe.concurrent('limits', () => {
       pings += 1
     })
     const closed = once(dead.socket, 'close')
-    // Nothing is read, so nothing is answered.
+    // A paused socket reads no pings, so it answers none.
     dead.socket.pause()
     await until(() => pings >= 3)
     dead.socket.resume()
@@ -248,7 +248,7 @@ describe.concurrent('limits', () => {
     await app.stop()
   })
 
-  test('events of a stream come with comments in between, so that nobody takes it for dead', async () => {
+  test('an idle event stream sends comments as heartbeats', async () => {
     const app = await startTestApp({ database, env: { LIVE_HEARTBEAT_MS: '100' } })
     const abort = new AbortController()
     const { body } = await stream(app, {}, abort.signal)
@@ -263,11 +263,11 @@ describe.concurrent('limits', () => {
   })
 })
 
-test.each(transports)('of many changes of a product the newest comes last: %s', async (transport) => {
+test.each(transports)('after many changes of a product, the last event has the newest value: %s', async (transport) => {
   const app = await startTestApp({ database })
   const client = subscriber(app, transport)
   const subscription = client.subscribe(productChanged, { ids: ['product_1'] })
-  await begun(app, subscription, 1)
+  await waitUntilSubscribed(app, subscription, 1)
   for (let stock = 1; stock <= 300; stock += 1) await app.database.sql`update products set stock = ${stock} where id = 1`
   await until(() => subscription.results.at(-1)?.data.productChanged.product.stock === 300)
   expect(subscription.results.length).toBeLessThanOrEqual(300)
@@ -275,7 +275,7 @@ test.each(transports)('of many changes of a product the newest comes last: %s', 
   await app.stop()
 })
 
-test('more orders at once than are kept for a reader end its connection, with a code that makes it come again', async () => {
+test('too many queued orders end the connection, with a code that makes clients reconnect', async () => {
   const app = await startTestApp({ database })
   const socket = await openSocket(app)
   const query = 'subscription { orderCreated(userId: "user_1") { id } }'
@@ -284,11 +284,14 @@ test('more orders at once than are kept for a reader end its connection, with a 
     await app.database.sql`insert into orders (user_id, total_cents) select 1, 1 from generate_series(1, 1100)`
     return socket.closed !== undefined
   })
-  expect(socket.closed).toEqual({ code: 1013, reason: 'More waits for this reader than is kept, subscribe again' })
+  expect(socket.closed).toEqual({
+    code: 1013,
+    reason: 'The client reads too slowly and too many events are waiting for it: subscribe again',
+  })
   await app.stop()
 })
 
-test('when the server stops, sockets are told to come again, and streams end without a complete', async () => {
+test('when the server shuts down, sockets close with 1001, and streams end without complete', async () => {
   const app = await startTestApp({ database })
   const socket = await openSocket(app)
   const { body } = await stream(app)
@@ -296,7 +299,7 @@ test('when the server stops, sockets are told to come again, and streams end wit
   let text = ''
   for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString()
   expect(text).not.toContain('complete')
-  expect(text).toContain('The server stops, connect again')
+  expect(text).toContain('The server is shutting down: connect again')
   await stopped
   await until(() => socket.closed !== undefined)
   expect(socket.closed?.code).toBe(1001)

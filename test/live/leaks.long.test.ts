@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { heldMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
+import { usedHeapMegabytes } from '../../packages/cached-resolvers/test/compiled-queries/heap.js'
 import { startTestApp } from '../helpers/app.js'
 import { openSocket, socketUrl } from '../helpers/live.js'
 import { readMetrics, sumOf } from '../helpers/prometheus.js'
@@ -9,7 +9,7 @@ import { until } from '../helpers/until.js'
 /** More with LIVE_CONNECTS=10000 */
 const connects = Number(process.env.LIVE_CONNECTS ?? 1_000)
 
-test('nothing is left of clients that came and went, politely or not', async () => {
+test('clients that disconnect, cleanly or not, leave nothing behind', async () => {
   const app = await startTestApp({ env: { LIVE_MAX_CONNECTIONS: '60' } })
   const query = 'subscription { productChanged(ids: ["product_1", "product_2"]) { id } }'
 
@@ -37,10 +37,10 @@ test('nothing is left of clients that came and went, politely or not', async () 
   async function comeAndGo(count: number): Promise<void> {
     for (let index = 0; index < count; index += 20) {
       await Promise.all(
-        Array.from({ length: 20 }, (_, its) => ((index + its) % 4 === 0 ? overStream() : overSocket(index + its))),
+        Array.from({ length: 20 }, (_, offset) => ((index + offset) % 4 === 0 ? overStream() : overSocket(index + offset))),
       )
     }
-    // All places are free again.
+    // All connections are released.
     await until(async () => {
       const sockets = await Promise.all(Array.from({ length: 60 }, () => openSocket(app)))
       const areAllIn = sockets.every(({ closed }) => closed === undefined)
@@ -50,9 +50,9 @@ test('nothing is left of clients that came and went, politely or not', async () 
   }
 
   await comeAndGo(400)
-  const before = heldMegabytes()
+  const before = usedHeapMegabytes()
   await comeAndGo(connects)
-  const grownMb = heldMegabytes() - before
+  const grownMb = usedHeapMegabytes() - before
   process.stdout.write(`heap after ${connects} more connections: ${grownMb.toFixed(1)} MB more\n`)
   expect(grownMb).toBeLessThan(4)
   await until(async () => {

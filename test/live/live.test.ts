@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Hub } from '../../src/platform/live/hub.js'
-import { Live, type LiveOptions } from '../../src/platform/live/live.js'
-import { liveKindsOf } from '../../src/platform/live/outdated.js'
+import { liveKindsOf } from '../../src/platform/live/invalidation-targets.js'
+import { LiveUpdates, type LiveUpdatesOptions } from '../../src/platform/live/live-updates.js'
 import { entities } from '../../src/shop/entities.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { deferred } from '../helpers/deferred.js'
@@ -14,17 +14,24 @@ describe('live changes', () => {
   })
   afterAll(() => database.drop())
 
-  async function startLive(options: Partial<LiveOptions> = {}) {
-    const live = new Live({
+  async function startLive(options: Partial<LiveUpdatesOptions> = {}) {
+    const live = new LiveUpdates({
       kinds: liveKindsOf(entities),
-      ...{ database: database.sql, intervalMs: 20, keptMs: 300_000, maxWaiting: 10, log: () => {}, invalidate: async () => {} },
+      ...{
+        database: database.sql,
+        intervalMs: 20,
+        retentionMs: 300_000,
+        maxWaiting: 10,
+        log: () => {},
+        invalidate: async () => {},
+      },
       ...options,
     })
     await live.start()
     return live
   }
 
-  test('are told only after the cache has forgotten what they outdate, and once more where that fails', async () => {
+  test('are published only after the invalidation, which is retried if it fails', async () => {
     const attempts: ReturnType<typeof deferred<void>>[] = []
     const live = await startLive({
       invalidate: () => {
@@ -33,29 +40,29 @@ describe('live changes', () => {
       },
     })
     const stream = await live.subscribe(['product_1'])
-    let told: string | undefined
+    let published: string | undefined
     void stream.next().then(({ value }) => {
-      told = value
+      published = value
     })
     await database.sql`update products set stock = stock + 1 where id = 1`
     await until(() => attempts.length === 1)
     attempts[0]?.reject(new Error('no'))
     await until(() => attempts.length === 2)
-    expect(told).toBeUndefined()
+    expect(published).toBeUndefined()
     attempts[1]?.resolve()
-    await until(() => told === 'product_1')
+    await until(() => published === 'product_1')
     await stream.return()
     await live.stop()
   })
 
-  test('that could not be read for longer than they are kept end the streams, rather than being left out', async () => {
-    const held = deferred<void>()
+  test('that could not be read within the retention end the streams', async () => {
+    const invalidation = deferred<void>()
     let calls = 0
     const live = await startLive({
-      keptMs: 500,
+      retentionMs: 500,
       invalidate: () => {
         calls += 1
-        return calls === 1 ? held.promise : Promise.resolve()
+        return calls === 1 ? invalidation.promise : Promise.resolve()
       },
     })
     const stream = await live.subscribe(['product_2'])
@@ -65,20 +72,20 @@ describe('live changes', () => {
       for await (const _ of stream);
     })()
     await database.sql`select pg_sleep(0.6)`
-    held.resolve()
-    await expect(ended).rejects.toThrow('Changes may have been missed, subscribe again')
+    invalidation.resolve()
+    await expect(ended).rejects.toThrow('Changes may have been missed: subscribe again')
     expect(live.streamCount).toBe(0)
     await live.stop()
   })
 
-  test('are deleted when all have had the time to read them', async () => {
-    const live = await startLive({ keptMs: 200 })
+  test('are deleted after the retention', async () => {
+    const live = await startLive({ retentionMs: 200 })
     await database.sql`update products set stock = stock + 1 where id = 3`
     await until(async () => (await database.sql`select 1 from live_changes`).length === 0)
     await live.stop()
   })
 
-  test('of one transaction are told once each, however many statements it has and however little is read at once', async () => {
+  test('of a transaction with more statements than a batch are published once each', async () => {
     const outdated: number[] = []
     const live = await startLive({
       invalidate: async (changes: readonly unknown[]) => outdated.push(changes.length),
@@ -90,27 +97,27 @@ describe('live changes', () => {
       for i in 1..1500 loop update products set stock = stock + 1 where id = 100 + i % 50; end loop;
     end $$`)
     const orders = await database.sql`select id from orders where user_id = 1 and total_cents = 100 order by id desc limit 1250`
-    const told = []
-    // More products than are told by number: it may have been this one.
-    while (told.length < 1251) told.push((await stream.next()).value)
-    expect(told.toSorted()).toEqual(['product_1', ...orders.map(({ id }) => `order_${id}`)].toSorted())
+    const received = []
+    // Too many products to list: any subscribed product may be among them.
+    while (received.length < 1251) received.push((await stream.next()).value)
+    expect(received.toSorted()).toEqual(['product_1', ...orders.map(({ id }) => `order_${id}`)].toSorted())
     expect(Math.max(...outdated)).toBeLessThan(100)
     await stream.return()
     await live.stop()
   })
 
-  test('of a transaction that makes more than 10,000 orders end the streams of orders, and only those', async () => {
+  test('of a transaction that creates more than 10,000 orders end the streams of orders only', async () => {
     const live = await startLive()
     const [orders, products] = [await live.subscribe(['user_1']), await live.subscribe(['product_1'])]
     await database.sql`insert into orders (user_id, total_cents) select 2, 100 from generate_series(1, 10001)`
-    await expect(orders.next()).rejects.toThrow('Changes may have been missed, subscribe again')
+    await expect(orders.next()).rejects.toThrow('Changes may have been missed: subscribe again')
     await database.sql`update products set stock = stock + 1 where id = 1`
     expect((await products.next()).value).toBe('product_1')
     await products.return()
     await live.stop()
   })
 
-  test('go on where the reading stopped, when the cache fails in the midst of them', async () => {
+  test('continue with the same batch after the invalidation failed', async () => {
     let calls = 0
     const live = await startLive({
       maxWaiting: 5_000,
@@ -123,17 +130,17 @@ describe('live changes', () => {
     await database.sql.unsafe(
       'do $$ begin for i in 1..600 loop insert into orders (user_id, total_cents) values (1, 100); end loop; end $$',
     )
-    const told = []
-    while (told.length < 600) told.push((await stream.next()).value)
+    const received = []
+    while (received.length < 600) received.push((await stream.next()).value)
     await database.sql`insert into orders (user_id, total_cents) values (1, 100)`
-    told.push((await stream.next()).value)
-    expect(new Set(told).size).toBe(601)
+    received.push((await stream.next()).value)
+    expect(new Set(received).size).toBe(601)
     await stream.return()
     await live.stop()
   })
 
-  test('that were restored from a server with higher numbers of transactions are not told, and go', async () => {
-    const live = await startLive({ keptMs: 1_000 })
+  test('restored from a server with higher transaction ids are not published, and are deleted', async () => {
+    const live = await startLive({ retentionMs: 1_000 })
     const stream = await live.subscribe(['product_1'])
     await database.sql`insert into live_changes (transaction_id, kind, ids) values ('9000000000', 'product', '{1}')`
     await until(async () => (await database.sql`select 1 from live_changes where transaction_id >= '9000000000'`).length === 0)
@@ -145,7 +152,7 @@ describe('live changes', () => {
     await live.stop()
   })
 
-  test('of everything, after TRUNCATE, are told to all who wait for a product', async () => {
+  test('by TRUNCATE are published to every subscriber of a product', async () => {
     const live = await startLive()
     const stream = await live.subscribe(['product_1', 'product_2'])
     await database.sql`truncate products`
@@ -156,25 +163,25 @@ describe('live changes', () => {
 })
 
 describe('a stream', () => {
-  test('keeps an id once while its reader is busy, and forgets nothing that came after it was taken', async () => {
+  test('queues an id once while its reader is busy, and queues it again after it was read', async () => {
     const hub = new Hub(10)
-    const stream = hub.open(['a', 'b'])
-    for (const id of ['a', 'a', 'b', 'a']) hub.tell(id, id)
+    const stream = hub.subscribe(['a', 'b'])
+    for (const id of ['a', 'a', 'b', 'a']) hub.publish(id, id)
     expect((await stream.next()).value).toBe('a')
-    hub.tell('a', 'a')
+    hub.publish('a', 'a')
     expect((await stream.next()).value).toBe('b')
     expect((await stream.next()).value).toBe('a')
     const waiting = stream.next()
     await stream.return()
     expect(await waiting).toEqual({ done: true, value: undefined })
-    expect([hub.streamCount, hub.has('a')]).toEqual([0, false])
+    expect([hub.streamCount, hub.hasSubscribers('a')]).toEqual([0, false])
   })
 
-  test('fails once when more waits than is kept', async () => {
+  test('fails once if more ids than maxWaiting are queued', async () => {
     const hub = new Hub(2)
-    const stream = hub.open(['user_1'])
-    for (const id of ['order_1', 'order_2', 'order_3']) hub.tell('user_1', id)
-    await expect(stream.next()).rejects.toThrow('More waits for this reader than is kept')
+    const stream = hub.subscribe(['user_1'])
+    for (const id of ['order_1', 'order_2', 'order_3']) hub.publish('user_1', id)
+    await expect(stream.next()).rejects.toThrow('too many events are waiting for it')
     expect(await stream.next()).toEqual({ done: true, value: undefined })
     expect(hub.streamCount).toBe(0)
   })

@@ -14,11 +14,11 @@ function subscribe({ send }: TestSocket, count: number, query: (index: number) =
 const ofProduct = (id: number, comment = '') =>
   `subscription { productChanged(ids: ["product_${id}"]) { id product { stock } } }${comment}`
 
-async function figure(app: TestApp, name: string): Promise<number> {
+async function metric(app: TestApp, name: string): Promise<number> {
   return sumOf(await readMetrics(app.origin), name)
 }
 
-const lookups = async (app: TestApp) => (await figure(app, 'cache_hits_total')) + (await figure(app, 'cache_misses_total'))
+const lookups = async (app: TestApp) => (await metric(app, 'cache_hits_total')) + (await metric(app, 'cache_misses_total'))
 const codes = ({ messages }: TestSocket): string[] =>
   messages.filter(({ type }) => type === 'error').map(({ payload }) => payload[0].extensions.code)
 
@@ -29,10 +29,10 @@ describe('equal subscriptions', () => {
   })
   afterAll(() => app.stop())
 
-  test('are executed once for each event, and every subscriber is told', async () => {
+  test('are executed once for each event, and every subscriber receives it', async () => {
     const sockets = await Promise.all(Array.from({ length: 4 }, () => openSocket(app)))
     for (const socket of sockets) subscribe(socket, 50, () => ofProduct(1))
-    await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 200)
+    await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 200)
     const before = await lookups(app)
     await app.database.sql`update products set stock = 4711 where id = 1`
     await until(() => sockets.every(({ messages }) => messages.length === 51))
@@ -41,25 +41,25 @@ describe('equal subscriptions', () => {
       expect(payload).toEqual({ data: { productChanged: { id: 'product_1', product: { stock: 4711 } } } })
     expect((await lookups(app)) - before).toBe(1)
     for (const { socket } of sockets) socket.terminate()
-    await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 0)
+    await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 0)
   })
 
-  test('go on when the one who began them goes', async () => {
+  test('continue after the first subscriber has left', async () => {
     const [first, second] = [await openSocket(app), await openSocket(app)]
     for (const socket of [first, second]) {
-      const open = await figure(app, 'graphql_subscriptions_open')
+      const open = await metric(app, 'graphql_subscriptions_open')
       subscribe(socket, 1, () => ofProduct(2))
-      await until(async () => (await figure(app, 'graphql_subscriptions_open')) === open + 1)
+      await until(async () => (await metric(app, 'graphql_subscriptions_open')) === open + 1)
     }
     first.socket.terminate()
-    await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 1)
+    await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 1)
     await app.database.sql`update products set stock = 4712 where id = 2`
     await until(() => second.messages.length === 2)
     second.socket.terminate()
   })
 })
 
-test('one that equals an open one of another viewer is refused where its own viewer may not have it', async () => {
+test('a subscription equal to an open one of another viewer is refused if its own viewer may not use it', async () => {
   const app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
   const query = () => 'subscription { orderCreated(userId: "user_1") { id } }'
   const [admin, other] = await Promise.all(
@@ -75,7 +75,7 @@ test('one that equals an open one of another viewer is refused where its own vie
   subscribe(other as TestSocket, 1, query)
   await until(() => codes(other as TestSocket).length === 1)
   expect(codes(other as TestSocket)).toEqual(['FORBIDDEN'])
-  for (const its of [admin, other]) its?.socket.terminate()
+  for (const socket of [admin, other]) socket?.socket.terminate()
   await app.stop()
 })
 
@@ -88,11 +88,11 @@ describe('subscriptions of one address', () => {
   })
   afterAll(() => app.stop())
 
-  test('are limited over all of its connections, and those of all addresses together', async () => {
+  test('are limited over all its connections, and there is a limit for all addresses together', async () => {
     const open = (address: string) => openSocket(app, { headers: { 'x-forwarded-for': address } })
     const [first, second, third] = [await open('192.0.2.1'), await open('192.0.2.1'), await open('192.0.2.2')]
     subscribe(first, 40, ofProduct)
-    await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 40)
+    await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 40)
     subscribe(second, 20, ofProduct)
     await until(() => codes(second).length === 10)
     expect(new Set(codes(second))).toEqual(new Set(['TOO_MANY_SUBSCRIPTIONS']))
@@ -100,10 +100,10 @@ describe('subscriptions of one address', () => {
     await until(() => codes(third).length === 10)
     expect(new Set(codes(third))).toEqual(new Set(['OVERLOADED']))
     for (const { socket } of [first, second, third]) socket.terminate()
-    await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 0)
+    await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 0)
   })
 
-  test('are fewer where they are large, whatever makes them large', async () => {
+  test('count several times if the document is large, in bytes or in nodes', async () => {
     const large = [
       (index: number) => ofProduct(index, `#${'x'.repeat(20_000)}`),
       (index: number) => `subscription { productChanged(ids: ["product_${index}"]) { ${'id '.repeat(200)} } }`,
@@ -114,13 +114,13 @@ describe('subscriptions of one address', () => {
       await until(() => codes(socket).length > 0)
       expect(new Set(codes(socket))).toEqual(new Set(['TOO_MANY_SUBSCRIPTIONS']))
       socket.socket.terminate()
-      await until(async () => (await figure(app, 'graphql_subscriptions_open')) === 0)
+      await until(async () => (await metric(app, 'graphql_subscriptions_open')) === 0)
     }
   })
 })
 
 describe('a socket that sends as fast as it can', () => {
-  test.each(['message', 'frame'] as const)('does not keep others waiting for its pings: each a %s', async (kind) => {
+  test.each(['message', 'frame'] as const)('does not delay the pings of others, as %s', async (kind) => {
     const app = await startTestApp()
     const [fast, other] = [await openSocket(app), await openSocket(app)]
     let pongs = 0
@@ -137,9 +137,9 @@ describe('a socket that sends as fast as it can', () => {
     await app.stop()
   })
 
-  test('pays for it, and is closed when it goes on with nothing left', async () => {
+  test('is charged for messages, and is closed if it continues after its budget is used up', async () => {
     const app = await startTestApp({ env: { RATE_LIMIT: '300', TRUSTED_PROXIES: '1' } })
-    const { socket, send, ...its } = await openSocket(app, { headers: { 'x-forwarded-for': '192.0.2.1' } })
+    const { socket, send, ...received } = await openSocket(app, { headers: { 'x-forwarded-for': '192.0.2.1' } })
     const other = await openSocket(app, { headers: { 'x-forwarded-for': '192.0.2.2' } })
     const closed = new Promise<number>((resolve) => socket.once('close', resolve))
     const timer = setInterval(() => {
@@ -147,7 +147,7 @@ describe('a socket that sends as fast as it can', () => {
     }, 1)
     expect(await closed).toBe(1013)
     clearInterval(timer)
-    expect(its.messages.length).toBeGreaterThan(300)
+    expect(received.messages.length).toBeGreaterThan(300)
     expect(other.closed).toBeUndefined()
     const body = '{"query": "{ no JSON'
     const headers = { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.1' }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
-import { begun, begunOrders, orderCreated, productChanged, subscriber } from '../helpers/live.js'
+import { orderCreated, productChanged, subscriber, waitUntilSubscribed, waitUntilSubscribedToOrders } from '../helpers/live.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
 import { until } from '../helpers/until.js'
 
@@ -21,16 +21,17 @@ describe.skipIf(noRedis)('two processes with near stores, on one database and on
     await redis.stop()
   })
 
-  test('each tell their subscribers, once and with the new value, though both held the old one', async () => {
+  test('each sends a change to its subscribers once, with the new value, although both near stores had the old one', async () => {
     const clients = apps.map((app) => subscriber(app, 'WebSocket'))
-    // Each has a product of its own, too, so that finding out whether it is heard tells the other nothing.
+    // Each also subscribes to its own product, so that begun() causes no events for the other.
     const subscriptions = clients.map((client, index) =>
       client.subscribe(productChanged, { ids: ['product_1', `product_${20 + index}`] }),
     )
-    for (const [index, app] of apps.entries()) await begun(app, subscriptions[index] as (typeof subscriptions)[0], 20 + index)
+    for (const [index, app] of apps.entries())
+      await waitUntilSubscribed(app, subscriptions[index] as (typeof subscriptions)[0], 20 + index)
     for (const stock of Array.from({ length: 20 }, (_, index) => index + 1)) {
       for (const { results } of subscriptions) results.length = 0
-      // Both hold it now.
+      // Both near stores have it now.
       for (const app of apps) await app.query('{ product(id: "product_1") { stock name } }')
       await apps[stock % 2]?.query(`mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { id } } }`)
       for (const subscription of subscriptions) {
@@ -40,12 +41,12 @@ describe.skipIf(noRedis)('two processes with near stores, on one database and on
     for (const client of clients) client.close()
   })
 
-  test('go on telling while Redis is dead, and when it is back', async () => {
+  test('send changes while Redis is down, and after it is back', async () => {
     const client = subscriber(apps[1], 'WebSocket')
     const products = client.subscribe(productChanged, { ids: ['product_2'] })
     const orders = client.subscribe(orderCreated, { userId: 'user_3' })
-    await begun(apps[1], products, 2)
-    await begunOrders(apps[1], orders, 3)
+    await waitUntilSubscribed(apps[1], products, 2)
+    await waitUntilSubscribedToOrders(apps[1], orders, 3)
     await redis.kill()
     await database.sql`update products set stock = 11 where id = 2`
     expect((await products.take(1))[0]?.data.productChanged.product.stock).toBe(11)
@@ -58,13 +59,13 @@ describe.skipIf(noRedis)('two processes with near stores, on one database and on
     client.close()
   })
 
-  test('lose nothing that is committed out of order, or while their connections to the database are cut', async () => {
+  test('lose no change committed out of order or while their database connections are cut', async () => {
     const client = subscriber(apps[0], 'WebSocket')
     const orders = client.subscribe(orderCreated, { userId: 'user_4' })
-    await begunOrders(apps[0], orders, 4)
+    await waitUntilSubscribedToOrders(apps[0], orders, 4)
     const insert = (cents: number) => database.sql`insert into orders (user_id, total_cents) values (4, ${cents})`
     await database.sql.begin(async (transaction) => {
-      // Its row is older than the next one, and is committed after it.
+      // Inserted before the next row, but committed after it.
       await transaction`insert into orders (user_id, total_cents) values (4, 100)`
       await insert(200)
       await orders.take(1)

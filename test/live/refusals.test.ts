@@ -21,16 +21,16 @@ async function stream(app: TestApp, query: string, variables: object) {
   return { status }
 }
 
-/** The errors that a socket is told. */
+/** The errors that a socket receives. */
 async function refusal(app: TestApp, query: string, variables: object) {
-  const its = await openSocket(app)
-  its.send({ id: '1', type: 'subscribe', payload: { query, variables } })
-  await until(() => its.messages.length > 1)
-  its.socket.terminate()
-  return its.messages[1].payload
+  const socket = await openSocket(app)
+  socket.send({ id: '1', type: 'subscribe', payload: { query, variables } })
+  await until(() => socket.messages.length > 1)
+  socket.socket.terminate()
+  return socket.messages[1].payload
 }
 
-test('where only trusted documents are answered, no other subscription is', async () => {
+test('with TRUSTED_DOCUMENTS_ONLY, other subscriptions are refused', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'shop-live-'))
   const file = join(folder, 'documents.json')
   await writeFile(file, JSON.stringify({ 'sha256:one': productChanged }))
@@ -43,7 +43,7 @@ test('where only trusted documents are answered, no other subscription is', asyn
   await rm(folder, { recursive: true, force: true })
 })
 
-test('who sends no token where it takes one is asked for it, and told nothing of the inside', async () => {
+test('a subscription without the required token gets 401 with a challenge, and no internal details', async () => {
   const app = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
   const extensions = { code: 'UNAUTHENTICATED', requestId: expect.any(String) }
   const { status, challenge, body } = await stream(app, orderCreated, mine)
@@ -53,7 +53,7 @@ test('who sends no token where it takes one is asked for it, and told nothing of
   await app.stop()
 })
 
-test('a client of server-sent events is told what is wrong with its subscription', async () => {
+test('a client of server-sent events receives the validation errors of its subscription', async () => {
   const app = await startTestApp()
   const client = subscriber(app, 'server-sent events')
   const refused = client.subscribe('subscription { productChanged(ids: ["product_1"]) { nothing } }')

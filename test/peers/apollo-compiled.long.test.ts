@@ -1,3 +1,3 @@
 import { runApolloSuite } from './apollo-suite.js'
 
-await runApolloSuite({ rehearsals: 3, minCompiled: 100 })
+await runApolloSuite({ warmUps: 3, minCompiled: 100 })

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { createDatabase } from '../helpers/database.js'
 import { installPackages } from '../helpers/packages.js'
-import { answers, createServer } from './apollo-adapter.js'
+import { createServer, responses } from './apollo-adapter.js'
 import { deviations, titles } from './jest-globals.js'
 
-/** The integration suite of Apollo Server, all of which passes but what docs/conformance.md lists. */
-export async function runApolloSuite({ rehearsals, minCompiled }: { rehearsals: number; minCompiled: number }): Promise<void> {
+/** Runs the integration suite of Apollo Server. All tests must pass except the deviations listed in docs/conformance.md. */
+export async function runApolloSuite({ warmUps, minCompiled }: { warmUps: number; minCompiled: number }): Promise<void> {
   const packages = await installPackages('test/peers')
   vi.setConfig({ testTimeout: 30_000 })
   const page = readFileSync('docs/conformance.md', 'utf8')
@@ -19,18 +19,18 @@ export async function runApolloSuite({ rehearsals, minCompiled }: { rehearsals: 
     const suite = '@apollo/server-integration-testsuite'
     const { defineIntegrationTestSuite } = await import(suite)
     defineIntegrationTestSuite((options: never, { context }: { context?: never } = {}) =>
-      createServer({ database, rehearsals }, options, context),
+      createServer({ database, warmUps }, options, context),
     )
 
-    test('passes but for the deviations in docs/conformance.md, which names and counts them', () => {
+    test('passes except for the deviations that docs/conformance.md lists and counts', () => {
       for (const title of deviations)
         expect(
-          titles.filter((its) => its === title),
+          titles.filter((existing) => existing === title),
           title,
         ).toHaveLength(1)
       const [passed, of] = /(\d+) of its (\d+) tests pass/.exec(section)?.slice(1).map(Number) ?? []
       expect({ passed, of }).toEqual({ passed: titles.length - deviations.size, of: titles.length })
-      const compiled = answers.all - answers.byApollo
+      const compiled = responses.all - responses.byApollo
       expect(compiled).toBeGreaterThanOrEqual(minCompiled)
     })
   })

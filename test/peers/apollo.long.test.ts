@@ -1,3 +1,3 @@
 import { runApolloSuite } from './apollo-suite.js'
 
-await runApolloSuite({ rehearsals: 0, minCompiled: 0 })
+await runApolloSuite({ warmUps: 0, minCompiled: 0 })

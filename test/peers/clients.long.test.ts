@@ -22,25 +22,25 @@ interface Sink {
   complete(): void
 }
 
-/** What a client's sink was told, the end last */
-function told(subscribe: (sink: Sink) => () => void) {
+/** Records the events of a subscription; the last one is the error or 'complete'. */
+function record(subscribe: (sink: Sink) => () => void) {
   const events: unknown[] = []
-  const its = { events, isOver: false, stop: () => {} }
+  const subscription = { events, isEnded: false, stop: () => {} }
   const end = (event: unknown) => {
     events.push(event)
-    its.isOver = true
+    subscription.isEnded = true
   }
-  its.stop = subscribe({ next: (value) => events.push(value), error: end, complete: () => end('complete') })
-  return its
+  subscription.stop = subscribe({ next: (value) => events.push(value), error: end, complete: () => end('complete') })
+  return subscription
 }
 
 async function outcome(subscribe: (sink: Sink) => () => void) {
-  const its = told(subscribe)
-  await until(() => its.isOver)
-  return its.events
+  const subscription = record(subscribe)
+  await until(() => subscription.isEnded)
+  return subscription.events
 }
 
-/** Until a change is told: a subscription begins some time after the client asked for it. */
+/** Changes a row until the first event arrives: a subscription starts some time after the client requested it. */
 async function firstEvent({ events }: { events: unknown[] }) {
   await until(async () => {
     await app.database.sql`update products set stock = stock + 1 where id = 1`
@@ -53,15 +53,15 @@ describe('the client of graphql-ws', () => {
   const connect = (options: object = {}) =>
     createClient({ url: socketUrl(app), webSocketImpl: WebSocket, retryAttempts: 0, ...options })
 
-  test('is told of changes, and completes when it stops', async () => {
+  test('receives changes, and completes when it stops', async () => {
     const client = connect()
-    const its = told((sink) => client.subscribe(one, sink))
-    expect(await firstEvent(its)).toEqual({
+    const subscription = record((sink) => client.subscribe(one, sink))
+    expect(await firstEvent(subscription)).toEqual({
       data: { productChanged: { id: 'product_1', product: { stock: expect.any(Number) } } },
     })
-    its.stop()
-    await until(() => its.isOver)
-    expect(its.events.at(-1)).toBe('complete')
+    subscription.stop()
+    await until(() => subscription.isEnded)
+    expect(subscription.events.at(-1)).toBe('complete')
     await client.dispose()
   })
 
@@ -70,14 +70,14 @@ describe('the client of graphql-ws', () => {
     ['does not fit the schema', { query: 'subscription { nothing }' }, 'GRAPHQL_VALIDATION_FAILED'],
     ['is no subscription', { query: '{ __typename }' }, 'SUBSCRIPTIONS_ONLY'],
     ['has the wrong variables', { ...one, variables: { ids: 5 } }, 'BAD_USER_INPUT'],
-    ['asks for too much', { ...one, variables: { ids: Array(101).fill('product_1') } }, 'LIMIT_EXCEEDED'],
-    ['is for others', { query: 'subscription { orderCreated(userId: "user_1") { id } }' }, 'UNAUTHENTICATED'],
-  ])('gets the errors of a document that %s, and goes on with its connection', async (_, request, code) => {
+    ['exceeds a limit', { ...one, variables: { ids: Array(101).fill('product_1') } }, 'LIMIT_EXCEEDED'],
+    ['is forbidden', { query: 'subscription { orderCreated(userId: "user_1") { id } }' }, 'UNAUTHENTICATED'],
+  ])('gets the errors of a document that %s, and subscription connection remains usable', async (_, request, code) => {
     const client = connect({ lazy: false })
     const [errors] = await outcome((sink) => client.subscribe(request, sink))
     expect(errors).toMatchObject([{ extensions: { code } }])
-    const its = told((sink) => client.subscribe(one, sink))
-    await firstEvent(its)
+    const subscription = record((sink) => client.subscribe(one, sink))
+    await firstEvent(subscription)
     await client.dispose()
   })
 
@@ -92,33 +92,33 @@ describe('the client of graphql-ws', () => {
     ['sends no message of the protocol', true, [{ type: 'nonsense' }], CloseCode.BadRequest],
     ['sends what only a server may', true, [{ type: 'next', id: '1', payload: {} }], CloseCode.BadRequest],
     ['uses an id twice', true, Array(2).fill({ type: 'subscribe', id: '1', payload: one }), CloseCode.SubscriberAlreadyExists],
-  ])('that %s is closed with the code of the protocol', async (_, introduce, messages, code) => {
-    const its = await openSocket(app, { introduce })
-    for (const message of messages) its.socket.send(JSON.stringify(message))
-    await until(() => its.closed !== undefined)
-    expect(its.closed?.code).toBe(code)
+  ])('that %s is closed with the code of the protocol', async (_, sendInit, messages, code) => {
+    const connection = await openSocket(app, { sendInit })
+    for (const message of messages) connection.socket.send(JSON.stringify(message))
+    await until(() => connection.closed !== undefined)
+    expect(connection.closed?.code).toBe(code)
   })
 })
 
 describe('the client of graphql-sse', () => {
   const connect = (options: object = {}) => createSseClient({ url: `${app.origin}/graphql/stream`, retryAttempts: 0, ...options })
 
-  test('is told of changes, and completes when it stops', async () => {
+  test('receives changes, and completes when it stops', async () => {
     const client = connect()
-    const its = told((sink) => client.subscribe(one, sink as never))
-    expect(await firstEvent(its)).toEqual({
+    const subscription = record((sink) => client.subscribe(one, sink as never))
+    expect(await firstEvent(subscription)).toEqual({
       data: { productChanged: { id: 'product_1', product: { stock: expect.any(Number) } } },
     })
-    its.stop()
-    await until(() => its.isOver)
-    expect(its.events.at(-1)).toBe('complete')
+    subscription.stop()
+    await until(() => subscription.isEnded)
+    expect(subscription.events.at(-1)).toBe('complete')
     client.dispose()
   })
 
   test.each([
     ['with a bad token', { headers: { authorization: 'Bearer nonsense' } }, 401],
-    ['in single connection mode, which there is not', { singleConnection: true }, 404],
-  ])('%s is refused with a status that it reports', async (_, options, status) => {
+    ['in single connection mode, which is not supported', { singleConnection: true }, 404],
+  ])('%s is rejected with a status that it reports', async (_, options, status) => {
     const client = connect(options)
     const [error] = await outcome((sink) => client.subscribe(one, sink as never))
     expect(error).toBeInstanceOf(NetworkError)
@@ -126,21 +126,21 @@ describe('the client of graphql-sse', () => {
     client.dispose()
   })
 
-  test('that has too many connections is refused with 429, and let in when one is free', async () => {
+  test('that has too many connections is rejected with 429, and accepted when one is closed', async () => {
     const client = connect()
-    const open = Array.from({ length: 4 }, () => told((sink) => client.subscribe(one, sink as never)))
-    for (const its of open) await firstEvent(its)
+    const open = Array.from({ length: 4 }, () => record((sink) => client.subscribe(one, sink as never)))
+    for (const subscription of open) await firstEvent(subscription)
     const [error] = await outcome((sink) => client.subscribe(one, sink as never))
     expect((error as NetworkError<Response>).response?.status).toBe(429)
-    for (const its of open) its.stop()
+    for (const subscription of open) subscription.stop()
     await until(async () => {
-      const its = told((sink) => client.subscribe(one, sink as never))
+      const subscription = record((sink) => client.subscribe(one, sink as never))
       await until(async () => {
         await app.database.sql`update products set stock = stock + 1 where id = 1`
-        return its.events.length > 0
+        return subscription.events.length > 0
       })
-      its.stop()
-      return !(its.events[0] instanceof NetworkError)
+      subscription.stop()
+      return !(subscription.events[0] instanceof NetworkError)
     })
     client.dispose()
   })

@@ -1,12 +1,12 @@
 import { afterEach as afterEachTest, describe as describeTests, it as runTest, vi } from 'vitest'
 
-// What the suite imports of Jest, by Vitest. The tests that `deviations` names have to fail.
+// The Jest functions that the suite imports, implemented with Vitest. The tests listed in `deviations` must fail.
 
 export { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 export const jest = vi
 export const afterEach = (body: Body) => afterEachTest(run(body))
 
-/** Titles of the tests that fail */
+/** Titles of the tests that are expected to fail */
 export const deviations = new Set<string>()
 /** Titles of all tests */
 export const titles: string[] = []
@@ -37,7 +37,7 @@ export const it = Object.assign(
 )
 export const test = it
 
-/** A body that takes a callback is over when it calls that. */
+/** A test body with a callback parameter ends when it calls the callback. */
 function run(body: Body): () => Promise<void> {
   return () =>
     new Promise((resolve, reject) => {

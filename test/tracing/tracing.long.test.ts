@@ -32,13 +32,13 @@ describe.skipIf(noRedis)('traces', () => {
     app = await startTestApp({ redisUrl: redis.url, database, env: traced })
     running = true
   }
-  /** A stop sends what is left. */
+  /** Stopping the app sends the remaining spans. */
   async function stop(): Promise<readonly CollectedSpan[]> {
     if (running) await app.stop()
     running = false
     return collector.spans
   }
-  const named = (name: string) => collector.spans.filter((its) => its.name === name)
+  const named = (name: string) => collector.spans.filter((span) => span.name === name)
   const ask = (document: string, headers: Record<string, string> = {}) =>
     fetch(`${app.origin}/graphql`, {
       method: 'POST',
@@ -46,7 +46,7 @@ describe.skipIf(noRedis)('traces', () => {
       body: JSON.stringify({ query: document }),
     })
 
-  test('a cold query is one tree: the request, its operation, and below each read what it asked Redis and the database', async () => {
+  test('a cold query is one tree: request, operation, reads, and their Redis commands and SQL statements', async () => {
     await start()
     await ask(order, { 'x-request-id': 'from-the-caller' })
     const spans = await stop()
@@ -78,7 +78,7 @@ describe.skipIf(noRedis)('traces', () => {
     expect(named('query Order')[0]?.attributes).toMatchObject({
       'graphql.operation.type': 'query',
       'graphql.operation.name': 'Order',
-      'graphql.way': 'ordinary',
+      'graphql.path': 'standard',
     })
     expect(named('read users')[0]?.attributes).toMatchObject({ 'cache.namespace': 'users', 'cache.keys': 1, 'cache.miss': 1 })
     expect(named('MGET')[0]).toMatchObject({
@@ -91,14 +91,14 @@ describe.skipIf(noRedis)('traces', () => {
     expect(collector.requests[0]?.path).toBe('/v1/traces')
   })
 
-  test('a warm query asks Redis only, and the lane has spans too', async () => {
+  test('a warm query has Redis spans only, and compiled queries have spans too', async () => {
     await start()
     for (let times = 0; times < 4; times += 1) await ask(order)
     await stop()
-    const ways = named('query Order').map(({ attributes }) => attributes['graphql.way'])
-    expect(ways.filter((way) => way === 'lane')).toHaveLength(2)
-    const inLane = named('query Order').find(({ attributes }) => attributes['graphql.way'] === 'lane') as CollectedSpan
-    const trace = collector.spans.filter(({ traceId }) => traceId === inLane.traceId)
+    const paths = named('query Order').map(({ attributes }) => attributes['graphql.path'])
+    expect(paths.filter((path) => path === 'compiled')).toHaveLength(2)
+    const compiled = named('query Order').find(({ attributes }) => attributes['graphql.path'] === 'compiled') as CollectedSpan
+    const trace = collector.spans.filter(({ traceId }) => traceId === compiled.traceId)
     expect(treeOf(trace)).toEqual([
       'POST /graphql',
       '  query Order',
@@ -107,11 +107,11 @@ describe.skipIf(noRedis)('traces', () => {
       '    read users',
       '      MGET',
     ])
-    expect(inLane.attributes['graphql.operation.name']).toBe('Order')
+    expect(compiled.attributes['graphql.operation.name']).toBe('Order')
     expect(named('read users').at(-1)?.attributes).toMatchObject({ 'cache.far': 1 })
   })
 
-  test("goes on with the caller's trace, and does as the caller decided", async () => {
+  test("continues the client's trace, with the client's sampling decision", async () => {
     await start()
     const traceId = '0af7651916cd43dd8448eb211c80319c'
     await ask(order, { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
@@ -123,20 +123,20 @@ describe.skipIf(noRedis)('traces', () => {
     expect(named('POST /graphql')[1]?.parentSpanId).toBeUndefined()
   })
 
-  test('requests that are answered together keep their spans apart', async () => {
+  test('requests that share a batch have separate spans', async () => {
     await start()
     const documents = Array.from({ length: 20 }, (_, index) => `query Q${index} { product(id: "product_${index + 1}") { name } }`)
     for (let times = 0; times < 3; times += 1) await Promise.all(documents.map((document) => ask(document)))
     await stop()
     expect(named('POST /graphql')).toHaveLength(60)
-    for (const { spanId, traceId, name } of collector.spans.filter((its) => its.name.startsWith('query Q'))) {
+    for (const { spanId, traceId, name } of collector.spans.filter((span) => span.name.startsWith('query Q'))) {
       const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === spanId)
       expect(below, name).toHaveLength(1)
       expect(below[0]).toMatchObject({ name: 'read products', traceId, attributes: { 'cache.keys': 1 } })
     }
   })
 
-  test('a mutation shows its statements, and the invalidation', async () => {
+  test('a mutation has spans for its statements and the invalidation', async () => {
     await start()
     await ask('mutation Refill { updateProductStock(productId: "product_1", stock: 9) { product { stock } } }')
     const tree = treeOf(await stop())
@@ -145,7 +145,7 @@ describe.skipIf(noRedis)('traces', () => {
     expect(tree).toContain('    EVALSHA invalidate')
   })
 
-  test('errors are said by their codes, without texts and values', async () => {
+  test('errors are recorded by code, without messages and values', async () => {
     await start()
     await ask('query Wrong { products(first: 1000, category: "hunter2") { totalCount } }')
     await ask('{ nothing }')
@@ -162,7 +162,7 @@ describe.skipIf(noRedis)('traces', () => {
     expect(sent).not.toContain('product_77')
   })
 
-  test('nothing but GraphQL requests is traced', async () => {
+  test('only GraphQL requests are traced', async () => {
     await start()
     for (const path of ['/graphql', '/health', '/metrics', '/'])
       await fetch(`${app.origin}${path}`, { headers: { accept: 'text/html' } })
@@ -171,7 +171,7 @@ describe.skipIf(noRedis)('traces', () => {
     expect(treeOf(collector.spans)).toEqual(['GET /graphql', '  query'])
   })
 
-  test('takes the standard variables for headers, name and sampler', async () => {
+  test('supports the standard variables for headers, service name and sampler', async () => {
     await start({
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-collector, x-tenant=shop',
       OTEL_SERVICE_NAME: 'shop-api',
@@ -186,7 +186,7 @@ describe.skipIf(noRedis)('traces', () => {
     expect(collector.requests[0]?.headers).toMatchObject({ authorization: 'Bearer of-the-collector', 'x-tenant': 'shop' })
   })
 
-  test('a collector that is away disturbs neither requests nor the stop', async () => {
+  test('an unreachable collector affects neither requests nor the stop', async () => {
     await start({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}` })
     const answer = await app.query(order)
     expect(answer.data.order.id).toBe('order_1')
@@ -195,7 +195,7 @@ describe.skipIf(noRedis)('traces', () => {
   })
 })
 
-/** A lease is renewed while its statement goes on, which takes that long on a busy machine only. */
+/** Removes lease renewals, which only occur if a statement takes long, as on a busy machine. */
 function withoutRenewals(tree: readonly string[]): string[] {
   return tree.filter((line, index) => !line.endsWith('EVALSHA lease') || tree[index - 1]?.endsWith('MGET'))
 }

@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 
-export interface HttpAnswer {
+export interface HttpResponse {
   status: number
   headers: ReadonlyMap<string, string>
   /** Decompressed */
@@ -8,14 +8,14 @@ export interface HttpAnswer {
 }
 
 export interface Parsed {
-  answers: HttpAnswer[]
-  /** What is not an answer (yet) */
+  answers: HttpResponse[]
+  /** Bytes after the last complete response */
   rest: Buffer
 }
 
-/** The answers at the beginning of what a connection received. Throws where it is no HTTP. */
+/** Parses the complete responses at the start of the received bytes. Throws if they are not HTTP. */
 export function parseAnswers(received: Buffer, bodiless: boolean): Parsed {
-  const answers: HttpAnswer[] = []
+  const answers: HttpResponse[] = []
   let rest = received
   for (;;) {
     const next = parseAnswer(rest, bodiless)
@@ -25,17 +25,18 @@ export function parseAnswers(received: Buffer, bodiless: boolean): Parsed {
   }
 }
 
-function parseAnswer(bytes: Buffer, bodiless: boolean): { answer: HttpAnswer | null; rest: Buffer } | null {
+function parseAnswer(bytes: Buffer, bodiless: boolean): { answer: HttpResponse | null; rest: Buffer } | null {
   const end = bytes.indexOf('\r\n\r\n')
   if (end < 0) return null
   const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
   const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1] ?? Number.NaN)
-  if (Number.isNaN(status)) throw new Error(`This is no answer: ${first.slice(0, 200)}`)
+  if (Number.isNaN(status)) throw new Error(`Not an HTTP response: ${first.slice(0, 200)}`)
   const headers = new Map(lines.map(toHeader))
   const content = bytes.subarray(end + 4)
-  // Continue, or hints: the answer comes later. After a switch of protocols none does.
+  // 100 and 103: the final response follows. After 101 none does.
   if (status < 200 && status !== 101) return { answer: null, rest: content }
-  const framed = bodiless || status === 101 || status === 204 || status === 304 ? none(content) : readBody(headers, content)
+  const framed =
+    bodiless || status === 101 || status === 204 || status === 304 ? withoutBody(content) : readBody(headers, content)
   return framed && { answer: { status, headers, body: decompress(headers, framed.body) }, rest: framed.rest }
 }
 
@@ -49,14 +50,14 @@ interface Framed {
   rest: Buffer
 }
 
-function none(rest: Buffer): Framed {
+function withoutBody(rest: Buffer): Framed {
   return { body: Buffer.alloc(0), rest }
 }
 
-/** null where there is more to come */
+/** null: the body is incomplete */
 function readBody(headers: ReadonlyMap<string, string>, content: Buffer): Framed | null {
-  // Goes on for as long as somebody listens.
-  if (headers.get('content-type')?.startsWith('text/event-stream')) return none(Buffer.alloc(0))
+  // An event stream has no end.
+  if (headers.get('content-type')?.startsWith('text/event-stream')) return withoutBody(Buffer.alloc(0))
   if (headers.get('transfer-encoding') === 'chunked') return readChunks(content)
   const length = Number(headers.get('content-length') ?? 0)
   return content.length < length ? null : { body: content.subarray(0, length), rest: content.subarray(length) }
@@ -68,7 +69,7 @@ function readChunks(content: Buffer): Framed | null {
     const end = content.indexOf('\r\n', at)
     if (end < 0) return null
     const size = Number.parseInt(content.toString('latin1', at, end), 16)
-    if (Number.isNaN(size)) throw new Error('A chunk without a size')
+    if (Number.isNaN(size)) throw new Error('Invalid chunk size')
     const next = end + 2 + size + 2
     if (content.length < next) return null
     chunks.push(content.subarray(end + 2, end + 2 + size))

@@ -1,32 +1,32 @@
-/** One connection's worth of requests, good or bad */
+/** The requests of one connection, valid or invalid */
 export interface Attempt {
   kind: string
   bytes: Buffer
-  /** How many answers have to come; `any` for what is no whole request: then the connection has to end. */
+  /** Expected number of responses; `any`: not a complete request, so the server only has to close the connection */
   answers: number | 'any'
-  /** Bodies of the first answers, where they are known */
+  /** Bodies of the first responses, if known */
   expected?: readonly string[]
-  /** Asked by HEAD */
+  /** HEAD request: the response has no body */
   bodiless?: boolean
 }
 
-/** Text is sent as UTF-8, in a head as well. */
+/** Text is encoded as UTF-8, in headers too. */
 export interface HttpRequest {
   method?: string
   target?: string
   version?: string
-  /** In this order, and as often as they are given */
+  /** Sent in this order, duplicates included */
   headers?: readonly (readonly [name: string, value: string])[]
   body?: string | Buffer
-  /** Whether the connection is kept for the next one */
+  /** Keep the connection open for the next request */
   keep?: boolean
-  /** null for none at all */
+  /** null: no Host header */
   host?: string | null
 }
 
-/** With Host, Connection and Content-Length, unless the headers have them. */
-export function httpRequest({ method = 'POST', target = '/graphql', version = '1.1', ...its }: HttpRequest): Buffer {
-  const { headers = [], body, keep = false, host = 'localhost' } = its
+/** Adds Host, Connection and Content-Length, unless the headers contain them. */
+export function httpRequest({ method = 'POST', target = '/graphql', version = '1.1', ...rest }: HttpRequest): Buffer {
+  const { headers = [], body, keep = false, host = 'localhost' } = rest
   const content = typeof body === 'string' ? Buffer.from(body) : body
   const names = new Set(headers.map(([name]) => name.toLowerCase()))
   const framed = names.has('content-length') || names.has('transfer-encoding')
@@ -41,5 +41,5 @@ export function httpRequest({ method = 'POST', target = '/graphql', version = '1
 }
 
 export const json = ['content-type', 'application/json'] as const
-/** Without it a GET is refused for what another site could have sent. */
+/** Required for GET: the CSRF protection refuses requests without it. */
 export const preflight = ['apollo-require-preflight', 'yes'] as const

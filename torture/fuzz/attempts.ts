@@ -1,60 +1,60 @@
 import { createHash } from 'node:crypto'
 import { pickWeighted, Random } from '../random.js'
 import { type Attempt, httpRequest, json, preflight } from './attempt.js'
-import { deepDocument, documents, spoil, variableNames } from './documents.js'
+import { corrupt, deepDocument, documents, variableNames } from './documents.js'
 import { badAuthorizations, contentTypes, hostileHeaders, hosts } from './headers.js'
 import type { HotQuery } from './hot.js'
-import { chunkedWell, oddFraming, randomConnection, spoiltBytes } from './raw-requests.js'
-import { goodMutation, refusedMutation } from './refused-mutations.js'
-import { nastyNumbers, nastyString, nastyTexts, nastyValue, placeIn, randomBytes } from './values.js'
+import { corruptedBytes, invalidFraming, randomConnection, validChunks } from './raw-requests.js'
+import { refusedMutation, validMutation } from './refused-mutations.js'
+import { nastyNumbers, nastyString, nastyTexts, nastyValue, randomBytes, randomOffset } from './values.js'
 
-export interface Supplies {
+export interface AttemptInputs {
   hot: readonly HotQuery[]
-  /** Of an administrator, who gets deepest */
+  /** A token of an administrator, who has access to all fields */
   token: string
 }
 
-type Shape = Omit<Attempt, 'kind'>
+type RawAttempt = Omit<Attempt, 'kind'>
 
-/** The request of that number. It follows from seed, number and schema alone. */
-export function attemptOf(seed: number, number: number, supplies: Supplies): Attempt {
+/** The request with this number. Depends only on seed, number and schema. */
+export function attemptOf(seed: number, number: number, inputs: AttemptInputs): Attempt {
   const random = new Random(seed, `request ${number}`)
   const kind = pickWeighted(random, weights)
-  return { kind, ...kinds[kind](random, supplies) }
+  return { kind, ...kinds[kind](random, inputs) }
 }
 
 const weights = {
   'a hot query': 20,
   'pipelined hot queries': 3,
   'a hot query between hostile headers': 8,
-  'a spoilt document': 14,
+  'a corrupted document': 14,
   'wrong variables': 10,
   'a deep document': 2,
   'deep JSON': 2,
   'random bytes for a body': 3,
-  'spoilt JSON': 6,
-  'odd parts of a request': 5,
+  'corrupted JSON': 6,
+  'unusual parts of a request': 5,
   'keys of prototypes': 3,
-  'another type of content': 5,
-  'odd text': 5,
+  'another content type': 5,
+  'unusual text': 5,
   'a refused mutation': 5,
-  'a mutation by the wrong way': 2,
+  'a mutation by a wrong method': 2,
   'a persisted query': 5,
   'another Host': 3,
-  'doubled headers': 3,
+  'duplicate headers': 3,
   'another version of HTTP': 2,
   'another method': 3,
-  'an odd address': 6,
-  'a query in the address': 5,
+  'an unusual URL': 6,
+  'a query in the URL': 5,
   'a bad token': 4,
   'a protocol to switch to': 1,
   'random bytes for a connection': 3,
-  'spoilt bytes of a request': 4,
-  'odd framing': 5,
+  'corrupted bytes of a request': 4,
+  'invalid framing': 5,
   chunks: 1,
 }
 
-const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) => Shape> = {
+const kinds: Record<keyof typeof weights, (random: Random, inputs: AttemptInputs) => RawAttempt> = {
   'a hot query'(random, { hot, token }) {
     const { body, expected } = random.pick(hot)
     return { bytes: httpRequest({ headers: [json, bearer(token)], body }), answers: 1, expected: [expected] }
@@ -67,19 +67,19 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
   },
   'a hot query between hostile headers'(random, { hot, token }) {
     const { body } = random.pick(hot)
-    return one({ headers: [json, bearer(token), ...hostileHeaders(random, token)], body })
+    return singleRequest({ headers: [json, bearer(token), ...hostileHeaders(random, token)], body })
   },
-  'a spoilt document'(random, { token }) {
-    return posted(
+  'a corrupted document'(random, { token }) {
+    return postRequest(
       token,
-      `{"query":${JSON.stringify(spoil(random, random.pick(documents)))},"variables":{"id":"order_1","first":2,"with":true}}`,
+      `{"query":${JSON.stringify(corrupt(random, random.pick(documents)))},"variables":{"id":"order_1","first":2,"with":true}}`,
     )
   },
   'wrong variables'(random, { token }) {
     const variables = variableNames.map((name) => `"${name}":${nastyValue(random)}`)
-    return posted(token, `{"query":${JSON.stringify(random.pick(documents))},"variables":{${variables}}}`)
+    return postRequest(token, `{"query":${JSON.stringify(random.pick(documents))},"variables":{${variables}}}`)
   },
-  'a deep document': (random, { token }) => posted(token, JSON.stringify({ query: deepDocument(random) })),
+  'a deep document': (random, { token }) => postRequest(token, JSON.stringify({ query: deepDocument(random) })),
   'deep JSON'(random, { token }) {
     const depth = random.pick([100, 5_000, 100_000])
     const [open, close] = random.pick([
@@ -87,21 +87,21 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       ['{"a":', '}'],
     ] as const)
     const deep = open.repeat(depth) + (random.chance(0.5) ? `1${close.repeat(depth)}` : '')
-    return posted(token, random.chance(0.5) ? deep : `{"query":"query($v: [Int]) { __typename }","variables":{"v":${deep}}}`)
+    return postRequest(token, random.chance(0.5) ? deep : `{"query":"query($v: [Int]) { __typename }","variables":{"v":${deep}}}`)
   },
-  'random bytes for a body': (random, { token }) => posted(token, randomBytes(random, random.between(0, 300))),
-  'spoilt JSON'(random, { hot, token }) {
+  'random bytes for a body': (random, { token }) => postRequest(token, randomBytes(random, random.between(0, 300))),
+  'corrupted JSON'(random, { hot, token }) {
     const { body } = random.pick(hot)
-    const at = placeIn(random, body)
+    const at = randomOffset(random, body)
     const piece = random.pick(['', ',', '}', '\0', '\ufeff', '"', '\\u', '//', '{"', random.pick(nastyNumbers)])
-    return posted(token, body.slice(0, at) + piece + (random.chance(0.5) ? '' : body.slice(at + random.between(0, 3))))
+    return postRequest(token, body.slice(0, at) + piece + (random.chance(0.5) ? '' : body.slice(at + random.between(0, 3))))
   },
-  'odd parts of a request'(random, { token }) {
+  'unusual parts of a request'(random, { token }) {
     const parts = ['query', 'variables', 'operationName', 'extensions', 'documentId', 'id'].filter(() => random.chance(0.6))
     const value = (name: string) =>
       name === 'query' && random.chance(0.6) ? JSON.stringify(random.pick(documents)) : nastyValue(random)
     const object = `{${parts.map((name) => `"${name}":${value(name)}`)}}`
-    return posted(token, random.pick([object, object, object, `[${object},${object}]`, nastyValue(random)]))
+    return postRequest(token, random.pick([object, object, object, `[${object},${object}]`, nastyValue(random)]))
   },
   'keys of prototypes'(random, { token }) {
     const key = random.pick(['__proto__', 'constructor', '\\u005f_proto__', 'prototype', 'toString', '__defineGetter__'])
@@ -113,7 +113,7 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       '{"polluted":true}',
     ])
     const query = JSON.stringify(random.pick(documents))
-    return posted(
+    return postRequest(
       token,
       random.pick([
         `{"query":${query},"${key}":${value}}`,
@@ -123,9 +123,9 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       ]),
     )
   },
-  'another type of content'(random, { hot, token }) {
+  'another content type'(random, { hot, token }) {
     const { body } = random.pick(hot)
-    const pretext = random.chance(0.4) ? [preflight] : []
+    const extraHeaders = random.chance(0.4) ? [preflight] : []
     const sent = random.pick([
       body,
       body,
@@ -134,26 +134,26 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       '--x\r\n\r\n--x--',
       '',
     ])
-    return one({ headers: [['content-type', random.pick(contentTypes)], bearer(token), ...pretext], body: sent })
+    return singleRequest({ headers: [['content-type', random.pick(contentTypes)], bearer(token), ...extraHeaders], body: sent })
   },
-  'odd text'(random, { token }) {
+  'unusual text'(random, { token }) {
     const query = random.pick([
       'query($text: String!, $id: ID!) { products(first: 2, category: $text) { nodes { id } totalCount } product(id: $id) { id } }',
       'query($text: String!, $id: ID!) { users(first: 2, after: $text) { totalCount } node(id: $id) { id } }',
     ])
     const literal = `{ products(category: \\"${random.pick(nastyTexts).replaceAll('\\', '\\\\')}\\") { nodes { name } } }`
     const variables = `{"text":${nastyString(random)},"id":${nastyString(random)}}`
-    return posted(token, random.chance(0.3) ? `{"query":"${literal}"}` : `{"query":"${query}","variables":${variables}}`)
+    return postRequest(token, random.chance(0.3) ? `{"query":"${literal}"}` : `{"query":"${query}","variables":${variables}}`)
   },
   'a refused mutation'(random, { token }) {
     const { query, variables } = refusedMutation(random)
-    return posted(random.chance(0.8) ? token : '', `{"query":${JSON.stringify(query)},"variables":${variables}}`)
+    return postRequest(random.chance(0.8) ? token : '', `{"query":${JSON.stringify(query)},"variables":${variables}}`)
   },
-  'a mutation by the wrong way'(random, { token }) {
-    const body = JSON.stringify({ query: goodMutation })
-    const target = `/graphql?query=${encodeURIComponent(goodMutation)}`
+  'a mutation by a wrong method'(random, { token }) {
+    const body = JSON.stringify({ query: validMutation })
+    const target = `/graphql?query=${encodeURIComponent(validMutation)}`
     const headers = [bearer(token), preflight]
-    return one(
+    return singleRequest(
       random.pick([
         { method: 'GET', target, headers },
         { method: 'PUT', target, headers: [json, ...headers], body },
@@ -172,21 +172,21 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
     const persistedQuery = random.pick([`{"version":${version},"sha256Hash":${sha256Hash}}`, nastyValue(random)])
     const text = random.chance(0.5) ? `"query":${JSON.stringify(query)},` : ''
     const extensions = `{"persistedQuery":${persistedQuery}}`
-    if (random.chance(0.3)) return got(`extensions=${encodeURIComponent(extensions)}`, token)
-    return posted(token, `{${text}"extensions":${extensions}}`)
+    if (random.chance(0.3)) return getRequest(`extensions=${encodeURIComponent(extensions)}`, token)
+    return postRequest(token, `{${text}"extensions":${extensions}}`)
   },
   'another Host'(random, { hot, token }) {
     const host = random.pick(hosts)
     const { body } = random.pick(hot)
-    return one(
+    return singleRequest(
       random.chance(0.2)
         ? { host: null, headers: [json, bearer(token)], body }
         : { headers: [['host', host], json, bearer(token)], body },
     )
   },
-  'doubled headers'(random, { hot, token }) {
+  'duplicate headers'(random, { hot, token }) {
     const { body } = random.pick(hot)
-    const doubled = random.pick([
+    const duplicate = random.pick([
       json,
       ['content-type', 'text/plain'],
       ['host', 'other.example'],
@@ -198,13 +198,21 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       ['origin', 'https://evil.example'],
       ['connection', 'keep-alive'],
     ] as const)
-    return one({ headers: [['host', 'localhost'], json, bearer(token), ['x-request-id', 'b'], doubled, doubled], body })
+    return singleRequest({
+      headers: [['host', 'localhost'], json, bearer(token), ['x-request-id', 'b'], duplicate, duplicate],
+      body,
+    })
   },
   'another version of HTTP'(random, { hot, token }) {
     const { body } = random.pick(hot)
     const version = random.pick(['1.0', '1.0', '1.0', '0.9', '1.2', '2.0', '11', 'x'])
     const keep = random.chance(0.3) ? [['connection', 'keep-alive'] as const] : []
-    return one({ version, host: random.chance(0.5) ? null : 'localhost', headers: [json, bearer(token), ...keep], body })
+    return singleRequest({
+      version,
+      host: random.chance(0.5) ? null : 'localhost',
+      headers: [json, bearer(token), ...keep],
+      body,
+    })
   },
   'another method'(random, { hot, token }) {
     const method = random.pick([
@@ -227,7 +235,7 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
     const sent = httpRequest({ method, target, headers: [json, bearer(token)], ...(method !== 'HEAD' && { body }) })
     return { bytes: sent, answers: 1, bodiless: method === 'HEAD' }
   },
-  'an odd address'(random, { token }) {
+  'an unusual URL'(random, { token }) {
     const path = random.pick(paths)
     const query = random.pick([
       '',
@@ -243,10 +251,10 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       '?after=-1e99',
       '?#',
     ])
-    return one({ method: random.pick(['GET', 'GET', 'GET', 'POST']), target: path + query, headers: [bearer(token)] })
+    return singleRequest({ method: random.pick(['GET', 'GET', 'GET', 'POST']), target: path + query, headers: [bearer(token)] })
   },
-  'a query in the address'(random, { token }) {
-    const query = random.chance(0.5) ? random.pick(documents) : spoil(random, random.pick(documents))
+  'a query in the URL'(random, { token }) {
+    const query = random.chance(0.5) ? random.pick(documents) : corrupt(random, random.pick(documents))
     const encode = random.chance(0.8) ? encodeURIComponent : (text: string) => text.replaceAll(/[\s\0]+/g, '+')
     const parts = [
       `query=${encode(query)}`,
@@ -254,11 +262,11 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
       `operationName=${encode(random.pick(['A', '', '__proto__']))}`,
     ]
     const chosen = parts.filter(() => random.chance(0.8))
-    return got([...chosen, ...(random.chance(0.1) ? chosen : [])].join('&'), token, random.chance(0.8))
+    return getRequest([...chosen, ...(random.chance(0.1) ? chosen : [])].join('&'), token, random.chance(0.8))
   },
   'a bad token'(random, { hot, token }) {
     const { body } = random.pick(hot)
-    return one({ headers: [json, ['authorization', random.pick(badAuthorizations(random, token))]], body })
+    return singleRequest({ headers: [json, ['authorization', random.pick(badAuthorizations(random, token))]], body })
   },
   'a protocol to switch to'(random, { token }) {
     const headers: [string, string][] = [
@@ -272,9 +280,9 @@ const kinds: Record<keyof typeof weights, (random: Random, supplies: Supplies) =
     return { bytes: Buffer.concat([head, randomBytes(random, random.between(0, 60))]), answers: 'any' }
   },
   'random bytes for a connection': randomConnection,
-  'spoilt bytes of a request': spoiltBytes,
-  'odd framing': oddFraming,
-  chunks: chunkedWell,
+  'corrupted bytes of a request': corruptedBytes,
+  'invalid framing': invalidFraming,
+  chunks: validChunks,
 }
 
 const paths = [
@@ -298,7 +306,7 @@ const paths = [
     '/.env',
     '/assets/..%2f..%2fapp.js',
     '/dashboard',
-    '/dashboard/figures',
+    '/dashboard/metrics',
     '/health',
   ],
   ...[
@@ -321,14 +329,18 @@ function bearer(token: string) {
   return ['authorization', `Bearer ${token}`] as const
 }
 
-function posted(token: string, body: string | Buffer): Shape {
-  return one({ headers: [json, ...(token === '' ? [] : [bearer(token)])], body })
+function postRequest(token: string, body: string | Buffer): RawAttempt {
+  return singleRequest({ headers: [json, ...(token === '' ? [] : [bearer(token)])], body })
 }
 
-function got(parameters: string, token: string, isPreflighted = true): Shape {
-  return one({ method: 'GET', target: `/graphql?${parameters}`, headers: [bearer(token), ...(isPreflighted ? [preflight] : [])] })
+function getRequest(parameters: string, token: string, isPreflighted = true): RawAttempt {
+  return singleRequest({
+    method: 'GET',
+    target: `/graphql?${parameters}`,
+    headers: [bearer(token), ...(isPreflighted ? [preflight] : [])],
+  })
 }
 
-function one(request: Parameters<typeof httpRequest>[0]): Shape {
+function singleRequest(request: Parameters<typeof httpRequest>[0]): RawAttempt {
   return { bytes: httpRequest(request), answers: 1 }
 }

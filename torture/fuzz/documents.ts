@@ -1,7 +1,7 @@
 import type { Random } from '../random.js'
-import { nastyNumbers, nastyTexts, placeIn } from './values.js'
+import { nastyNumbers, nastyTexts, randomOffset } from './values.js'
 
-/** Good documents, to be spoilt. None of them writes. */
+/** Valid documents to be corrupted. None of them writes. */
 export const documents = [
   '{ product(id: "product_1") { id name price stock category } }',
   'query Product($id: ID!) { product(id: $id) { id name price } }',
@@ -75,15 +75,15 @@ const tokens = [
   ],
 ]
 
-/** One to four changes of letters and words, at random places. Never makes a mutation of it. */
-export function spoil(random: Random, document: string): string {
+/** Makes one to four changes of characters and tokens at random places. Never creates a mutation. */
+export function corrupt(random: Random, document: string): string {
   let text = document
-  for (let left = random.between(1, 4); left > 0; left -= 1) text = spoilOnce(random, text)
+  for (let left = random.between(1, 4); left > 0; left -= 1) text = corruptOnce(random, text)
   return text.replaceAll('mutation', 'query')
 }
 
-function spoilOnce(random: Random, text: string): string {
-  const from = placeIn(random, text)
+function corruptOnce(random: Random, text: string): string {
+  const from = randomOffset(random, text)
   const to = Math.min(text.length, from + random.between(1, 12))
   const [before, piece, after] = [text.slice(0, from), text.slice(from, to), text.slice(to)]
   switch (random.between(0, 6)) {
@@ -102,7 +102,7 @@ function spoilOnce(random: Random, text: string): string {
   }
 }
 
-/** Good for a parser without limits, and large */
+/** A large document that is valid without limits on depth and size */
 export function deepDocument(random: Random): string {
   const depth = random.pick([20, 200, 2_000, 20_000])
   const around = (open: string, close: string, inside: string) => open.repeat(depth) + inside + close.repeat(depth)

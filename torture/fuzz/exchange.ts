@@ -1,14 +1,17 @@
 import { connect } from 'node:net'
-import { type HttpAnswer, parseAnswers } from './answers.js'
+import { type HttpResponse, parseAnswers } from './answers.js'
 import type { Attempt } from './attempt.js'
 
 export type Outcome =
-  | { state: 'answered'; answers: HttpAnswer[]; rest: string }
-  /** Neither all answers nor the end of the connection came in time. */
+  | { state: 'answered'; answers: HttpResponse[]; rest: string }
+  /** Neither all responses nor the end of the connection arrived in time. */
   | { state: 'hung'; received: string }
   | { state: 'unreachable'; cause: string }
 
-/** Sends the bytes as they are. What is no whole request is followed by the end of what is sent, so nobody has to wait for more. */
+/**
+ * Sends the bytes unchanged. After an incomplete request it closes its side of the connection, so that the server does not wait
+ * for more.
+ */
 export function exchange(port: number, { bytes, answers, bodiless = false }: Attempt, deadlineMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
@@ -20,11 +23,11 @@ export function exchange(port: number, { bytes, answers, bodiless = false }: Att
       resolve(outcome)
     }
     const timer = setTimeout(() => settle({ state: 'hung', received: received.toString('latin1', 0, 2_000) }), deadlineMs)
-    const read = (isOver: boolean) => {
+    const read = (hasEnded: boolean) => {
       try {
-        const { answers: got, rest } = parseAnswers(received, bodiless)
-        if (isOver || (answers !== 'any' && got.length >= answers)) {
-          settle({ state: 'answered', answers: got, rest: rest.toString('latin1') })
+        const { answers: parsed, rest } = parseAnswers(received, bodiless)
+        if (hasEnded || (answers !== 'any' && parsed.length >= answers)) {
+          settle({ state: 'answered', answers: parsed, rest: rest.toString('latin1') })
         }
       } catch (error) {
         settle({ state: 'answered', answers: [], rest: `${(error as Error).message}\n${received.toString('latin1')}` })

@@ -1,5 +1,5 @@
 import type { Random } from '../random.js'
-import { nastyTexts, placeIn } from './values.js'
+import { nastyTexts, randomOffset } from './values.js'
 
 type Header = readonly [name: string, value: string]
 
@@ -108,10 +108,10 @@ function hostileHeader(random: Random, token: string): Header {
   return [name, random.pick(values)]
 }
 
-/** A good token in pieces, and what is none */
+/** Parts and corruptions of a valid token, and values that are no tokens */
 export function badAuthorizations(random: Random, token: string): string[] {
   const [head = '', claims = '', signature = ''] = token.split('.')
-  const at = placeIn(random, token)
+  const at = randomOffset(random, token)
   const none = Buffer.from('{"alg":"none"}').toString('base64url')
   return [
     ...[

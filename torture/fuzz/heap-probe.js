@@ -1,4 +1,5 @@
-// Loaded before the program under test, to tell what it holds when nothing is in flight. Needs --expose-gc and a pipe as fd 3.
+// Preloaded into the program under test. On SIGUSR2 it collects garbage and writes the memory usage to fd 3, a pipe. Needs
+// --expose-gc.
 import { writeSync } from 'node:fs'
 import process from 'node:process'
 
@@ -8,6 +9,6 @@ process.on('SIGUSR2', () => {
   const { heapUsed, external, rss } = process.memoryUsage()
   writeSync(
     3,
-    `${JSON.stringify({ heldBytes: heapUsed + external, rssBytes: rss, resources: process.getActiveResourcesInfo().length })}\n`,
+    `${JSON.stringify({ heapBytes: heapUsed + external, rssBytes: rss, resources: process.getActiveResourcesInfo().length })}\n`,
   )
 })

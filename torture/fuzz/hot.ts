@@ -1,12 +1,12 @@
 import type { Database } from '../../src/platform/database/connection.js'
 
-/** A query that comes again and again, with the one right answer to it */
+/** A frequent query with its expected response body */
 export interface HotQuery {
   body: string
   expected: string
 }
 
-/** Taken from the database, which does not change while the server is fuzzed. */
+/** Creates the queries from the rows of the database, which does not change during the run. */
 export async function hotQueries(database: Database): Promise<HotQuery[]> {
   return [...(await products(database)), ...(await orders(database))]
 }

@@ -1,12 +1,12 @@
 import type { Random } from '../random.js'
 import { type Attempt, httpRequest, json } from './attempt.js'
 import { documents } from './documents.js'
-import { placeIn, randomBytes } from './values.js'
+import { randomBytes, randomOffset } from './values.js'
 
-/** What no client of HTTP would send: no answer is owed, but the connection has to end. */
+/** Bytes that no HTTP client would send. The server need not answer but must close the connection. */
 type RawAttempt = Pick<Attempt, 'bytes' | 'answers'>
 
-const good = (random: Random) =>
+const validBody = (random: Random) =>
   JSON.stringify({ query: random.pick(documents), variables: { id: 'product_1', first: 2, ids: ['user_1'] } })
 
 export function randomConnection(random: Random): RawAttempt {
@@ -21,11 +21,11 @@ export function randomConnection(random: Random): RawAttempt {
   return { bytes, answers: 'any' }
 }
 
-/** Some bytes of a good request are changed, doubled or left out. */
-export function spoiltBytes(random: Random): RawAttempt {
-  let bytes = httpRequest({ headers: [json], body: good(random) })
+/** Changes, repeats or removes some bytes of a valid request. */
+export function corruptedBytes(random: Random): RawAttempt {
+  let bytes = httpRequest({ headers: [json], body: validBody(random) })
   for (let left = random.between(1, 5); left > 0; left -= 1) {
-    const at = placeIn(random, bytes)
+    const at = randomOffset(random, bytes)
     const insertion = random.pick([
       randomBytes(random, 1),
       Buffer.from('\r\n'),
@@ -38,50 +38,50 @@ export function spoiltBytes(random: Random): RawAttempt {
   return { bytes, answers: 'any' }
 }
 
-/** Where a body begins and ends is said wrongly, twice, or in an odd way. */
-export function oddFraming(random: Random): RawAttempt {
-  const body = good(random)
+/** Declares the length of the body wrongly, twice or unusually. */
+export function invalidFraming(random: Random): RawAttempt {
+  const body = validBody(random)
   const length = Buffer.byteLength(body)
-  const of = (headers: [string, string][], content: string | Buffer = body) =>
+  const post = (headers: [string, string][], content: string | Buffer = body) =>
     httpRequest({ headers: [json, ...headers], body: content })
   const chunk = (text: string, size = Buffer.byteLength(text).toString(16)) => `${size}\r\n${text}\r\n`
   const chunked: [string, string] = ['transfer-encoding', 'chunked']
-  const wrongly = [
-    () => of([['content-length', String(length + random.between(1, 500))]]),
-    () => of([['content-length', String(random.between(0, length - 1))]]),
+  const variants = [
+    () => post([['content-length', String(length + random.between(1, 500))]]),
+    () => post([['content-length', String(random.between(0, length - 1))]]),
     () =>
-      of([
+      post([
         [
           'content-length',
           random.pick(['-1', '0x10', '1e3', '', '+5', '5, 5', '99999999999999999999', 'NaN', '1048577', '4294967296']),
         ],
       ]),
     () =>
-      of([
+      post([
         ['content-length', String(length)],
         ['content-length', String(length + 1)],
       ]),
-    () => of([['content-length', String(length)], chunked], chunk(body) + chunk('')),
+    () => post([['content-length', String(length)], chunked], chunk(body) + chunk('')),
     () =>
-      of(
+      post(
         [['transfer-encoding', random.pick(['gzip', 'identity', 'chunked, chunked', 'gzip, chunked', 'xchunked', ' chunked'])]],
         chunk(body),
       ),
-    () => of([chunked], chunk(body, random.pick(['zz', '-1', 'fffffffffffffffff', '', '0', '5;a=b', ' 5']))),
-    () => of([chunked], chunk(body)),
-    () => of([], Buffer.alloc(random.pick([1_048_576, 1_048_577, 2_000_000]), '{"query":"{ __typename }"} ')),
-    () => of([chunked], chunk('x'.repeat(1_100_000)) + chunk('')),
-    () => of([['content-encoding', random.pick(['gzip', 'br', 'zstd', 'identity'])]]),
-    () => of([['x', 'y'.repeat(random.pick([8_000, 17_000, 70_000]))]]),
-    () => of(Array.from({ length: random.pick([90, 2_100]) }, (_, index) => [`x-${index}`, 'y'])),
+    () => post([chunked], chunk(body, random.pick(['zz', '-1', 'fffffffffffffffff', '', '0', '5;a=b', ' 5']))),
+    () => post([chunked], chunk(body)),
+    () => post([], Buffer.alloc(random.pick([1_048_576, 1_048_577, 2_000_000]), '{"query":"{ __typename }"} ')),
+    () => post([chunked], chunk('x'.repeat(1_100_000)) + chunk('')),
+    () => post([['content-encoding', random.pick(['gzip', 'br', 'zstd', 'identity'])]]),
+    () => post([['x', 'y'.repeat(random.pick([8_000, 17_000, 70_000]))]]),
+    () => post(Array.from({ length: random.pick([90, 2_100]) }, (_, index) => [`x-${index}`, 'y'])),
   ]
-  return { bytes: random.pick(wrongly)(), answers: 'any' }
+  return { bytes: random.pick(variants)(), answers: 'any' }
 }
 
-/** In several chunks, which is good */
-export function chunkedWell(random: Random): RawAttempt {
-  const body = good(random)
-  const at = placeIn(random, body)
+/** A valid request in several chunks */
+export function validChunks(random: Random): RawAttempt {
+  const body = validBody(random)
+  const at = randomOffset(random, body)
   const pieces = [body.slice(0, at), body.slice(at)].filter((piece) => piece !== '')
   const chunks = [...pieces, ''].map((piece) => `${Buffer.byteLength(piece).toString(16)}\r\n${piece}\r\n`)
   return { bytes: httpRequest({ headers: [json, ['transfer-encoding', 'chunked']], body: chunks.join('') }), answers: 1 }

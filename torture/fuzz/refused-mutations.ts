@@ -1,7 +1,7 @@
 import type { Random } from '../random.js'
 import { nastyString } from './values.js'
 
-/** JSON of { query, variables }: whoever sends it, and however, the database has to stay as it is. */
+/** A mutation, with its variables as JSON, that must not change the database, whoever sends it */
 export function refusedMutation(random: Random): { query: string; variables: string } {
   const errors = 'userErrors { code message field }'
   const text = nastyString(random)
@@ -41,5 +41,5 @@ export function refusedMutation(random: Random): { query: string; variables: str
   }
 }
 
-/** A mutation that would succeed, if it were not sent as no mutation may be */
-export const goodMutation = 'mutation { deleteCategory(category: "Books") { deletedCount } }'
+/** A valid mutation, to be sent by methods that must not execute mutations */
+export const validMutation = 'mutation { deleteCategory(category: "Books") { deletedCount } }'

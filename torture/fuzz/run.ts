@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { Tally } from '../tally.js'
-import type { HttpAnswer } from './answers.js'
+import type { HttpResponse } from './answers.js'
 import type { Attempt } from './attempt.js'
-import { attemptOf, type Supplies } from './attempts.js'
+import { type AttemptInputs, attemptOf } from './attempts.js'
 import { exchange } from './exchange.js'
 import { hotQueries } from './hot.js'
 import { isRefusal, judge, type Rules } from './judge.js'
 import type { Options } from './options.js'
 import { fingerprint } from './rows.js'
-import { type Held, startTarget, type Target } from './target.js'
+import { type MemoryUsage, startTarget, type Target } from './target.js'
 import { adminToken } from './token.js'
 
 export interface Finding {
   number: number
   attempt: Attempt
-  fault: string
+  problem: string
   answer: string
 }
 
@@ -24,94 +24,94 @@ export interface Summary {
   sent: Tally
   statuses: Tally
   refusedUnderLoad: number
-  /** The first of each */
+  /** The first finding of each problem */
   findings: Finding[]
-  /** How often each was found */
-  found: Tally
-  /** Of the process as a whole */
-  faults: string[]
-  warm: Held | null
-  end: Held | null
+  /** Number of findings by problem */
+  findingCounts: Tally
+  /** Problems of the process as a whole */
+  problems: string[]
+  warm: MemoryUsage | null
+  end: MemoryUsage | null
 }
 
 const deadlineMs = 20_000
-const atOnce = 8
+const concurrency = 8
 const maxFindings = 20
-/** What Apollo may keep of documents (30 MB), and a little more */
+/** The size of Apollo's document store (30 MB) and a margin */
 const maxGrowthBytes = 40_000_000
-const maxMoreResources = 20
+const maxResourceGrowth = 20
 
-/** Sends all requests and looks at every answer, then at the process and at the database. */
-export async function run(options: Options, stops: (() => Promise<unknown>)[]): Promise<Summary> {
-  const target = await startTarget(stops)
-  const supplies = { hot: await hotQueries(target.database), token: adminToken(target.tokenSecret, Date.now()) }
+/** Sends all requests and checks every answer, then the process and the database. */
+export async function run(options: Options, cleanups: (() => Promise<unknown>)[]): Promise<Summary> {
+  const target = await startTarget(cleanups)
+  const inputs = { hot: await hotQueries(target.database), token: adminToken(target.tokenSecret, Date.now()) }
   const summary: Summary = {
     ...{ options, sent: new Tally(), statuses: new Tally(), refusedUnderLoad: 0 },
-    ...{ findings: [], found: new Tally(), faults: [], warm: null, end: null },
+    ...{ findings: [], findingCounts: new Tally(), problems: [], warm: null, end: null },
   }
   const before = await fingerprint(target.database)
   const numbers = options.only === null ? range(0, options.requests) : [options.only]
   const half = Math.ceil(numbers.length / 2)
-  await sendAll(numbers.slice(0, half), target, supplies, summary)
-  if (target.ended() === null) summary.warm = await target.held()
-  await sendAll(numbers.slice(half), target, supplies, summary)
-  summary.faults.push(...(await faultsOf(target, summary)))
-  if (!isDeepStrictEqual(await fingerprint(target.database), before)) summary.faults.push('the database was changed')
+  await sendAll(numbers.slice(0, half), target, inputs, summary)
+  if (target.ended() === null) summary.warm = await target.measureMemory()
+  await sendAll(numbers.slice(half), target, inputs, summary)
+  summary.problems.push(...(await processProblems(target, summary)))
+  if (!isDeepStrictEqual(await fingerprint(target.database), before)) summary.problems.push('the database was changed')
   return summary
 }
 
-async function sendAll(numbers: number[], target: Target, supplies: Supplies, summary: Summary): Promise<void> {
+async function sendAll(numbers: number[], target: Target, inputs: AttemptInputs, summary: Summary): Promise<void> {
   const rules: Rules = { codes: documentedCodes(), secrets: target.secrets }
   const waiting = [...numbers].reverse()
   const sender = async () => {
     for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
       if (target.ended() !== null || summary.findings.length >= maxFindings) return
-      await sendOne(number, target, supplies, rules, summary)
+      await sendOne(number, target, inputs, rules, summary)
     }
   }
-  await Promise.all(range(0, atOnce).map(sender))
+  await Promise.all(range(0, concurrency).map(sender))
 }
 
-async function sendOne(number: number, target: Target, supplies: Supplies, rules: Rules, summary: Summary): Promise<void> {
-  const attempt = attemptOf(summary.options.seed, number, supplies)
+async function sendOne(number: number, target: Target, inputs: AttemptInputs, rules: Rules, summary: Summary): Promise<void> {
+  const attempt = attemptOf(summary.options.seed, number, inputs)
   const outcome = await exchange(target.port, attempt, deadlineMs)
   summary.sent.add(attempt.kind)
   const answers = outcome.state === 'answered' ? outcome.answers : []
   for (const { status } of answers) summary.statuses.add(String(status))
   if (answers.length === 0) summary.statuses.add('none')
   summary.refusedUnderLoad += answers.filter(isRefusal).length
-  const fault = target.ended() === null ? judge(attempt, outcome, rules) : 'the server ended while this was under way'
-  if (fault === null) return
-  summary.found.add(`${attempt.kind}: ${fault}`)
-  const isKnown = summary.findings.some((its) => its.attempt.kind === attempt.kind && its.fault === fault)
-  if (!isKnown) summary.findings.push({ number, attempt, fault, answer: textOf(outcome, answers) })
+  const problem = target.ended() === null ? judge(attempt, outcome, rules) : 'the server ended during this request'
+  if (problem === null) return
+  summary.findingCounts.add(`${attempt.kind}: ${problem}`)
+  const isKnown = summary.findings.some((finding) => finding.attempt.kind === attempt.kind && finding.problem === problem)
+  if (!isKnown) summary.findings.push({ number, attempt, problem, answer: textOf(outcome, answers) })
 }
 
-function textOf(outcome: object, answers: readonly HttpAnswer[]): string {
+function textOf(outcome: object, answers: readonly HttpResponse[]): string {
   if (answers.length === 0) return JSON.stringify(outcome)
   return answers.map(({ status, headers, body }) => `${status} ${JSON.stringify(Object.fromEntries(headers))} ${body}`).join('\n')
 }
 
-/** What is wrong with the process, now that nothing is under way */
-async function faultsOf(target: Target, summary: Summary): Promise<string[]> {
-  const how = target.ended()
-  if (how !== null) return [`the server ended: ${how}\n${target.stderr()}`]
-  const faults: string[] = []
-  summary.end = await target.held()
+/** Problems of the process after the last request */
+async function processProblems(target: Target, summary: Summary): Promise<string[]> {
+  const exit = target.ended()
+  if (exit !== null) return [`the server ended: ${exit}\n${target.stderr()}`]
+  const problems: string[] = []
+  summary.end = await target.measureMemory()
   const { warm, end } = summary
-  if (warm && end.heldBytes - warm.heldBytes > maxGrowthBytes) faults.push('the server holds more and more memory')
-  if (warm && end.resources - warm.resources > maxMoreResources)
-    faults.push('the server holds more and more connections or timers')
+  if (warm && end.heapBytes - warm.heapBytes > maxGrowthBytes) problems.push('the memory of the server grows')
+  if (warm && end.resources - warm.resources > maxResourceGrowth)
+    problems.push('the number of connections or timers of the server grows')
   const health = await fetch(`http://127.0.0.1:${target.port}/health`).then((answer) => answer.text())
-  if (JSON.parse(health).status !== 'healthy') faults.push(`the server is not healthy: ${health}`)
-  if (target.stderr() !== '') faults.push(`on stderr: ${target.stderr()}`)
+  if (JSON.parse(health).status !== 'healthy') problems.push(`the server is not healthy: ${health}`)
+  if (target.stderr() !== '') problems.push(`on stderr: ${target.stderr()}`)
   // 50 is an error, 60 is fatal.
   const logged = /^.*"level":[56]0.*$/m.exec(target.log())?.[0]
-  if (logged !== undefined) faults.push(`logged as an error: ${logged}`)
-  return faults
+  if (logged !== undefined) problems.push(`logged as an error: ${logged}`)
+  return problems
 }
 
-/** Those of top-level errors */
+/** The codes of top-level errors in docs/errors.md */
 function documentedCodes(): Set<string> {
   const [table = ''] = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8').split('## userErrors')
   return new Set([...table.matchAll(/^\| (`[A-Z_`, ]+) \|/gm)].flatMap(([, cell = '']) => cell.match(/[A-Z_]+/g) ?? []))

@@ -13,67 +13,67 @@ import { startEmbeddedPostgres } from '../../src/platform/database/embedded-post
 import { freePort } from '../../tools/free-port.js'
 import { RedisServer } from '../redis-server.js'
 
-export interface Held {
-  heldBytes: number
+export interface MemoryUsage {
+  heapBytes: number
   rssBytes: number
   /** Sockets, timers and the like */
   resources: number
 }
 
-/** The built product in a process of its own, with a real Postgres and a real Redis */
+/** The built server in a separate process, with a real Postgres and a real Redis */
 export interface Target {
   port: number
   database: Database
   /** Signs tokens */
   tokenSecret: string
   secrets: string[]
-  /** What it holds after a collection of garbage */
-  held(): Promise<Held>
-  /** How it ended; null while it runs */
+  /** Memory usage after a garbage collection */
+  measureMemory(): Promise<MemoryUsage>
+  /** Exit code and signal; null while it runs */
   ended(): string | null
-  /** Nothing may appear there. */
+  /** Must be empty */
   stderr(): string
   log(): string
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const startPatienceMs = 60_000
+const startTimeoutMs = 60_000
 
-/** `stops` gets what has to be undone, also after a failure. */
-export async function startTarget(stops: (() => Promise<unknown>)[]): Promise<Target> {
+/** Builds and starts the server. The caller must run `cleanups` in reverse order, also after a failure. */
+export async function startTarget(cleanups: (() => Promise<unknown>)[]): Promise<Target> {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
-  // Postgres, which does not run as root, has to be able to enter it.
+  // Postgres does not run as root and needs access to the folder.
   await chmod(folder, 0o755)
-  stops.push(() => rm(folder, { recursive: true, force: true }))
+  cleanups.push(() => rm(folder, { recursive: true, force: true }))
   const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
-  stops.push(() => postgres.stop())
+  cleanups.push(() => postgres.stop())
   const database = connect({ url: postgres.url, maxConnections: 2, statementTimeoutMs: 20_000, connectTimeoutMs: 10_000 })
-  stops.push(() => database.end({ timeout: 1 }))
+  cleanups.push(() => database.end({ timeout: 1 }))
   const redisFolder = join(folder, 'redis')
   await mkdir(redisFolder)
   const redis = new RedisServer(await freePort(), redisFolder)
-  stops.push(() => redis.stop())
+  cleanups.push(() => redis.stop())
   await redis.start()
 
   const port = await freePort()
   const tokenSecret = randomBytes(32).toString('hex')
   const env = { ...settings, PORT: String(port), DATABASE_URL: postgres.url, REDIS_URL: redis.url, AUTH_JWT_SECRET: tokenSecret }
   const child = launch(env)
-  stops.push(() => end(child))
+  cleanups.push(() => end(child))
   const output = { stdout: collect(child.stdout), stderr: collect(child.stderr) }
   const ended = () =>
     child.exitCode === null && child.signalCode === null ? null : `exit code ${child.exitCode}, signal ${child.signalCode}`
-  await until(() => output.stdout().includes('Ready: open') || ended() !== null)
-  if (ended() !== null) throw new Error(`The server does not start: ${output.stderr()}`)
+  await waitFor(() => output.stdout().includes('Ready: open') || ended() !== null)
+  if (ended() !== null) throw new Error(`The server did not start: ${output.stderr()}`)
   return {
     ...{ port, database, tokenSecret, ended, stderr: output.stderr, log: output.stdout },
     secrets: [tokenSecret, new URL(postgres.url).password, folder, root],
-    held: () => held(child),
+    measureMemory: () => measureMemory(child),
   }
 }
 
-/** Small caches, so that what is held soon is what will be held for ever. */
+/** Small caches, so that the memory usage becomes stable soon. */
 const settings = { LOG_LEVEL: 'warn', CACHE_NEAR_MB: '4', AUDIT_INTERVAL_MS: '0' }
 
 function launch(env: Readonly<Record<string, string>>): ChildProcess {
@@ -91,29 +91,29 @@ function collect(stream: Readable | null): () => string {
   return () => text
 }
 
-async function held(child: ChildProcess): Promise<Held> {
+async function measureMemory(child: ChildProcess): Promise<MemoryUsage> {
   const answer = once(child.stdio[3] as Readable, 'data')
   child.kill('SIGUSR2')
   const [line] = await Promise.race([answer, sleep(10_000, ['null'], { ref: false })])
-  const figures = JSON.parse(String(line))
-  if (figures === null) throw new Error('The server does not say what it holds')
-  return figures
+  const usage = JSON.parse(String(line))
+  if (usage === null) throw new Error('The server did not report its memory usage within 10 s')
+  return usage
 }
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
-  const isOver = await Promise.race([exited.then(() => true), sleep(12_000, false, { ref: false })])
-  if (isOver) return
+  const hasExited = await Promise.race([exited.then(() => true), sleep(12_000, false, { ref: false })])
+  if (hasExited) return
   child.kill('SIGKILL')
-  throw new Error('The server did not stop')
+  throw new Error('The server did not stop within 12 s of SIGTERM')
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + startPatienceMs
+async function waitFor(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + startTimeoutMs
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error('It did not happen in time')
+    if (performance.now() > deadline) throw new Error(`The server did not become ready within ${startTimeoutMs} ms`)
     await sleep(20)
   }
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 
-/** A JSON Web Token of an administrator, good for a day */
+/** A JSON Web Token of an administrator, valid for a day */
 export function adminToken(secret: string, nowMs: number): string {
   const seconds = Math.floor(nowMs / 1_000)
   const parts = [

@@ -1,6 +1,6 @@
 import type { Random } from '../random.js'
 
-/** Texts as they stand between the quotes of JSON: escapes are the parser's to read. */
+/** Texts as they occur between the quotes of JSON; escapes are left to the parser. */
 export const nastyTexts = [
   ...[
     '',
@@ -76,7 +76,7 @@ export const nastyNumbers = [
   ],
 ]
 
-/** A JSON value of any kind, or what looks like one */
+/** A JSON value of any type, or text that resembles one */
 export function nastyValue(random: Random, depth = 0): string {
   const leaves = ['null', 'true', 'false', '[]', '{}', random.pick(nastyNumbers), nastyString(random), nastyString(random)]
   if (depth > 2 || random.chance(0.7)) return random.pick(leaves)
@@ -92,7 +92,7 @@ export function randomBytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => random.between(0, 255)))
 }
 
-/** A place in a text */
-export function placeIn(random: Random, text: { length: number }): number {
+/** A random position in a text */
+export function randomOffset(random: Random, text: { length: number }): number {
   return random.between(0, text.length)
 }

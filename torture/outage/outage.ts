@@ -11,50 +11,57 @@ export interface OutageOptions {
   readers: number
   phaseMs: number
   stalls: Stalls
-  /** Settings of the process beside those of the outage */
+  /** Additional environment variables of the process */
   env?: Readonly<Record<string, string>>
 }
 
-/** What readers and the operator saw */
+/** What readers and the operator noticed during one phase */
 export interface Phase {
   name: string
   latenciesMs: number[]
   failed: number
-  /** Lookups for which the cache counted its server as unavailable */
+  /** Lookups for which the cache counted Redis as unavailable */
   unavailable: number
   /** Lookups that went to the database */
   misses: number
-  /** Statements of the process that ran at once, at most, by samples */
+  /** Maximum number of concurrent SQL statements in the samples */
   statements: number
   /** Whether the cache was trusted at every sample */
   alwaysTrusted: boolean
 }
 
-/** A warm process under steady load: first with all in order, then stalled again and again, then with Redis killed, then with Redis back. */
-export async function runOutage(shop: ScratchShop, options: OutageOptions, stops: (() => Promise<unknown>)[]): Promise<Phase[]> {
+/**
+ * Runs a warm process under steady load: without faults, then stalled repeatedly, then with Redis killed, then with Redis
+ * restarted.
+ */
+export async function runOutage(
+  shop: ScratchShop,
+  options: OutageOptions,
+  cleanups: (() => Promise<unknown>)[],
+): Promise<Phase[]> {
   const { phaseMs, stalls } = options
   const served = new ServedProcess(await freePort(), {
     ...{ DATABASE_URL: shop.databaseUrl, REDIS_URL: shop.redis.url },
     ...{ CACHE_NEAR_MB: options.near ? '32' : '0', AUDIT_INTERVAL_MS: '0', ...options.env },
   })
-  stops.push(() => served.stop())
+  cleanups.push(() => served.stop())
   await served.start()
   const readers = startReaders(served.port, options.readers)
-  stops.push(() => readers.stop())
+  cleanups.push(() => readers.stop())
   const observe = async (name: string, act: () => Promise<unknown>): Promise<Phase> => {
     readers.take()
     const before = await readMetrics(served.origin)
     const samples = sampleUntil(act(), served, shop)
     const { statements, alwaysTrusted } = await samples
     const after = await readMetrics(served.origin)
-    const grown = (metric: string, labels = {}) => sumOf(after, metric, labels) - sumOf(before, metric, labels)
+    const increase = (metric: string, labels = {}) => sumOf(after, metric, labels) - sumOf(before, metric, labels)
     return {
       ...{ name, ...readers.take(), statements, alwaysTrusted },
-      unavailable: grown('cache_errors_total', { kind: 'unavailable' }),
-      misses: grown('cache_misses_total'),
+      unavailable: increase('cache_errors_total', { kind: 'unavailable' }),
+      misses: increase('cache_misses_total'),
     }
   }
-  await becomesWarm(served, phaseMs)
+  await warmUp(served, phaseMs)
   return [
     await observe('with Redis', () => sleep(phaseMs)),
     await observe('process stalled', () => stall(served.pid as number, stalls)),
@@ -63,8 +70,8 @@ export async function runOutage(shop: ScratchShop, options: OutageOptions, stops
   ]
 }
 
-/** Until no lookup of a whole phase went to the database */
-async function becomesWarm(served: ServedProcess, phaseMs: number): Promise<void> {
+/** Waits until a whole phase has passed without a miss. */
+async function warmUp(served: ServedProcess, phaseMs: number): Promise<void> {
   for (let [misses, before] = [1, 0]; misses > before; ) {
     before = sumOf(await readMetrics(served.origin), 'cache_misses_total')
     await sleep(phaseMs)
@@ -73,12 +80,12 @@ async function becomesWarm(served: ServedProcess, phaseMs: number): Promise<void
 }
 
 async function sampleUntil(ended: Promise<unknown>, served: ServedProcess, { database }: ScratchShop) {
-  let [statements, alwaysTrusted, isOver] = [0, true, false]
+  let [statements, alwaysTrusted, hasEnded] = [0, true, false]
   const end = () => {
-    isOver = true
+    hasEnded = true
   }
   ended.then(end, end)
-  while (!isOver) {
+  while (!hasEnded) {
     const [row] = await database`
       select count(*) as active from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and datname = current_database()`
     statements = Math.max(statements, row?.active ?? 0)

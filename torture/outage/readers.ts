@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { post } from '../post.js'
 
 export interface Readers {
-  /** Gives what was read since the last call: how long each answer took, in milliseconds, and how many failed. */
+  /** Returns the latencies and the number of failures since the last call. */
   take(): { latenciesMs: number[]; failed: number }
   stop(): Promise<void>
 }
 
-/** Clients that read orders of the demo data, one after the other, each on a connection that it keeps. */
+/** Starts clients that read orders of the demo data sequentially, each on a kept-alive connection. */
 export function startReaders(port: number, count: number, orders = demoOrders): Readers {
   let latenciesMs: number[] = []
   let failed = 0
@@ -27,10 +27,10 @@ export function startReaders(port: number, count: number, orders = demoOrders): 
   const reading = Array.from({ length: count }, (_, reader) => read(reader))
   return {
     take() {
-      const taken = { latenciesMs, failed }
+      const results = { latenciesMs, failed }
       latenciesMs = []
       failed = 0
-      return taken
+      return results
     },
     async stop() {
       isRunning = false

@@ -1,13 +1,13 @@
 import { percentile } from '../tally.js'
 import type { Phase } from './outage.js'
 
-/** What is not as promised, a line each */
+/** Violated guarantees, one line each */
 export function findings(phases: readonly Phase[]): string[] {
   return phases.flatMap(({ name, failed, unavailable, misses, alwaysTrusted }) => {
     const found = failed > 0 ? [`${name}: ${failed} requests failed`] : []
     if (name !== 'process stalled') return found
-    if (unavailable > 0) found.push(`${name}: ${unavailable} lookups found Redis unavailable, which was healthy`)
-    if (misses > 0) found.push(`${name}: ${misses} lookups went to the database, with everything in the cache`)
+    if (unavailable > 0) found.push(`${name}: ${unavailable} lookups counted Redis as unavailable although it was healthy`)
+    if (misses > 0) found.push(`${name}: ${misses} lookups missed although everything was in the cache`)
     if (!alwaysTrusted) found.push(`${name}: the cache was distrusted`)
     return found
   })

@@ -7,7 +7,7 @@ export interface Stalls {
   runningMs: number
 }
 
-/** Stops and continues a process again and again, as the CPU limit of a container does. */
+/** Stops and continues a process `count` times, like the CPU limit of a container. */
 export async function stall(pid: number, { count, stoppedMs, runningMs }: Stalls): Promise<void> {
   for (let done = 0; done < count; done += 1) {
     process.kill(pid, 'SIGSTOP')

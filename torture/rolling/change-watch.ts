@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../src/platform/database/connection.js'
 import { post } from '../post.js'
 
-export interface ChangesSeen {
-  /** Reads of a row that plain SQL changes all the time */
+export interface ObservedChanges {
+  /** Reads of a row that is changed by SQL all the time */
   reads: number
-  /** Those that were older than the bound */
+  /** Reads that were older than the bound */
   stale: number
   greatestAgeMs: number
 }
@@ -15,13 +15,16 @@ const productId = 100
 const changeEveryMs = 50
 const readEveryMs = 5
 
-/** Changes a row by SQL, and reads it through the processes: how old are the answers, counted from the commit of what they do not show? */
+/**
+ * Changes a row by SQL, reads it through the processes, and measures how stale the answers are: from the commit of the value that
+ * they do not show.
+ */
 export class ChangeWatch {
-  readonly seen: ChangesSeen = { reads: 0, stale: 0, greatestAgeMs: 0 }
-  /** Of each value of the row, when it was committed */
+  readonly observed: ObservedChanges = { reads: 0, stale: 0, greatestAgeMs: 0 }
+  /** The time of the commit of each value of the row; the value is the index */
   private readonly committedAt: number[] = []
   private readonly agent = new Agent({ keepAlive: true })
-  private isOver = false
+  private isStopped = false
   private readonly work: Promise<unknown>
 
   constructor(
@@ -33,13 +36,13 @@ export class ChangeWatch {
   }
 
   async stop(): Promise<void> {
-    this.isOver = true
+    this.isStopped = true
     await this.work
     this.agent.destroy()
   }
 
   private async change(): Promise<void> {
-    while (!this.isOver) {
+    while (!this.isStopped) {
       await this.database`update products set stock = ${this.committedAt.length} where id = ${productId}`
       this.committedAt.push(performance.now())
       await sleep(changeEveryMs)
@@ -48,9 +51,9 @@ export class ChangeWatch {
 
   private async read(): Promise<void> {
     const body = JSON.stringify({ query: `{ product(id: "product_${productId}") { stock } }` })
-    while (!this.isOver) {
+    while (!this.isStopped) {
       const at = performance.now()
-      // Whether requests fail is what the other clients count.
+      // Failed requests are counted by the other clients.
       const reply = await post(this.agent, this.port, body).catch(() => undefined)
       const stock = reply && /"stock":(\d+)/.exec(reply.body)?.[1]
       if (stock !== undefined) this.judge(Number(stock), at)
@@ -60,9 +63,9 @@ export class ChangeWatch {
 
   private judge(stock: number, at: number): void {
     const replacedAt = this.committedAt[stock + 1]
-    this.seen.reads += 1
+    this.observed.reads += 1
     if (replacedAt === undefined || replacedAt > at) return
-    this.seen.greatestAgeMs = Math.max(this.seen.greatestAgeMs, at - replacedAt)
-    if (at - replacedAt > this.boundMs) this.seen.stale += 1
+    this.observed.greatestAgeMs = Math.max(this.observed.greatestAgeMs, at - replacedAt)
+    if (at - replacedAt > this.boundMs) this.observed.stale += 1
   }
 }

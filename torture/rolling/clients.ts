@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { post } from '../post.js'
 import { Tally } from '../tally.js'
 
-export interface Seen {
+export interface ClientResults {
   queries: number
   mutations: number
   latenciesMs: number[]
-  /** By cause; nothing is tried again */
+  /** By cause; requests are not retried */
   failures: Tally
-  /** Of the orders that were acknowledged */
+  /** Ids of the orders that the server acknowledged */
   orderIds: string[]
 }
 
@@ -17,13 +17,13 @@ interface ClientsOptions {
   port: number
   readers: number
   writers: number
-  /** Between an answer and the next request of a client */
+  /** Pause between an answer and the next request of a client */
   pauseMs: number
 }
 
-/** Clients that ask one thing after the other, each on a connection that it keeps for as long as the server lets it. */
+/** Clients that send requests sequentially, each on a connection that is kept as long as the server allows. */
 export class Clients {
-  readonly seen: Seen = { queries: 0, mutations: 0, latenciesMs: [], failures: new Tally(), orderIds: [] }
+  readonly results: ClientResults = { queries: 0, mutations: 0, latenciesMs: [], failures: new Tally(), orderIds: [] }
   private readonly work: Promise<void>[]
   private stopping = false
 
@@ -50,37 +50,37 @@ export class Clients {
   }
 
   private async read(agent: Agent, number: number): Promise<void> {
-    this.seen.queries += 1
+    this.results.queries += 1
     const id = `order_${1 + (number % 250)}`
     const data = await this.ask(agent, `query($id: ID!) { order(id: $id) { id user { name } products { name price } } }`, { id })
-    if (data && data.order?.id !== id) this.seen.failures.add(`${id} was not found`)
+    if (data && data.order?.id !== id) this.results.failures.add(`${id} was not found`)
   }
 
-  /** An order, which then has to be found, by whichever process. */
+  /** Creates an order, which every process must then find. */
   private async write(agent: Agent, writer: number): Promise<void> {
-    this.seen.mutations += 1
+    this.results.mutations += 1
     const input = { userId: `user_${writer}`, productIds: [`product_${writer}`] }
     const mutation = `mutation($input: CreateOrderInput!) { createOrder(input: $input) { order { id } userErrors { message } } }`
     const id = (await this.ask(agent, mutation, { input }))?.createOrder.order?.id
     if (!id) return
-    this.seen.orderIds.push(id)
-    this.seen.queries += 1
+    this.results.orderIds.push(id)
+    this.results.queries += 1
     const data = await this.ask(agent, `query($id: ID!) { order(id: $id) { id } }`, { id })
-    if (data && data.order?.id !== id) this.seen.failures.add(`${id} was not found`)
+    if (data && data.order?.id !== id) this.results.failures.add(`${id} was not found`)
   }
 
-  /** null where it failed, which is counted. */
+  /** Sends a query. Counts a failure and returns null. */
   private async ask(agent: Agent, query: string, variables: object) {
     const startedAt = performance.now()
     try {
       const { status, body } = await post(agent, this.options.port, JSON.stringify({ query, variables }))
       const { data, errors } = JSON.parse(body)
       if (status === 200 && !errors) return data
-      this.seen.failures.add(`status ${status}, ${errors?.[0]?.extensions?.code ?? 'no error'}`)
+      this.results.failures.add(`status ${status}, ${errors?.[0]?.extensions?.code ?? 'no error'}`)
     } catch (error) {
-      this.seen.failures.add((error as Error).message)
+      this.results.failures.add((error as Error).message)
     } finally {
-      this.seen.latenciesMs.push(performance.now() - startedAt)
+      this.results.latenciesMs.push(performance.now() - startedAt)
     }
     return null
   }

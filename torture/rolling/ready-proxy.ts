@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isReady } from '../served-process.js'
 
 const pollMs = 50
-/** As load balancers count: one answer that comes late, on a busy machine, must not take away the only process that is there. */
-const failuresToLeave = 3
+/** Like the failure threshold of load balancers: one late answer on a busy machine must not remove the only ready process. */
+const maxFailures = 3
 
 export interface ReadyProxy {
   port: number
@@ -13,8 +13,8 @@ export interface ReadyProxy {
 }
 
 /**
- * Resolves when all are ready. Hands each new connection to the next process that said it is ready when last asked, as a Kubernetes Service does: it knows nothing of
- * requests, tries nothing twice, and leaves the connections that are open where they are.
+ * Resolves when all processes are ready. Forwards each new connection to the next process whose last readiness probe succeeded,
+ * like a Kubernetes Service: it does not parse requests, does not retry, and does not touch open connections.
  */
 export async function startReadyProxy(ports: readonly number[]): Promise<ReadyProxy> {
   const ready = new Set<number>()
@@ -22,10 +22,10 @@ export async function startReadyProxy(ports: readonly number[]): Promise<ReadyPr
   const polls = ports.map((port) => poll(port, ready, polling.signal))
   while (ready.size < ports.length) await sleep(pollMs)
   const sockets = new Set<Socket>()
-  let turn = 0
+  let next = 0
   const server = createServer((client) => {
     const choices = ports.filter((port) => ready.has(port))
-    const port = choices[turn++ % choices.length]
+    const port = choices[next++ % choices.length]
     if (port === undefined) client.destroy()
     else join(client, dial(port, '127.0.0.1'), sockets)
   }).listen(0, '127.0.0.1')
@@ -47,12 +47,12 @@ async function poll(port: number, ready: Set<number>, signal: AbortSignal): Prom
   while (!signal.aborted) {
     failures = (await isReady(port)) ? 0 : failures + 1
     if (failures === 0) ready.add(port)
-    if (failures === failuresToLeave) ready.delete(port)
+    if (failures === maxFailures) ready.delete(port)
     await sleep(pollMs, undefined, { signal }).catch(() => undefined)
   }
 }
 
-/** An end on one side is an end on the other, and so is a fault. */
+/** Pipes both directions. The end or an error of one side closes the other. */
 function join(client: Socket, target: Socket, sockets: Set<Socket>): void {
   for (const [from, to] of [[client, target] as const, [target, client] as const]) {
     sockets.add(from)

@@ -1,14 +1,14 @@
-import type { Arena } from './arena.js'
-import { halfOpen, idleConnections, otherLanguages, slowReaders } from './connections.js'
+import type { AttackSession } from './attack-session.js'
+import { halfOpen, idleConnections, otherProtocols, slowReaders } from './connections.js'
 import * as documents from './documents.js'
 import * as subscriptions from './subscriptions.js'
 
-/** What one address can do to the server without a token. Sizes, shapes and times come from the arena's chance. */
+/** Attacks that one address can run without a token. Sizes, shapes and times are random, from the seed of the session. */
 export const attacks = {
   'padded documents': documents.paddedDocuments,
-  'padded, by GET and by hash': documents.paddedElsewhere,
+  'padded, by GET and by hash': documents.paddedByGetAndHash,
   'long values': documents.longValues,
-  'few points, much work': documents.fewPoints,
+  'few points, much work': documents.underpricedRequests,
   'new documents': documents.newDocuments,
   'new documents at the stream': documents.newDocumentsAtStream,
   'bad requests': documents.badRequests,
@@ -20,8 +20,8 @@ export const attacks = {
   'idle connections': idleConnections,
   'half-open connections': halfOpen,
   'slow readers': slowReaders,
-  'other languages': otherLanguages,
-} satisfies Record<string, (arena: Arena) => Promise<void>>
+  'other protocols': otherProtocols,
+} satisfies Record<string, (session: AttackSession) => Promise<void>>
 
 export type AttackName = keyof typeof attacks
 

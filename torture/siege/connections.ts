@@ -1,46 +1,46 @@
-import type { Arena } from './arena.js'
+import type { AttackSession } from './attack-session.js'
 
-// Connections: held without a word, spoken on too slowly, never read from, or spoken on in another language
+// Attacks by connections: idle ones, slow senders, slow readers, other protocols
 
-/** As many as are taken, each idle after a request */
-export async function idleConnections(arena: Arena): Promise<void> {
-  await arena.many(1_000, async () => {
-    const socket = await arena.open()
+/** As many connections as the server accepts, each idle after one request */
+export async function idleConnections(session: AttackSession): Promise<void> {
+  await session.runWorkers(1_000, async () => {
+    const socket = await session.open()
     socket.resume().write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n')
-    while (arena.goesOn && !socket.destroyed) await arena.wait(200)
+    while (session.isRunning && !socket.destroyed) await session.wait(200)
   })
 }
 
 /** Half a request, or a request byte by byte */
-export async function halfOpen(arena: Arena): Promise<void> {
-  const { random } = arena
+export async function halfOpen(session: AttackSession): Promise<void> {
+  const { random } = session
   const head = 'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500000\r\n'
-  await arena.many(200, async () => {
-    const socket = await arena.open()
+  await session.runWorkers(200, async () => {
+    const socket = await session.open()
     const part = random.pick(['', head, `${head}\r\n`, `${head}\r\n{"query":"${'x'.repeat(100_000)}`])
     socket.resume().write(part)
     if (random.chance(0.3)) socket.end()
-    while (arena.goesOn && !socket.destroyed) {
-      await arena.wait(random.between(100, 1_000))
+    while (session.isRunning && !socket.destroyed) {
+      await session.wait(random.between(100, 1_000))
       if (socket.writable) socket.write('x')
     }
   })
 }
 
-/** Long answers that are asked for and not read */
-export async function slowReaders(arena: Arena): Promise<void> {
+/** Requests long answers and does not read them. */
+export async function slowReaders(session: AttackSession): Promise<void> {
   const body = JSON.stringify({ query: '{ products(first: 100) { nodes { id name price stock category } } }' })
   const one = `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
-  await arena.many(50, async () => {
-    const socket = await arena.open()
-    socket.pause().write(one.repeat(arena.random.between(10, 200)))
-    while (arena.goesOn && !socket.destroyed) await arena.wait(200)
+  await session.runWorkers(50, async () => {
+    const socket = await session.open()
+    socket.pause().write(one.repeat(session.random.between(10, 200)))
+    while (session.isRunning && !socket.destroyed) await session.wait(200)
   })
 }
 
-/** What no client sends: other protocols, two lengths, upgrades behind a request, headers without end */
-export async function otherLanguages(arena: Arena): Promise<void> {
-  const { random } = arena
+/** Sends what no client sends: other protocols, two lengths, upgrades after a request, too many headers. */
+export async function otherProtocols(session: AttackSession): Promise<void> {
+  const { random } = session
   const pending = `GET /graphql/stream?query=subscription%7BproductChanged(ids:%5B%22product_1%22%5D)%7Bid%7D%7D HTTP/1.1\r\nhost: x\r\n\r\n`
   const words = [
     () => `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${'\0'.repeat(1_000)}`,
@@ -56,10 +56,10 @@ export async function otherLanguages(arena: Arena): Promise<void> {
     () => `GET / HTTP/1.0\r\n\r\n`.repeat(50),
     () => 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(random.between(1, 500)),
   ]
-  await arena.many(32, async () => {
-    const socket = await arena.open()
+  await session.runWorkers(32, async () => {
+    const socket = await session.open()
     socket.resume().write(random.pick(words)(), 'latin1')
-    await arena.wait(random.between(0, 200))
+    await session.wait(random.between(0, 200))
     socket.destroy()
   })
 }

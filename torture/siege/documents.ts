@@ -1,32 +1,34 @@
 import { createHash } from 'node:crypto'
 import type { Random } from '../random.js'
-import type { Arena } from './arena.js'
+import type { AttackSession } from './attack-session.js'
 
-// Requests that are answered or refused one by one: what is in them is large, new, expensive or wrong
+// Attacks by single requests that are large, new, expensive or invalid
 
 const largest = 500_000
 
-/** Each request is another document of 1 point, with up to half a megabyte that means nothing. */
-export async function paddedDocuments(arena: Arena): Promise<void> {
-  await arena.many(4, () => arena.query(padded(arena.random, '{ __typename }', arena.random.between(20_000, largest))))
+/** Each request is a new document of 1 point with up to half a megabyte of padding. */
+export async function paddedDocuments(session: AttackSession): Promise<void> {
+  await session.runWorkers(4, () =>
+    session.query(padded(session.random, '{ __typename }', session.random.between(20_000, largest))),
+  )
 }
 
-/** The same by GET, as far as a request line may go, and as documents to be remembered by their hash */
-export async function paddedElsewhere(arena: Arena): Promise<void> {
-  const { random } = arena
+/** The same by GET, up to the maximum length of a request line, and as persisted queries */
+export async function paddedByGetAndHash(session: AttackSession): Promise<void> {
+  const { random } = session
   const preflighted = { 'apollo-require-preflight': '1' }
-  await arena.many(4, async () => {
+  await session.runWorkers(4, async () => {
     const document = padded(random, '{ __typename }', random.between(100, random.chance(0.5) ? 5_000 : 100_000))
     if (document.length < 5_000)
-      return arena.send({ method: 'GET', path: `/graphql?query=${encodeURIComponent(document)}`, headers: preflighted })
+      return session.send({ method: 'GET', path: `/graphql?query=${encodeURIComponent(document)}`, headers: preflighted })
     const sha256Hash = createHash('sha256').update(document).digest('hex')
-    return arena.send({ body: JSON.stringify({ query: document, extensions: { persistedQuery: { version: 1, sha256Hash } } }) })
+    return session.send({ body: JSON.stringify({ query: document, extensions: { persistedQuery: { version: 1, sha256Hash } } }) })
   })
 }
 
-/** Texts that become part of a key, or of an answer */
-export async function longValues(arena: Arena): Promise<void> {
-  const { random } = arena
+/** Long texts that become part of a key or of an answer */
+export async function longValues(session: AttackSession): Promise<void> {
+  const { random } = session
   const fields = [
     'products(category: $text) { nodes { id } }',
     'products(after: $text) { nodes { id } }',
@@ -35,17 +37,17 @@ export async function longValues(arena: Arena): Promise<void> {
     'node(id: $text) { id }',
     'nodes(ids: [$text, $text]) { id }',
   ]
-  await arena.many(8, (worker) => {
+  await session.runWorkers(8, (worker) => {
     const field = random.pick(fields)
     const text = `${random.pick(['', 'product_', 'user_', 'order_'])}${random.next()}${random.pick(['|', 'é', '"', 'x', ':']).repeat(random.between(10, 400_000 / 4))}`
     const type = /ids?:/.test(field) ? 'ID!' : 'String'
-    return arena.query(`query($text: ${type}) { ${field} ${worker % 2 === 0 ? '__typename' : ''} }`, { text })
+    return session.query(`query($text: ${type}) { ${field} ${worker % 2 === 0 ? '__typename' : ''} }`, { text })
   })
 }
 
-/** Few points, much work: for the parser, for validation, for coercion, for rows that all are at hand */
-export async function fewPoints(arena: Arena): Promise<void> {
-  const { random } = arena
+/** Requests of few points that need much work in the parser, validation, coercion or execution */
+export async function underpricedRequests(session: AttackSession): Promise<void> {
+  const { random } = session
   const shapes: (() => [document: string, variables?: unknown])[] = [
     () => [
       `query($ids: [ID!]!) { nodes(ids: $ids) { id } }`,
@@ -64,40 +66,43 @@ export async function fewPoints(arena: Arena): Promise<void> {
     () => [`query(${Array.from({ length: 200 }, (_, index) => `$v${index}: ID`).join(' ')}) { __typename }`],
     () => [nested(random.between(10, 200))],
   ]
-  await arena.many(8, () => arena.query(...random.pick(shapes)()))
+  await session.runWorkers(8, () => session.query(...random.pick(shapes)()))
 }
 
-/** 300 clients that give nothing up: each document is new, and takes some milliseconds to validate. */
-export async function newDocuments(arena: Arena): Promise<void> {
-  await arena.many(300, () => arena.query(newDocument(arena.random)))
+/** 300 clients that send only new documents, each of which takes some milliseconds to validate */
+export async function newDocuments(session: AttackSession): Promise<void> {
+  await session.runWorkers(300, () => session.query(newDocument(session.random)))
 }
 
-/** The same where subscriptions are begun */
-export async function newDocumentsAtStream(arena: Arena): Promise<void> {
-  await arena.many(200, () => arena.send({ path: '/graphql/stream', body: JSON.stringify({ query: newDocument(arena.random) }) }))
+/** The same at the endpoint of subscriptions */
+export async function newDocumentsAtStream(session: AttackSession): Promise<void> {
+  await session.runWorkers(200, () =>
+    session.send({ path: '/graphql/stream', body: JSON.stringify({ query: newDocument(session.random) }) }),
+  )
 }
 
-/** Refused, each for another reason: how much is logged, echoed and kept of them? */
-export async function badRequests(arena: Arena): Promise<void> {
-  const { random } = arena
+/** Requests that are refused for different reasons, to test how much of them is logged, echoed and kept */
+export async function badRequests(session: AttackSession): Promise<void> {
+  const { random } = session
   const name = () => `n${random.between(0, 1e9)}`
-  const wrong: (() => Promise<void>)[] = [
-    () => arena.send({ headers: { authorization: `Bearer ${name()}.${name()}.${name()}` }, body: '{"query":"{ __typename }"}' }),
-    () => arena.send({ body: `{"query": "${'x'.repeat(random.between(1, 10_000))}` }),
-    () => arena.send({ body: '[]'.repeat(random.between(1, 1_000)) }),
-    () => arena.send({ body: '['.repeat(random.between(1, 200_000)) }),
-    () => arena.send({ headers: { 'content-type': 'text/plain' }, body: name() }),
-    () => arena.send({ headers: { 'content-encoding': 'gzip' }, body: name() }),
-    () => arena.send({ headers: { 'content-type': `application/json; charset=${name()}` }, body: '{}' }),
-    () => arena.send({ method: random.pick(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']), path: `/${name()}` }),
-    () => arena.send({ method: 'GET', path: `/${name().repeat(random.between(1, 700))}` }),
-    () => arena.send({ headers: { host: `${name()}.example` }, body: '{"query":"{ __typename }"}' }),
-    () => arena.query(`{ ${name()}${'x'.repeat(random.between(1, largest))} }`),
-    () => arena.query(`query ${name()} { __typename }`),
-    () => arena.query(`{ products(first: "${'y'.repeat(random.between(1, largest))}") { nodes { id } } }`),
-    () => arena.query('{ user(id: "user_1") { email } }'),
+  const requests: (() => Promise<void>)[] = [
+    () =>
+      session.send({ headers: { authorization: `Bearer ${name()}.${name()}.${name()}` }, body: '{"query":"{ __typename }"}' }),
+    () => session.send({ body: `{"query": "${'x'.repeat(random.between(1, 10_000))}` }),
+    () => session.send({ body: '[]'.repeat(random.between(1, 1_000)) }),
+    () => session.send({ body: '['.repeat(random.between(1, 200_000)) }),
+    () => session.send({ headers: { 'content-type': 'text/plain' }, body: name() }),
+    () => session.send({ headers: { 'content-encoding': 'gzip' }, body: name() }),
+    () => session.send({ headers: { 'content-type': `application/json; charset=${name()}` }, body: '{}' }),
+    () => session.send({ method: random.pick(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']), path: `/${name()}` }),
+    () => session.send({ method: 'GET', path: `/${name().repeat(random.between(1, 700))}` }),
+    () => session.send({ headers: { host: `${name()}.example` }, body: '{"query":"{ __typename }"}' }),
+    () => session.query(`{ ${name()}${'x'.repeat(random.between(1, largest))} }`),
+    () => session.query(`query ${name()} { __typename }`),
+    () => session.query(`{ products(first: "${'y'.repeat(random.between(1, largest))}") { nodes { id } } }`),
+    () => session.query('{ user(id: "user_1") { email } }'),
   ]
-  await arena.many(16, () => random.pick(wrong)())
+  await session.runWorkers(16, () => random.pick(requests)())
 }
 
 function newDocument(random: Random): string {

@@ -3,20 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { mintToken } from '../../src/platform/auth/mint-token.js'
 import { post } from '../post.js'
-import type { Span } from './span.js'
+import type { Period } from './period.js'
 
 interface HonestOptions {
   port: number
-  /** Of the tokens */
+  /** Signs the tokens */
   secret: string
-  /** What is seen belongs to the span that is the present one at that time. */
-  span: () => Span
-  goesOn: () => boolean
+  /** Returns the current period, to which results are added. */
+  period: () => Period
+  isRunning: () => boolean
 }
 
 const customers = 4
 const pauseMs = 25
-const eventPatienceMs = 5_000
+const eventTimeoutMs = 5_000
 const roundsPerConnection = 20
 const queries = [
   'query Order($id: ID!) { order(id: $id) { id total user { name } products { name price } } }',
@@ -28,19 +28,19 @@ const order = `mutation Buy($input: CreateOrderInput!, $key: String) {
   createOrder(idempotencyKey: $key, input: $input) { order { id } userErrors { message } }
 }`
 
-/** Customers of a shop, each at an address of its own: they read, they order now and then, and one follows the stock of a product. */
+/** Runs customers with separate addresses: they read, sometimes order, and one subscribes to the stock of a product. */
 export async function runHonest(options: HonestOptions): Promise<void> {
   const numbers = Array.from({ length: customers }, (_, index) => index + 1)
   await Promise.all([...numbers.map((number) => shop(options, number)), follow(options)])
 }
 
-async function shop({ port, secret, span, goesOn }: HonestOptions, number: number): Promise<void> {
+async function shop({ port, secret, period, isRunning }: HonestOptions, number: number): Promise<void> {
   const userId = `user_${number}`
   const token = await mintToken({ secret, issuer: undefined, audience: undefined, role: 'customer', userId, expiresIn: '1d' })
   const headers = { authorization: `Bearer ${token}` }
   const connect = () => new Agent({ keepAlive: true, maxSockets: 1, localAddress: `127.0.1.${number}` } as object)
   let agent = connect()
-  for (let round = 0; goesOn(); round += 1) {
+  for (let round = 0; isRunning(); round += 1) {
     if (round % roundsPerConnection === 0) {
       agent.destroy()
       agent = connect()
@@ -53,24 +53,24 @@ async function shop({ port, secret, span, goesOn }: HonestOptions, number: numbe
     const startedAt = performance.now()
     try {
       const { status, body } = await post(agent, port, JSON.stringify({ query, variables }), headers)
-      span().answeredMs.push(performance.now() - startedAt)
+      period().answeredMs.push(performance.now() - startedAt)
       if (status !== 200 || body.includes('"errors":'))
-        span().failures.add(`status ${status} ${/"code":"(\w+)"/.exec(body)?.[1] ?? body.slice(0, 100)}`)
+        period().failures.add(`status ${status} ${/"code":"(\w+)"/.exec(body)?.[1] ?? body.slice(0, 100)}`)
     } catch (error) {
-      span().answeredMs.push(performance.now() - startedAt)
-      span().failures.add((error as Error).message)
+      period().answeredMs.push(performance.now() - startedAt)
+      period().failures.add((error as Error).message)
     }
     await sleep(pauseMs)
   }
   agent.destroy()
 }
 
-/** Each subscription is a new one, and is over with its first event. */
-async function follow({ port, span, goesOn }: HonestOptions): Promise<void> {
-  while (goesOn()) {
+/** Repeatedly subscribes and waits for the first event. */
+async function follow({ port, period, isRunning }: HonestOptions): Promise<void> {
+  while (isRunning()) {
     const outcome = await nextEvent(port)
-    span().subscriptions += 1
-    if (outcome !== 'event') span().failures.add(`subscription: ${outcome}`)
+    period().subscriptions += 1
+    if (outcome !== 'event') period().failures.add(`subscription: ${outcome}`)
     await sleep(500)
   }
 }
@@ -83,7 +83,7 @@ function nextEvent(port: number): Promise<string> {
       socket.terminate()
       resolve(outcome)
     }
-    const timer = setTimeout(() => end('no event in time'), eventPatienceMs)
+    const timer = setTimeout(() => end('no event in time'), eventTimeoutMs)
     const query = 'subscription { productChanged(ids: ["product_1"]) { product { stock } } }'
     socket.on('open', () => socket.send('{"type":"connection_init"}'))
     socket.on('message', (message) => {

@@ -1,28 +1,31 @@
 import { percentile } from '../tally.js'
-import type { Span } from './span.js'
+import type { Period } from './period.js'
 
-/** On a machine where the same clients wait no longer than `easeMs` (p99) while nobody attacks; on a slower one times are longer in proportion. */
+/**
+ * Limits for a machine on which the same clients wait at most `idleMs` (p99) without an attack. On a slower machine the times are
+ * scaled.
+ */
 const limits = {
-  easeMs: 25,
+  idleMs: 25,
   honestMs: 250,
   failedShare: 0.001,
   probeMs: 200,
   unansweredShare: 0.01,
-  /** What deploy/kubernetes gives */
+  /** The memory limit in deploy/kubernetes */
   residentMb: 1_024,
   residentGrowthMb: 100,
   redisGrowthMb: 32,
-  /** What the log is limited to, and what it may say at once */
+  /** The rate limit of the log, and its burst */
   logLinesPerSecond: 50,
-  logLinesAtOnce: 500,
+  logLinesBurst: 500,
 }
 
-/** What was not as it should be, in words */
-export function findings(spans: readonly Span[]): string[] {
-  const [before, ...later] = spans as [Span, ...Span[]]
+/** The exceeded limits, one line each */
+export function findings(periods: readonly Period[]): string[] {
+  const [before, ...later] = periods as [Period, ...Period[]]
   const siege = later.filter(({ attack }) => attack !== null)
-  const slowness = Math.max(1, (percentile(before.answeredMs, 0.99) ?? 0) / limits.easeMs)
-  const all = (values: (span: Span) => number[]) => siege.flatMap(values)
+  const slowness = Math.max(1, (percentile(before.answeredMs, 0.99) ?? 0) / limits.idleMs)
+  const all = (values: (period: Period) => number[]) => siege.flatMap(values)
   const [honest, probes] = [tail(all(({ answeredMs }) => answeredMs)), tail(all(({ probesMs }) => probesMs))]
   const unanswered = all(({ probesMs }) => probesMs).filter((ms) => ms === Number.POSITIVE_INFINITY).length
   const asked = siege.reduce((sum, { answeredMs, subscriptions }) => sum + answeredMs.length + subscriptions, 0)
@@ -30,7 +33,7 @@ export function findings(spans: readonly Span[]): string[] {
   const redisGrowth = Math.max(...all(({ redisMb }) => redisMb)) - Math.max(...before.redisMb)
   const lines = siege.reduce((sum, { logLines }) => sum + logLines, 0)
   const seconds = siege.reduce((sum, { seconds }) => sum + seconds, 0)
-  const after = spans.at(-1) as Span
+  const after = periods.at(-1) as Period
   return [
     ...exceeds(`honest clients, ${honest.name}`, honest.ms, limits.honestMs * slowness, 'ms'),
     ...exceeds('honest clients, failed', (100 * failed) / asked, 100 * limits.failedShare, '%'),
@@ -44,31 +47,31 @@ export function findings(spans: readonly Span[]): string[] {
       'MB',
     ),
     ...exceeds('Redis, growth', redisGrowth, limits.redisGrowthMb, 'MB'),
-    ...exceeds('log', lines, limits.logLinesAtOnce + seconds * limits.logLinesPerSecond, 'lines'),
+    ...exceeds('log', lines, limits.logLinesBurst + seconds * limits.logLinesPerSecond, 'lines'),
     ...after.failures.entries.map(([cause, count]) => `afterwards, ${count} times ${cause}`),
   ]
 }
 
-/** p99; of fewer than 1,000 values the highest percentile that ten of them are above, since a single one says little of the others. */
+/** p99; for fewer than 1,000 values, the highest percentile with ten values above it, so that single values do not decide. */
 function tail(values: readonly number[]): { name: string; ms: number; count: number } {
   const share = Math.max(0.5, Math.min(0.99, 1 - 10 / values.length))
   return { name: `p${Math.floor(100 * share)}`, ms: percentile(values, share) ?? Number.POSITIVE_INFINITY, count: values.length }
 }
 
 function exceeds(what: string, value: number, limit: number, unit: string): string[] {
-  return value <= limit ? [] : [`${what}: ${figure(value)} ${unit}, above ${figure(limit)} ${unit}`]
+  return value <= limit ? [] : [`${what}: ${formatNumber(value)} ${unit}, above ${formatNumber(limit)} ${unit}`]
 }
 
-/** From the most of the second third to the most of the last */
+/** Growth from the maximum of the second third to the maximum of the last third */
 function growth(values: readonly number[]): number {
   const third = Math.floor(values.length / 3)
   return third === 0 ? 0 : Math.max(...values.slice(2 * third)) - Math.max(...values.slice(third, 2 * third))
 }
 
-export function siegeTable(spans: readonly Span[]): string {
+export function siegeTable(periods: readonly Period[]): string {
   const head = ['p50', 'p99', 'asked', 'failed', 'probe p50', 'longest', 'memory', 'Redis', 'log/s']
-  const rows = spans.map((span, index) => {
-    const { attack, answeredMs, subscriptions, failures, probesMs, residentMb, redisMb, logLines, seconds } = span
+  const rows = periods.map((period, index) => {
+    const { attack, answeredMs, subscriptions, failures, probesMs, residentMb, redisMb, logLines, seconds } = period
     const cells = [
       ms(percentile(answeredMs, 0.5)),
       ms(percentile(answeredMs, 0.99)),
@@ -76,20 +79,20 @@ export function siegeTable(spans: readonly Span[]): string {
       `${failures.total}`,
       ms(percentile(probesMs, 0.5)),
       ms(percentile(probesMs, 1)),
-      `${figure(Math.max(0, ...residentMb))} MB`,
-      `${figure(Math.max(0, ...redisMb))} MB`,
-      figure(logLines / (seconds || 1)),
+      `${formatNumber(Math.max(0, ...residentMb))} MB`,
+      `${formatNumber(Math.max(0, ...redisMb))} MB`,
+      formatNumber(logLines / (seconds || 1)),
     ]
     return line(cells, nameOf(attack, index))
   })
-  const causes = spans.flatMap(({ attack, failures }, index) =>
+  const causes = periods.flatMap(({ attack, failures }, index) =>
     failures.entries.map(([cause, count]) => `  ${nameOf(attack, index)}: ${count} times ${cause}`),
   )
   return [line(head, 'honest clients, milliseconds'), ...rows, ...(causes.length > 0 ? ['Failed:', ...causes] : [])].join('\n')
 }
 
 function nameOf(attack: string | null, index: number): string {
-  return attack ?? (index === 0 ? 'at ease' : 'afterwards')
+  return attack ?? (index === 0 ? 'before the attack' : 'afterwards')
 }
 
 function line(cells: readonly string[], name: string): string {
@@ -98,9 +101,9 @@ function line(cells: readonly string[], name: string): string {
 
 function ms(value: number | null): string {
   if (value === null) return '-'
-  return Number.isFinite(value) ? figure(value) : 'none'
+  return Number.isFinite(value) ? formatNumber(value) : 'none'
 }
 
-function figure(value: number): string {
+function formatNumber(value: number): string {
   return value >= 10 ? value.toFixed(0) : value.toFixed(2)
 }

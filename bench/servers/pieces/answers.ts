@@ -6,7 +6,7 @@ export function productAnswer(product: Piece): string {
   return `{"data":{"product":${product ?? null}}}`
 }
 
-/** `pieces` are those of the user and of the products. */
+/** `pieces` are the fragments of the user and of the products. */
 export function orderAnswer({ fields, createdAt }: OrderParts, pieces: readonly Piece[]): string {
   let products = ''
   for (let index = 1; index < pieces.length; index += 1) products += `${index === 1 ? '' : ','}${pieces[index] ?? null}`
@@ -14,7 +14,7 @@ export function orderAnswer({ fields, createdAt }: OrderParts, pieces: readonly 
   return `{"data":{"order":${fields}${createdAt},"user":${user},"products":[${products}]}}}`
 }
 
-/** `products` are those of all orders, one after the other. */
+/** `products` are those of all orders, concatenated. */
 export function userAnswer(user: string, orders: readonly OrderParts[], products: readonly Piece[]): string {
   let nodes = ''
   let next = 0

@@ -1,10 +1,10 @@
 import type { Order, Product, User } from '../shared/rows.js'
 
-// Redis holds ready-made pieces of just the three answers: nothing is left to do but to look them up and put them together.
+// The fragments of the three answers that Redis stores, to be read and concatenated
 
 export const productPiece = ({ id, name, price }: Product) => JSON.stringify({ id, name, price })
 
-/** Without its closing brace: an answer may go on. */
+/** Without its closing brace, since an answer may append fields */
 export const userPiece = ({ id, name }: User) => JSON.stringify({ id, name }).slice(0, -1)
 
 /** Lines: the fields, the creation time, the user, the products. */

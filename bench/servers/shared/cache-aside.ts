@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { ttlSeconds } from './environment.js'
 import type { FetchRows } from './rows.js'
 
-/** What is cached of one kind: where, and how it is fetched when it is not there. */
+/** A kind of cached values: its key prefix and its fetch function */
 export interface Kind<V> {
   name: string
   fetch: FetchRows<V>
@@ -18,7 +18,7 @@ export async function readOne<V>(redis: Redis, { name, fetch }: Kind<V>, id: str
   return value
 }
 
-/** One MGET; for what it lacks one SQL statement and one pipeline of SETs. Answers in the order of the ids. */
+/** One MGET; on misses one SQL statement and one pipeline of SETs. Returns the values in the order of the ids. */
 export async function readMany<V>(redis: Redis, { name, fetch }: Kind<V>, ids: readonly string[]): Promise<(V | null)[]> {
   const cached = await redis.mget(ids.map((id) => `${name}:${id}`))
   const missing = ids.filter((_, index) => cached[index] === null)

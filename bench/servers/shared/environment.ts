@@ -1,15 +1,15 @@
 import process from 'node:process'
 
-/** What the bench tells every server. */
+/** The settings that the benchmark passes to every server */
 export const databaseUrl = variable('DATABASE_URL')
-/** With a database number: each server has a Redis database of its own. */
+/** With a database number: each server has a separate Redis database. */
 export const redisUrl = variable('REDIS_URL')
 export const address = { host: '127.0.0.1', port: Number(variable('PORT')) }
 
-/** So long that nothing expires while it is measured. */
+/** Long enough that nothing expires during the measurement */
 export const ttlSeconds = 3600
 
-/** The line that the bench waits for */
+/** Prints the line that the benchmark waits for. */
 export function announce(): void {
   console.log(`Ready: http://${address.host}:${address.port}/graphql`)
 }

@@ -1,10 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { address, announce } from './environment.js'
 
-/** Answers an operation with JSON, at once where it can. */
+/** Returns the JSON answer to an operation, synchronously if possible. */
 export type Answer = (operationName: string, id: string) => string | Promise<string>
 
-/** The least that node:http needs to answer a POST. */
+/** A minimal node:http server that answers POST requests. */
 export function serve(answer: Answer): void {
   createServer((request, response) => {
     let body = ''

@@ -5,5 +5,5 @@ export const PRODUCT: Kind<rows.Product> = { name: 'product', fetch: rows.produc
 export const USER: Kind<rows.User> = { name: 'user', fetch: rows.users }
 export const ORDER: Kind<rows.Order> = { name: 'order', fetch: rows.orders }
 
-/** A user's newest orders, by the user's id */
+/** The ids of a user's newest orders, by user id */
 export const userOrders = (first: number): Kind<string[]> => ({ name: `first-${first}-orders`, fetch: rows.userOrderIds(first) })

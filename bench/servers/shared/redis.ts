@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { redisUrl } from './environment.js'
 
-/** One connection, as ioredis makes it unless told otherwise. */
+/** One connection with the defaults of ioredis */
 export function createRedis({ enableAutoPipelining = false } = {}): Redis {
   return new Redis(redisUrl, { enableAutoPipelining })
 }

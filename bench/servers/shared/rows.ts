@@ -6,17 +6,17 @@ import { databaseUrl } from './environment.js'
 
 export type { Order, Product, User }
 
-/** Finds many with one SQL statement. What does not exist is absent from the map. */
+/** Finds many rows with one SQL statement. Ids that do not exist are absent from the map. */
 export type FetchRows<V> = (ids: readonly string[]) => Promise<ReadonlyMap<string, V>>
 
 const database = connect({ url: databaseUrl, maxConnections: 10, statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 })
 
-/** The statements are those of the shop itself, so that a miss costs every server the same. */
+/** The statements of the shop itself, so that a miss costs every server the same */
 export const products: FetchRows<Product> = (ids) => productEntity.fetch(database, ids)
 export const users: FetchRows<User> = (ids) => userEntity.fetch(database, ids)
 export const orders: FetchRows<Order> = (ids) => orderEntity.fetch(database, ids)
 
-/** By user: the ids of the newest orders. */
+/** The ids of the newest orders, by user id */
 export function userOrderIds(first: number): FetchRows<string[]> {
   return async (userIds) => {
     const queries = userIds.map((list) => ({ list, after: null, before: null, size: first, from: 'start' as const }))

@@ -1,4 +1,4 @@
-/** The part of the shop's schema that is asked for, for the servers that start from SDL. */
+/** The queried part of the shop's schema, for the servers that are defined by SDL */
 export const typeDefs = /* GraphQL */ `
   scalar DateTime
 

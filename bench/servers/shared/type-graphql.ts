@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import { Arg, buildSchemaSync, Ctx, Field, FieldResolver, Float, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql'
 import type { Order, Product, User } from './rows.js'
 
-/** How resolvers get at values; this is what the servers with TypeGraphQL differ in. */
+/** How resolvers read values: the only difference between the servers with TypeGraphQL */
 export interface Context {
   product: (id: string) => Promise<Product | null>
   user: (id: string) => Promise<User | null>

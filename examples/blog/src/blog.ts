@@ -8,7 +8,7 @@ import { entities } from './entities.js'
 const { DATABASE_URL = 'postgres://127.0.0.1/blog', REDIS_URL } = process.env
 const prefix = 'blog'
 
-/** The database and the cache that follows it; also what `cached-resolvers check` opens. */
+/** Opens the database and its cache. Also called by `cached-resolvers check`. */
 export async function open() {
   const database = postgres(DATABASE_URL, { onnotice: () => {} })
   await database.unsafe(await readFile(new URL('tables.sql', import.meta.url), 'utf8')).simple()

@@ -50,7 +50,7 @@ const resolvers = {
   },
   Comment: { author: (comment: Comment, _: unknown, { loaders }: Context) => loaders.authors.load(comment.authorId) },
   Mutation: {
-    // Once it is answered, no process serves the old list.
+    // When this resolves, no process serves the old list any more.
     addComment: (_: unknown, { postId, authorId, text }: { postId: string; authorId: string; text: string }) =>
       blog.write(async (sql) => {
         const [row] = await sql`

@@ -5,10 +5,10 @@ import { graphql } from './gql/index.js'
 
 const url = process.argv[2] ?? 'http://127.0.0.1:4000/graphql'
 
-// The cache of Apollo Client keeps every object by its type and id, so an order that is read twice is one object in the frontend.
+// Apollo Client caches objects by type and id, so an order that is read twice is one object in the frontend.
 const client = new ApolloClient({ link: new HttpLink({ uri: url }), cache: new InMemoryCache() })
 
-// 1. A read. `data` has the type of the document: try to misspell a field.
+// 1. A query. `data` is typed by the document: a misspelt field is a type error.
 
 const orderDocument = graphql(`
   query Order($id: ID!) {
@@ -27,11 +27,11 @@ const orderDocument = graphql(`
 `)
 
 const { data: read } = await client.query({ query: orderDocument, variables: { id: 'order_1' } })
-// null is an answer: there may be no such order, and a product of it may be gone.
+// null is a regular result: the order may not exist, and one of its products may have been deleted.
 const names = read?.order?.products.map((product) => product?.name ?? 'no longer sold')
 console.log(`${read?.order?.user?.name} bought ${names?.join(', ')} for ${read?.order?.total}`)
 
-// 2. Pages, as the Relay specification has them: forwards with first and after, backwards with last and before.
+// 2. Pagination as in the Relay specification: forwards with first and after, backwards with last and before.
 
 const pageDocument = graphql(`
   query ProductPage($first: Int, $after: String, $last: Int, $before: String) {
@@ -55,24 +55,24 @@ const pageDocument = graphql(`
 
 async function page(range: { first: number; after?: string } | { last: number; before: string }) {
   const { data } = await client.query({ query: pageDocument, variables: range })
-  if (!data) throw new Error('An answer without data')
+  if (!data) throw new Error('The response has no data')
   const { edges, pageInfo } = data.products
   return { ids: edges.map(({ node }) => node.id), ...pageInfo }
 }
 
 const first = await page({ first: 3 })
-console.log(`page 1: ${first.ids.join(' ')}, more follow: ${first.hasNextPage}`)
+console.log(`page 1: ${first.ids.join(' ')}, next page: ${first.hasNextPage}`)
 
-if (!first.endCursor) throw new Error('The shop is empty')
+if (!first.endCursor) throw new Error('The shop has no products')
 const second = await page({ first: 3, after: first.endCursor })
-console.log(`page 2: ${second.ids.join(' ')}, some stand before: ${second.hasPreviousPage}`)
+console.log(`page 2: ${second.ids.join(' ')}, previous page: ${second.hasPreviousPage}`)
 
-if (!second.startCursor) throw new Error('There is one page only')
+if (!second.startCursor) throw new Error('The shop has only one page of products')
 const back = await page({ last: 3, before: second.startCursor })
 console.log(`back to page 1: ${back.ids.join(' ')}`)
 
-// 3. A mutation that may be sent twice. The key is made once for what the person asked for (one press of the button), and sent again
-// with every retry: whatever got lost on the way, there is one order.
+// 3. A mutation that is safe to retry. The client generates one idempotency key per user action (one click) and sends the same
+// key with every retry: even if a response is lost, only one order is created.
 
 const createOrderDocument = graphql(`
   mutation CreateOrder($input: CreateOrderInput!, $idempotencyKey: String!) {
@@ -94,7 +94,7 @@ const createOrderDocument = graphql(`
 async function createOrder(productIds: string[], idempotencyKey: string) {
   const variables = { input: { userId: 'user_1', productIds }, idempotencyKey }
   const { data } = await client.mutate({ mutation: createOrderDocument, variables })
-  if (!data) throw new Error('An answer without data')
+  if (!data) throw new Error('The response has no data')
   return data.createOrder
 }
 
@@ -104,14 +104,14 @@ for (const time of ['first', 'second']) {
   console.log(`sent the ${time} time: ${order?.id}, replayed: ${replayed}`)
 }
 
-// 4. What the person at the form can mend is data, not an exception.
+// 4. Errors that the user can correct are data, not exceptions.
 
 const { order, userErrors } = await createOrder(['product_0'], randomUUID())
 for (const { code, message, field } of userErrors) {
   console.log(`order: ${order?.id ?? 'none'}, ${code} at ${field?.join('.')}: ${message}`)
 }
 
-// 5. Everything else is an error with a code to act upon, and an id that leads to the log of the server.
+// 5. All other errors have a code to handle, and a request id to find them in the log of the server.
 
 try {
   await page({ first: 1000 })

@@ -1,6 +1,6 @@
 import { graphql } from 'relay-runtime'
 
-/** The new order goes to the head of the lists whose connection ids are given. */
+/** Prepends the new order to the connections with the given ids. */
 export const createOrder = graphql`
   mutation createOrderMutation($input: CreateOrderInput!, $key: String!, $connections: [ID!]!) {
     createOrder(input: $input, idempotencyKey: $key) {

@@ -1,6 +1,6 @@
 import { graphql } from 'relay-runtime'
 
-/** One product: useRefetchableFragment() asks for it again by its id. */
+/** One product; useRefetchableFragment() refetches it by id. */
 export const productStock = graphql`
   fragment productStock_product on Product @refetchable(queryName: "productStockRefetchQuery") {
     name

@@ -1,6 +1,6 @@
 import { graphql } from 'relay-runtime'
 
-/** A user's orders: usePaginationFragment() reads the first page, and loads the next ones through `node(id)`. */
+/** The orders of a user; usePaginationFragment() reads the first page and loads the next ones through `node(id)`. */
 export const userOrders = graphql`
   fragment userOrders_user on User
   @argumentDefinitions(count: { type: "Int", defaultValue: 10 }, cursor: { type: "String" })

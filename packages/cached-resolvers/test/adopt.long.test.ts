@@ -10,7 +10,9 @@ import { until } from '../../../test/helpers/until.js'
 
 const run = promisify(execFile)
 
-/** The files of the page "Adopt it in an existing GraphQL server", in a folder where the packages of this project are found */
+/**
+ * Holds the files of the README section "Adopt it in an existing GraphQL server"; inside node_modules, so that packages resolve
+ */
 let folder: string
 let database: TestDatabase
 const started: ChildProcess[] = []
@@ -44,7 +46,7 @@ afterAll(async () => {
 
 const inFolder = () => ({ cwd: folder, env: { ...process.env, DATABASE_URL: database.url, PORT: '0' } })
 
-test('an Apollo Server with TypeGraphQL serves what is cached, and nothing old once something changed', async () => {
+test('an Apollo Server with TypeGraphQL serves cached values, and no old ones after a change', async () => {
   const { ask, child } = await serve('apollo.ts', inFolder())
   started.push(child)
   const author = '{ author(id: "author_1") { name posts { title } } }'
@@ -57,12 +59,12 @@ test('an Apollo Server with TypeGraphQL serves what is cached, and nothing old o
   await until(async () => JSON.stringify(await ask(author)).includes('On notes'))
 })
 
-test('DataLoaders that were there before read through the cache', async () => {
+test('existing DataLoaders read through the cache', async () => {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'dataloader.ts'], inFolder())
   expect(stdout).toBe("[\n  { id: 'author_1', name: 'Lovelace' },\n  { id: 'author_2', name: 'Grace' },\n  null\n]\n")
 })
 
-test('the cache is compared with the database by the command', async () => {
+test('the check command compares the cache with the database', async () => {
   const command = resolve('packages/cached-resolvers/dist/command/main.js')
   const { stdout } = await run(process.execPath, ['--import', 'tsx', command, 'check', 'cache.ts'], inFolder())
   expect(stdout).toBe('0 entries compared, 0 differed\n')

@@ -7,7 +7,7 @@ import { packEngine } from '../../../test/helpers/pack.js'
 
 const run = promisify(execFile)
 
-test('the packed engine is installed into an empty project, type-checks there, and prints what its page says', async () => {
+test('the packed engine is installed into an empty project, type-checks there, and prints what its README says', async () => {
   const { folder, tarball } = await packEngine()
   try {
     await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))

@@ -1,27 +1,28 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { networkOfAddress } from '../limits/client.js'
-import { responseOn } from './response-closed.js'
+import { currentResponse } from './response-closed.js'
 
 export interface OpenConnectionsOptions {
   max: number
-  /** Connections from there are closed when they come, without a word. */
-  isBarred: (network: string) => boolean
-  /** Answered on whatever connection they come */
+  /** New connections from these networks are closed without a response. */
+  isBlocked: (network: string) => boolean
+  /** Requests for these paths are answered even on connections above the limit. */
   probePaths: readonly string[]
   refuse: (request: IncomingMessage, response: ServerResponse) => void
 }
 
 /**
- * Bounds the connections that are open at once. When all are taken, one that waits for its client is closed for a new one: of the network
- * that has the most. Where there is none, new ones are refused whatever they ask, except for probes: an orchestrator must not take a process
- * that is full for a dead one. What comes from networks that are barred is closed before node prepares anything for it.
+ * Limits the number of open connections. At the limit, a new connection replaces one that is waiting for its client, preferably
+ * of the network that has the most connections. If no connection is waiting for its client, requests on new connections are
+ * refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections from blocked
+ * networks are closed before Node allocates an HTTP parser for them.
  */
 export class OpenConnections {
-  /** By network; the one that was looked at longest ago comes first. */
+  /** By network. Within a network, the connection that was examined longest ago comes first. */
   private readonly open = new Map<string, Set<Socket>>()
   private openCount = 0
-  /** Beyond the most */
+  /** Connections above the limit, on which only probes are answered */
   private readonly reserved = new Set<Socket>()
   private readonly networks = new WeakMap<Socket, string>()
   private readonly upgraded = new WeakSet<Socket>()
@@ -29,18 +30,18 @@ export class OpenConnections {
   constructor(private readonly options: OpenConnectionsOptions) {}
 
   watch(server: Server): void {
-    // One more may be accepted before the one that it replaces has been closed.
-    server.maxConnections = this.options.max + 2 * reserve
+    // A new connection may be accepted before the one that it replaces is closed.
+    server.maxConnections = this.options.max + 2 * reserveSize
     const listeners = server.listeners('connection') as ((socket: Socket) => void)[]
     server.removeAllListeners('connection')
     server.on('connection', (socket) => {
-      if (!this.take(socket)) return void socket.destroy()
+      if (!this.accept(socket)) return void socket.destroy()
       for (const listener of listeners) listener.call(server, socket)
     })
     server.on('upgrade', (_, socket) => this.upgraded.add(socket as Socket))
   }
 
-  inFrontOf(listener: RequestListener): RequestListener {
+  wrap(listener: RequestListener): RequestListener {
     return (request, response) => {
       if (this.reserved.size > 0 && this.reserved.has(request.socket)) {
         const isProbe = this.options.probePaths.includes(String(request.url?.split('?')[0]))
@@ -51,18 +52,18 @@ export class OpenConnections {
     }
   }
 
-  /** Answers whether it is taken at all. */
-  private take(socket: Socket): boolean {
-    // What was no upgrade is read once more, as a new connection.
+  /** Returns false if the connection must be closed at once. */
+  private accept(socket: Socket): boolean {
+    // ignoreUpgrade() emits the same socket a second time.
     this.upgraded.delete(socket)
     if (this.networks.has(socket)) return true
     const network = networkOfAddress(socket.remoteAddress)
-    if (this.options.isBarred(network)) return false
+    if (this.options.isBlocked(network)) return false
     this.networks.set(socket, network)
     socket.once('close', () => this.remove(socket))
-    if (this.openCount >= this.options.max) this.closeOneThatWaits()
+    if (this.openCount >= this.options.max) this.closeOneWaitingForClient()
     if (this.openCount < this.options.max) this.admit(socket)
-    else this.reserve(socket)
+    else this.addToReserve(socket)
     return true
   }
 
@@ -73,8 +74,8 @@ export class OpenConnections {
     this.openCount += 1
   }
 
-  /** Whether it was one of them */
-  private dismiss(socket: Socket): boolean {
+  /** Returns whether the connection counted towards the limit. */
+  private removeOpen(socket: Socket): boolean {
     const network = this.networks.get(socket) as string
     const sockets = this.open.get(network)
     if (!sockets?.delete(socket)) return false
@@ -83,55 +84,55 @@ export class OpenConnections {
     return true
   }
 
-  private closeOneThatWaits(): void {
-    let looks = 0
-    for (const { sockets, mostLooks } of this.largestFirst()) {
-      const found = this.findWaiting(sockets, Math.min(mostLooks, maxLooks - looks))
-      looks += found.looks
+  private closeOneWaitingForClient(): void {
+    let examined = 0
+    for (const { sockets, limit } of this.largestFirst()) {
+      const found = this.findWaiting(sockets, Math.min(limit, maxExamined - examined))
+      examined += found.examined
       if (!found.socket) continue
-      this.dismiss(found.socket)
+      this.removeOpen(found.socket)
       found.socket.destroy()
       return
     }
   }
 
-  /** The largest may be one of which nothing waits: the others have as many looks. */
-  private *largestFirst(): Iterable<{ sockets: Set<Socket>; mostLooks: number }> {
+  /** The largest network may have no waiting connection, so half of the checks are kept for the other networks. */
+  private *largestFirst(): Iterable<{ sockets: Set<Socket>; limit: number }> {
     let largest = new Set<Socket>()
     for (const sockets of this.open.values()) if (sockets.size > largest.size) largest = sockets
-    yield { sockets: largest, mostLooks: maxLooks / 2 }
-    for (const sockets of this.open.values()) if (sockets !== largest) yield { sockets, mostLooks: maxLooks }
+    yield { sockets: largest, limit: maxExamined / 2 }
+    for (const sockets of this.open.values()) if (sockets !== largest) yield { sockets, limit: maxExamined }
   }
 
-  private findWaiting(sockets: Set<Socket>, mostLooks: number): { socket?: Socket; looks: number } {
-    const most = Math.min(mostLooks, sockets.size)
-    let looks = 0
+  private findWaiting(sockets: Set<Socket>, limit: number): { socket?: Socket; examined: number } {
+    const maximum = Math.min(limit, sockets.size)
+    let examined = 0
     for (const socket of sockets) {
-      if (looks === most) break
-      looks += 1
-      if (this.waitsForClient(socket)) return { socket, looks }
-      // To the end
+      if (examined === maximum) break
+      examined += 1
+      if (this.isWaitingForClient(socket)) return { socket, examined }
+      // Moves it to the end.
       sockets.delete(socket)
       sockets.add(socket)
     }
-    return { looks }
+    return { examined }
   }
 
-  /** For a request, or for the rest of one */
-  private waitsForClient(socket: Socket): boolean {
-    const response = responseOn(socket)
+  /** Waiting for the next request, or for the rest of one */
+  private isWaitingForClient(socket: Socket): boolean {
+    const response = currentResponse(socket)
     return response ? !response.req.complete : !this.upgraded.has(socket)
   }
 
-  private reserve(socket: Socket): void {
+  private addToReserve(socket: Socket): void {
     this.reserved.add(socket)
     const [oldest] = this.reserved
-    if (this.reserved.size > reserve) oldest?.destroy()
+    if (this.reserved.size > reserveSize) oldest?.destroy()
   }
 
   private remove(socket: Socket): void {
     this.reserved.delete(socket)
-    if (!this.dismiss(socket)) return
+    if (!this.removeOpen(socket)) return
     const [next] = this.reserved
     if (!next) return
     this.reserved.delete(next)
@@ -139,6 +140,6 @@ export class OpenConnections {
   }
 }
 
-const reserve = 32
-/** For a new connection */
-const maxLooks = 1_000
+const reserveSize = 32
+/** Connections examined per new connection */
+const maxExamined = 1_000

@@ -2,17 +2,17 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 export interface SlowReadersOptions {
-  /** A connection that has had something unsent for that long is ended. */
+  /** A connection that has had unsent data for this long is closed. */
   maxUnsentMs: number
-  /** Of all connections together; above it, those go that have the most unsent. */
+  /** Of all connections together. Above it, the connections with the most unsent data are closed. */
   maxUnsentBytes: number
   /** Monotonic, in milliseconds */
   now: () => number
 }
 
-/** Ends the connections of clients that do not read what they asked for: it would be kept for them in memory. */
+/** Closes the connections of clients that do not read their responses, because unsent data stays in memory. */
 export class SlowReaders {
-  /** Since when something has been unsent; undefined where all had been sent when it was looked at last */
+  /** Since when a connection has had unsent data; undefined if it had none at the last check */
   private readonly unsentSince = new Map<Socket, number | undefined>()
   private timer: NodeJS.Timeout | undefined
 
@@ -20,17 +20,17 @@ export class SlowReaders {
 
   watch(server: Server): void {
     server.on('connection', (socket) => {
-      // Another one for the same socket follows an upgrade that was ignored.
+      // ignoreUpgrade() emits the same socket a second time.
       if (this.unsentSince.has(socket)) return
       this.unsentSince.set(socket, undefined)
       socket.once('close', () => this.unsentSince.delete(socket))
     })
-    // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
-    this.timer = setInterval(() => setImmediate(() => this.look()), lookEveryMs).unref()
+    // After a stall of the process, an immediate runs after the completed writes were processed.
+    this.timer = setInterval(() => setImmediate(() => this.check()), checkIntervalMs).unref()
     server.once('close', () => clearInterval(this.timer))
   }
 
-  private look(): void {
+  private check(): void {
     const now = this.options.now()
     const unsent: Socket[] = []
     for (const [socket, since = now] of this.unsentSince) {
@@ -39,18 +39,18 @@ export class SlowReaders {
       if (isUnsent && now - since >= this.options.maxUnsentMs) socket.destroy()
       else if (isUnsent) unsent.push(socket)
     }
-    this.endLargest(unsent)
+    this.closeLargest(unsent)
   }
 
-  private endLargest(unsent: Socket[]): void {
-    let all = unsent.reduce((sum, { writableLength }) => sum + writableLength, 0)
-    if (all <= this.options.maxUnsentBytes) return
+  private closeLargest(unsent: Socket[]): void {
+    let totalBytes = unsent.reduce((sum, { writableLength }) => sum + writableLength, 0)
+    if (totalBytes <= this.options.maxUnsentBytes) return
     for (const socket of unsent.sort((a, b) => b.writableLength - a.writableLength)) {
-      if (all <= this.options.maxUnsentBytes) return
-      all -= socket.writableLength
+      if (totalBytes <= this.options.maxUnsentBytes) return
+      totalBytes -= socket.writableLength
       socket.destroy()
     }
   }
 }
 
-const lookEveryMs = 250
+const checkIntervalMs = 250

@@ -2,13 +2,13 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * At its stop, the server ends connections on which nothing has been received. Clients open some in advance, and since node does not count
- * them as idle, each would hold up the stop until it is cut off.
+ * On shutdown, closes connections on which nothing was received. Browsers open connections in advance, and Node does not count
+ * them as idle, so each would delay the shutdown until the timeout.
  */
 export function endUnusedConnections(server: FastifyInstance): void {
   const open = new Set<Socket>()
   server.server.on('connection', (socket) => {
-    // Another one for the same socket follows an upgrade that was ignored.
+    // ignoreUpgrade() emits the same socket a second time.
     if (open.has(socket)) return
     open.add(socket)
     socket.once('close', () => open.delete(socket))

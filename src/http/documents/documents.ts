@@ -7,11 +7,11 @@ import type { TrustedDocuments } from './trusted-documents.js'
 export interface DocumentsOptions {
   persisted: PersistedQueries
   trusted: TrustedDocuments | null
-  /** Whether all others are refused */
+  /** Whether all other documents are refused */
   onlyTrusted: boolean
 }
 
-/** What a request says about its document, of whatever types */
+/** The parameters of a request that determine its document, not validated yet */
 export interface DocumentRequest {
   query?: unknown
   documentId?: unknown
@@ -19,22 +19,22 @@ export interface DocumentRequest {
 }
 
 export type Resolved =
-  /** Is for Apollo as it came */
+  /** Passed to Apollo unchanged */
   | { state: 'unchanged' }
   | { state: 'found'; query: string; extensions: Readonly<Record<string, unknown>> }
   | { state: 'refused'; error: GraphQLError }
 
-/** Finds the document that a request names instead of sending it, and says which documents may be asked at all. */
+/** Finds the document of a request that sends an id or a hash instead, and decides which documents are allowed. */
 export class Documents {
   constructor(private readonly options: DocumentsOptions) {}
 
-  /** For Apollo, which sees to the others */
+  /** Option of Apollo, which handles persisted queries that are not trusted documents */
   get persistedQueries() {
     return this.options.onlyTrusted ? (false as const) : { cache: this.options.persisted }
   }
 
-  /** What is at hand for a request, for the lane: undefined where Apollo has to look, or to register it. */
-  atHand({ query, documentId, extensions }: DocumentRequest): string | undefined {
+  /** The document of a request if this process has it, for the fast path; undefined if Apollo has to look it up or register it. */
+  findCached({ query, documentId, extensions }: DocumentRequest): string | undefined {
     const persistedQuery = isRecord(extensions) ? extensions.persistedQuery : undefined
     if (persistedQuery === undefined) {
       if (typeof query === 'string') return query
@@ -82,16 +82,16 @@ export function badRequest(code: ErrorCode, message: string): GraphQLError {
 }
 
 const notAnId = ['BAD_REQUEST', 'documentId must be a string'] as const
-/** Apollo would make a text of whatever it is. */
+/** Apollo would convert any value to a string. */
 const notAHash = ['BAD_REQUEST', 'The sha256Hash of a persisted query must be a string'] as const
-/** A client may send the text instead. */
-const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'There is no document with this documentId; send it as query'] as const
-/** Names of Apollo Router's, which clients know. They must not send the text instead. */
+/** Clients then send the document itself. */
+const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'No document has this documentId; send the document as query'] as const
+/** Codes of Apollo Router, which clients know: they then do not send the document itself. */
 const notInList = [
   'PERSISTED_QUERY_NOT_IN_LIST',
-  'There is no trusted document with this id, and this server answers no others; publish the manifest of this client first',
+  'No trusted document has this id, and this server accepts no others; publish the manifest of this client first',
 ] as const
 const notInSafelist = [
   'QUERY_NOT_IN_SAFELIST',
-  'This server answers trusted documents only, and this is none; send the id of one that was published with the client',
+  'This document is not trusted, and this server accepts no others; send the id of a document that was published with the client',
 ] as const

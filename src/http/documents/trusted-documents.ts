@@ -2,19 +2,19 @@ import { type DocumentNode, type GraphQLSchema, Kind, parse, specifiedRules, val
 import { z } from 'zod'
 import { maxSourceLength, parseOptions, validationRules } from '../../graphql/document-limits.js'
 
-/** A manifest that cannot be used; the message says where and why. */
+/** A manifest that cannot be used. The message lists what is wrong with which document. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError'
 }
 
-interface Entry {
+interface ManifestEntry {
   id: string
   text: string
-  /** The operation's, where the manifest says it */
+  /** Name of the operation, if the manifest has it */
   name?: string
 }
 
-/** Documents that the frontends were built with, by the ids that they send for them */
+/** The documents that the frontends were built with, by the ids that they send instead */
 export class TrustedDocuments {
   private readonly texts: ReadonlySet<string>
 
@@ -22,21 +22,21 @@ export class TrustedDocuments {
     this.texts = new Set(byId.values())
   }
 
-  /** Of the client preset of graphql-codegen, or of Apollo's persisted query manifest. Throws ManifestError. */
+  /** Reads a manifest of graphql-codegen's client preset, or a persisted query manifest of Apollo. Throws ManifestError. */
   static of(manifest: string, schema: GraphQLSchema): TrustedDocuments {
     const entries = readEntries(manifest)
-    const faults = entries.flatMap((entry) => faultOf(entry, schema) ?? [])
+    const problems = entries.flatMap((entry) => documentProblem(entry, schema) ?? [])
     const ids = new Set<string>()
     for (const { id } of entries) {
-      if (ids.has(id)) faults.push(`the id ${id} is there twice`)
+      if (ids.has(id)) problems.push(`the id ${id} occurs twice`)
       ids.add(id)
     }
-    if (entries.length === 0) faults.push('there is no operation in it')
-    if (faults.length > 0) throw new ManifestError(summary(faults))
+    if (entries.length === 0) problems.push('it has no operations')
+    if (problems.length > 0) throw new ManifestError(summary(problems))
     return new TrustedDocuments(new Map(entries.map(({ id, text }) => [id, text])))
   }
 
-  /** `sha256:` before the id is how GraphQL over HTTP says what kind of hash it is. */
+  /** GraphQL over HTTP allows `sha256:` before an id that is a hash. */
   find(id: string): string | undefined {
     return this.byId.get(id) ?? (id.startsWith('sha256:') ? this.byId.get(id.slice('sha256:'.length)) : undefined)
   }
@@ -53,7 +53,7 @@ const apolloManifest = z.object({
 })
 const codegenManifest = z.record(z.string().min(1), z.string())
 
-function readEntries(manifest: string): Entry[] {
+function readEntries(manifest: string): ManifestEntry[] {
   const json = parseJson(manifest)
   const apollo = apolloManifest.safeParse(json)
   if (apollo.success) return apollo.data.operations.map(({ id, body, name }) => ({ id, text: body, name }))
@@ -72,8 +72,8 @@ function parseJson(manifest: string): unknown {
   }
 }
 
-function faultOf({ id, text, name }: Entry, schema: GraphQLSchema): string | undefined {
-  if (text.length > maxSourceLength) return `${name ?? id}: has ${text.length} characters, and ${maxSourceLength} are allowed`
+function documentProblem({ id, text, name }: ManifestEntry, schema: GraphQLSchema): string | undefined {
+  if (text.length > maxSourceLength) return `${name ?? id}: has ${text.length} characters, the maximum is ${maxSourceLength}`
   let document: DocumentNode
   try {
     document = parse(text, parseOptions)
@@ -85,12 +85,14 @@ function faultOf({ id, text, name }: Entry, schema: GraphQLSchema): string | und
 }
 
 function nameOf({ definitions }: DocumentNode): string | undefined {
-  return definitions.flatMap((its) => (its.kind === Kind.OPERATION_DEFINITION ? (its.name?.value ?? []) : []))[0]
+  return definitions.flatMap((definition) =>
+    definition.kind === Kind.OPERATION_DEFINITION ? (definition.name?.value ?? []) : [],
+  )[0]
 }
 
-function summary(faults: readonly string[]): string {
-  const more = faults.length > maxFaults ? [`and ${faults.length - maxFaults} more`] : []
-  return `cannot be used: ${[...faults.slice(0, maxFaults), ...more].join('; ')}`
+function summary(problems: readonly string[]): string {
+  const more = problems.length > maxListedProblems ? [`and ${problems.length - maxListedProblems} more`] : []
+  return `cannot be used: ${[...problems.slice(0, maxListedProblems), ...more].join('; ')}`
 }
 
-const maxFaults = 5
+const maxListedProblems = 5

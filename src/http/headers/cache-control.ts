@@ -3,31 +3,35 @@ import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { type CachePolicy, cachePolicyOf } from '../../graphql/cache-control.js'
 import type { Context } from '../../graphql/context.js'
 
-/** Says who may store an answer, and how long; with extensions, it is about its request only. Comes after those who add these. It is looked up once for each document; Apollo's own looks at every field of every answer. */
+/**
+ * Sets the Cache-Control header of responses. A response with extensions belongs to its request only and is never stored, so this
+ * plugin must come after those that add extensions. The policy is computed once per document; Apollo's own plugin visits every
+ * field of every response.
+ */
 export function cacheControl(schema: GraphQLSchema): ApolloServerPlugin<Context> {
-  const known = new WeakMap<DocumentNode, string>()
+  const headers = new WeakMap<DocumentNode, string>()
   const headerOf = (document: DocumentNode) => {
-    const header = known.get(document) ?? toHeader(cachePolicyOf(schema, document))
-    known.set(document, header)
+    const header = headers.get(document) ?? toHeader(cachePolicyOf(schema, document))
+    headers.set(document, header)
     return header
   }
   return {
     async requestDidStart() {
       return {
         async willSendResponse({ document, errors, response: { body, http } }) {
-          const isGood = document && !errors && body.kind === 'single' && !body.singleResult.extensions
-          http.headers.set('cache-control', isGood ? headerOf(document) : unstored)
+          const isStorable = document && !errors && body.kind === 'single' && !body.singleResult.extensions
+          http.headers.set('cache-control', isStorable ? headerOf(document) : noStore)
         },
       }
     },
   }
 }
 
-export const unstored = 'no-store'
+export const noStore = 'no-store'
 
-/** What everybody may have, a shared cache may serve once more that long while it asks for it again. */
+/** A shared cache may serve a stale public response for as long as its max-age while it revalidates. */
 function toHeader(policy: CachePolicy): string {
-  if (policy.state === 'unstored') return unstored
+  if (policy.state === 'unstored') return noStore
   const { scope, maxAge } = policy
   if (maxAge === 0) return `${scope.toLowerCase()}, no-cache`
   return scope === 'PUBLIC' ? `public, max-age=${maxAge}, stale-while-revalidate=${maxAge}` : `private, max-age=${maxAge}`

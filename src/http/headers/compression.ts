@@ -9,35 +9,35 @@ interface Compressed {
   body: Buffer
 }
 
-/** Below, a text fits into three packets. */
-export const compressedFromBytes = 4_096
+/** A smaller response fits into three packets. */
+export const compressionThresholdBytes = 4_096
 
 /**
- * Compresses texts for those who accept it, in the threads of zlib. Where many are being compressed already, that is what the process has
- * no time for: they stay as they are.
+ * Compresses responses for clients that accept it, in zlib's threads. While many compressions are running, the process is short
+ * of CPU, and further responses are sent uncompressed.
  */
 export class Compression {
   private running = 0
-  /** By Accept-Encoding, of which there are few */
+  /** By Accept-Encoding header. Clients send few different ones. */
   private readonly encodings = new LRUCache<string, Compressed['encoding'] | 'identity'>({ max: 100 })
 
-  /** undefined where the text stays as it is. */
+  /** Returns undefined, or resolves with it, if the response should be sent uncompressed. */
   compress(text: string | Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> | undefined {
     const encoding = acceptEncoding === undefined ? 'identity' : this.encodingFor(acceptEncoding)
     if (encoding === 'identity' || this.running >= maxRunning) return undefined
     return this.run(encoding, text)
   }
 
-  /** For whatever is sent as text and was not compressed by its maker. */
+  /** Compresses text responses that are not compressed yet. */
   readonly onSend: onSendAsyncHookHandler<unknown> = async (request, reply, payload) => {
     if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
-    if (Buffer.byteLength(payload) < compressedFromBytes || reply.hasHeader('content-encoding')) return payload
+    if (Buffer.byteLength(payload) < compressionThresholdBytes || reply.hasHeader('content-encoding')) return payload
     if (!isText.test(String(reply.getHeader('content-type')))) return payload
     const compressed = await this.compress(payload, request.headers['accept-encoding'])
     if (!compressed) return payload
     reply.removeHeader('content-length').header('content-encoding', compressed.encoding)
     const etag = reply.getHeader('etag')
-    // A strong one would say that these are the bytes of the plain text.
+    // A strong ETag identifies the exact bytes, which compression changes.
     if (typeof etag === 'string' && etag.startsWith('"')) reply.header('etag', `W/${etag}`)
     return compressed.body
   }
@@ -47,7 +47,7 @@ export class Compression {
     try {
       return { encoding, body: await compressors[encoding](text) }
     } catch {
-      // Plain is an answer, too.
+      // The uncompressed response is valid too.
       return undefined
     } finally {
       this.running -= 1
@@ -55,17 +55,17 @@ export class Compression {
   }
 
   private encodingFor(acceptEncoding: string): Compressed['encoding'] | 'identity' {
-    const known = this.encodings.get(acceptEncoding)
-    if (known) return known
+    const existing = this.encodings.get(acceptEncoding)
+    if (existing) return existing
     const negotiator: EncodingNegotiator = new Negotiator({ headers: { 'accept-encoding': acceptEncoding } })
-    const best = negotiator.encoding([...ours, 'identity'], { preferred: ours })
-    const encoding = ours.find((its) => its === best) ?? 'identity'
+    const best = negotiator.encoding([...supported, 'identity'], { preferred: supported })
+    const encoding = supported.find((encoding) => encoding === best) ?? 'identity'
     this.encodings.set(acceptEncoding, encoding)
     return encoding
   }
 }
 
-/** What the types of the package lack: a preference where the client has none */
+/** The package's types lack `preferred`, the order for clients that have no preference. */
 interface EncodingNegotiator {
   encoding(available: string[], options: { preferred: string[] }): string | undefined
 }
@@ -83,6 +83,6 @@ const compressors = {
   gzip: promisify<string | Buffer, Buffer>(gzip),
 }
 
-const ours: Compressed['encoding'][] = ['br', 'gzip']
+const supported: Compressed['encoding'][] = ['br', 'gzip']
 const isText = /^(?:text\/|application\/(?:json|javascript|[\w.-]+\+json|xml)|image\/svg\+xml)/
 const maxRunning = 64

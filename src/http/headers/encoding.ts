@@ -3,29 +3,29 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { isDecodable } from '../../platform/percent-encoding.js'
 
-/** What has been read and is not yet parsed: outside of the heap of JavaScript, since many may wait */
-class JsonBody {
+/** A body that has been read and not parsed yet. Its bytes are outside of the JavaScript heap, since many may be queued. */
+class UnparsedBody {
   constructor(readonly bytes: Buffer) {}
 }
 
-/** Reads bodies of JSON, in UTF-8 and uncompressed. */
+/** Accepts JSON bodies, in UTF-8 and uncompressed, without parsing them. */
 export function readJsonBodies(server: FastifyInstance): void {
   server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, ({ headers }, body, done) => {
-    const fault = faultOf(headers)
-    if (fault) done(fault)
-    else done(null, new JsonBody(body))
+    const problem = contentProblem(headers)
+    if (problem) done(problem)
+    else done(null, new UnparsedBody(body))
   })
 }
 
 /**
- * Parses them, behind the hooks that were added before: half a megabyte takes some milliseconds. What is not UTF-8 is refused: read all the
- * same, its letters would be replaced, and stored so.
+ * Parses these bodies, after the hooks that were added before: parsing half a megabyte takes some milliseconds. A body that is
+ * not UTF-8 is refused: decoding would replace its invalid characters, and the replacements would be stored.
  */
 export function parseJsonBodies(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addHook('preValidation', (request, _, next) => {
     const { body } = request
-    if (!(body instanceof JsonBody)) return next()
+    if (!(body instanceof UnparsedBody)) return next()
     if (!isUtf8(body.bytes)) return next(refusal(400, 'The body is not UTF-8'))
     void parse(request, body.bytes.toString(), (error, value) => {
       request.body = value
@@ -34,9 +34,9 @@ export function parseJsonBodies(server: FastifyInstance): void {
   })
 }
 
-function faultOf({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders): Error | undefined {
+function contentProblem({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders): Error | undefined {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type ?? '')?.[1]?.toLowerCase()
-  if (charset !== undefined && !charsets.has(charset)) return refusal(415, 'The body must be in UTF-8, and say so or nothing')
+  if (charset !== undefined && !charsets.has(charset)) return refusal(415, 'The charset of the body must be UTF-8')
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusal(415, 'The body must not be compressed')
   return undefined
 }
@@ -47,7 +47,9 @@ function refusal(statusCode: number, message: string): Error {
 
 const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
 
-/** Whether the parameters in it are percent-encoded UTF-8: of others, letters would be replaced. Node refuses what is not ASCII. */
+/**
+ * Whether a URL is percent-encoded UTF-8: decoding anything else would replace characters. Node refuses URLs that are not ASCII.
+ */
 export function isEncodedUrl(url: string): boolean {
   return !url.includes('%') || isDecodable(url)
 }

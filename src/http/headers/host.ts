@@ -1,12 +1,12 @@
 import { isIPv4 } from 'node:net'
 import type { CorsOrigins } from './origin.js'
 
-/** Whether a URL can be built of it. */
+/** Whether a Host header is valid: a URL can be built from it. */
 export function isHost(host: string | undefined): host is string {
   return isPlainHost(host) || (!!host && URL.canParse(`http://${host}/`))
 }
 
-/** One that is good without a closer look: a name or an IPv4 address, with or without a port */
+/** A cheap check that accepts usual hosts only: a name or 127.0.0.1, with or without a port */
 export function isPlainHost(host: string | undefined): host is string {
   return host !== undefined && plainHost.test(host)
 }
@@ -14,26 +14,27 @@ export function isPlainHost(host: string | undefined): host is string {
 const plainHost = /^(?:[a-z][a-z\d-]{0,62}(?:\.[a-z][a-z\d-]{0,62})*|127\.0\.0\.1)(?::[1-5]?\d{1,4})?$/
 
 /**
- * Which names a server answers to. One that trusts whoever reaches it must not answer to a name that somebody else can point at it: a page
- * of that name would be of its own origin (DNS rebinding). Addresses, names without a dot and those of reserved domains are in no public DNS.
+ * The Host names that the server accepts, against DNS rebinding: a server without authentication must not accept a public name,
+ * because anybody can point one at it, and pages under this name would then have the same origin as the server. IP addresses,
+ * names without a dot and names in reserved domains cannot be in the public DNS.
  */
 export class Hosts {
   private lastAllowed: string | undefined
-  private readonly answersToAll: boolean
-  private readonly named: ReadonlySet<string>
+  private readonly allowsAll: boolean
+  private readonly allowedHostnames: ReadonlySet<string>
 
-  /** `origins` are of pages that may read what the server answers: their hosts are no danger to it. */
+  /** Hosts of `origins` are accepted as well: their pages may read responses anyway. */
   constructor(isOpen: boolean, origins: CorsOrigins) {
-    this.answersToAll = !isOpen || origins === '*'
+    this.allowsAll = !isOpen || origins === '*'
     const urls = origins === '*' ? [] : origins.filter((origin) => URL.canParse(origin))
-    this.named = new Set(urls.map((origin) => new URL(origin).hostname))
+    this.allowedHostnames = new Set(urls.map((origin) => new URL(origin).hostname))
   }
 
-  /** For what isHost takes for one */
+  /** `host` must be valid according to isHost(). */
   allows(host: string): boolean {
-    if (this.answersToAll || host === this.lastAllowed) return true
+    if (this.allowsAll || host === this.lastAllowed) return true
     const { hostname } = new URL(`http://${host}/`)
-    if (!isPrivate(hostname) && !this.named.has(hostname)) return false
+    if (!isPrivate(hostname) && !this.allowedHostnames.has(hostname)) return false
     this.lastAllowed = host
     return true
   }
@@ -44,7 +45,7 @@ function isPrivate(hostname: string): boolean {
   return hostname.startsWith('[') || isIPv4(hostname) || labels.length === 1 || reservedDomains.has(labels.at(-1) as string)
 }
 
-export const strangeHost =
-  'This server is open to everybody, so it answers to addresses and private names only; CORS_ORIGINS can name others'
-/** By RFC 6761 and 6762, and by ICANN */
+export const hostNotAllowed =
+  'This server has no authentication, so it accepts only IP addresses and private host names; CORS_ORIGINS can allow others'
+/** Reserved by RFC 6761, RFC 6762 and ICANN */
 const reservedDomains = new Set(['localhost', 'local', 'internal', 'test'])

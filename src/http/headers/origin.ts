@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Whose pages may read answers: all, or those of these origins */
+/** Origins whose pages may read responses; '*' for all */
 export type CorsOrigins = '*' | readonly string[]
 
-/** Browsers open streams for pages of any origin, and leave it to the server to refuse: here, all that CORS would not let read them. */
+/**
+ * Whether a page of this origin may open a stream. Browsers do not apply CORS to WebSockets, so the server has to refuse other
+ * origins.
+ */
 export function isAllowedOrigin(headers: IncomingHttpHeaders, allowed: CorsOrigins): boolean {
   const { origin, host, 'sec-fetch-site': site } = headers
   if (allowed === '*') return true
@@ -11,4 +14,4 @@ export function isAllowedOrigin(headers: IncomingHttpHeaders, allowed: CorsOrigi
   return allowed.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host)
 }
 
-export const foreignOrigin = 'Pages of this origin may not subscribe; CORS_ORIGINS names those that may'
+export const originNotAllowed = 'Pages of this origin may not subscribe; add it to CORS_ORIGINS to allow them'

@@ -1,15 +1,15 @@
 import type { onSendHookHandler } from 'fastify'
 import { sandboxEmbed, sandboxFrame } from '../pages/sandbox.js'
 
-/** On every answer. What is no page may do nothing at all where a browser is made to show it. */
+/** On every response. The policy lets a response that is not a page load and run nothing if a browser shows it. */
 export const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'strict-origin-when-cross-origin',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const
 
-/** Pages may use what this server sends, and what their explorer needs beyond that. */
-export const letPagesWork: onSendHookHandler = (request, reply, _, next) => {
+/** Sets the Content-Security-Policy of pages: they may load resources of this server, and those that their explorer needs. */
+export const pageCsp: onSendHookHandler = (request, reply, _, next) => {
   const isPage = String(reply.getHeader('content-type')).startsWith('text/html')
   if (isPage) reply.header('content-security-policy', policies[request.routeOptions.url ?? ''] ?? policy({}))
   next()
@@ -17,8 +17,8 @@ export const letPagesWork: onSendHookHandler = (request, reply, _, next) => {
 
 type Directives = Readonly<Record<string, readonly string[]>>
 
-function policy(further: Directives): string {
-  const directives = { ...ours, ...further }
+function policy(overrides: Directives): string {
+  const directives = { ...defaultDirectives, ...overrides }
   return Object.entries(directives)
     .map(([name, sources]) => `${name} ${sources.join(' ')}`)
     .join('; ')
@@ -26,7 +26,7 @@ function policy(further: Directives): string {
 
 const self = "'self'"
 const none = ["'none'"]
-const ours: Directives = {
+const defaultDirectives: Directives = {
   'default-src': none,
   'script-src': [self],
   'style-src': [self],
@@ -38,7 +38,7 @@ const ours: Directives = {
   'frame-ancestors': none,
 }
 
-/** Both explorers write styles into the page. */
+/** Both explorers use inline styles. */
 const inlineStyles = { 'style-src': [self, "'unsafe-inline'"] }
 
 const policies: Readonly<Record<string, string>> = {

@@ -3,7 +3,8 @@ import type { HealthReport } from './health.js'
 
 export interface HealthRoutesOptions {
   checkHealth: () => Promise<HealthReport>
-  leaving: AbortSignal
+  /** Aborted when the process shuts down */
+  draining: AbortSignal
 }
 
 export const probePaths = ['/livez', '/readyz', '/health']
@@ -11,10 +12,11 @@ export const probePaths = ['/livez', '/readyz', '/health']
 type Readiness = { state: 'ready' } | { state: 'leaving' } | { state: 'database-away' }
 
 /**
- * /health is for people and monitoring, the others for what starts and stops processes: /livez answers while the process does, and
- * /readyz says whether requests should be sent here. A cache that is away does not matter: answers come from the database.
+ * /health is for people and monitoring, the others are probes for orchestrators: /livez answers as long as the process runs, and
+ * /readyz returns whether requests should be routed to it. An unavailable cache does not matter to it: data then comes from the
+ * database.
  */
-export function registerHealth(server: FastifyInstance, { checkHealth, leaving }: HealthRoutesOptions): void {
+export function registerHealth(server: FastifyInstance, { checkHealth, draining }: HealthRoutesOptions): void {
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply
@@ -24,7 +26,7 @@ export function registerHealth(server: FastifyInstance, { checkHealth, leaving }
   })
   server.get('/livez', async (_, reply) => reply.header('cache-control', 'no-store').send({ state: 'alive' }))
   server.get('/readyz', async (_, reply) => {
-    const readiness = await readinessOf({ checkHealth, leaving })
+    const readiness = await readinessOf({ checkHealth, draining })
     return reply
       .code(readiness.state === 'ready' ? 200 : 503)
       .header('cache-control', 'no-store')
@@ -32,9 +34,9 @@ export function registerHealth(server: FastifyInstance, { checkHealth, leaving }
   })
 }
 
-async function readinessOf({ checkHealth, leaving }: HealthRoutesOptions): Promise<Readiness> {
-  const status = leaving.aborted ? null : (await checkHealth()).status
-  // It may have been told to go in the meantime.
-  if (leaving.aborted) return { state: 'leaving' }
+async function readinessOf({ checkHealth, draining }: HealthRoutesOptions): Promise<Readiness> {
+  const status = draining.aborted ? null : (await checkHealth()).status
+  // Read again: shutdown may have started during the check.
+  if (draining.aborted) return { state: 'leaving' }
   return { state: status === 'unavailable' ? 'database-away' : 'ready' }
 }

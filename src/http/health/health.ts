@@ -1,7 +1,7 @@
 import { withDeadline } from 'cached-resolvers'
 
 export interface HealthReport {
-  /** healthy: all is there; degraded: answers come without the cache; unavailable: there is no database */
+  /** healthy: both are up; degraded: the cache is down, so data comes from the database; unavailable: the database is down */
   status: 'healthy' | 'degraded' | 'unavailable'
   database: ComponentHealth
   cache: ComponentHealth & { backend: string }
@@ -11,13 +11,13 @@ export interface HealthReport {
 export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down'; reason: string }
 
 export interface HealthOptions {
-  /** Resolve with the round trip in milliseconds. */
+  /** Both resolve with the round trip in milliseconds. */
   pingDatabase: () => Promise<number>
   pingCache: () => Promise<number>
   cacheBackend: string
-  /** A component without an answer by then counts as down. */
+  /** A component that has not answered by then counts as down. */
   deadlineMs: number
-  /** What may be said of an error to everybody */
+  /** Describes an error in words that may be public. */
   describe: (error: unknown) => string
   startedAt: number
   now: () => number
@@ -30,20 +30,20 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
   return { status, database, cache: { backend: cacheBackend, ...cache }, uptimeSeconds: Math.floor((now() - startedAt) / 1000) }
 }
 
-/** Whoever asks while a check is under way gets the same report: a flood of questions must not take the database's connections. */
-export function oneAtATime(check: () => Promise<HealthReport>): () => Promise<HealthReport> {
-  let underWay: Promise<HealthReport> | undefined
+/** Concurrent calls share one check, so that a flood of requests does not use up the database connections. */
+export function coalesceCalls(check: () => Promise<HealthReport>): () => Promise<HealthReport> {
+  let pending: Promise<HealthReport> | undefined
   return () => {
-    underWay ??= check().finally(() => {
-      underWay = undefined
+    pending ??= check().finally(() => {
+      pending = undefined
     })
-    return underWay
+    return pending
   }
 }
 
-type Probing = Pick<HealthOptions, 'deadlineMs' | 'describe'>
+type ProbeOptions = Pick<HealthOptions, 'deadlineMs' | 'describe'>
 
-async function probe(ping: () => Promise<number>, { deadlineMs, describe }: Probing): Promise<ComponentHealth> {
+async function probe(ping: () => Promise<number>, { deadlineMs, describe }: ProbeOptions): Promise<ComponentHealth> {
   try {
     const latencyMs = await withDeadline(ping(), deadlineMs, () => new Error(`no answer within ${deadlineMs} ms`))
     return { state: 'up', latencyMs: Math.round(latencyMs * 100) / 100 }

@@ -1,4 +1,4 @@
-/** How many of something each address has. One that has none takes no memory. */
+/** A count per address. Addresses with a count of 0 take no memory. */
 export class AddressCounts {
   private readonly counts = new Map<string, number>()
 

@@ -1,82 +1,86 @@
 import { LRUCache } from 'lru-cache'
 
 export interface BudgetsOptions {
-  /** What a client may use at once, and what it gets back in a minute */
+  /** How much a client may use at once, and how much is replenished per minute */
   pointsPerMinute: number
   maxClients: number
-  /** Points that one request may cost */
+  /** The most points that one request may cost */
   maxCost: number
-  /** Tells all processes what clients used here, and gives what they have used everywhere; undefined for a process by itself. */
-  share: Share | undefined
+  /**
+   * Adds the usage of this process to the usage of all processes; undefined if nothing is shared, and each process decides alone.
+   */
+  syncUsage: SyncUsage | undefined
   /** Milliseconds; only differences matter. */
   now: () => number
 }
 
-export type Share = (uses: readonly Use[], forgivenPerMs: number) => Promise<readonly number[]>
+/** Adds points used here to shared totals. Resolves with the new totals, in the order of `usages`. */
+export type SyncUsage = (usages: readonly Usage[], replenishedPerMs: number) => Promise<readonly number[]>
 
-export interface Use {
+export interface Usage {
   client: string
   points: number
 }
 
 interface Budget {
   readonly client: string
-  /** Less what has been forgiven since */
+  /** Points used and not yet replenished, as of `updatedAt` */
   used: number
-  at: number
-  /** Of what was used here, what the others have not been told */
-  untold: number
+  updatedAt: number
+  /** The part of `used` that was used here and has not been shared yet */
+  unsynced: number
 }
 
 /**
- * What each client may still use, decided at once from what this process knows. It tells the others every second, and before a client has
- * used more than a twentieth of its budget that they do not know of: that is how far, for each process, a client can go beyond it.
+ * How much each client may still use, decided locally, without waiting for other processes. Usage is shared every second, and
+ * before a client has used more than a twentieth of its budget here that is not shared yet: by that much, per process, a client
+ * can exceed its budget.
  */
 export class Budgets {
-  /** As reported last: a counter never goes down, and what is charged may be given back. */
+  /** The last value of `charged`: a counter must never decrease, but charged points may be refunded. */
   private reportedPoints = 0
   private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
-  private readonly forgivenPerMs: number
-  private readonly maxUntold: number
+  private readonly replenishedPerMs: number
+  private readonly maxUnsynced: number
   private readonly overdraft: number
-  private toTell = new Set<Budget>()
-  private telling: Promise<void> | undefined
-  /** The others cannot be told: this process decides by itself. */
-  private isAlone = false
+  private unsyncedBudgets = new Set<Budget>()
+  private syncing: Promise<void> | undefined
+  /** While usage cannot be shared, this process decides alone. */
+  private lastSyncFailed = false
 
   constructor(private readonly options: BudgetsOptions) {
     this.budgets = new LRUCache({ max: options.maxClients })
-    this.forgivenPerMs = options.pointsPerMinute / 60_000
-    this.maxUntold = options.pointsPerMinute / 20
-    this.overdraft = Math.max(options.pointsPerMinute / 4, 2 * options.maxCost + 2 * maxReadingPoints)
+    this.replenishedPerMs = options.pointsPerMinute / 60_000
+    this.maxUnsynced = options.pointsPerMinute / 20
+    this.overdraft = Math.max(options.pointsPerMinute / 4, 2 * options.maxCost + 2 * maxOverheadPoints)
   }
 
-  /** Uses points, where there is anything left. The last request may overdraw a budget; the next ones wait until that is forgiven. */
-  take(client: string, points: number): boolean {
+  /** Charges points if any are left. The last request may overdraw the budget; the next ones wait until that is replenished. */
+  tryConsume(client: string, points: number): boolean {
     if (this.remaining(client) <= 0) return false
     this.charge(client, points)
     return true
   }
 
-  /** The same, where the others need not be told first. */
-  takeAtOnce(client: string, points: number): boolean {
-    return this.mayDecide(client) && this.take(client, points)
+  /** tryConsume(), but returns false if usage has to be shared first. */
+  tryConsumeLocally(client: string, points: number): boolean {
+    return this.mayDecideLocally(client) && this.tryConsume(client, points)
   }
 
-  /** Whatever is left. Less than nothing gives back. */
+  /** Charges points even if none are left. Negative points are a refund. */
   charge(client: string, points: number): void {
     const budget = this.budgetOf(client)
     this.chargedPoints += points
-    // So that a bar ends soon after its cause: some things are charged that cannot be refused.
+    // Bounded, so that a client is not locked out for long: some charges are for work that could not be refused.
     budget.used = Math.min(budget.used + points, this.options.pointsPerMinute + 2 * this.overdraft)
-    if (!this.options.share) return
-    budget.untold += points
-    this.toTell.add(budget)
-    if (!this.isAlone && budget.untold >= this.maxUntold / 2) void this.tell()
+    if (!this.options.syncUsage) return
+    budget.unsynced += points
+    this.unsyncedBudgets.add(budget)
+    if (!this.lastSyncFailed && budget.unsynced >= this.maxUnsynced / 2) void this.sync()
   }
 
-  /** Points that all clients were charged since the process began */
+  /** Points charged to all clients since the process started */
   get charged(): number {
     this.reportedPoints = Math.max(this.reportedPoints, this.chargedPoints)
     return this.reportedPoints
@@ -86,68 +90,71 @@ export class Budgets {
     return Math.floor(this.options.pointsPerMinute - this.budgetOf(client).used)
   }
 
-  /** Whether a client has gone on asking while it was refused: it owes more than a request, or all processes, can have let in. */
-  isFarBeyond(client: string): boolean {
+  /**
+   * Whether a client went on sending requests while they were refused: it owes more than one request, or all processes together,
+   * can have let through.
+   */
+  isFarOverdrawn(client: string): boolean {
     return this.budgets.peek(client) !== undefined && this.remaining(client) < -this.overdraft
   }
 
-  /** How long, in whole seconds, until there is something left; 0 where there is */
+  /** Whole seconds until the client has points again; 0 if it has some now */
   secondsToWait(client: string): number {
     const remaining = this.remaining(client)
-    return remaining > 0 ? 0 : Math.ceil((1 - remaining) / this.forgivenPerMs / 1_000)
+    return remaining > 0 ? 0 : Math.ceil((1 - remaining) / this.replenishedPerMs / 1_000)
   }
 
-  /** Resolves when enough is known of the client to decide. */
-  async know(client: string): Promise<void> {
-    while (!this.mayDecide(client)) await this.tell()
+  /** Resolves when this process may decide about the client: at once, unless too much of its usage is not shared yet. */
+  async ensureSynced(client: string): Promise<void> {
+    while (!this.mayDecideLocally(client)) await this.sync()
   }
 
-  /** Never rejects: what could not be told is told the next time. */
-  tell(): Promise<void> {
-    this.telling ??= this.tellAll().finally(() => {
-      this.telling = undefined
+  /** Shares usage with the other processes. Never rejects: what could not be shared is shared the next time. */
+  sync(): Promise<void> {
+    this.syncing ??= this.syncAll().finally(() => {
+      this.syncing = undefined
     })
-    return this.telling
+    return this.syncing
   }
 
-  private async tellAll(): Promise<void> {
-    const { share, now } = this.options
-    if (!share || this.toTell.size === 0) return
-    const told = [...this.toTell].map((budget) => ({ budget, client: budget.client, points: budget.untold }))
-    this.toTell = new Set()
+  private async syncAll(): Promise<void> {
+    const { syncUsage, now } = this.options
+    if (!syncUsage || this.unsyncedBudgets.size === 0) return
+    const usages = [...this.unsyncedBudgets].map((budget) => ({ budget, client: budget.client, points: budget.unsynced }))
+    this.unsyncedBudgets = new Set()
     try {
-      const uses = await share(told, this.forgivenPerMs)
-      for (const [index, { budget, points }] of told.entries()) {
-        // What was used meanwhile comes on top.
-        budget.untold = Math.max(0, budget.untold - points)
-        budget.used = Number(uses[index]) + budget.untold
-        budget.at = now()
+      const totals = await syncUsage(usages, this.replenishedPerMs)
+      for (const [index, { budget, points }] of usages.entries()) {
+        // Points used during the call are not in the total yet.
+        budget.unsynced = Math.max(0, budget.unsynced - points)
+        budget.used = Number(totals[index]) + budget.unsynced
+        budget.updatedAt = now()
       }
-      this.isAlone = false
+      this.lastSyncFailed = false
     } catch {
-      for (const { budget } of told) this.toTell.add(budget)
-      this.isAlone = true
+      for (const { budget } of usages) this.unsyncedBudgets.add(budget)
+      this.lastSyncFailed = true
     }
   }
 
-  private mayDecide(client: string): boolean {
-    return this.isAlone || this.budgetOf(client).untold < this.maxUntold
+  private mayDecideLocally(client: string): boolean {
+    return this.lastSyncFailed || this.budgetOf(client).unsynced < this.maxUnsynced
   }
 
   private budgetOf(client: string): Budget {
     const at = this.options.now()
-    const known = this.budgets.get(client)
-    if (known) {
-      known.used = Math.max(0, known.used - (at - known.at) * this.forgivenPerMs)
-      known.untold = Math.min(known.untold, known.used)
-      known.at = at
-      return known
+    const existing = this.budgets.get(client)
+    if (existing) {
+      existing.used = Math.max(0, existing.used - (at - existing.updatedAt) * this.replenishedPerMs)
+      existing.unsynced = Math.min(existing.unsynced, existing.used)
+      existing.updatedAt = at
+      return existing
     }
-    const budget = { client, used: 0, at, untold: 0 }
+    const budget = { client, used: 0, updatedAt: at, unsynced: 0 }
     this.budgets.set(client, budget)
     return budget
   }
 }
 
-/** Of one request, beyond its operation: its bytes, its document, registering it */
-const maxReadingPoints = 700
+/** The most that one request is charged besides its operation: for its bytes, and for parsing and registering its document */
+const maxOverheadPoints = 700

@@ -2,18 +2,21 @@ import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { Viewer } from '../../platform/auth/viewer.js'
 
-/** Whose budget a request is charged to: the customer who asks, else the network that it came from. */
+/** The key of the budget that a request is charged to: the id of an authenticated customer, otherwise the network of the client */
 export function clientOf(request: IncomingMessage, viewer: Viewer, trustedProxies: number): string {
   return viewer.role === 'customer' ? viewer.userId : networkOf(request, trustedProxies)
 }
 
-/** Where a request came from, as far as it can be believed */
+/** The network that a request came from, according to its connection or, behind proxies, to those that are trusted */
 export function networkOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const forwarded = trustedProxies > 0 ? forwardedFor(headers['x-forwarded-for'], trustedProxies) : undefined
   return networkOfAddress(forwarded ?? socket.remoteAddress)
 }
 
-/** Where the first of the trusted proxies was asked from: each adds what it saw on the right, and the rest is anybody's. */
+/**
+ * The address that the outermost trusted proxy saw. Each proxy appends an address on the right; everything left of these can be
+ * forged.
+ */
 function forwardedFor(header: string | string[] | undefined, trustedProxies: number): string | undefined {
   const addresses = String(header ?? '').split(',')
   const address = withoutPort(addresses[Math.max(0, addresses.length - trustedProxies)]?.trim() ?? '')
@@ -24,7 +27,7 @@ function withoutPort(address: string): string {
   return /^\[(.*)\](?::\d+)?$/.exec(address)?.[1] ?? /^([\d.]+):\d+$/.exec(address)?.[1] ?? address
 }
 
-/** Of IPv6 the first 64 bits: that is the least that a customer gets. */
+/** An IPv4 address, or the /64 prefix of an IPv6 address: the smallest network that a provider assigns to a customer. */
 export function networkOfAddress(address = 'unknown'): string {
   if (!address.includes(':')) return address
   const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []

@@ -6,13 +6,16 @@ export interface ConnectionRateOptions extends TokenBucketLimits {
   now: () => number
 }
 
-/** How many connections a network may open: each takes a turn of the event loop, for which all others that connect have to wait. */
+/**
+ * Limits the rate at which a network opens connections: each takes an iteration of the event loop, which delays all other new
+ * connections.
+ */
 export class ConnectionRate {
   private readonly buckets = new LRUCache<string, TokenBucket>({ max: maxNetworks })
 
   constructor(private readonly options: ConnectionRateOptions) {}
 
-  /** Whether it may open another. */
+  /** Returns whether the network may open another connection, and counts it. */
   take(network: string): boolean {
     const bucket = this.bucketOf(network)
     if (bucket.isEmpty) return false
@@ -21,13 +24,13 @@ export class ConnectionRate {
   }
 
   private bucketOf(network: string): TokenBucket {
-    const known = this.buckets.get(network)
-    if (known) return known
+    const existing = this.buckets.get(network)
+    if (existing) return existing
     const bucket = new TokenBucket(this.options, this.options.now)
     this.buckets.set(network, bucket)
     return bucket
   }
 }
 
-/** Others have as much as they may have at once. */
+/** A network that is evicted from the LRU starts with a full bucket again. */
 const maxNetworks = 50_000

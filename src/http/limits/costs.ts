@@ -1,75 +1,77 @@
 import { type DocumentNode, type GraphQLSchema, getOperationAST, type OperationDefinitionNode } from 'graphql'
 import { type Estimate, estimate } from '../../graphql/cost.js'
+import { evaluate, type Variables } from '../../graphql/cost-expression.js'
 import { countNodes } from '../../graphql/document-store.js'
 import { costLimitExceeded, limitExceeded } from '../../graphql/errors.js'
-import { evaluate, type Variables } from '../../graphql/terms.js'
 
-/** What operations cost: estimated once for each, as long as it is remembered. */
+/** Costs of operations, in points. Each parsed operation is estimated once. */
 export class Costs {
   private readonly estimates = new WeakMap<OperationDefinitionNode, Estimate>()
 
   constructor(
     private readonly schema: GraphQLSchema,
-    /** Points that one request may cost */
+    /** The most points that one request may cost */
     readonly maximum: number,
   ) {}
 
-  /** Throws where an argument names more than it may. */
+  /** Throws if an argument asks for more items than it may. */
   of(document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): number {
     const { cost, itemLimits } = this.estimate(document, operation)
-    for (const { name, items, maximum } of itemLimits) {
-      const count = evaluate(items, variables)
+    for (const { name, itemCount, maximum } of itemLimits) {
+      const count = evaluate(itemCount, variables)
       if (count > maximum) throw limitExceeded(name, count, maximum)
     }
     return toPoints(evaluate(cost, variables))
   }
 
-  /** Throws where that is more than one request may cost. */
+  /** Throws if the cost exceeds the maximum of one request. */
   check(requested: number): void {
     if (requested > this.maximum) throw costLimitExceeded({ requested, maximum: this.maximum })
   }
 
-  /** Of the only operation of a document */
-  ofOnly(document: DocumentNode): (variables: Variables) => number {
+  /** The cost of the only operation of a document, as a function of its variables */
+  ofSingleOperation(document: DocumentNode): (variables: Variables) => number {
     const operation = getOperationAST(document)
     const cost = operation ? this.estimate(document, operation).cost : 0
     return (variables) => toPoints(evaluate(cost, variables))
   }
 
   private estimate(document: DocumentNode, operation: OperationDefinitionNode): Estimate {
-    const known = this.estimates.get(operation)
-    if (known) return known
-    const its = estimate(this.schema, document, operation)
-    this.estimates.set(operation, its)
-    return its
+    const existing = this.estimates.get(operation)
+    if (existing) return existing
+    const estimated = estimate(this.schema, document, operation)
+    this.estimates.set(operation, estimated)
+    return estimated
   }
 }
 
-function toPoints(load: number): number {
-  // Tenths add up to a little more or less than they should.
-  return requestPoints + Math.ceil(load - 1e-6)
+function toPoints(cost: number): number {
+  // Tenths are not exact in binary: a sum may be slightly too large.
+  return requestPoints + Math.ceil(cost - 1e-6)
 }
 
-/** Of reading a request, in points beside what its operation costs: JSON takes time, whatever becomes of it. */
+/**
+ * Points for reading a request, in addition to its operation: parsing JSON takes time even if the request is refused afterwards.
+ */
 export function pointsOfBytes(bytes: number): number {
   return Math.floor(bytes / bytesPerPoint)
 }
 
-/** Of parsing and validating a document that is not kept */
+/** Points for parsing and validating a document that is not in the document store */
 export function pointsOfDocument(document: DocumentNode): number {
   return Math.floor(countNodes(document) / nodesPerPoint)
 }
 
-/** Of keeping a persisted query for all processes */
+/** Points for storing a persisted query for all processes */
 export function pointsOfRegistration(source: string): number {
   return Math.ceil(source.length / registeredCharactersPerPoint)
 }
 
-/** What a request costs beyond its operation that is refused, whatever is wrong with it */
+/** Points for a request that is refused, whatever the reason */
 export const refusedPoints = 5
-/** The same, where nothing is left of the budget: nothing is read of it */
-export const limitedPoints = 1
-/** Of every request that is answered */
+/** Points for a request that is refused because the budget is used up: its body is not read. */
+export const rateLimitedPoints = 1
+/** Base cost of every operation */
 const requestPoints = 1
 const bytesPerPoint = 6_144
 const nodesPerPoint = 20

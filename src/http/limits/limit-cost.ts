@@ -1,24 +1,25 @@
 import { type ApolloServerPlugin, HeaderMap } from '@apollo/server'
 import type { Context } from '../../graphql/context.js'
 import { rateLimited } from '../../graphql/errors.js'
-import { costHeader } from '../headers/wishes.js'
+import { costReportHeader } from '../headers/request-flags.js'
 import type { Budgets } from './budgets.js'
 import { type Costs, pointsOfDocument, pointsOfRegistration } from './costs.js'
 
 export interface CostLimits {
   costs: Costs
-  /** null: clients may use as much as they like. */
+  /** null: usage is not limited. */
   budgets: Budgets | null
 }
 
-/** Throws where nothing is left of the client's budget. */
-export function take(budgets: Budgets | null, client: string, points: number): void {
-  if (budgets && !budgets.take(client, points)) throw rateLimited(budgets.secondsToWait(client))
+/** Charges points to a client. Throws RATE_LIMITED if its budget is used up. */
+export function consume(budgets: Budgets | null, client: string, points: number): void {
+  if (budgets && !budgets.tryConsume(client, points)) throw rateLimited(budgets.secondsToWait(client))
 }
 
 /**
- * Refuses what could cost too much, before anything of it is executed, and charges the rest to the client. `X-Cost-Report: 1` asks for the
- * cost beside the answer, `X-Cost-Report: dry-run` for the cost alone. `observe` is told what each operation was reckoned to cost.
+ * Refuses operations that could cost too much before they are executed, and charges all others to the client. `X-Cost-Report: 1`
+ * adds the cost to the response, `X-Cost-Report: dry-run` returns the cost without executing the operation. `observe` is called
+ * with the estimated cost of each operation.
  */
 export function limitCost(
   { costs, budgets }: CostLimits,
@@ -27,11 +28,11 @@ export function limitCost(
   return {
     async requestDidStart({ request, contextValue, metrics }) {
       const { client } = contextValue
-      const wish = request.http?.headers.get(costHeader)
-      const isDryRun = wish === 'dry-run'
+      const costReport = request.http?.headers.get(costReportHeader)
+      const isDryRun = costReport === 'dry-run'
       let requested: number | undefined
       return {
-        // Of documents that are not kept only. Whether or not they are valid.
+        // Runs only for documents that are not in the document store. Invalid documents are charged too.
         async validationDidStart({ document }) {
           budgets?.charge(client, pointsOfDocument(document))
         },
@@ -40,9 +41,9 @@ export function limitCost(
           requested = costs.of(document, operation, variables)
           if (metrics.persistedQueryRegister) budgets?.charge(client, pointsOfRegistration(source))
           observe(contextValue, requested)
-          if (isDryRun) return take(budgets, client, unexecutedPoints)
+          if (isDryRun) return consume(budgets, client, unexecutedPoints)
           costs.check(requested)
-          take(budgets, client, requested)
+          consume(budgets, client, requested)
         },
         async responseForOperation() {
           if (!isDryRun) return null
@@ -50,7 +51,7 @@ export function limitCost(
         },
         async willSendResponse({ response: { body, http } }) {
           if (requested === undefined && (http.status ?? 200) < 400) budgets?.charge(client, unexecutedPoints)
-          if (wish === undefined || requested === undefined || body.kind !== 'single') return
+          if (costReport === undefined || requested === undefined || body.kind !== 'single') return
           const cost = {
             requested,
             maximum: costs.maximum,
@@ -63,5 +64,5 @@ export function limitCost(
   }
 }
 
-/** Of what is not executed, and not refused with a status either */
+/** Points for an operation that is neither executed nor refused with an HTTP error status */
 const unexecutedPoints = 2

@@ -2,35 +2,38 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { rateLimited } from '../../graphql/errors.js'
 import { requestError } from '../request-error.js'
 import type { Budgets } from './budgets.js'
-import { limitedPoints, pointsOfBytes, refusedPoints } from './costs.js'
+import { pointsOfBytes, rateLimitedPoints, refusedPoints } from './costs.js'
 import { RequestSizes } from './request-size.js'
 
 export interface LimitRateOptions {
-  /** undefined for a request that is nobody's */
+  /** undefined: the request is not limited. */
   clientOf: (request: FastifyRequest) => string | undefined
-  /** Whose connections are those of all clients */
+  /** Connections then belong to the proxy, and carry requests of many clients. */
   isBehindProxy: boolean
 }
 
-/** Refuses clients that have used up their budget before anything is read of what they ask for. */
+/** A hook that refuses requests of clients whose budget is used up, before their body is read. */
 export function limitRate(budgets: Budgets, { clientOf, isBehindProxy }: LimitRateOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const client = clientOf(request)
     if (client === undefined) return
-    await budgets.know(client)
+    await budgets.ensureSynced(client)
     const seconds = budgets.secondsToWait(client)
     if (seconds === 0) return
-    if (!budgets.isFarBeyond(client)) budgets.charge(client, limitedPoints)
+    if (!budgets.isFarOverdrawn(client)) budgets.charge(client, rateLimitedPoints)
     else if (!isBehindProxy) reply.header('connection', 'close')
     const { errors } = requestError(rateLimited(seconds).message, 'RATE_LIMITED', request.id)
     return reply
       .code(429)
       .header('retry-after', seconds)
-      .send({ errors: errors.map((its) => ({ ...its, extensions: { ...its.extensions, retryAfterSeconds: seconds } })) })
+      .send({ errors: errors.map((error) => ({ ...error, extensions: { ...error.extensions, retryAfterSeconds: seconds } })) })
   }
 }
 
-/** Charges requests at these paths for what it took to read them, and everything that is refused, tokens that are not good included. */
+/**
+ * Charges requests at these paths for the bytes that were read, and for being refused. On other paths, only invalid tokens are
+ * charged.
+ */
 export function chargeReading(
   server: FastifyInstance,
   budgets: Budgets,
@@ -48,7 +51,7 @@ export function chargeReading(
     sizes.count(request.raw)
     next(null, payload)
   })
-  // Also where the client goes before it has an answer
+  // Charged here as well, in case the client disconnects before the response
   server.addHook('preValidation', (request, _, next) => {
     chargeBytes(request)
     next()

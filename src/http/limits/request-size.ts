@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Bytes of requests as they came: their address, and as much of the body as was read. */
+/** Sizes of requests in bytes: the URL, and the body as far as it was read. */
 export class RequestSizes {
-  /** Of bodies whose head does not say it */
+  /** Bytes received of bodies without a Content-Length */
   private readonly counted = new WeakMap<IncomingMessage, number>()
 
-  /** To be called before the body is read, in the same turn. */
+  /** Must be called before the body is read, in the same iteration of the event loop. */
   count(request: IncomingMessage): void {
     if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] === undefined) return
     request.on('data', (chunk: Buffer) => this.counted.set(request, this.bodyBytes(request) + chunk.length))

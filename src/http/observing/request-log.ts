@@ -4,50 +4,51 @@ import type { Viewer } from '../../platform/auth/viewer.js'
 
 export interface RequestLogOptions {
   logger: FastifyBaseLogger
-  /** problems: requests with errors, and slow ones */
-  logged: 'none' | 'problems' | 'all'
+  /** Which requests are logged. `problems`: those with errors, and slow ones */
+  mode: 'none' | 'problems' | 'all'
   slowMs: number
-  /** undefined where it is not traced */
+  /** undefined if the request is not traced */
   traceIdOf: (request: IncomingMessage) => string | undefined
 }
 
-export interface AnsweredRequest {
+export interface RequestLogEntry {
   requestId: string
-  /** undefined where nobody knows, since it was refused before */
+  /** undefined if the request was refused before authentication */
   viewer: Viewer | undefined
-  /** undefined where it has no name, or was not understood */
+  /** undefined if the operation has no name, or the document could not be parsed */
   operation: string | undefined
-  way: 'lane' | 'ordinary'
+  /** `compiled`: answered by a compiled query; `standard`: through Apollo */
+  path: 'compiled' | 'standard'
   outcome: 'ok' | 'errors' | 'refused'
   status: number
   seconds: number
-  /** In points, as it was reckoned; undefined where it was refused before */
+  /** Estimated cost in points; undefined if the request was refused before it was estimated */
   cost: number | undefined
-  /** Of its errors, each once */
+  /** Codes of its errors, without duplicates */
   codes: readonly string[]
 }
 
-/** One line for a GraphQL request, when it was answered. Nothing of what it asked for but the name of its operation. */
+/** Writes one line per GraphQL request when it has been answered. Of its content, only the name of the operation is logged. */
 export class RequestLog {
   constructor(private readonly options: RequestLogOptions) {}
 
-  /** Cheap: asked for every request */
-  isDue(outcome: AnsweredRequest['outcome'], seconds: number): boolean {
-    const { logged, slowMs } = this.options
-    if (logged === 'problems') return outcome !== 'ok' || seconds * 1000 >= slowMs
-    return logged === 'all'
+  /** Called for every request, so it must be cheap */
+  shouldLog(outcome: RequestLogEntry['outcome'], seconds: number): boolean {
+    const { mode, slowMs } = this.options
+    if (mode === 'problems') return outcome !== 'ok' || seconds * 1000 >= slowMs
+    return mode === 'all'
   }
 
-  write(request: IncomingMessage, answered: AnsweredRequest): void {
-    const { requestId, viewer, operation, way, outcome, status, seconds, cost, codes } = answered
+  write(request: IncomingMessage, entry: RequestLogEntry): void {
+    const { requestId, viewer, operation, path, outcome, status, seconds, cost, codes } = entry
     const { logger, slowMs, traceIdOf } = this.options
     const durationMs = Math.round(seconds * 1_000_000) / 1000
     const line = {
       requestId,
-      // What is active now may be another request.
+      // Not from the active span, which may belong to another request
       ...{ trace_id: traceIdOf(request), span_id: undefined },
       operation: operation?.slice(0, maxNameLength),
-      ...{ way, outcome, status, durationMs, cost, viewer: viewer?.role },
+      ...{ path, outcome, status, durationMs, cost, viewer: viewer?.role },
       ...(codes.length > 0 && { codes }),
     }
     if (durationMs >= slowMs) logger.warn(line, 'slow request')

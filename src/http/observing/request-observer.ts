@@ -3,21 +3,21 @@ import type { ApolloServerPlugin } from '@apollo/server'
 import type { GraphQLFormattedError } from 'graphql'
 import type { Context } from '../../graphql/context.js'
 import type { Viewer } from '../../platform/auth/viewer.js'
-import type { ErrorFigures } from '../../platform/metrics/error-figures.js'
-import type { RequestFigures } from '../../platform/metrics/request-figures.js'
-import type { Answer } from '../fast-path/answers-of-turn.js'
-import { parseAnswer } from '../request-error.js'
+import type { ErrorMetrics } from '../../platform/metrics/error-metrics.js'
+import type { RequestMetrics } from '../../platform/metrics/request-metrics.js'
+import type { BatchedResponse } from '../fast-path/response-batcher.js'
+import { parseErrorResponse } from '../request-error.js'
 import type { RequestLog } from './request-log.js'
 
-/** What became of a request, as far as it went */
-interface Course {
-  /** undefined where no operation of the document was found */
-  end?: { operation: string | undefined; ending: 'ok' | 'errors' | 'refused' }
+/** What is known of a request on the standard path, collected while it runs */
+interface Progress {
+  /** undefined if the document has no such operation */
+  result?: { operation: string | undefined; outcome: 'ok' | 'errors' | 'refused' }
   cost?: number
   codes?: readonly string[]
 }
 
-interface Answered {
+interface StandardResponse {
   request: IncomingMessage
   requestId: string
   viewer: Viewer | undefined
@@ -25,57 +25,57 @@ interface Answered {
   seconds: number
 }
 
-/** Counts and logs every GraphQL request once, when its answer has been sent. */
+/** Counts and logs every GraphQL request once, when its response has been sent. */
 export class RequestObserver {
   private readonly contexts = new WeakMap<IncomingMessage, Context>()
-  /** By what a request has for itself: Apollo makes a copy of the context. */
-  private readonly courses = new WeakMap<Context['loaders'], Course>()
-  private readonly refusals = new WeakMap<IncomingMessage, readonly string[]>()
+  /** Keyed by the loaders, which are unique to a request: Apollo copies the context. */
+  private readonly progress = new WeakMap<Context['loaders'], Progress>()
+  private readonly refusalCodes = new WeakMap<IncomingMessage, readonly string[]>()
 
   constructor(
-    private readonly requests: RequestFigures,
-    private readonly errors: ErrorFigures,
+    private readonly requests: RequestMetrics,
+    private readonly errors: ErrorMetrics,
     private readonly log: RequestLog,
   ) {}
 
-  /** In the lane. Whatever is done here, hot requests pay for. */
-  answeredInLane({ response, requestId, viewer, operation, cost }: Answer, seconds: number): void {
-    this.requests.observe(operation, 'lane', seconds)
-    if (!this.log.isDue('ok', seconds)) return
-    const answered = { requestId, viewer, operation, outcome: 'ok', status: 200, seconds, cost, codes: [] } as const
-    this.log.write(response.req, { ...answered, way: 'lane' })
+  /** A response of the fast path. This is part of the hot path. */
+  answeredOnFastPath({ response, requestId, viewer, operation, cost }: BatchedResponse, seconds: number): void {
+    this.requests.observe(operation, 'compiled', seconds)
+    if (!this.log.shouldLog('ok', seconds)) return
+    const entry = { requestId, viewer, operation, outcome: 'ok', status: 200, seconds, cost, codes: [] } as const
+    this.log.write(response.req, { ...entry, path: 'compiled' })
   }
 
-  began(request: IncomingMessage, context: Context): Context {
+  started(request: IncomingMessage, context: Context): Context {
     this.contexts.set(request, context)
-    this.courses.set(context.loaders, {})
+    this.progress.set(context.loaders, {})
     return context
   }
 
-  costs({ loaders }: Context, points: number): void {
-    Object.assign(this.courses.get(loaders) ?? {}, { cost: points })
+  costEstimated({ loaders }: Context, points: number): void {
+    Object.assign(this.progress.get(loaders) ?? {}, { cost: points })
   }
 
-  /** What a refusal says that is about to be sent */
-  refused(request: IncomingMessage, answer: string): void {
-    this.refusals.set(request, codesOf(parseAnswer(answer).errors ?? []))
+  /** Records the error codes of an error response that is about to be sent. */
+  refused(request: IncomingMessage, response: string): void {
+    this.refusalCodes.set(request, codesOf(parseErrorResponse(response).errors ?? []))
   }
 
-  /** The ordinary way */
-  answered({ request, requestId, viewer, status, seconds }: Answered): void {
+  /** A response of the standard path */
+  answered({ request, requestId, viewer, status, seconds }: StandardResponse): void {
     const context = this.contexts.get(request)
-    const { end, cost, codes = this.refusals.get(request) ?? [] } = (context && this.courses.get(context.loaders)) ?? {}
-    // Without a context and a fault, it was a page for a browser.
+    const { result, cost, codes = this.refusalCodes.get(request) ?? [] } = (context && this.progress.get(context.loaders)) ?? {}
+    // Neither executed nor an error: this was a page for a browser.
     if (!context && status < 400) return
-    if (end) this.requests.observe(end.operation, end.ending, seconds)
-    else this.requests.observeUnknown(seconds)
+    if (result) this.requests.observe(result.operation, result.outcome, seconds)
+    else this.requests.observeUnparsed(seconds)
     this.errors.count(codes)
-    const { operation, ending: outcome } = end ?? { operation: undefined, ending: 'refused' as const }
-    if (!this.log.isDue(outcome, seconds)) return
-    this.log.write(request, { requestId, viewer, operation, way: 'ordinary', outcome, status, seconds, cost, codes })
+    const { operation, outcome } = result ?? { operation: undefined, outcome: 'refused' as const }
+    if (!this.log.shouldLog(outcome, seconds)) return
+    this.log.write(request, { requestId, viewer, operation, path: 'standard', outcome, status, seconds, cost, codes })
   }
 
-  /** Tells what became of an operation. One that is not known by then was refused. */
+  /** Records the outcome of each operation. A request that ends without one was refused. */
   plugin(): ApolloServerPlugin<Context> {
     return {
       requestDidStart: async () => {
@@ -85,12 +85,12 @@ export class RequestObserver {
             isExecuted = true
           },
           willSendResponse: async ({ contextValue: { loaders }, operation, errors, response: { body } }) => {
-            const course = this.courses.get(loaders)
-            if (!course) return
-            if (body.kind === 'single' && body.singleResult.errors) course.codes = codesOf(body.singleResult.errors)
+            const progress = this.progress.get(loaders)
+            if (!progress) return
+            if (body.kind === 'single' && body.singleResult.errors) progress.codes = codesOf(body.singleResult.errors)
             if (!operation) return
-            const ending = !isExecuted ? 'refused' : errors ? 'errors' : 'ok'
-            course.end = { operation: operation.name?.value, ending }
+            const outcome = !isExecuted ? 'refused' : errors ? 'errors' : 'ok'
+            progress.result = { operation: operation.name?.value, outcome }
           },
         }
       },

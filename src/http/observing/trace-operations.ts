@@ -2,7 +2,7 @@ import type { ApolloServerPlugin } from '@apollo/server'
 import type { Context } from '../../graphql/context.js'
 import type { OperationSpans } from '../../platform/tracing/operation-spans.js'
 
-/** Tells the span of a request what its operation is, and with which codes it failed. */
+/** Adds the operation of a request to its span, and the code of its first error. */
 export function traceOperations(spans: OperationSpans): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {

@@ -1,61 +1,61 @@
-/** What was asked for was not there in time. Nobody waits for it any more. */
+/** The request took longer than its deadline, and was cancelled. */
 export class DeadlineExceededError extends Error {
   override readonly name = 'DeadlineExceededError'
 }
 
-/** There is no client any more to give an answer to. */
-export class ClientGoneError extends Error {
-  override readonly name = 'ClientGoneError'
+/** The client closed its connection before its request was answered. */
+export class ClientDisconnectedError extends Error {
+  override readonly name = 'ClientDisconnectedError'
 }
 
 export interface DeadlinesOptions {
-  /** For a request, from its arrival on */
+  /** Of a request, counted from its arrival */
   timeoutMs: number
   /** Monotonic, in milliseconds */
   now: () => number
 }
 
-/** The way back to a client: its socket, as a rule */
+/** The connection that the response will be sent on: usually the socket of the client */
 export interface Connection {
   readonly destroyed: boolean
 }
 
-/** For what goes on for as long as somebody listens, and ends otherwise */
-export const stillThere: Connection = { destroyed: false }
+/** For subscriptions: they end with their stream, so their operations need not check the connection. */
+export const alwaysOpen: Connection = { destroyed: false }
 
-/** One who has no time at all: it gets what is at hand, and waits for nothing. */
-export const inHaste: Connection = { destroyed: true }
+/** A request that never waits: it is cancelled as soon as it needs more than cached values. */
+export const neverWaits: Connection = { destroyed: true }
 
-/** Ends the waiting of requests that take too long, and of those whose client has gone. One timer looks after them all. */
+/** Cancels requests that take too long, and requests whose client has disconnected. One timer checks all of them. */
 export class Deadlines {
-  /** When the timer went last: near enough, and costs a request nothing */
-  now: number
-  readonly waiting = new Set<RequestCaller>()
+  /** The time at the last tick of the timer: up to 50 ms old, but reading it costs nothing */
+  coarseNow: number
+  readonly waiting = new Set<RequestCancellation>()
   private timer: NodeJS.Timeout | undefined
 
   constructor(readonly options: DeadlinesOptions) {
-    this.now = options.now()
+    this.coarseNow = options.now()
   }
 
   start(): void {
-    // After a stall, what a request waits for may lie in a socket: an immediate runs after it was read.
-    this.timer = setInterval(() => setImmediate(() => this.look()), lookEveryMs).unref()
+    // After a stall of the process, results may still be unread in sockets. An immediate runs after they were read.
+    this.timer = setInterval(() => setImmediate(() => this.checkAll()), checkIntervalMs).unref()
   }
 
   stop(): void {
     clearInterval(this.timer)
   }
 
-  private look(): void {
-    this.now = this.options.now()
-    for (const caller of this.waiting) caller.look()
+  private checkAll(): void {
+    this.coarseNow = this.options.now()
+    for (const cancellation of this.waiting) cancellation.check()
   }
 }
 
-/** A request, as those see it who do something for it. */
-export class RequestCaller {
+/** Notifies loaders and commands when the request that they work for is cancelled. */
+export class RequestCancellation {
   private readonly callbacks = new Set<(reason: Error) => void>()
-  private reason: Error | undefined
+  private knownReason: Error | undefined
 
   constructor(
     private readonly deadlines: Deadlines,
@@ -63,35 +63,36 @@ export class RequestCaller {
     private readonly arrivedAt: number,
   ) {}
 
-  get gaveUp(): Error | undefined {
-    if (this.reason) return this.reason
+  get reason(): Error | undefined {
+    if (this.knownReason) return this.knownReason
     const { timeoutMs } = this.deadlines.options
-    if (this.connection.destroyed) this.reason = new ClientGoneError('The client has gone')
-    else if (this.deadlines.now - this.arrivedAt >= timeoutMs)
-      this.reason = new DeadlineExceededError(`Not done within ${timeoutMs} ms and given up`)
-    return this.reason
+    if (this.connection.destroyed) this.knownReason = new ClientDisconnectedError('The client closed its connection')
+    else if (this.deadlines.coarseNow - this.arrivedAt >= timeoutMs)
+      this.knownReason = new DeadlineExceededError(`The request took longer than ${timeoutMs} ms and was cancelled`)
+    return this.knownReason
   }
 
-  whenGivingUp(callback: (reason: Error) => void): () => void {
-    // The same function may wait for several things.
-    const once = (reason: Error) => callback(reason)
-    this.callbacks.add(once)
+  /** Calls back when the request is cancelled. Returns a function that removes the callback. */
+  onCancel(callback: (reason: Error) => void): () => void {
+    // A function of its own, because the same callback may be registered several times.
+    const registered = (reason: Error) => callback(reason)
+    this.callbacks.add(registered)
     this.deadlines.waiting.add(this)
     return () => {
-      this.callbacks.delete(once)
+      this.callbacks.delete(registered)
       if (this.callbacks.size === 0) this.deadlines.waiting.delete(this)
     }
   }
 
-  /** Lets all go who wait on its behalf, if it has given up. */
-  look(): void {
-    const { gaveUp } = this
-    if (!gaveUp) return
+  /** Calls all callbacks if the request is cancelled by now. */
+  check(): void {
+    const { reason } = this
+    if (!reason) return
     this.deadlines.waiting.delete(this)
     const callbacks = [...this.callbacks]
     this.callbacks.clear()
-    for (const callback of callbacks) callback(gaveUp)
+    for (const callback of callbacks) callback(reason)
   }
 }
 
-const lookEveryMs = 50
+const checkIntervalMs = 50

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isKnown } from '../headers/etag.js'
+import { matchesEtag } from '../headers/etag.js'
 
-/** A body that stays the same as long as this process runs. */
+/** A response body that does not change while this process runs */
 export interface Asset {
   body: Buffer
   contentType: string
@@ -15,14 +15,14 @@ export function createAsset(text: string, contentType: string): Asset {
   return { body, contentType, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
 }
 
-/** One of the files in assets/ */
+/** Reads a file of assets/. */
 export function readAsset(name: string, contentType: string): Asset {
   return createAsset(readFileSync(new URL(`assets/${name}`, import.meta.url), 'utf8'), contentType)
 }
 
-/** Browsers keep it and ask each time whether it is still the same: 304 then. */
+/** Browsers store the asset and revalidate it with its ETag at each request; 304 if it is unchanged. */
 export function sendAsset(request: FastifyRequest, reply: FastifyReply, { body, contentType, etag }: Asset): FastifyReply {
   reply.header('etag', etag).header('cache-control', 'no-cache').header('x-content-type-options', 'nosniff')
-  if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
+  if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send()
   return reply.type(contentType).send(body)
 }

@@ -4,7 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { type Asset, createAsset, readAsset, sendAsset } from './asset.js'
 import { renderPage } from './html.js'
 
-/** The page, and what it is made of; its figures come from /dashboard/figures. Nothing comes from anywhere else. */
+/**
+ * Serves the dashboard page and its assets. The page reads its data from /dashboard/metrics, and loads nothing from other servers.
+ */
 export function registerDashboard(server: FastifyInstance): void {
   const page = createAsset(html, 'text/html; charset=utf-8')
   serve(server, '/dashboard', page)
@@ -37,8 +39,8 @@ const html = renderPage({
 <p id="scope" class="quiet"></p>
 </header>
 <main>
-<noscript><p class="fault">This page draws with JavaScript. The same figures, as text: <a href="/metrics">/metrics</a></p></noscript>
-<p id="fault" class="fault" role="alert" hidden></p>
+<noscript><p class="error">This page needs JavaScript. The same metrics as text: <a href="/metrics">/metrics</a></p></noscript>
+<p id="error" class="error" role="alert" hidden></p>
 <section aria-label="The last 10 seconds">
 <dl id="tiles" class="tiles"></dl>
 </section>
@@ -46,7 +48,7 @@ const html = renderPage({
 <div class="row">
 <h2 id="history">History</h2>
 <fieldset class="range">
-<legend class="hidden">Time shown</legend>
+<legend class="hidden">Time range</legend>
 <label><input type="radio" name="range" value="600" checked> 10 minutes</label>
 <label><input type="radio" name="range" value="3600"> 1 hour</label>
 </fieldset>
@@ -63,17 +65,17 @@ const html = renderPage({
 <thead>
 <tr><th scope="col">Namespace</th><th scope="col">Hit rate</th><th scope="col">Lookups/s</th><th scope="col">Near</th>
 <th scope="col">Far</th><th scope="col">Misses</th><th scope="col">Stale</th><th scope="col">Invalidations/s</th>
-<th scope="col">Errors</th><th scope="col">Hit rate, hour</th><th scope="col"><span class="hidden">Flush</span></th></tr>
+<th scope="col">Errors</th><th scope="col">Hit rate, last hour</th><th scope="col"><span class="hidden">Flush</span></th></tr>
 </thead>
 <tbody></tbody>
 </table>
 </div>
-<p id="done" class="quiet" role="status"></p>
+<p id="result" class="quiet" role="status"></p>
 <details>
-<summary>Administrator’s token</summary>
+<summary>Administrator token</summary>
 <form id="access">
-<p><label for="token">Sent as bearer token with all that this page asks; kept until this tab is closed.</label></p>
-<p class="row"><input id="token" type="password" autocomplete="off" spellcheck="false"><button>Use it</button></p>
+<p><label for="token">Sent as a bearer token with every request of this page. Stored until this tab is closed.</label></p>
+<p class="row"><input id="token" type="password" autocomplete="off" spellcheck="false"><button>Use token</button></p>
 </form>
 </details>
 </section>
@@ -82,7 +84,7 @@ const html = renderPage({
 <form method="dialog">
 <h2 id="question"></h2>
 <p id="consequence"></p>
-<p class="row"><button value="cancel" autofocus>Cancel</button><button value="go" class="strong" id="go"></button></p>
+<p class="row"><button value="cancel" autofocus>Cancel</button><button value="confirm" class="strong" id="confirm-button"></button></p>
 </form>
 </dialog>`,
 })

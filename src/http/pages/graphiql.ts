@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { type Asset, createAsset, sendAsset } from './asset.js'
 import { escapeHtml, renderPage } from './html.js'
-import { commented, starterOperations } from './starter-operations.js'
+import { starterOperations, withComment } from './starter-operations.js'
 
-/** GraphiQL at /graphiql. All of it comes from this server, so it works without internet. */
+/** Serves GraphiQL at /graphiql. All its files come from this server, so it works without internet access. */
 export function registerGraphiql(server: FastifyInstance): void {
   const page = createAsset(
     renderPage({
@@ -23,10 +23,10 @@ export function registerGraphiql(server: FastifyInstance): void {
   })
 }
 
-/** Where subscriptions go: server-sent events, since headers (Authorization) can be sent along as with any request. */
+/** Subscriptions use server-sent events, because these requests can have headers such as Authorization. */
 const subscriptions = { subscriptionsProtocol: 'GRAPHQL_SSE', subscriptionsEndpoint: '/graphql/stream' }
 
-const tabs = starterOperations.map((operation) => ({ query: commented(operation) }))
+const tabs = starterOperations.map((operation) => ({ query: withComment(operation) }))
 
 const options = {
   endpoint: '/graphql',
@@ -34,20 +34,20 @@ const options = {
   logo: '<img src="/assets/icon.svg" alt="" width="28">',
   title: '<a href="/">graphql-cached-shop</a>',
   defaultTabs: tabs,
-  // The tab to come back to; without it, every further visit adds an empty one.
+  // The tab to select. Without it, every visit adds an empty tab.
   query: tabs[0]?.query,
-  // Those who want to find their token here again next time can say so in the settings.
+  // Headers may contain tokens. Users can enable this in the settings.
   shouldPersistHeaders: false,
 }
 
 const body = `<main id="graphiql" data-options="${escapeHtml(JSON.stringify(options))}">
 <div class="notice">
 <p>Loading GraphiQL.</p>
-<noscript><p>It needs JavaScript, which is off in this browser. <a href="/">Home</a></p></noscript>
+<noscript><p>GraphiQL needs JavaScript, which is disabled in this browser. <a href="/">Home</a></p></noscript>
 </div>
 </main>`
 
-/** Nine megabytes, so not before somebody wants them. */
+/** 9 MB, therefore loaded at the first request only. */
 async function loadFiles(): Promise<ReadonlyMap<string, Asset>> {
   const { js, css, editorWorkerService, jsonWorker, graphqlWorker } = await import('./graphiql-files.js')
   return new Map([

@@ -1,4 +1,4 @@
-/** Text for HTML, in an attribute too. */
+/** Escapes text for HTML, including attribute values. */
 export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
@@ -7,12 +7,12 @@ export interface Page {
   title: string
   /** HTML */
   body: string
-  /** Addresses; nothing is inline, so that a Content-Security-Policy need not allow it. */
+  /** URLs. Nothing is inline, so the Content-Security-Policy need not allow inline styles and scripts. */
   styles?: readonly string[]
   scripts?: readonly string[]
 }
 
-/** A whole document. Scripts run in order, once all of it is there. */
+/** Returns a complete HTML document. Scripts run in order, after the document is parsed. */
 export function renderPage({ title, body, styles = [], scripts = [] }: Page): string {
   return `<!doctype html>
 <html lang="en">
@@ -22,8 +22,8 @@ export function renderPage({ title, body, styles = [], scripts = [] }: Page): st
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-${[stylePath, ...styles].map((address) => `<link rel="stylesheet" href="${escapeHtml(address)}">`).join('\n')}
-${scripts.map((address) => `<script defer src="${escapeHtml(address)}"></script>`).join('\n')}
+${[stylePath, ...styles].map((url) => `<link rel="stylesheet" href="${escapeHtml(url)}">`).join('\n')}
+${scripts.map((url) => `<script defer src="${escapeHtml(url)}"></script>`).join('\n')}
 </head>
 <body>
 ${body}

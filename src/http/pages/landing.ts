@@ -1,19 +1,19 @@
 import type { ComponentHealth, HealthReport } from '../health/health.js'
 import { escapeHtml, renderPage } from './html.js'
 
-/** Path, name, and what is there. Those that this server does not have are left out. */
+/** Path, name and description. Paths without a route are omitted. */
 const endpoints = [
   ['/graphql', 'GraphQL', 'the API'],
-  ['/graphiql', 'GraphiQL', 'an explorer that works without internet'],
+  ['/graphiql', 'GraphiQL', 'an explorer that works without internet access'],
   ['/schema.graphql', 'Schema', 'the SDL, for code generators and editors'],
-  ['/dashboard', 'Dashboard', 'what the cache does right now'],
-  ['/health', 'Health', 'database and cache, as JSON; 503 while the API cannot answer'],
-  ['/metrics', 'Metrics', 'for Prometheus'],
+  ['/dashboard', 'Dashboard', 'live metrics of the cache'],
+  ['/health', 'Health', 'state of the database and the cache as JSON; 503 if the API is unavailable'],
+  ['/metrics', 'Metrics', 'metrics in Prometheus format'],
 ] as const
 
 export interface Landing {
   health: HealthReport
-  /** Of this server, as the caller sees it */
+  /** Origin of this server as the client sees it */
   origin: string
   hasPath: (path: string) => boolean
 }
@@ -34,24 +34,24 @@ export function renderLanding({ health, origin, hasPath }: Landing): string {
 <dt>Running for</dt><dd>${duration(health.uptimeSeconds)}</dd>
 </dl>
 
-<h2>What is here</h2>
+<h2>Endpoints</h2>
 <ul class="endpoints">
-${links.map(([path, name, about]) => `<li><a href="${path}">${name}</a> <code>${path}</code><br>${about}</li>`).join('\n')}
+${links.map(([path, name, description]) => `<li><a href="${path}">${name}</a> <code>${path}</code><br>${description}</li>`).join('\n')}
 </ul>
 
 <h2>Try it</h2>
-<p>${hasPath('/graphiql') ? 'Open <a href="/graphiql">GraphiQL</a> and press the play button, or ask from a terminal:' : 'From a terminal:'}</p>
+<p>${hasPath('/graphiql') ? 'Open <a href="/graphiql">GraphiQL</a> and press the play button, or send a query from a terminal:' : 'From a terminal:'}</p>
 <pre><code>${escapeHtml(curl(origin))}</code></pre>
 </main>`,
   })
 }
 
-/** The same for a terminal */
+/** The landing page as plain text, for terminals */
 export function renderLandingText({ health, origin, hasPath }: Landing): string {
   const links = endpoints.filter(([path]) => hasPath(path))
   return `graphql-cached-shop: ${health.status}, ${meaning[health.status]}
 
-${links.map(([path, , about]) => `${path.padEnd(16)} ${about}`).join('\n')}
+${links.map(([path, , description]) => `${path.padEnd(16)} ${description}`).join('\n')}
 
 Try it:
 
@@ -60,9 +60,9 @@ ${curl(origin)}
 }
 
 const meaning = {
-  healthy: 'all is well',
-  degraded: 'the cache is away, answers come from the database',
-  unavailable: 'the database is away, only what is cached can be read',
+  healthy: 'all components work',
+  degraded: 'the cache is unavailable; answers come from the database',
+  unavailable: 'the database is unavailable; only cached data can be read',
 }
 
 function component(health: ComponentHealth): string {

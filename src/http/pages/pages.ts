@@ -9,15 +9,14 @@ import { renderLanding, renderLandingText } from './landing.js'
 export interface PagesOptions {
   schema: GraphQLSchema
   checkHealth: () => Promise<HealthReport>
-  /** Without, there are neither explorers nor the SDL. */
-  tellsSchema: boolean
+  /** If false, neither the explorers nor the SDL are served. */
+  introspection: boolean
 }
 
 /**
- * What people open in a browser: / tells the state and the way to everything else. Sandbox, at /graphql itself, is Apollo's to serve
- * (pages/sandbox.ts).
+ * Serves the pages for browsers: / shows the state and links to the others. Apollo serves Sandbox, at /graphql (pages/sandbox.ts).
  */
-export function registerPages(server: FastifyInstance, { schema, checkHealth, tellsSchema }: PagesOptions): void {
+export function registerPages(server: FastifyInstance, { schema, checkHealth, introspection }: PagesOptions): void {
   server.get('/', async (request, reply) => {
     const landing = {
       health: await checkHealth(),
@@ -30,8 +29,8 @@ export function registerPages(server: FastifyInstance, { schema, checkHealth, te
       : reply.type('text/plain; charset=utf-8').send(renderLandingText(landing))
   })
 
-  if (tellsSchema) {
-    // As plain text browsers show it; anything else they would only save.
+  if (introspection) {
+    // Browsers display text/plain, and download other types.
     const sdl = createAsset(printSchema(schema), 'text/plain; charset=utf-8')
     server.get('/schema.graphql', (request, reply) => sendAsset(request, reply, sdl))
     registerGraphiql(server)

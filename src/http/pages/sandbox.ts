@@ -1,10 +1,10 @@
 import type { ApolloServerPlugin } from '@apollo/server'
 import { escapeHtml, renderPage } from './html.js'
-import { commented, starterOperations } from './starter-operations.js'
+import { starterOperations, withComment } from './starter-operations.js'
 
 /**
- * Apollo Sandbox, for a browser that opens /graphql. Unlike Apollo's own plugin it tells what to do where Apollo's servers cannot be
- * reached: the line on top is there whatever else is, also where the frame stays empty.
+ * Apollo Sandbox, for browsers that open /graphql. Unlike Apollo's own plugin, the page explains what to do if Apollo's servers
+ * cannot be reached: its header is always visible, even if the frame stays empty.
  */
 export function sandboxPage(): ApolloServerPlugin {
   const html = renderPage({ title: 'Apollo Sandbox', body, scripts: [sandboxEmbed, '/assets/sandbox.js'] })
@@ -16,10 +16,10 @@ export function sandboxPage(): ApolloServerPlugin {
 }
 
 export const sandboxEmbed = 'https://embeddable-sandbox.cdn.apollographql.com/v2/embeddable-sandbox.umd.production.min.js'
-/** Where the frame that it opens comes from */
+/** Origin of the frame that Sandbox opens */
 export const sandboxFrame = 'https://sandbox.embed.apollographql.com'
 
-/** One document for all operations: Sandbox cannot be opened with several tabs. */
+/** Sandbox cannot open several tabs, so one document contains all operations. */
 const options = {
   target: '#sandbox',
   endpointIsEditable: false,
@@ -27,7 +27,7 @@ const options = {
   runTelemetry: false,
   allowDynamicStyles: false,
   initialState: {
-    document: starterOperations.map(commented).join('\n'),
+    document: starterOperations.map(withComment).join('\n'),
     pollForSchemaUpdates: false,
   },
 }
@@ -35,12 +35,12 @@ const options = {
 const body = `<div class="explorer">
 <header>
 <a href="/">Home</a>
-<p>Apollo Sandbox comes from Apollo's servers. Nothing below? <a href="/graphiql">GraphiQL</a> works without internet.</p>
+<p>Apollo Sandbox is loaded from Apollo's servers. If it stays empty, use <a href="/graphiql">GraphiQL</a>, which works without internet access.</p>
 </header>
 <main id="sandbox" data-options="${escapeHtml(JSON.stringify(options))}">
 <div class="notice" role="status">
 <p id="sandbox-state">Loading Apollo Sandbox from <code>embeddable-sandbox.cdn.apollographql.com</code>.</p>
-<noscript><p>It needs JavaScript, which is off in this browser.</p></noscript>
+<noscript><p>Apollo Sandbox needs JavaScript, which is disabled in this browser.</p></noscript>
 </div>
 </main>
 </div>`

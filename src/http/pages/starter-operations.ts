@@ -1,14 +1,14 @@
 export interface StarterOperation {
-  /** What it shows; the explorers have it as a comment. */
-  about: string
+  /** Shown as a comment in the explorers */
+  description: string
   document: string
 }
 
-/** What the explorers open with. Each runs as it is on the demo data, also without variables. */
+/** The operations that the explorers open with. Each runs unchanged on the demo data, without variables. */
 export const starterOperations: readonly StarterOperation[] = [
   {
-    about: `An order with its buyer and its products.
-Cold, that is three SQL statements; run it again and it is two MGETs and no SQL, or nothing at all.`,
+    description: `An order with its user and products.
+The first run takes three SQL statements. The next one takes two MGETs, or nothing if the near store has the entries.`,
     document: `query Order($orderId: ID! = "order_1") {
   order(id: $orderId) {
     id
@@ -28,8 +28,8 @@ Cold, that is three SQL statements; run it again and it is two MGETs and no SQL,
 }`,
   },
   {
-    about: `A page of a category, newest first.
-For the next one, pass endCursor as $after.`,
+    description: `A page of the products of a category, newest first.
+For the next page, pass endCursor as $after.`,
     document: `query Products($category: String = "Books", $after: String) {
   products(category: $category, first: 5, after: $after) {
     nodes {
@@ -47,7 +47,7 @@ For the next one, pass endCursor as $after.`,
 }`,
   },
   {
-    about: 'What a user bought last.',
+    description: 'The latest orders of a user.',
     document: `query UserOrders($userId: ID! = "user_1") {
   user(id: $userId) {
     name
@@ -65,8 +65,8 @@ For the next one, pass endCursor as $after.`,
 }`,
   },
   {
-    about: `An order of two products.
-Sent again with the same key, it gives the same order and takes nothing more out of stock.`,
+    description: `Orders two products.
+Sent again with the same idempotencyKey, it returns the same order and does not reduce the stock again.`,
     document: `mutation CreateOrder(
   $order: CreateOrderInput! = { userId: "user_1", productIds: ["product_1", "product_2"] }
   $idempotencyKey: String = "starter"
@@ -90,8 +90,8 @@ Sent again with the same key, it gives the same order and takes nothing more out
 }`,
   },
   {
-    about: `A change that every cached order and list sees at once.
-The product is one of Order's: run that again, and its stock is the new one.`,
+    description: `Changes the stock of a product, and invalidates it in the cache.
+The product is in the order of the first query: run that again to see the new stock.`,
     document: `mutation ChangeStock($productId: ID! = "product_497", $stock: Int! = 42) {
   updateProductStock(productId: $productId, stock: $stock) {
     product {
@@ -107,7 +107,7 @@ The product is one of Order's: run that again, and its stock is the new one.`,
 }`,
   },
   {
-    about: 'Totals of the shop, and how often the cache had the answer.',
+    description: 'Totals of the shop, and hit rates of the cache.',
     document: `query Stats {
   stats {
     totalUsers
@@ -131,7 +131,7 @@ The product is one of Order's: run that again, and its stock is the new one.`,
   },
 ]
 
-/** The operation below what it shows, as a comment. */
-export function commented({ about, document }: StarterOperation): string {
-  return `${about.replaceAll(/^/gm, '# ')}\n${document}\n`
+/** Returns the document with its description as a comment on top. */
+export function withComment({ description, document }: StarterOperation): string {
+  return `${description.replaceAll(/^/gm, '# ')}\n${document}\n`
 }

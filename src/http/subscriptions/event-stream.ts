@@ -6,18 +6,18 @@ import { challenge } from '../../platform/auth/challenge.js'
 import { StreamEndedError } from '../../platform/live/stream.js'
 import type { PipelinedRequests } from '../connections/pipelined-requests.js'
 import { onResponseClosed } from '../connections/response-closed.js'
-import { foreignOrigin, isAllowedOrigin } from '../headers/origin.js'
+import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
 import { requestError } from '../request-error.js'
 import type { Answer, Answers } from './subscriber.js'
-import type { CarrierOptions, SubscriptionRequest } from './subscriptions.js'
+import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
 
-export interface EventStreamOptions extends CarrierOptions {
+export interface EventStreamOptions extends TransportOptions {
   pipelined: PipelinedRequests
-  /** Refuses clients that have used up their budget; undefined where there are none. */
-  beforeReading: onRequestAsyncHookHandler | undefined
+  /** Refuses clients that have used up their budget; undefined if budgets are disabled. */
+  checkBudget: onRequestAsyncHookHandler | undefined
 }
 
-/** Subscriptions as server-sent events, one for each connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
+/** Subscriptions as server-sent events, one per connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
 export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
   const {
     path,
@@ -27,40 +27,40 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
     corsOrigins,
     createSubscriber,
     heartbeatMs,
-    shedder,
+    admission,
     pipelined,
-    beforeReading,
+    checkBudget,
   } = options
   const open = new Set<ServerResponse>()
-  // Clients connect again, elsewhere or after the restart.
+  // Clients reconnect, to another process or after the restart.
   server.addHook('preClose', async () => {
-    for (const response of open) response.end(comment('The server stops, connect again'))
+    for (const response of open) response.end(comment('The server is shutting down: connect again'))
   })
   server.route({
     url: path,
     method: ['GET', 'POST'],
-    ...(beforeReading && { onRequest: beforeReading }),
+    ...(checkBudget && { onRequest: checkBudget }),
     handler: async (request, reply) => {
       const refuse = (status: number, code: ErrorCode, message: string) => {
         subscriptions.countErrors([code])
         return reply.code(status).send(requestError(message, code, request.id))
       }
-      if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', foreignOrigin)
+      if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', originNotAllowed)
       const read = readRequest(request)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
-      const admission = connections.admit(addressOf(request.raw))
-      if (admission.state === 'refused') return refuse(admission.status, admission.code, admission.message)
-      onResponseClosed(reply.raw, admission.release)
+      const admitted = connections.admit(addressOf(request.raw))
+      if (admitted.state === 'refused') return refuse(admitted.status, admitted.code, admitted.message)
+      onResponseClosed(reply.raw, admitted.release)
 
       const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
       const subscribed = await subscriptions.subscribe(read, subscriber)
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
-        // The protocol asks for that: EventSource gives no page the body of another status.
+        // Required by the protocol: with any other status than 200, EventSource hides the body from the page.
         if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
-          const response = takeOver(reply)
-          shedder.leave(response)
+          const response = startEventStream(reply)
+          admission.release(response)
           return void response.end(`${next({ errors })}${complete}`)
         }
         if (status === 401) reply.header('www-authenticate', challenge())
@@ -68,36 +68,36 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         return reply.code(status).send({ errors })
       }
       const { answers } = subscribed
-      const response = takeOver(reply)
-      shedder.leave(response)
+      const response = startEventStream(reply)
+      admission.release(response)
       open.add(response)
       onResponseClosed(response, () => {
         open.delete(response)
         void answers.return(undefined)
       })
-      pipelined.stream(response)
+      pipelined.markStreaming(response)
       await stream(response, answers, heartbeatMs)
       return undefined
     },
   })
 }
 
-/** A message says what is wrong. */
+/** Returns the request, or a message that describes why it is malformed. */
 function readRequest({ method, query, body, headers }: FastifyRequest): SubscriptionRequest | string {
   if (method === 'POST' && !headers['content-type']?.toLowerCase().startsWith('application/json')) {
     return 'Send the subscription as JSON, with content-type: application/json'
   }
-  const given = ((method === 'GET' ? query : body) ?? {}) as Record<string, unknown>
-  const { operationName } = given
+  const parameters = ((method === 'GET' ? query : body) ?? {}) as Record<string, unknown>
+  const { operationName } = parameters
   if (operationName != null && typeof operationName !== 'string') return 'operationName must be a string'
   const parse = method === 'GET' ? parseJson : (value: unknown) => value
-  const variables = parse(given.variables)
+  const variables = parse(parameters.variables)
   if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) return 'variables must be an object'
   return {
-    bytes: JSON.stringify(given).length,
-    query: given.query,
-    documentId: given.documentId,
-    extensions: parse(given.extensions),
+    bytes: JSON.stringify(parameters).length,
+    query: parameters.query,
+    documentId: parameters.documentId,
+    extensions: parse(parameters.extensions),
     operationName: operationName || undefined,
     variables: (variables ?? undefined) as SubscriptionRequest['variables'],
   }
@@ -112,45 +112,45 @@ function parseJson(text: unknown): unknown {
   }
 }
 
-/** With the headers that hooks have set */
-function takeOver(reply: FastifyReply): ServerResponse {
+/** Takes the response over from Fastify, and sends the headers that hooks have set. */
+function startEventStream(reply: FastifyReply): ServerResponse {
   reply.hijack()
   const headers = Object.entries(reply.getHeaders()).filter((header): header is [string, string] => header[1] !== undefined)
   reply.raw.writeHead(200, {
     ...Object.fromEntries(headers),
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store, no-transform',
-    // nginx would hold events back.
+    // Without it, nginx buffers events.
     'x-accel-buffering': 'no',
   })
-  // A close follows.
+  // 'close' follows, and cleans up.
   reply.raw.on('error', () => undefined)
   reply.raw.socket?.setKeepAlive(true, keepAliveMs).setNoDelay(true)
   return reply.raw
 }
 
-/** Resolves when it has ended, from whichever side. */
+/** Resolves when either side has ended the stream. */
 async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
   const { socket } = response.req
   const closed = new AbortController()
   onResponseClosed(response, () => closed.abort())
   response.write(comment('open'))
-  const beat = () => {
-    // What was sent before the last one has not been taken yet.
+  const sendHeartbeat = () => {
+    // The client has not read what was written since the previous heartbeat.
     if (response.writableNeedDrain) socket.destroy()
     else if (!response.writableEnded) response.write(comment(''))
   }
-  // After a stall, an immediate runs after what the kernel has sent meanwhile is known.
-  const heartbeat = setInterval(() => setImmediate(beat), heartbeatMs)
+  // setImmediate: after a stall of the event loop, completed writes are processed before the check.
+  const heartbeat = setInterval(() => setImmediate(sendHeartbeat), heartbeatMs)
   try {
     for await (const answer of answers) {
-      // The stop of the server ends it, too; what is written after that is a fault of the whole process.
+      // The shutdown of the server also ends the response. A write after that would be an uncaught error.
       if (response.writableEnded) break
       if (!response.write(next(answer))) await once(response, 'drain', closed).catch(() => undefined)
     }
     if (!response.writableEnded) response.end(complete)
   } catch (error) {
-    // Without a "complete", clients connect again.
+    // Clients reconnect if a stream ends without "complete".
     response.end(comment(error instanceof StreamEndedError ? error.message : 'Internal server error'))
   } finally {
     clearInterval(heartbeat)

@@ -1,44 +1,44 @@
-import type { SubscriptionFigures } from '../../platform/metrics/subscription-figures.js'
+import type { SubscriptionMetrics } from '../../platform/metrics/subscription-metrics.js'
 import { AddressLimit } from '../limits/address-limit.js'
 import type { Refusal } from '../request-error.js'
 
 type Admission = { state: 'admitted'; release: () => void } | ({ state: 'refused' } & Refusal)
 
-/** Counts the connections that are held open for subscribers, and the subscriptions on them by what they take, and admits so many of each. */
+/** Limits the open connections of subscribers, and the subscriptions on them by memory, in total and per address. */
 export class LiveConnections {
   private readonly connections: AddressLimit
-  private readonly places: AddressLimit
+  private readonly subscriptions: AddressLimit
 
   constructor(
     private readonly limits: { max: number; maxPerAddress: number },
-    private readonly figures: Pick<SubscriptionFigures, 'connections'>,
+    private readonly metrics: Pick<SubscriptionMetrics, 'connections'>,
   ) {
     this.connections = new AddressLimit(limits)
-    this.places = new AddressLimit(limits)
+    this.subscriptions = new AddressLimit(limits)
   }
 
   admit(address: string): Admission {
     const taken = this.connections.take(address, 1)
     if (taken.state === 'full') return full
     if (taken.state === 'address full') {
-      const message = `${this.limits.maxPerAddress} connections for subscriptions are open from your address, and no more are allowed`
+      const message = `Your address has reached the limit of ${this.limits.maxPerAddress} open subscription connections`
       return { state: 'refused', status: 429, code: 'TOO_MANY_CONNECTIONS', message }
     }
-    this.figures.connections += 1
+    this.metrics.connections += 1
     const release = () => {
-      this.figures.connections -= 1
+      this.metrics.connections -= 1
       taken.release()
     }
     return { state: 'admitted', release }
   }
 
-  /** One subscription, which keeps that many bytes: a place, and more where it is large. So the limits bound what all of them keep. */
+  /** Counts a subscription once for every 8 kB that it keeps, so that the limits also bound the memory of all subscriptions. */
   admitSubscription(address: string, bytes: number): Admission {
-    const taken = this.places.take(address, Math.ceil(bytes / bytesOfPlace))
+    const taken = this.subscriptions.take(address, Math.ceil(bytes / bytesPerSubscription))
     if (taken.state === 'full') return full
     if (taken.state === 'taken') return { state: 'admitted', release: taken.release }
     const { maxPerAddress } = this.limits
-    const message = `Your address has as many subscriptions as it may: ${maxPerAddress}, or fewer where they are large`
+    const message = `Your address has reached the limit of ${maxPerAddress} open subscriptions (large ones count several times)`
     return { state: 'refused', status: 429, code: 'TOO_MANY_SUBSCRIPTIONS', message }
   }
 }
@@ -47,6 +47,6 @@ const full = {
   state: 'refused' as const,
   status: 503,
   code: 'OVERLOADED' as const,
-  message: 'Too many subscribers are connected, try again later',
+  message: 'Too many subscribers are connected: try again later',
 }
-const bytesOfPlace = 8_192
+const bytesPerSubscription = 8_192

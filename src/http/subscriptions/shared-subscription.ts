@@ -1,36 +1,39 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql'
 import type { Context } from '../../graphql/context.js'
-import { GoneError } from '../../graphql/errors.js'
+import { DeletedError } from '../../graphql/errors.js'
 import { Stream, StreamEndedError } from '../../platform/live/stream.js'
 import type { Answer, Answers, Subscriber } from './subscriber.js'
 
 export interface SharedSubscriptionOptions {
   args: ExecutionArgs
-  /** Of what is kept for each of its members */
+  /** Memory kept for each member */
   bytes: number
-  /** In points */
+  /** Points charged to each member's budget */
   cost: number
-  /** Resolves in a turn of the event loop that has time for this client. */
-  turn: (client: string) => Promise<void>
-  /** Whether it may go well later */
+  /** Resolves when the scheduler has time for work of this client. */
+  schedule: (client: string) => Promise<void>
+  /** Whether a retry may succeed */
   isOutage: (error: Error) => boolean
   format: (result: ExecutionResult, subscriber: Subscriber) => Answer
-  /** For each answer to each member */
-  onTold: (answer: Answer) => void
-  /** So many events wait for a slow member; with more, its stream fails. */
+  /** Called for each answer to each member */
+  onAnswer: (answer: Answer) => void
+  /** Maximum number of events that wait for a slow member. Its stream fails if there are more. */
   maxWaiting: number
   /** Called once, when the last member has left */
   onEnd: () => void
 }
 
-/** What an event comes to. Where nobody has waited for the answer, each member asks for it when it takes the event. */
-type Told =
+/**
+ * `pending`: the event has not been executed, because no member was waiting for it; each member executes it when it reads the
+ * event. `deleted`: the row was deleted before the event was executed, so nothing is sent.
+ */
+type EventResult =
   | { state: 'answered'; event: string; answer: Answer }
-  | { state: 'unanswered'; event: string }
-  | { state: 'gone'; event: string }
+  | { state: 'pending'; event: string }
+  | { state: 'deleted'; event: string }
 
-/** What equal subscriptions of equal viewers have in common: it waits for events once, and executes each of them once. */
+/** Executes each event once for all equal subscriptions of equal viewers, its members. */
 export class SharedSubscription {
   private readonly members = new Set<Member>()
   private source: AsyncIterator<unknown> | undefined
@@ -38,7 +41,7 @@ export class SharedSubscription {
 
   constructor(readonly options: SharedSubscriptionOptions) {}
 
-  /** Is a member at once. */
+  /** Adds a member. */
   join(subscriber: Subscriber, onLeave: () => void): Member {
     const member: Member = new Member(this, subscriber, () => {
       this.members.delete(member)
@@ -49,25 +52,28 @@ export class SharedSubscription {
     return member
   }
 
-  /** Resolves when all that is committed from now on will be told, with no errors. */
+  /** Resolves without errors once every change committed from then on will be sent, or with the errors of the subscription. */
   started(): Promise<readonly GraphQLError[]> {
     this.starting ??= this.start()
     return this.starting
   }
 
-  /** An outage delays an event and does not lose it. */
-  async answerTo(event: string, subscribers: () => Iterable<Subscriber>): Promise<Told> {
-    const { args, turn, isOutage, format } = this.options
+  /**
+   * Executes an event with the context of the first subscriber whose token is valid. Retries during an outage, so the event is not
+   * lost.
+   */
+  async execute(event: string, subscribers: () => Iterable<Subscriber>): Promise<EventResult> {
+    const { args, schedule, isOutage, format } = this.options
     for (;;) {
       const [first] = subscribers()
-      if (!first) return { state: 'unanswered', event }
-      await turn(first.client)
-      const reader = await findReader(subscribers())
-      if (!reader) return { state: 'unanswered', event }
-      const result = await execute({ ...args, rootValue: event, contextValue: reader.context })
+      if (!first) return { state: 'pending', event }
+      await schedule(first.client)
+      const authorized = await findAuthorized(subscribers())
+      if (!authorized) return { state: 'pending', event }
+      const result = await execute({ ...args, rootValue: event, contextValue: authorized.context })
       const failure = result.data == null ? result.errors?.[0]?.originalError : undefined
-      if (failure instanceof GoneError) return { state: 'gone', event }
-      if (!failure || !isOutage(failure)) return { state: 'answered', event, answer: format(result, reader.subscriber) }
+      if (failure instanceof DeletedError) return { state: 'deleted', event }
+      if (!failure || !isOutage(failure)) return { state: 'answered', event, answer: format(result, authorized.subscriber) }
       await sleep(retryMs)
     }
   }
@@ -87,7 +93,7 @@ export class SharedSubscription {
       for (;;) {
         const event = await source.next()
         if (event.done) break
-        await this.tell(event.value as string)
+        await this.deliver(event.value as string)
       }
       for (const member of [...this.members]) void member.return()
     } catch (error) {
@@ -95,18 +101,18 @@ export class SharedSubscription {
     }
   }
 
-  private async tell(event: string): Promise<void> {
-    const told = await this.answerOnce(event)
-    if (told.state === 'gone') return
+  private async deliver(event: string): Promise<void> {
+    const result = await this.executeIfAwaited(event)
+    if (result.state === 'deleted') return
     for (const member of this.members) {
-      await this.options.turn(member.subscriber.client)
-      member.push(told)
+      await this.options.schedule(member.subscriber.client)
+      member.push(result)
     }
   }
 
-  private async answerOnce(event: string): Promise<Told> {
+  private async executeIfAwaited(event: string): Promise<EventResult> {
     const isAwaited = [...this.members].some((member) => member.isAwaiting)
-    return isAwaited ? this.answerTo(event, () => this.subscribers()) : { state: 'unanswered', event }
+    return isAwaited ? this.execute(event, () => this.subscribers()) : { state: 'pending', event }
   }
 
   private *subscribers(): Iterable<Subscriber> {
@@ -119,10 +125,10 @@ export class SharedSubscription {
   }
 }
 
-/** One subscriber's part of it. No generator: one that waits for the next event could not be ended. */
+/** One subscriber of a shared subscription. Not an async generator: `return` could not end one that waits for the next event. */
 export class Member implements Answers {
-  private readonly stream: Stream<Told>
-  private isOver = false
+  private readonly stream: Stream<EventResult>
+  private isClosed = false
 
   constructor(
     private readonly shared: SharedSubscription,
@@ -133,7 +139,7 @@ export class Member implements Answers {
     this.stream = new Stream({
       maxWaiting,
       onEnd: () => {
-        this.isOver = true
+        this.isClosed = true
         onEnd()
       },
     })
@@ -143,10 +149,10 @@ export class Member implements Answers {
     return this.stream.isAwaited
   }
 
-  /** Of a slow reader's events, only one keeps its answer. */
-  push(told: Told): void {
-    const { event } = told
-    this.stream.push(event, this.stream.waitingCount === 0 ? told : { state: 'unanswered', event })
+  /** Keeps the answer of at most one queued event: the others are executed again when they are read. */
+  push(result: EventResult): void {
+    const { event } = result
+    this.stream.push(event, this.stream.waitingCount === 0 ? result : { state: 'pending', event })
   }
 
   fail(error: Error): void {
@@ -158,12 +164,12 @@ export class Member implements Answers {
       const { done, value } = await this.stream.next()
       if (done) return over
       await this.checkToken()
-      const told = value.state === 'unanswered' ? await this.shared.answerTo(value.event, () => this.itself()) : value
-      // The stream knows how it ended.
-      if (this.isOver || told.state === 'gone') continue
-      if (told.state === 'unanswered') throw await this.expired()
-      this.shared.options.onTold(told.answer)
-      return { done: false, value: told.answer }
+      const result = value.state === 'pending' ? await this.shared.execute(value.event, () => this.remainingSubscriber()) : value
+      // If the stream has closed, the next call returns or throws the reason.
+      if (this.isClosed || result.state === 'deleted') continue
+      if (result.state === 'pending') throw await this.expired()
+      this.shared.options.onAnswer(result.answer)
+      return { done: false, value: result.answer }
     }
   }
 
@@ -180,9 +186,9 @@ export class Member implements Answers {
     return this
   }
 
-  /** None, once it has ended: nobody is there to execute for. */
-  private *itself(): Iterable<Subscriber> {
-    if (!this.isOver) yield this.subscriber
+  /** Empty once the member is closed, which stops an execution for it. */
+  private *remainingSubscriber(): Iterable<Subscriber> {
+    if (!this.isClosed) yield this.subscriber
   }
 
   private async checkToken(): Promise<void> {
@@ -199,8 +205,10 @@ export class Member implements Answers {
   }
 }
 
-/** The first whose token is good: the others hear of theirs when they take the event. */
-async function findReader(subscribers: Iterable<Subscriber>): Promise<{ subscriber: Subscriber; context: Context } | undefined> {
+/** Returns the first subscriber with a valid token. The tokens of the others are checked when they read the event. */
+async function findAuthorized(
+  subscribers: Iterable<Subscriber>,
+): Promise<{ subscriber: Subscriber; context: Context } | undefined> {
   for (const subscriber of subscribers) {
     const context = await subscriber.createContext().catch(() => undefined)
     if (context) return { subscriber, context }

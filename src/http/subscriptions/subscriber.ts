@@ -2,23 +2,23 @@ import type { ExecutionResult, GraphQLFormattedError } from 'graphql'
 import type { Context } from '../../graphql/context.js'
 import type { Viewer } from '../../platform/auth/viewer.js'
 
-/** Who subscribes */
+/** A client that subscribes */
 export interface Subscriber {
   requestId: string
   viewer: Viewer
-  /** Whose subscriptions are counted together */
+  /** Subscriptions are limited per address. */
   address: string
-  /** Whose budget is charged for what it asks for; what it is told of is free. */
+  /** The client whose budget is charged for requests. Events are free. */
   client: string
-  /** The stream ends then. */
+  /** The stream ends at this time. */
   expiresAtMs: number
-  /** Rejects where the token is not good any more. */
+  /** Rejects if the token is no longer valid. */
   checkToken: () => Promise<unknown>
-  /** For each event, since loaders remember what they loaded. Rejects where the token is not good any more. */
+  /** Creates a context for each event, because loaders cache what they loaded. Rejects if the token is no longer valid. */
   createContext: () => Promise<Context>
 }
 
-/** What goes over the wire */
+/** An execution result as sent to the client */
 export interface Answer {
   data?: ExecutionResult['data']
   errors?: readonly GraphQLFormattedError[]

@@ -18,62 +18,62 @@ import { countNodes, dropTokens } from '../../graphql/document-store.js'
 import {
   createErrorFormatter,
   type ErrorCode,
-  type Fault,
   isPublic,
+  type OperationalError,
   rateLimited,
-  rootOf,
+  rootCause,
   withCode,
 } from '../../graphql/errors.js'
 import { StreamEndedError } from '../../platform/live/stream.js'
-import type { ErrorFigures } from '../../platform/metrics/error-figures.js'
-import type { SubscriptionFigures } from '../../platform/metrics/subscription-figures.js'
+import type { ErrorMetrics } from '../../platform/metrics/error-metrics.js'
+import type { SubscriptionMetrics } from '../../platform/metrics/subscription-metrics.js'
 import type { DocumentRequest, Documents } from '../documents/documents.js'
 import type { CorsOrigins } from '../headers/origin.js'
 import { pointsOfDocument, refusedPoints } from '../limits/costs.js'
-import { type CostLimits, take } from '../limits/limit-cost.js'
-import type { Shedder } from '../overload/shed.js'
-import { Turns } from '../overload/turns.js'
+import { type CostLimits, consume } from '../limits/limit-cost.js'
+import type { AdmissionController } from '../overload/admission-control.js'
+import { RequestScheduler } from '../overload/request-scheduler.js'
 import type { LiveConnections } from './live-connections.js'
 import { SharedSubscription } from './shared-subscription.js'
 import type { Answer, Answers, Subscriber } from './subscriber.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
-  describeFault: (error: unknown) => Fault | null
+  describeOperationalError: (error: unknown) => OperationalError | null
   documents: Documents
   costLimits: CostLimits
-  figures: SubscriptionFigures
-  errors: ErrorFigures
-  tellsSchema: boolean
+  metrics: SubscriptionMetrics
+  errors: ErrorMetrics
+  introspection: boolean
   connections: LiveConnections
-  /** So many events wait for a slow reader; with more, its stream fails. */
+  /** Maximum number of events that wait for a slow reader. Its stream fails if there are more. */
   maxWaitingEvents: number
   logger: FastifyBaseLogger
   now: () => number
 }
 
 export interface SubscriptionRequest extends DocumentRequest {
-  /** Its length as it came: it may be kept as long as the subscription */
+  /** Size of the request. Parts of it are kept as long as the subscription. */
   bytes: number
   operationName: string | undefined
   variables: Record<string, unknown> | undefined
 }
 
-/** What every carrier of subscriptions needs. */
-export interface CarrierOptions {
+/** Options of both transports: event streams and WebSockets */
+export interface TransportOptions {
   path: string
   subscriptions: Subscriptions
   connections: LiveConnections
-  /** Whose connections are counted together */
+  /** The address for limits: connections are limited per address. */
   addressOf: (request: IncomingMessage) => string
   corsOrigins: CorsOrigins
   createSubscriber: CreateSubscriber
-  shedder: Shedder
-  /** How often it is looked whether a peer is still there */
+  admission: AdmissionController
+  /** Interval of the checks whether a peer still answers */
   heartbeatMs: number
 }
 
-/** Rejects with the faults of authentication. */
+/** Rejects with authentication errors. */
 export type CreateSubscriber = (
   request: IncomingMessage,
   requestId: string,
@@ -84,45 +84,50 @@ export type Subscribed =
   | { state: 'streaming'; args: ExecutionArgs; answers: Answers }
   | { state: 'refused'; errors: readonly GraphQLError[] }
 
-/** Runs subscriptions, whatever they are carried by. */
+/** Runs subscriptions, independently of the transport. */
 export class Subscriptions {
-  private readonly shared = new Map<string, SharedSubscription>()
-  private readonly turns = new Turns({
-    longMs: longTurnMs,
+  private readonly sharedByKey = new Map<string, SharedSubscription>()
+  private readonly scheduler = new RequestScheduler({
+    targetIterationMs,
     maxWaiting: Number.POSITIVE_INFINITY,
     now: () => performance.now(),
   })
   private readonly formatError: ReturnType<typeof createErrorFormatter>
 
   constructor(private readonly options: SubscriptionsOptions) {
-    this.formatError = createErrorFormatter({ describeFault: options.describeFault, suggests: options.tellsSchema })
+    this.formatError = createErrorFormatter({
+      describeOperationalError: options.describeOperationalError,
+      suggestsNames: options.introspection,
+    })
   }
 
   async subscribe(request: SubscriptionRequest, subscriber: Subscriber): Promise<Subscribed> {
     try {
       await this.checkBudget(subscriber)
-      const text = this.documentOf(request)
-      const key = keyOf(text, request, subscriber)
-      const known = this.shared.get(key)
-      const prepared = known ? { state: 'good' as const, options: known.options } : this.prepare(text, request, key, subscriber)
+      const query = this.documentOf(request)
+      const key = keyOf(query, request, subscriber)
+      const existing = this.sharedByKey.get(key)
+      const prepared = existing
+        ? { state: 'prepared' as const, options: existing.options }
+        : this.prepare(query, request, key, subscriber)
       if (prepared.state === 'refused') return prepared
       const { options } = prepared
-      take(this.options.costLimits.budgets, subscriber.client, options.cost)
+      consume(this.options.costLimits.budgets, subscriber.client, options.cost)
       const admission = this.options.connections.admitSubscription(subscriber.address, options.bytes)
       if (admission.state === 'refused') throw withCode(admission.code, admission.message)
-      const shared = known ?? this.share(key, new SharedSubscription(options))
+      const shared = existing ?? this.share(key, new SharedSubscription(options))
       return await this.join(shared, subscriber, admission.release)
     } catch (error) {
       return refused([asGraphQLError(error)])
     }
   }
 
-  /** Gives errors their code and the id of the request; masks and logs those that are not for the client. */
+  /** Adds the code and the request id to errors. Errors that are not meant for clients are masked and logged. */
   format(errors: readonly GraphQLError[], { requestId }: Pick<Subscriber, 'requestId'>): GraphQLFormattedError[] {
     const formatted = errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
       const { extensions, ...formatted } = this.formatError(error.toJSON(), error)
-      // A status has no place in a stream.
+      // A stream has no HTTP status per event.
       const { http: _, ...others } = extensions ?? {}
       return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...others, requestId } }
     })
@@ -130,36 +135,36 @@ export class Subscriptions {
     return formatted
   }
 
-  /** Whether anything is left of the client's budget. A message costs a point, and what it asks for comes on top. */
+  /** Charges a point for a WebSocket message, in addition to the cost of its operation. Returns false if the budget is used up. */
   chargeMessage(client: string): boolean {
     const { budgets } = this.options.costLimits
     budgets?.charge(client, messagePoints)
     return budgets === null || budgets.remaining(client) > 0
   }
 
-  /** Of what was refused before it came here, too */
+  /** Also called by the transports, for requests that they refuse themselves */
   countErrors(codes: readonly string[]): void {
     this.options.errors.count(codes)
   }
 
-  /** Where the carrier is no request of HTTP, which is charged as all of them are */
+  /** For WebSockets only: refused HTTP requests are charged elsewhere. */
   chargeRefusal({ client }: Subscriber): void {
     this.options.costLimits.budgets?.charge(client, refusedPoints)
   }
 
   private log(error: GraphQLError, requestId: string): void {
-    const fault = this.options.describeFault(rootOf(error))
-    if (fault) this.options.logger.warn({ requestId, path: error.path }, error.message)
+    const operationalError = this.options.describeOperationalError(rootCause(error))
+    if (operationalError) this.options.logger.warn({ requestId, path: error.path }, error.message)
     else this.options.logger.error({ requestId, path: error.path, err: error.originalError ?? error }, error.message)
   }
 
-  /** Throws where it may not be asked. */
+  /** Returns the query text. Throws if the document is unknown or not allowed. */
   private documentOf(request: SubscriptionRequest): string {
     const resolved = this.options.documents.resolve(request)
     if (resolved.state === 'refused') throw resolved.error
     if (resolved.state === 'found') return resolved.query
     if (typeof request.query === 'string') return request.query
-    throw withCode('BAD_REQUEST', 'There is no query: send the document of a subscription as query')
+    throw withCode('BAD_REQUEST', 'The request has no query: send the subscription document as query')
   }
 
   private readDocument(query: string, { operationName }: SubscriptionRequest, { client }: Subscriber) {
@@ -168,74 +173,74 @@ export class Subscriptions {
       document = parse(query, parseOptions)
       dropTokens(document)
     } catch (error) {
-      return refused([coded(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
+      return refused([withDefaultCode(error as GraphQLError, 'GRAPHQL_PARSE_FAILED')])
     }
-    const { schema, tellsSchema } = this.options
-    const rules = [...specifiedRules, ...validationRules(tellsSchema)]
+    const { schema, introspection } = this.options
+    const rules = [...specifiedRules, ...validationRules(introspection)]
     this.options.costLimits.budgets?.charge(client, pointsOfDocument(document))
     const errors = validate(schema, document, rules, validationOptions)
-    if (errors.length > 0) return refused(errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED')))
+    if (errors.length > 0) return refused(errors.map((error) => withDefaultCode(error, 'GRAPHQL_VALIDATION_FAILED')))
     const operation = getOperationAST(document, operationName)
     if (!operation) {
-      const message = 'There is no operation of that name, or there are several and none was named'
+      const message = 'The document has no operation of this name, or it has several operations and operationName is missing'
       return refused([withCode('OPERATION_RESOLUTION_FAILURE', message)])
     }
     if (operation.operation !== 'subscription') {
-      const message = `Only subscriptions are answered here; send a ${operation.operation} to /graphql by POST`
+      const message = `This endpoint accepts subscriptions only: send a ${operation.operation} to /graphql by POST`
       return refused([withCode('SUBSCRIPTIONS_ONLY', message)])
     }
-    return { state: 'good' as const, document, operation }
+    return { state: 'valid' as const, document, operation }
   }
 
-  /** Before anything is read of what it asks for. Throws where nothing is left. */
+  /** Runs before the document is parsed. Throws if the budget is used up. */
   private async checkBudget({ client }: Subscriber): Promise<void> {
     const { budgets } = this.options.costLimits
-    await budgets?.know(client)
+    await budgets?.ensureSynced(client)
     const seconds = budgets?.secondsToWait(client) ?? 0
     if (seconds > 0) throw rateLimited(seconds)
   }
 
-  private prepare(text: string, request: SubscriptionRequest, key: string, subscriber: Subscriber) {
-    const read = this.readDocument(text, request, subscriber)
+  private prepare(query: string, request: SubscriptionRequest, key: string, subscriber: Subscriber) {
+    const read = this.readDocument(query, request, subscriber)
     if (read.state === 'refused') return read
     const { document, operation } = read
-    const { schema, costLimits, figures, maxWaitingEvents, describeFault } = this.options
+    const { schema, costLimits, metrics, maxWaitingEvents, describeOperationalError } = this.options
     const { operationName, variables = {} } = request
     const cost = costLimits.costs.of(document, operation, variables)
     costLimits.costs.check(cost)
     const options = {
       args: { schema, document, operationName, variableValues: variables },
-      bytes: request.bytes * bytesOfByte + countNodes(document) * bytesOfNode,
+      bytes: request.bytes * keptBytesPerByte + countNodes(document) * keptBytesPerNode,
       cost,
-      turn: (client: string) => this.turn(client),
-      isOutage: (error: Error) => describeFault(error) !== null,
+      schedule: (client: string) => this.schedule(client),
+      isOutage: (error: Error) => describeOperationalError(error) !== null,
       format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer => ({
         ...(data !== undefined && { data }),
         ...(errors && { errors: this.format(errors, subscriber) }),
       }),
-      onTold: ({ errors }: Answer) => {
-        figures.events[errors ? 'errors' : 'ok'] += 1
+      onAnswer: ({ errors }: Answer) => {
+        metrics.events[errors ? 'errors' : 'ok'] += 1
       },
       maxWaiting: maxWaitingEvents,
-      onEnd: () => this.shared.delete(key),
+      onEnd: () => this.sharedByKey.delete(key),
     }
-    return { state: 'good' as const, options }
+    return { state: 'prepared' as const, options }
   }
 
   private share(key: string, shared: SharedSubscription): SharedSubscription {
-    this.shared.set(key, shared)
+    this.sharedByKey.set(key, shared)
     return shared
   }
 
   private async join(shared: SharedSubscription, subscriber: Subscriber, release: () => void): Promise<Subscribed> {
-    const { figures } = this.options
+    const { metrics } = this.options
     const member = shared.join(subscriber, () => {
-      figures.open -= 1
+      metrics.open -= 1
       clearTimeout(expiry)
       release()
     })
-    figures.open += 1
-    const expiry = this.at(subscriber.expiresAtMs, () => member.fail(new StreamEndedError('token expired')))
+    metrics.open += 1
+    const expiry = this.setTimer(subscriber.expiresAtMs, () => member.fail(new StreamEndedError('token expired')))
     try {
       const errors = await shared.started()
       if (errors.length === 0) return { state: 'streaming', args: shared.options.args, answers: member }
@@ -247,42 +252,44 @@ export class Subscriptions {
     }
   }
 
-  private turn(client: string): Promise<void> {
+  private schedule(client: string): Promise<void> {
     return new Promise((resolve) => {
-      this.turns.wait(client, () => {
+      this.scheduler.schedule(client, () => {
         resolve()
         return true
       })
     })
   }
 
-  private at(timeMs: number, work: () => void): NodeJS.Timeout | undefined {
+  private setTimer(timeMs: number, work: () => void): NodeJS.Timeout | undefined {
     if (timeMs === Number.POSITIVE_INFINITY) return undefined
-    return setTimeout(work, Math.min(timeMs - this.options.now(), longestTimeoutMs)).unref()
+    return setTimeout(work, Math.min(timeMs - this.options.now(), maxTimeoutMs)).unref()
   }
 }
 
-/** What equal subscriptions are known by, at a length that does not depend on theirs: what they ask for, and who sees it. */
-function keyOf(text: string, { operationName, variables }: SubscriptionRequest, { viewer }: Subscriber): string {
+/** The same for equal subscriptions of equal viewers. Hashed, because documents and variables may be large. */
+function keyOf(query: string, { operationName, variables }: SubscriptionRequest, { viewer }: Subscriber): string {
   return createHash('sha256')
-    .update(JSON.stringify([text, operationName, variables, viewer]))
+    .update(JSON.stringify([query, operationName, variables, viewer]))
     .digest('base64')
 }
 
-/** About what is kept for each byte of a request and each node of its document, from above: ids are topics, each with a set of its own. */
-const bytesOfByte = 20
-const bytesOfNode = 200
-/** Of events and their answers, in a turn of the event loop */
-const longTurnMs = 10
+/**
+ * Upper estimates of the memory kept for each byte of a request and each node of its document. Each id is a topic with its own set.
+ */
+const keptBytesPerByte = 20
+const keptBytesPerNode = 200
+/** Time for events and their answers in one iteration of the event loop */
+const targetIterationMs = 10
 const messagePoints = 1
-/** That timers know */
-const longestTimeoutMs = 2 ** 31 - 1
+/** The longest delay that setTimeout supports */
+const maxTimeoutMs = 2 ** 31 - 1
 
 function refused(errors: readonly GraphQLError[]) {
   return { state: 'refused' as const, errors }
 }
 
-function coded(error: GraphQLError, code: ErrorCode): GraphQLError {
+function withDefaultCode(error: GraphQLError, code: ErrorCode): GraphQLError {
   error.extensions.code ??= code
   return error
 }

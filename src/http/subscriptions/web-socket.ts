@@ -4,33 +4,33 @@ import type { GraphQLError } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { unauthenticated, withCode } from '../../graphql/errors.js'
-import { InvalidTokenError } from '../../platform/auth/faults.js'
+import { InvalidTokenError } from '../../platform/auth/errors.js'
 import { StreamEndedError } from '../../platform/live/stream.js'
-import { whenAnswered } from '../connections/response-closed.js'
-import { withoutUpgrade } from '../connections/without-upgrade.js'
-import { type Hosts, isHost, strangeHost } from '../headers/host.js'
-import { foreignOrigin, isAllowedOrigin } from '../headers/origin.js'
+import { ignoreUpgrade } from '../connections/ignore-upgrade.js'
+import { onConnectionIdle } from '../connections/response-closed.js'
+import { type Hosts, hostNotAllowed, isHost } from '../headers/host.js'
+import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
 import { requestId } from '../headers/request-id.js'
-import { overloaded } from '../overload/shed.js'
+import { overloadedMessage } from '../overload/admission-control.js'
 import { type Refusal, refuseRaw } from '../request-error.js'
 import type { Answers } from './subscriber.js'
-import type { CarrierOptions, SubscriptionRequest } from './subscriptions.js'
+import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
 
-export interface WebSocketOptions extends CarrierOptions {
+export interface WebSocketOptions extends TransportOptions {
   maxSubscriptions: number
   hosts: Hosts
-  /** How long a client may take to introduce itself */
+  /** Time limit for the client's connection_init */
   initTimeoutMs: number
 }
 
 interface Extra {
   socket: WebSocket
-  /** The one that was upgraded */
+  /** The upgrade request */
   request: IncomingMessage
   requestId: string
-  /** Whose budget is charged for messages */
+  /** The client whose budget is charged for messages */
   client: string
-  /** That came although nothing was left of it */
+  /** Messages received after the budget was used up */
   messagesBeyondBudget: number
 }
 
@@ -41,17 +41,17 @@ export class WebSocketEndpoint {
     handleProtocols,
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
-    // One message, ping or pong of each socket in a turn of the event loop, however many have arrived
+    // Process one message, ping or pong of each socket per iteration of the event loop.
     allowSynchronousEvents: false,
   })
   private readonly protocol: ReturnType<typeof this.createProtocol>
-  /** To the last ping */
-  private readonly answering = new WeakSet<WebSocket>()
+  /** Sockets that have answered the last ping */
+  private readonly alive = new WeakSet<WebSocket>()
   private heartbeat: NodeJS.Timeout | undefined
   private closing = false
 
   constructor(private readonly options: WebSocketOptions) {
-    // ws itself would answer with HTML.
+    // By default, ws answers with HTML.
     this.sockets.on('wsClientError', (error, socket, { headers }) => {
       options.subscriptions.countErrors(['BAD_REQUEST'])
       refuseRaw(socket, { status: 400, code: 'BAD_REQUEST', message: error.message }, requestId(headers))
@@ -61,25 +61,25 @@ export class WebSocketEndpoint {
 
   listenOn(server: Server): void {
     server.on('upgrade', (request, socket, head) => {
-      // Once, however many upgrades it offers.
-      socket.off('error', destroyIt).on('error', destroyIt)
-      // What the client asked for before is answered first.
-      whenAnswered(socket, () => {
+      // Avoids a second listener if the client sends several upgrade requests.
+      socket.off('error', destroySocket).on('error', destroySocket)
+      // Earlier pipelined requests are answered first.
+      onConnectionIdle(socket, () => {
         if (request.headers.upgrade?.toLowerCase() === 'websocket') this.upgrade(request, socket, head)
-        else withoutUpgrade(server, request, socket, head)
+        else ignoreUpgrade(server, request, socket, head)
       })
     })
-    // After a stall, answers to the last ping may lie in the sockets: an immediate runs after they were read.
-    this.heartbeat = setInterval(() => setImmediate(() => this.beat()), this.options.heartbeatMs)
+    // setImmediate: after a stall of the event loop, pongs that have arrived are read before the check.
+    this.heartbeat = setInterval(() => setImmediate(() => this.pingAll()), this.options.heartbeatMs)
     this.heartbeat.unref()
   }
 
-  /** Tells all clients to come again, which they do, elsewhere or after the restart. */
+  /** Closes all sockets. Clients reconnect, to another process or after the restart. */
   close(): void {
     this.closing = true
     clearInterval(this.heartbeat)
     for (const socket of this.sockets.clients) {
-      socket.close(goingAway, 'The server stops, connect again')
+      socket.close(goingAway, 'The server is shutting down: connect again')
       setTimeout(() => socket.terminate(), closeTimeoutMs).unref()
     }
   }
@@ -94,8 +94,8 @@ export class WebSocketEndpoint {
     } else {
       socket.once('close', admission.release)
       const client = this.options.addressOf(request)
-      this.sockets.handleUpgrade(request, socket, head, (its) =>
-        this.serve({ socket: its, request, requestId: id, client, messagesBeyondBudget: 0 }),
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) =>
+        this.serve({ socket: webSocket, request, requestId: id, client, messagesBeyondBudget: 0 }),
       )
     }
   }
@@ -104,56 +104,57 @@ export class WebSocketEndpoint {
     const { path, corsOrigins, hosts } = this.options
     if (!isHost(headers.host))
       return { state: 'refused', status: 400, code: 'BAD_REQUEST', message: 'The Host header is malformed' }
-    if (!hosts.allows(headers.host)) return { state: 'refused', status: 403, code: 'FORBIDDEN', message: strangeHost }
+    if (!hosts.allows(headers.host)) return { state: 'refused', status: 403, code: 'FORBIDDEN', message: hostNotAllowed }
     if (url?.split('?')[0] !== path)
-      return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket is at ${path}` }
+      return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket connections are accepted at ${path} only` }
     if (!isAllowedOrigin(headers, corsOrigins))
-      return { state: 'refused', status: 403, code: 'FORBIDDEN', message: foreignOrigin }
-    if (this.options.shedder.isLate) return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloaded }
+      return { state: 'refused', status: 403, code: 'FORBIDDEN', message: originNotAllowed }
+    if (this.options.admission.isOverloaded)
+      return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloadedMessage }
     if (this.closing)
-      return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server stops, connect again' }
+      return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server is shutting down: connect again' }
     return undefined
   }
 
   private serve(extra: Extra): void {
     const { socket } = extra
-    this.answering.add(socket)
+    this.alive.add(socket)
     const closed = this.protocol.opened(
       {
         protocol: socket.protocol,
-        // Events of a slow reader wait for it.
+        // graphql-ws waits for the returned promise, so the events of a slow reader stay in its queue.
         send: (data) => send(socket, data),
         close: (code, reason) => close(socket, code, reason),
-        onMessage: (take) => {
+        onMessage: (handleMessage) => {
           socket.on('message', (data, isBinary) => {
-            // Who asks and does not read must not fill the memory with answers.
+            // A client that sends requests but does not read must not fill the memory with answers.
             if (socket.bufferedAmount > maxUnsentBytes) return socket.terminate()
-            if (!this.isWithinBudget(extra)) return undefined
-            const refuse = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
-            // Of texts alone it is known that they are UTF-8.
-            if (isBinary) refuse()
-            else take(String(data)).catch(refuse)
+            if (!this.chargeMessage(extra)) return undefined
+            const closeAsInvalid = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
+            // ws validates UTF-8 in text messages only.
+            if (isBinary) closeAsInvalid()
+            else handleMessage(String(data)).catch(closeAsInvalid)
           })
         },
       },
       extra,
     )
-    socket.on('ping', () => this.isWithinBudget(extra))
+    socket.on('ping', () => this.chargeMessage(extra))
     socket.on('pong', () => {
-      if (this.isWithinBudget(extra)) this.answering.add(socket)
+      if (this.chargeMessage(extra)) this.alive.add(socket)
     })
-    // A close follows.
+    // 'close' follows, and cleans up.
     socket.on('error', () => undefined)
     socket.once('close', (code, reason) => void closed(code, String(reason)))
   }
 
-  /** Closes the socket of a client that goes on sending when its budget is used up. */
-  private isWithinBudget(extra: Extra): boolean {
+  /** Returns false and closes the socket if the client keeps sending after its budget is used up. */
+  private chargeMessage(extra: Extra): boolean {
     if (this.options.subscriptions.chargeMessage(extra.client)) return true
     extra.messagesBeyondBudget += 1
-    // Each of these few is told why.
+    // The first ones are processed, so that each is answered with an error.
     if (extra.messagesBeyondBudget <= maxMessagesBeyondBudget) return true
-    close(extra.socket, tryAgainLater, 'Your messages have cost as much as they may for now')
+    close(extra.socket, tryAgainLater, 'The rate limit is exceeded: send fewer messages')
     return false
   }
 
@@ -166,15 +167,16 @@ export class WebSocketEndpoint {
           extra.client = (await this.subscriberOf(extra, connectionParams)).client
           return true
         } catch (error) {
-          // A bad token closes with 4403, which clients take for an answer.
-          if (!(error instanceof InvalidTokenError)) extra.socket.close(tryAgainLater, 'The token cannot be checked now')
+          // `false` closes with 4403, for an invalid token. After any other error, clients should try again.
+          if (!(error instanceof InvalidTokenError))
+            extra.socket.close(tryAgainLater, 'The token cannot be verified now: connect again later')
           return false
         }
       },
       onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
-        // This one is among them.
-        if (Object.keys(open).length > maxSubscriptions) return [tooMany(maxSubscriptions)]
-        return this.whenThereIsTime(extra, async () => {
+        // Includes the new subscription.
+        if (Object.keys(open).length > maxSubscriptions) return [tooManySubscriptions(maxSubscriptions)]
+        return this.whenScheduled(extra, async () => {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
@@ -182,11 +184,11 @@ export class WebSocketEndpoint {
             subscriptions.chargeRefusal(subscriber)
             return subscribed.errors
           }
-          return { ...subscribed.args, contextValue: endingWith(extra.socket, subscribed.answers) }
+          return { ...subscribed.args, contextValue: closingSocketOnError(extra.socket, subscribed.answers) }
         })
       },
       subscribe: ({ contextValue }) => contextValue as never,
-      // They have been formatted.
+      // Answers are already formatted.
       onNext: (_context, _id, _payload, _args, result) => result as never,
       onError: ({ extra }, _id, _payload, errors) => subscriptions.format(errors as readonly GraphQLError[], extra),
     })
@@ -196,23 +198,25 @@ export class WebSocketEndpoint {
     return this.options.createSubscriber(request, requestId, authorizationIn(connectionParams) ?? request.headers.authorization)
   }
 
-  /** In a turn of the event loop that has time for it. After a restart many come at once, and clients do not ask again by themselves. */
-  private async whenThereIsTime<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
-    const { shedder } = this.options
-    const asker = {
+  /**
+   * Queues the work in the scheduler: after a restart many clients subscribe at once, and they do not retry refused subscriptions.
+   */
+  private async whenScheduled<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+    const { admission } = this.options
+    const requester = {
       get destroyed() {
         return socket.readyState !== socket.OPEN
       },
     }
-    const begins = await new Promise((resolve) => shedder.wait(client, asker, resolve))
-    return begins ? work() : [withCode('OVERLOADED', overloaded)]
+    const begins = await new Promise((resolve) => admission.schedule(client, requester, resolve))
+    return begins ? work() : [withCode('OVERLOADED', overloadedMessage)]
   }
 
-  /** A peer that did not answer the last ping is gone. */
-  private beat(): void {
+  /** Terminates the sockets that did not answer the last ping. */
+  private pingAll(): void {
     if (this.closing) return
     for (const socket of this.sockets.clients) {
-      if (this.answering.delete(socket)) socket.ping()
+      if (this.alive.delete(socket)) socket.ping()
       else socket.terminate()
     }
   }
@@ -221,14 +225,14 @@ export class WebSocketEndpoint {
 function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) return resolve()
-    // Where it fails, the connection closes, and that ends all.
+    // Errors are ignored: if sending fails, the connection closes, which ends its subscriptions.
     socket.send(data, () => resolve())
   })
 }
 
-/** A stream that was ended from here ends the connection, with a code that makes clients connect again. */
-function endingWith(socket: WebSocket, answers: Answers): Answers {
-  const its: Answers = {
+/** Closes the connection if the server ends the stream with an error, with a code that makes clients reconnect. */
+function closingSocketOnError(socket: WebSocket, answers: Answers): Answers {
+  const wrapped: Answers = {
     next: () =>
       answers.next().catch((error) => {
         socket.close(tryAgainLater, error instanceof StreamEndedError ? error.message : 'Internal server error')
@@ -236,13 +240,13 @@ function endingWith(socket: WebSocket, answers: Answers): Answers {
       }),
     return: (value) => answers.return(value),
     throw: (error) => answers.throw(error),
-    [Symbol.asyncIterator]: () => its,
+    [Symbol.asyncIterator]: () => wrapped,
   }
-  return its
+  return wrapped
 }
 
-function tooMany(most: number): GraphQLError {
-  const message = `${most} subscriptions are open on this connection, and no more are allowed`
+function tooManySubscriptions(max: number): GraphQLError {
+  const message = `This connection has reached the limit of ${max} open subscriptions`
   return withCode('TOO_MANY_SUBSCRIPTIONS', message)
 }
 
@@ -256,13 +260,16 @@ function requestOf(payload: SubscribePayload): SubscriptionRequest {
 
 type ConnectionParams = Readonly<Record<string, unknown>> | undefined
 
-/** As in a header, which browsers cannot set for a WebSocket. What is no string is a token that is not good, rather than none. */
+/**
+ * The token in connection_init, because browsers cannot set headers of a WebSocket. A value that is not a string is an invalid
+ * token, not a missing one.
+ */
 function authorizationIn(payload: ConnectionParams): string | undefined {
   const authorization = payload?.authorization ?? payload?.Authorization ?? undefined
   return authorization === undefined || typeof authorization === 'string' ? authorization : JSON.stringify(authorization)
 }
 
-/** The protocol has 123 bytes for the reason, and graphql-ws puts ids of clients into it. */
+/** The reason is limited to 123 bytes, and graphql-ws includes ids chosen by clients in it. */
 function close(socket: WebSocket, code: number | undefined, reason = ''): void {
   socket.close(
     code,
@@ -273,7 +280,7 @@ function close(socket: WebSocket, code: number | undefined, reason = ''): void {
   )
 }
 
-function destroyIt(this: Duplex): void {
+function destroySocket(this: Duplex): void {
   this.destroy()
 }
 

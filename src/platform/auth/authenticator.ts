@@ -1,71 +1,71 @@
 import { LRUCache } from 'lru-cache'
-import { InvalidTokenError } from './faults.js'
+import { InvalidTokenError } from './errors.js'
 import type { VerifiedToken, VerifyToken } from './verify-token.js'
 import { administrator, anonymous, type Viewer } from './viewer.js'
 
-/** Tells who asks, from the header Authorization. */
+/** Identifies the client of a request by the header Authorization. */
 export interface Authenticator {
-  /** At once: for no header, and for a token that was verified a short time ago; undefined where it has to be verified. */
-  recall(authorization: string | undefined): Viewer | undefined
+  /** Synchronous: answers for a missing header and for a recently verified token. Undefined if the token must be verified first. */
+  findCached(authorization: string | undefined): Viewer | undefined
   /** Throws InvalidTokenError and KeysUnavailableError. */
   authenticate(authorization: string | undefined): Promise<VerifiedToken>
 }
 
-/** Everybody is an administrator, whatever they send. */
-export const openToEverybody: Authenticator = {
-  recall: () => administrator,
+/** Treats every client as an administrator, whatever it sends. */
+export const noAuthentication: Authenticator = {
+  findCached: () => administrator,
   authenticate: async () => ({ viewer: administrator, expiresAtMs: Number.POSITIVE_INFINITY }),
 }
 
 export interface TokenAuthenticatorOptions {
   verify: VerifyToken
-  maxRemembered: number
-  /** A token is verified again after that, since its key may have been withdrawn. */
-  rememberMs: number
+  maxCached: number
+  /** How long a verified token is cached. It is verified again afterwards, since its key may have been withdrawn. */
+  cacheMs: number
   now: () => number
 }
 
-/** Bearer tokens (RFC 6750), which are verified once and then remembered, but never beyond their expiry. */
+/** Authenticates bearer tokens (RFC 6750). Verified tokens are cached, never beyond their expiry. */
 export class TokenAuthenticator implements Authenticator {
-  private readonly remembered: LRUCache<string, VerifiedToken & { untilMs: number }>
+  private readonly verified: LRUCache<string, VerifiedToken & { cachedUntilMs: number }>
 
   constructor(private readonly options: TokenAuthenticatorOptions) {
-    const { maxRemembered } = options
-    this.remembered = new LRUCache({
-      max: maxRemembered,
-      maxSize: maxRemembered * averageHeaderLength,
+    const { maxCached } = options
+    this.verified = new LRUCache({
+      max: maxCached,
+      maxSize: maxCached * averageHeaderLength,
       sizeCalculation: (_, authorization) => authorization.length,
     })
   }
 
-  recall(authorization: string | undefined): Viewer | undefined {
+  findCached(authorization: string | undefined): Viewer | undefined {
     if (authorization === undefined) return anonymous
     return this.find(authorization)?.viewer
   }
 
   async authenticate(authorization: string | undefined): Promise<VerifiedToken> {
     if (authorization === undefined) return { viewer: anonymous, expiresAtMs: Number.POSITIVE_INFINITY }
-    const known = this.find(authorization)
-    if (known) return known
-    const { verify, rememberMs, now } = this.options
+    const cached = this.find(authorization)
+    if (cached) return cached
+    const { verify, cacheMs, now } = this.options
     const verified = await verify(tokenOf(authorization))
-    this.remembered.set(authorization, { ...verified, untilMs: Math.min(verified.expiresAtMs, now() + rememberMs) })
+    this.verified.set(authorization, { ...verified, cachedUntilMs: Math.min(verified.expiresAtMs, now() + cacheMs) })
     return verified
   }
 
   private find(authorization: string): VerifiedToken | undefined {
-    const its = this.remembered.get(authorization)
-    return its !== undefined && this.options.now() < its.untilMs ? its : undefined
+    const token = this.verified.get(authorization)
+    return token !== undefined && this.options.now() < token.cachedUntilMs ? token : undefined
   }
 }
 
 function tokenOf(authorization: string): string {
   const [, token] = bearer.exec(authorization) ?? []
-  if (token === undefined) throw new InvalidTokenError('The header Authorization must be: Bearer, a space, and a token')
+  if (token === undefined) throw new InvalidTokenError('The header Authorization must be "Bearer <token>"')
   return token
 }
 
 const bearer = /^bearer +([\w.~+/=-]+)$/i
 
-/** Keeps the memory that is held for tokens within bounds, however long they are. */
+/** Bounds the memory used for cached tokens, whatever the length of each. */
 const averageHeaderLength = 1_024

@@ -1,19 +1,19 @@
 import { createSecretKey } from 'node:crypto'
 import { SignJWT } from 'jose'
 
-export interface TokenWish {
+export interface TokenRequest {
   secret: string
   issuer: string | undefined
   audience: string | undefined
   role: 'customer' | 'admin'
   /** Required for a customer */
   userId: string | undefined
-  /** A span such as 30m, 1h or 7d. */
+  /** A duration such as 30m, 1h or 7d */
   expiresIn: string
 }
 
-/** A token as createTokenVerifier() takes it. Throws TypeError for a span that is none. */
-export function mintToken({ secret, issuer, audience, role, userId, expiresIn }: TokenWish): Promise<string> {
+/** Signs a token that createTokenVerifier() accepts. Throws TypeError for an invalid duration. */
+export function mintToken({ secret, issuer, audience, role, userId, expiresIn }: TokenRequest): Promise<string> {
   const token = new SignJWT({ role }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).setIssuedAt().setExpirationTime(expiresIn)
   if (userId !== undefined) token.setSubject(userId)
   if (issuer !== undefined) token.setIssuer(issuer)

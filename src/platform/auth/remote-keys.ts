@@ -1,21 +1,21 @@
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
-import { KeysUnavailableError } from './faults.js'
+import { KeysUnavailableError } from './errors.js'
 
 export interface RemoteKeysOptions {
-  /** Of a JSON Web Key Set (RFC 7517) */
+  /** Address of a JSON Web Key Set (RFC 7517) */
   url: string
   timeoutMs: number
-  /** A key that is not known is looked for at most this often. */
+  /** An unknown key causes at most one fetch of the set per cooldown. */
   cooldownMs: number
-  /** After that, the set is fetched anew before a key is taken from it, so that a withdrawn key does not stay. */
+  /** Age after which the set is fetched again before a key from it is used, so that a withdrawn key stops working. */
   maxAgeMs: number
-  /** Of the next attempt after one that failed; the known keys go on working until then. */
+  /** Delay before the next attempt after a failed refresh; the known keys stay valid in the meantime. */
   retryMs: number
   now: () => number
   log: (message: string) => void
 }
 
-/** The keys of an identity provider, which may change them at any time, or be away. */
+/** The public keys of an identity provider, which may rotate them at any time and may be unreachable. */
 export class RemoteKeys {
   private readonly keys: ReturnType<typeof createRemoteJWKSet>
   private renewal: Promise<void> | undefined
@@ -23,7 +23,7 @@ export class RemoteKeys {
 
   constructor(private readonly options: RemoteKeysOptions) {
     const { url, timeoutMs, cooldownMs } = options
-    // With an age of its own it would give up the known keys when they cannot be fetched again.
+    // With a maximum age, jose would discard the known keys when they cannot be fetched again. This class refreshes them instead.
     const never = Number.POSITIVE_INFINITY
     this.keys = createRemoteJWKSet(new URL(url), {
       timeoutDuration: timeoutMs,
@@ -32,7 +32,7 @@ export class RemoteKeys {
     })
   }
 
-  /** For jose. Throws KeysUnavailableError where the set is needed and cannot be had. */
+  /** The key lookup for jose. Throws KeysUnavailableError when the key set is needed but cannot be fetched. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const { maxAgeMs, now } = this.options
     if (now() >= this.renewAt) await this.renew()
@@ -41,13 +41,13 @@ export class RemoteKeys {
       if (this.renewAt === Number.POSITIVE_INFINITY) this.renewAt = now() + maxAgeMs
       return key
     } catch (error) {
-      if (isFaultOfToken(error)) throw error
-      this.options.log(`The keys that tokens are signed with cannot be fetched: ${describe(error)}`)
-      throw new KeysUnavailableError('The keys that tokens are signed with cannot be fetched, try again later', { cause: error })
+      if (isTokenError(error)) throw error
+      this.options.log(`The key set for token verification cannot be fetched: ${describe(error)}`)
+      throw new KeysUnavailableError('The key set for token verification cannot be fetched, try again later', { cause: error })
     }
   }
 
-  /** One attempt for all who wait. */
+  /** Concurrent callers share one attempt. */
   private renew(): Promise<void> {
     this.renewal ??= this.attemptRenewal().finally(() => {
       this.renewal = undefined
@@ -62,13 +62,13 @@ export class RemoteKeys {
       this.renewAt = now() + maxAgeMs
     } catch (error) {
       this.renewAt = now() + retryMs
-      log(`The keys that tokens are signed with could not be fetched anew, the known ones go on working: ${describe(error)}`)
+      log(`The key set for token verification could not be refreshed, the known keys stay in use: ${describe(error)}`)
     }
   }
 }
 
-/** It names no key of the set, or none for certain. */
-function isFaultOfToken(error: unknown): boolean {
+/** Whether the token itself is at fault: its key is not in the set, is ambiguous, or its algorithm is not supported. */
+function isTokenError(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||
     error instanceof errors.JWKSMultipleMatchingKeys ||

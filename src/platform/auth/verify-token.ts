@@ -1,12 +1,12 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { InvalidTokenError, KeysUnavailableError } from './faults.js'
+import { InvalidTokenError, KeysUnavailableError } from './errors.js'
 import { administrator, type Viewer } from './viewer.js'
 
 export interface VerifierOptions {
-  /** A secret that both sides know, or what finds the public key for a token. Each has algorithms of its own. */
+  /** A shared secret, or a function that finds the public key for a token. Each accepts its own algorithms only. */
   keys: { state: 'secret'; secret: string } | { state: 'public'; find: JWTVerifyGetKey }
-  /** What `iss` and `aud` must be, where they are given */
+  /** Required values of `iss` and `aud`; undefined for no requirement */
   issuer: string | undefined
   audience: string | undefined
   isUserId: (text: string) => boolean
@@ -18,10 +18,10 @@ export interface VerifiedToken {
   expiresAtMs: number
 }
 
-/** Throws InvalidTokenError, which says what is wrong, and KeysUnavailableError. */
+/** Throws InvalidTokenError, whose message names the problem, or KeysUnavailableError. */
 export type VerifyToken = (token: string) => Promise<VerifiedToken>
 
-/** For JSON Web Tokens (RFC 7519) with the claims `exp` and `role`, and `sub` for a customer's user id. */
+/** Verifies JSON Web Tokens (RFC 7519) with the claims `exp` and `role`, and for a customer `sub`, the user id. */
 export function createTokenVerifier({ keys, issuer, audience, isUserId, now }: VerifierOptions): VerifyToken {
   const verify = keys.state === 'secret' ? withSecret(createSecretKey(Buffer.from(keys.secret))) : withPublicKeys(keys.find)
   const claims = { requiredClaims: ['exp'], ...(issuer !== undefined && { issuer }), ...(audience !== undefined && { audience }) }
@@ -31,7 +31,7 @@ export function createTokenVerifier({ keys, issuer, audience, isUserId, now }: V
       return { viewer: toViewer(payload, isUserId), expiresAtMs: (payload.exp as number) * 1000 }
     } catch (error) {
       if (error instanceof InvalidTokenError || error instanceof KeysUnavailableError) throw error
-      // Not its cause: that may hold what the token says.
+      // Without the cause: it may contain parts of the token.
       throw new InvalidTokenError(describe(error))
     }
   }
@@ -39,7 +39,7 @@ export function createTokenVerifier({ keys, issuer, audience, isUserId, now }: V
 
 type Verify = (token: string, options: Parameters<typeof jwtVerify>[2]) => Promise<{ payload: JWTPayload }>
 
-/** A public key must never be taken for a secret, so neither way knows the other's algorithms. */
+/** A public key must never be accepted as a shared secret, so the two verifiers have no algorithm in common. */
 function withSecret(key: KeyObject): Verify {
   return (token, options) => jwtVerify(token, key, { ...options, algorithms: ['HS256'] })
 }
@@ -60,10 +60,10 @@ function describe(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired'
   if (error instanceof errors.JWTClaimValidationFailed) return `The token's claim ${error.claim} is missing or not accepted`
   if (error instanceof errors.JOSEAlgNotAllowed) return 'The token is signed with an algorithm that is not accepted'
-  if (error instanceof errors.JWKSNoMatchingKey) return 'The token is signed with a key that is not known'
+  if (error instanceof errors.JWKSNoMatchingKey) return 'The token is signed with an unknown key'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'The signature of the token is wrong'
   return 'The token is not a JSON Web Token that can be verified'
 }
 
-/** By so much the clocks of issuer and server may differ. */
+/** Maximum difference between the clocks of issuer and server */
 const clockToleranceS = 10

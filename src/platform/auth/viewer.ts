@@ -1,6 +1,6 @@
-/** Who asks. */
+/** The identity that a request is executed for */
 export type Viewer = { role: 'anonymous' } | { role: 'customer'; userId: string } | { role: 'admin' }
 
-/** Shared by all requests, so that none pays for them */
+/** Shared by all requests to avoid an allocation in each */
 export const anonymous: Viewer = Object.freeze({ role: 'anonymous' })
 export const administrator: Viewer = Object.freeze({ role: 'admin' })

@@ -2,20 +2,20 @@ import { readdir, readFile } from 'node:fs/promises'
 import type { ReservedSql } from 'postgres'
 import type { Database } from './connection.js'
 
-/** Any number will do, as long as every process asks for the same lock. */
+/** An arbitrary number; every process must use the same one. */
 const lockId = 7_310_426
-/** While a migration waits for the lock of a table, every statement on that table waits behind it, of all processes. */
+/** While a migration waits for a table lock, every later statement on that table queues behind it, in all processes. */
 const tableLockTimeoutMs = 3_000
 
 /**
- * Applies the migrations that this database lacks, in order, each in its own transaction. Several processes may call it at once. Those
- * that it does not know, of a newer version, do not matter: a migration leaves the schema fit for the version before (docs/deployment.md).
+ * Applies the missing migrations in order, each in its own transaction. Several processes may call it at once. Unknown migrations of a
+ * newer version are ignored: each migration keeps the schema compatible with the previous version (docs/deployment.md).
  */
 export async function applyMigrations(database: Database, folder: URL): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   const connection = await database.reserve()
   try {
-    // Another process may be at it for longer than a statement may otherwise take.
+    // Another process may hold the lock for longer than the statement timeout.
     await connection`set statement_timeout = 0`
     await connection`select pg_advisory_lock(${lockId})`
     await connection`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
@@ -38,7 +38,9 @@ async function apply(connection: ReservedSql, name: string, statements: string):
     await connection.unsafe(script).simple()
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    const hint = isLockTimeout(error) ? '; a transaction uses a table that it changes: nothing was changed, start again' : ''
+    const hint = isLockTimeout(error)
+      ? '; another transaction holds a lock on a table to be changed. Nothing was changed, start again'
+      : ''
     throw Object.assign(new Error(`Migration ${name}: ${error.message}${hint}`, { cause: error }), { code: codeOf(error) })
   }
 }
@@ -47,7 +49,7 @@ function isLockTimeout(error: Error): boolean {
   return codeOf(error) === '55P03'
 }
 
-/** Of Postgres, or of what came between */
+/** The SQLSTATE from Postgres, or the code of a connection error */
 function codeOf(error: Error): unknown {
   return 'code' in error ? error.code : undefined
 }

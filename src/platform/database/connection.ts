@@ -5,39 +5,47 @@ import { readTlsPolicy } from './tls.js'
 import { surviveLostConnections } from './transactions.js'
 
 export type Database = postgres.Sql
-/** What a query runs on: the pool, or the transaction that a command opened on it. */
+/** Runs queries: the pool, or a transaction that a command opened on it */
 export type Queryable = postgres.ISql
 
 export interface ConnectionOptions {
   url: string
   maxConnections: number
-  /** Longest time one SQL statement may take; the server ends it. */
+  /** Maximum duration of one SQL statement; the server cancels it. */
   statementTimeoutMs: number
   connectTimeoutMs: number
-  /** A connection that leaves a statement without an answer for that long is ended; must be above the time a statement may take. */
-  silenceMs?: number
-  /** Whether a commit may be lost with the server, in exchange for not waiting for its disk; what it changed must do no harm if it is. */
-  mayLoseCommits?: boolean
-  /** Sees the text of every statement that is sent. */
+  /** A connection is closed if a statement has had no response for this long. Must exceed statementTimeoutMs. */
+  responseTimeoutMs?: number
+  /** Commits without waiting for the server's disk (`synchronous_commit = off`). A server crash may lose them, so that must be harmless. */
+  asynchronousCommit?: boolean
+  /** Called with the text of every statement sent */
   onStatement?: (text: string) => void
 }
 
-/** A lazy pool: nothing connects before the first statement, and a lost connection is opened again by the next. */
+/** A lazy pool: it connects with the first statement, and replaces a lost connection with the next one. */
 export function connect(options: ConnectionOptions): Database {
-  const { url, maxConnections, statementTimeoutMs, connectTimeoutMs, silenceMs, mayLoseCommits = false, onStatement } = options
+  const {
+    url,
+    maxConnections,
+    statementTimeoutMs,
+    connectTimeoutMs,
+    responseTimeoutMs,
+    asynchronousCommit = false,
+    onStatement,
+  } = options
   const tls = readTlsPolicy(url)
-  const setup = sessionSetup({ statementTimeoutMs, mayLoseCommits })
+  const setup = sessionSetup({ statementTimeoutMs, asynchronousCommit })
   const createSocket = (address: Address) => {
     const host = address.host[0] as string
     const to = address.path ? { path: address.path } : { host, port: address.port[0] as number }
-    return new SessionSocket({ to, host, tls, setup, connectTimeoutMs, silenceMs })
+    return new SessionSocket({ to, host, tls, setup, connectTimeoutMs, responseTimeoutMs })
   }
   const database = postgres(url, {
     max: maxConnections,
-    // The socket bounds connecting and makes TLS.
+    // SessionSocket enforces the connect timeout and performs TLS.
     connect_timeout: 0,
     ssl: false,
-    // Which the driver's types leave out
+    // Missing from the driver's types
     ...{ socket: createSocket },
     idle_timeout: 60,
     backoff: () => 0.05,
@@ -50,7 +58,7 @@ export function connect(options: ConnectionOptions): Database {
   return database
 }
 
-/** Where postgres.js was told to connect to: the first of the hosts, or a local socket */
+/** Address that postgres.js connects to: the first of the hosts, or a local socket */
 interface Address {
   host: readonly string[]
   port: readonly number[]
@@ -65,7 +73,7 @@ const bigintAsNumber = {
   parse: (text: string) => Number(text),
 }
 
-/** Whether this error says that the database is away, overloaded or too slow, rather than that the statement is wrong. */
+/** Whether an error means that the database is unreachable, overloaded or too slow, rather than that the statement is wrong. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error && 'code' in error)) return false
   const code = String(error.code)
@@ -75,10 +83,10 @@ export function isOutage(error: unknown): boolean {
 const outageCodes = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT'],
   ...['CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED'],
-  // Statement timeout, shutting down, crashed, starting up, idle for too long, a standby or a database that is read only for now
+  // Statement timeout, shutdown, crash, startup, idle timeout, and read-only (a standby or a temporarily read-only database)
   ...['57014', '57P01', '57P02', '57P03', '57P05', '25006'],
 ])
 
-/** Connection (a pooler reports all its own faults so), lack of resources (a full disk, too many connections), operating system */
+/** SQLSTATE classes: connection exception (a pooler reports all of its own errors so), insufficient resources (disk full, too many connections), system error */
 const outageClasses = new Set(['08', '53', '58'])
 const sqlStateLength = 5

@@ -1,4 +1,4 @@
-/** What the demo products are called and cost. A name is one of `kinds` followed by one of `things`. */
+/** Names and prices of demo products. A product name is one of `kinds` followed by one of `things`. */
 interface DemoCategory {
   name: string
   kinds: readonly string[]

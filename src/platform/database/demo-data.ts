@@ -14,54 +14,54 @@ type InTransaction = (work: (sql: TransactionSql) => Promise<void>) => Promise<u
 
 /** Parents before children. */
 const tables: readonly Table[] = ['users', 'products', 'orders']
-/** A chunk keeps other writers of its table waiting, so it takes about 0.1 s. An order brings three items on average. */
+/** Rows per chunk. A chunk blocks other writers of its table, so it is sized to take about 0.1 s. An order has three items on average. */
 const chunkSizes: DemoCounts = { users: 10_000, products: 10_000, orders: 2_500 }
 const firstStart: DemoCounts = { users: 1_000, products: 500, orders: 250 }
-/** A power cut may cost the last chunks, never half of one. */
+/** With asynchronous commit a power failure may lose the last chunks, but never part of one. */
 const chunkSettings = [
   ['statement_timeout', '0'],
   ['jit', 'off'],
   ['synchronous_commit', 'off'],
 ]
-/** Any number will do, as long as every process asks for the same lock. */
+/** An arbitrary number; every process must use the same one. */
 const lockId = 7_310_427
 
 /**
- * Adds that many rows after those that exist. What a row holds follows from its id, so equal calls on empty databases give equal shops.
- * Throws if orders are wanted where there are no users or no products.
+ * Adds the given number of rows after the existing ones. The content of a row is derived from its id, so equal calls on empty databases
+ * create equal data. Throws if orders are requested but there are no users or no products.
  */
 export async function loadDemoData(
   database: Database,
   counts: DemoCounts,
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
-  await refuseOrdersOfNothing(database, counts)
+  await requireParentRows(database, counts)
   await load((work) => database.begin(work), counts, onProgress)
 }
 
-/** Gives an empty database 1,000 users, 500 products and 250 orders; tells whether it did. Several processes may call it at once. */
+/** Adds 1,000 users, 500 products and 250 orders to an empty database. Returns whether it did. Several processes may call it at once. */
 export async function loadDemoDataOnce(database: Database): Promise<boolean> {
   return database.begin(async (sql) => {
     await sql`set local statement_timeout = 0`
     await sql`select pg_advisory_xact_lock(${lockId})`
-    const [found] = await sql`select exists (table users) or exists (table products) or exists (table orders) as something`
-    if (found?.something) return false
+    const [found] = await sql`select exists (table users) or exists (table products) or exists (table orders) as is_filled`
+    if (found?.is_filled) return false
     await load((work) => work(sql), firstStart)
-    // Nobody loads them again: where the server is killed right afterwards, they have to be there.
+    // The load is never repeated, so it must survive a crash of the server right afterwards.
     await sql`set local synchronous_commit = on`
     return true
   })
 }
 
-async function refuseOrdersOfNothing(sql: Database, counts: DemoCounts): Promise<void> {
+async function requireParentRows(sql: Database, counts: DemoCounts): Promise<void> {
   const [found] = await sql`select exists (table users) as users, exists (table products) as products`
   for (const parent of ['users', 'products'] as const) {
     if (counts.orders > 0 && counts[parent] === 0 && !found?.[parent])
-      throw new Error(`Orders need ${parent}, and there are none`)
+      throw new Error(`Orders need ${parent}, but there are none: add some first`)
   }
 }
 
-/** In chunks, so that progress shows and the caches hear of the first rows before the last one is in. */
+/** Loads in chunks, so that progress can be shown and caches are invalidated before the last row is inserted. */
 async function load(inTransaction: InTransaction, counts: DemoCounts, onProgress?: (done: number, total: number) => void) {
   const total = tables.reduce((sum, table) => sum + counts[table], 0)
   let done = 0
@@ -76,7 +76,7 @@ async function load(inTransaction: InTransaction, counts: DemoCounts, onProgress
   await inTransaction(updateStatistics)
 }
 
-/** The lock keeps other writers from taking the same ids; readers go on. */
+/** The lock prevents other writers from using the same ids; readers are not blocked. */
 async function insertNext(sql: TransactionSql, table: Table, count: number): Promise<void> {
   await sql`select set_config(name, value, true) from (values ${sql(chunkSettings)}) as setting (name, value)`
   await sql`lock table ${sql(table)} in share row exclusive mode`
@@ -106,18 +106,18 @@ const inserts: Record<Table, (sql: TransactionSql, ids: Ids) => PendingQuery<Row
     with drawn as materialized (${hashedIds(sql, ids)}),
     category as (
       select * from jsonb_to_recordset(${sql.json(numberedCategories)})
-        as (number integer, name text, kinds text[], things text[], cheapest integer, dearest integer)
+        as (number integer, name text, kinds text[], things text[], min_cents integer, max_cents integer)
     )
     insert into products (id, name, price_cents, stock, category)
     select id,
       kinds[1 + ${draw(sql, 0)} % cardinality(kinds)] || ' ' || things[1 + ${draw(sql, 4)} % cardinality(things)],
-      cheapest + ${draw(sql, 8)} % (dearest - cheapest + 1),
+      min_cents + ${draw(sql, 8)} % (max_cents - min_cents + 1),
       case when id % 21 = 0 then 0 else 20 + ${draw(sql, 12)} % 481 end,
       category.name
     from drawn join category on category.number = (id - 1) % ${demoCategories.length}`,
 
-  // Ids may have gaps where rows were deleted, so a draw takes the first row at or after its number. Every tenth of the first
-  // thousand orders is the first user's: somebody needs more than a page of them.
+  // Ids may have gaps where rows were deleted, so a drawn number selects the first row at or after it. Every tenth of the first
+  // thousand orders belongs to the first user, so that one user has more than a page of orders.
   orders: (sql, ids) => sql`
     with drawn as materialized (${hashedIds(sql, ids)}),
     item as materialized (
@@ -153,27 +153,27 @@ const inserts: Record<Table, (sql: TransactionSql, ids: Ids) => PendingQuery<Row
 const numberedCategories = demoCategories.map(({ priceCents, ...category }, number) => ({
   ...category,
   number,
-  cheapest: priceCents.from,
-  dearest: priceCents.to,
+  min_cents: priceCents.from,
+  max_cents: priceCents.to,
 }))
 
-/** SHA-256 is the same on every Postgres, and its 32 bytes are all the chance that a row needs. */
+/** SHA-256 is the same on every Postgres, and its 32 bytes provide all the random numbers of a row. */
 function hashedIds(sql: TransactionSql, { first, last }: Ids) {
   return sql`select id, sha256(int8send(id)) as hash from generate_series(${first}::bigint, ${last}::bigint) as id`
 }
 
-/** A number from 0 to 2^32 - 1: four bytes of the row's hash. */
+/** A pseudorandom number from 0 to 2^32 - 1: four bytes of the row's hash */
 function draw(sql: TransactionSql, firstByte: number | PendingQuery<Row[]>) {
   const byte = typeof firstByte === 'number' ? sql`${firstByte}::integer` : firstByte
   return sql`('x' || encode(substring(hash from 1 + ${byte} for 4), 'hex'))::bit(32)::bigint`
 }
 
-/** Later ids are later, and none is after the given time, however many there are. */
+/** A creation time that increases with the id and never passes `end` */
 function timeOf(sql: TransactionSql, end: string) {
   return sql`${end}::timestamptz - interval '17520 hours' * (1000.0 / (1000 + id))`
 }
 
-/** The planner would otherwise take the tables for empty until autovacuum comes by. */
+/** Without this, the planner would assume empty tables until autovacuum runs. */
 async function updateStatistics(sql: TransactionSql): Promise<void> {
   await sql`set local statement_timeout = 0`
   await sql`analyze users, products, orders, order_items`

@@ -1,79 +1,79 @@
 import { ensureCluster, readPassword } from './embedded/cluster.js'
-import { identify, isAlive, type LiveProcess } from './embedded/live-process.js'
-import { findPlace, type Place } from './embedded/place.js'
+import { type Installation, prepareInstallation } from './embedded/installation.js'
+import { identify, isAlive, type ProcessIdentity } from './embedded/process-identity.js'
 import { launchServer, readLogEnd, stopServer } from './embedded/server.js'
-import { accepts, host, removeStaleLock, settledServer } from './embedded/server-state.js'
-import { enter, forgetEndedServers, hasUsers, leave } from './embedded/users.js'
+import { acceptsConnections, host, removeStaleLock, waitForSettledServer } from './embedded/server-state.js'
+import { hasUsers, registerUser, removeFilesOfEndedServers, unregisterUser } from './embedded/users.js'
 
 interface EmbeddedPostgresOptions {
   dataDirectory: string
   log: (message: string) => void
-  /** Used by root only, where the project's folders are closed to the user that Postgres runs as. */
+  /** Used only by root, if the user that Postgres runs as cannot access the project's folders. */
   systemDirectory?: string
 }
 
 export interface EmbeddedPostgres {
   url: string
-  /** Starts the server again, at the same address, whenever it has ended by itself or was killed, until stop(). */
+  /** Restarts the server at the same address whenever it exits or is killed, until stop(). */
   keepRunning(report: (message: string) => void): void
-  /** The last of the processes that use the server ends it. */
+  /** Stops the server if no other process uses it. */
   stop(): Promise<void>
 }
 
-/** One use of a running server. */
+/** The use of a running server by this process */
 interface Session {
-  server: LiveProcess
+  server: ProcessIdentity
   port: number
   user: string
 }
 
-type Launched = { state: 'ready'; session: Session } | { state: 'failed'; reason: string }
+type LaunchResult = { state: 'ready'; session: Session } | { state: 'failed'; reason: string }
 
 const maxLaunches = 5
-const lookIntervalMs = 1_000
+const checkIntervalMs = 1_000
 
-/** A real Postgres out of npm, kept in `<dataDirectory>/postgres`. Processes that share a folder share its server. */
+/** Starts a Postgres installed by npm, with its data in `<dataDirectory>/postgres`. Processes with the same folder share one server. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const place = await findPlace({ systemDirectory: '/var/lib/graphql-cached-shop', ...options })
-  await ensureCluster(place, options.log)
-  const password = await readPassword(place)
-  const session = await openSession(place, options.log)
+  const installation = await prepareInstallation({ systemDirectory: '/var/lib/graphql-cached-shop', ...options })
+  await ensureCluster(installation, options.log)
+  const password = await readPassword(installation)
+  const session = await openSession(installation, options.log)
   const { port } = session
-  const kept = new KeptSession(place, session, options.log)
-  options.log(`For psql: postgres://shop@${host}:${port}/shop, password in ${place.home}/password`)
+  const supervised = new SupervisedSession(installation, session, options.log)
+  options.log(`For psql: postgres://shop@${host}:${port}/shop, password in ${installation.home}/password`)
   let ending: Promise<void> | undefined
   return {
     url: `postgres://shop:${password}@${host}:${port}/shop`,
-    keepRunning: (report) => kept.watch(report),
-    stop: () => (ending ??= kept.end()),
+    keepRunning: (report) => supervised.watch(report),
+    stop: () => (ending ??= supervised.end()),
   }
 }
 
-/** A session whose server is looked at now and then. */
-class KeptSession {
+/** A session whose server is checked periodically and restarted if it has ended. */
+class SupervisedSession {
   private timer: NodeJS.Timeout | undefined
-  private look: Promise<void> | undefined
-  /** How much of the outage has been reported */
+  private check: Promise<void> | undefined
+  /** The last outage state that was reported */
   private outage: 'none' | 'ended' | 'cannotStart' = 'none'
 
   constructor(
-    private readonly place: Place,
+    private readonly installation: Installation,
     private session: Session,
     private readonly log: (message: string) => void,
   ) {}
 
   watch(report: (message: string) => void): void {
     this.timer = setInterval(() => {
-      this.look ??= this.restoreIfEnded(report).finally(() => {
-        this.look = undefined
+      this.check ??= this.restoreIfEnded(report).finally(() => {
+        this.check = undefined
       })
-    }, lookIntervalMs).unref()
+    }, checkIntervalMs).unref()
   }
 
   async end(): Promise<void> {
     clearInterval(this.timer)
-    await this.look
-    await endSession(this.place, this.session)
+    await this.check
+    await endSession(this.installation, this.session)
   }
 
   private async restoreIfEnded(report: (message: string) => void): Promise<void> {
@@ -81,51 +81,50 @@ class KeptSession {
     if (await isAlive(server)) return
     try {
       if (this.outage === 'none')
-        report(`Postgres has ended, and is started again. Its log ends with:\n${await readLogEnd(this.place)}`)
+        report(`Postgres has ended and is being restarted. Its log ends with:\n${await readLogEnd(this.installation)}`)
       this.outage = 'ended'
-      this.session = await openSession(this.place, this.log, port)
+      this.session = await openSession(this.installation, this.log, port)
       this.outage = 'none'
-      report('Postgres serves again')
+      report('Postgres is available again')
     } catch (error) {
-      if (this.outage !== 'cannotStart')
-        report(`Postgres cannot be started now, which is tried again: ${(error as Error).message}`)
+      if (this.outage !== 'cannotStart') report(`Postgres cannot be started, will be tried again: ${(error as Error).message}`)
       this.outage = 'cannotStart'
     }
   }
 }
 
-/** `port`: where others expect the server */
-async function openSession(place: Place, log: (message: string) => void, port?: number): Promise<Session> {
+/** `port` is the port that clients expect; undefined for any free port. */
+async function openSession(installation: Installation, log: (message: string) => void, port?: number): Promise<Session> {
   for (let launches = 1; ; launches++) {
-    const server = await settledServer(place)
-    if (server.state === 'ready' && (await accepts(server.port))) {
-      if (port !== undefined && port !== server.port) throw new Error(`it serves on port ${server.port} now, not on ${port}`)
-      log(`Joining the Postgres that already serves ${place.home}`)
-      return enterServer(place, server)
+    const server = await waitForSettledServer(installation)
+    if (server.state === 'ready' && (await acceptsConnections(server.port))) {
+      if (port !== undefined && port !== server.port) throw new Error(`it now listens on port ${server.port} instead of ${port}`)
+      log(`Using the Postgres that is already running for ${installation.home}`)
+      return joinServer(installation, server)
     }
-    if (server.state === 'ready') removeStaleLock(place, server)
+    if (server.state === 'ready') removeStaleLock(installation, server)
 
-    const launched = await launchSession(place, port)
+    const launched = await launchSession(installation, port)
     if (launched.state === 'ready') return launched.session
-    // Another process may have been quicker, on this folder or on the port: the next round finds out.
+    // Another process may have taken the folder or the port first; the next attempt detects that.
     if (launches === maxLaunches) throw new Error(launched.reason)
-    removeStaleLock(place, { pid: 0 })
+    removeStaleLock(installation, { pid: 0 })
   }
 }
 
-async function launchSession(place: Place, port?: number): Promise<Launched> {
-  const launch = await launchServer(place, port)
-  const session = await enterServer(place, launch)
+async function launchSession(installation: Installation, port?: number): Promise<LaunchResult> {
+  const launch = await launchServer(installation, port)
+  const session = await joinServer(installation, launch)
   const outcome = await launch.outcome()
-  await forgetEndedServers(place)
+  await removeFilesOfEndedServers(installation)
   return outcome.state === 'ready' ? { state: 'ready', session } : outcome
 }
 
-async function enterServer(place: Place, { pid, port }: { pid: number; port: number }): Promise<Session> {
-  return { server: await identify(pid), port, user: await enter(place, pid) }
+async function joinServer(installation: Installation, { pid, port }: { pid: number; port: number }): Promise<Session> {
+  return { server: await identify(pid), port, user: await registerUser(installation, pid) }
 }
 
-async function endSession(place: Place, { server, user }: Session): Promise<void> {
-  await leave(place, server.pid, user)
-  if (!(await hasUsers(place, server.pid))) await stopServer(server)
+async function endSession(installation: Installation, { server, user }: Session): Promise<void> {
+  await unregisterUser(installation, server.pid, user)
+  if (!(await hasUsers(installation, server.pid))) await stopServer(server)
 }

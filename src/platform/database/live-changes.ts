@@ -1,45 +1,46 @@
 import type { Database, Queryable } from './connection.js'
 
-/** What one statement changed, as the triggers of the migrations note it. */
+/** The changes of one statement, as the migrations' triggers record them */
 export interface LiveChange {
   kind: string
   transaction: string
-  /** Grows within a transaction */
+  /** Increases within a transaction */
   id: number
-  /** Numbers of the rows that are other, new or gone, or of those made for an owner; null for any of them, or more than are listed */
+  /** Row ids that were updated, inserted or deleted, or inserted for an owner. Null if any row may have changed or there are too many to list. */
   ids: number[] | null
-  /** Of the owners for whom they were made, in the same order; null where rows changed */
+  /** Owner of each inserted row, in the same order; null for a change of the rows themselves */
   owners: number[] | null
 }
 
-/** Up to where changes have been read: the transactions that had committed, and when that was on the clock of the database */
+/** Position up to which changes have been read: the snapshot of committed transactions, and its time by the database clock */
 export interface Position {
   snapshot: string
   atMs: number
 }
 
-/** The last change that was read */
-export type Place = Pick<LiveChange, 'transaction' | 'id'>
+/** The last change read */
+export type ChangeCursor = Pick<LiveChange, 'transaction' | 'id'>
 
-export interface Reading {
-  /** Now */
+export interface LiveChangeBatch {
+  /** The position after this batch */
   position: Position
-  /** In the order of transactions and of ids */
+  /** Ordered by transaction, then id */
   changes: LiveChange[]
-  /** Whether this is a server that does not know all that the last one did */
+  /** Whether this server lacks transactions of the previous one, as after a failover or a restore */
   isBehind: boolean
 }
 
 /**
- * What was committed since, and before `until` (null: now), each change once, in whatever order transactions end: a snapshot knows which
- * have. Numbers of rows would not do, since a smaller one may be committed after a larger one. At most `limit` changes, those behind `after`.
+ * Reads the changes committed after the snapshot `since` and before the snapshot `until` (null: now). Each change is returned once,
+ * whatever the commit order, because a snapshot lists the committed transactions. Row ids would not work: a smaller one may be committed
+ * after a larger one. Returns at most `limit` changes, starting after the cursor `after`.
  */
 export async function readLiveChanges(
   database: Queryable,
-  { since, until, after, limit }: { since: string; until: string | null; after: Place | null; limit: number },
-): Promise<Reading> {
+  { since, until, after, limit }: { since: string; until: string | null; after: ChangeCursor | null; limit: number },
+): Promise<LiveChangeBatch> {
   const { transaction, id } = after ?? { transaction: '0', id: 0 }
-  // What was restored from another server has numbers that this one has not reached: such rows are in no snapshot, and are not told.
+  // Rows restored from another server may have transaction ids that this server has not reached. No snapshot includes them, so they are skipped.
   const [row] = await database<[{ changes: LiveChange[]; snapshot: string; at_ms: number; is_behind: boolean }]>`
     select pg_current_snapshot()::text as snapshot, (extract(epoch from clock_timestamp()) * 1000)::bigint as at_ms,
       pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${since}::pg_snapshot) as is_behind,
@@ -56,14 +57,14 @@ export async function readLiveChanges(
   return { position: { snapshot: row.snapshot, atMs: row.at_ms }, changes: row.changes, isBehind: row.is_behind }
 }
 
-/** From where to read on, for who has read nothing yet. */
+/** The position to start reading from. */
 export async function currentPosition(database: Queryable): Promise<Position> {
   const [row] = await database<[Position]>`
     select pg_current_snapshot()::text as snapshot, (extract(epoch from clock_timestamp()) * 1000)::bigint as "atMs"`
   return row
 }
 
-/** Those that were committed at that time, and those that were restored from another server */
+/** Deletes the changes committed before the snapshot `upTo`, and those restored from another server. */
 export async function deleteLiveChanges(database: Queryable, upTo: string): Promise<void> {
   await database`
     delete from live_changes
@@ -71,7 +72,7 @@ export async function deleteLiveChanges(database: Queryable, upTo: string): Prom
       or transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`
 }
 
-/** Calls back at every commit that wrote a change, and whenever the connection that listens was made anew. */
+/** Calls `wake` at every commit that wrote a change, and whenever the listening connection was re-established. */
 export async function listenToLiveChanges(database: Database, wake: () => void): Promise<void> {
   await database.listen('live_changes', wake, wake)
 }

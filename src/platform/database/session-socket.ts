@@ -1,30 +1,30 @@
 import { EventEmitter } from 'node:events'
 import { connect as dial, type NetConnectOpts, type Socket } from 'node:net'
-import { type Deadline, endWhenSilent, startDeadline } from 'cached-resolvers'
+import { type Deadline, destroyOnResponseTimeout, startDeadline } from 'cached-resolvers'
 import { negotiateTls, type TlsPolicy } from './tls.js'
 
 export interface SessionSocketOptions {
   to: NetConnectOpts
-  /** Of whom the server's certificate speaks */
+  /** Host name that the server's certificate must match */
   host: string
   tls: TlsPolicy | null
-  /** SQL that each session begins with; where it fails, so does the connection. */
+  /** SQL that runs first in each session; if it fails, the connection fails. */
   setup: string
-  /** For all that comes before the first statement */
+  /** Bounds everything before the first statement: TCP, TLS, authentication and setup. */
   connectTimeoutMs: number
-  /** The connection is ended when something that was sent has had no answer for that long; undefined for never. */
-  silenceMs: number | undefined
+  /** The connection is closed when a sent message has had no response for this long; undefined for no limit. */
+  responseTimeoutMs: number | undefined
 }
 
 /**
- * What postgres.js takes for its socket: it begins with authentication, and finds the session set up when that is done. TLS is made here,
- * since the driver tells the server no name on a socket that it was given. A session that turns out to be read only is ended as soon as no
- * transaction runs in it, so that the next connection may find a server, or a setting, that lets it write.
+ * The socket used by postgres.js. The driver starts with authentication; this class then runs the setup SQL before the driver sees the
+ * session as ready. TLS is performed here because the driver sends no host name (SNI) on a socket that is passed to it. A session that
+ * turns out to be read-only is closed once no transaction runs in it, so that the next connection may reach a writable server.
  */
 export class SessionSocket extends EventEmitter {
   private phase: 'authenticating' | 'settingUp' | 'ready' | 'cancelling' = 'authenticating'
   private stream: Socket
-  /** What the driver wrote while there was no connection */
+  /** Data that the driver wrote before the connection was open; null afterwards */
   private unsent: Buffer[] | null = []
   private incomplete: Buffer = Buffer.alloc(0)
   private isReadOnly = false
@@ -34,18 +34,20 @@ export class SessionSocket extends EventEmitter {
     super()
     const { to, connectTimeoutMs } = options
     this.deadline = startDeadline(connectTimeoutMs, () =>
-      this.stream.destroy(Object.assign(new Error('The database cannot be connected to in time'), { code: 'CONNECT_TIMEOUT' })),
+      this.stream.destroy(
+        Object.assign(new Error('The database did not accept the connection in time'), { code: 'CONNECT_TIMEOUT' }),
+      ),
     )
     this.stream = dial(to)
     this.listen(this.stream)
-    this.stream.once('connect', () => this.connected())
+    this.stream.once('connect', () => this.onConnect())
   }
 
   get readyState() {
     return this.stream.readyState
   }
 
-  /** Answers whether more may be written before `drain`. */
+  /** Returns whether more may be written before `drain`. */
   write(data: Buffer, callback?: () => void): boolean {
     if (isCancelRequest(data)) this.phase = 'cancelling'
     if (this.unsent === null) return this.stream.write(data, callback)
@@ -65,14 +67,14 @@ export class SessionSocket extends EventEmitter {
     this.stream.setKeepAlive(enabled, delayMs)
   }
 
-  /** The driver listens until it has heard that the connection is closed, and to nothing afterwards. */
+  /** The driver removes its listeners once the connection is closed; a later `error` event would have no listener and throw. */
   private listen(socket: Socket): void {
     socket.on('error', (error) => this.fail(error))
     socket.on('close', (hadError) => {
       if (socket !== this.stream) return
       this.deadline.cancel()
-      // The driver would try for ever, and its statement wait.
-      if (this.phase === 'authenticating' && !hadError) this.fail(endedEarly())
+      // Without an error the driver would reconnect forever and its statement would never settle.
+      if (this.phase === 'authenticating' && !hadError) this.fail(closedEarly())
       this.emit('close', hadError)
     })
     socket.on('drain', () => this.emit('drain'))
@@ -83,7 +85,7 @@ export class SessionSocket extends EventEmitter {
     this.stream.destroy()
   }
 
-  private connected(): void {
+  private onConnect(): void {
     const { tls, host } = this.options
     if (tls === null) this.open(this.stream)
     else
@@ -102,8 +104,8 @@ export class SessionSocket extends EventEmitter {
   }
 
   private open(stream: Socket): void {
-    const { silenceMs } = this.options
-    if (silenceMs !== undefined) endWhenSilent(stream, silenceMs)
+    const { responseTimeoutMs } = this.options
+    if (responseTimeoutMs !== undefined) destroyOnResponseTimeout(stream, responseTimeoutMs)
     stream.on('data', (chunk) => this.receive(chunk as Buffer))
     const unsent = this.unsent ?? []
     this.unsent = null
@@ -142,7 +144,7 @@ export class SessionSocket extends EventEmitter {
     }
   }
 
-  /** The driver learns of nothing but a failure, which is then the fault of the statement that waits for the connection. */
+  /** Forwards only a failure to the driver, which reports it for the statement that waits for the connection. */
   private setUp(message: Buffer): void {
     if (message[0] === errorResponse) {
       this.emit('data', message)
@@ -159,11 +161,11 @@ function isCancelRequest(data: Buffer): boolean {
   return data.length === cancelRequestLength && data.readInt32BE(4) === cancelRequestCode
 }
 
-function endedEarly(): Error {
-  return Object.assign(new Error('The server ended the connection before it could be used'), { code: 'ECONNRESET' })
+function closedEarly(): Error {
+  return Object.assign(new Error('The server closed the connection before it could be used'), { code: 'ECONNRESET' })
 }
 
-/** Of the first message, its type included; undefined where its head has not come, or its end. */
+/** Length of the first message including its type byte; undefined if the message is incomplete. */
 function messageLength(data: Buffer): number | undefined {
   const length = data.length < headLength ? undefined : 1 + data.readInt32BE(1)
   return length !== undefined && length <= data.length ? length : undefined
@@ -183,7 +185,7 @@ const headLength = 5
 const query = 'Q'.charCodeAt(0)
 const errorResponse = 'E'.charCodeAt(0)
 const readyForQuery = 'Z'.charCodeAt(0)
-/** ReadyForQuery, outside of transactions: the last that a server sends until it is asked for more */
+/** ReadyForQuery outside a transaction: the server sends nothing after it until the next request. */
 const idle = Buffer.from('Z\0\0\0\x05I')
-/** SQLSTATE and the field behind it, as in an ErrorResponse only: texts of rows hold no zero bytes. */
+/** SQLSTATE 25006 and the start of the next field. Occurs only in an ErrorResponse, since text values of rows contain no zero bytes. */
 const readOnlyError = Buffer.from('\0C25006\0M')

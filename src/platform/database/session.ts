@@ -1,27 +1,27 @@
-export interface SessionLimits {
+export interface SessionSettings {
   statementTimeoutMs: number
-  mayLoseCommits: boolean
+  asynchronousCommit: boolean
 }
 
 /**
- * What the server does first in each session. Neither the driver's startup parameters would do, which poolers refuse, nor the defaults of
- * database and role, which others set for their own purposes. `default_transaction_read_only` is left alone: it keeps writers away on purpose.
+ * SQL that runs first in each session. Startup parameters are not an option because poolers refuse them; defaults of the database or role
+ * are not because others set them for their own purposes. `default_transaction_read_only` is not changed: it is set to keep writers away.
  */
-export function sessionSetup({ statementTimeoutMs, mayLoseCommits }: SessionLimits): string {
+export function sessionSetup({ statementTimeoutMs, asynchronousCommit }: SessionSettings): string {
   const settings = {
     ...fixedSettings,
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionMs,
-    ...(mayLoseCommits && { synchronous_commit: 'off' }),
+    ...(asynchronousCommit && { synchronous_commit: 'off' }),
   }
   const rows = Object.entries(settings).map(([name, value]) => `('${name}', '${value}')`)
-  // Those that this version of Postgres does not know have nothing to be set.
+  // Skips settings that this version of Postgres does not have.
   return `${refuseStandby};
     select set_config(name, value, false) from (values ${rows.join(', ')}) settings (name, value)
     where current_setting(name, true) is not null`
 }
 
-/** What the texts of values, as the driver reads and writes them, and the outcome of transactions hang on */
+/** Settings that affect the text format of values, which the driver reads and writes, or the outcome of transactions */
 const fixedSettings = {
   datestyle: 'ISO, YMD',
   intervalstyle: 'postgres',
@@ -37,12 +37,12 @@ const fixedSettings = {
   idle_session_timeout: 0,
 }
 
-/** A standby shows old rows, takes no writes, and is where an address leads for a while during a failover. */
+/** A standby returns outdated rows and accepts no writes. During a failover the address may resolve to one for a while. */
 const refuseStandby = `do $$ begin
     if pg_is_in_recovery() then
       raise exception 'This server is a standby, not the primary' using errcode = 'read_only_sql_transaction';
     end if;
   end $$`
 
-/** A process that was frozen inside a transaction must not hold its locks for ever. */
+/** Releases the locks of a process that was frozen inside a transaction. */
 const idleInTransactionMs = 10_000

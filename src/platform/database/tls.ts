@@ -2,14 +2,14 @@ import { isIP, type Socket } from 'node:net'
 import { connect as startTls, type TLSSocket } from 'node:tls'
 
 export interface TlsPolicy {
-  /** Whether the connection goes on in plain text where the server has no TLS. */
+  /** Whether to continue in plain text if the server does not support TLS */
   isOptional: boolean
   isVerified: boolean
-  /** Begins with TLS, without asking the server whether it has it. */
+  /** Whether to start the TLS handshake directly, without an SSLRequest first */
   isDirect: boolean
 }
 
-/** What the parameters of a database's URL ask for (`sslmode`, or `ssl` as the driver calls it, and `sslnegotiation`); null for plain text. */
+/** The TLS policy requested by the parameters of a database URL: `sslmode` (or the driver's `ssl`) and `sslnegotiation`. Null for plain text. */
 export function readTlsPolicy(url: string): TlsPolicy | null {
   const { searchParams } = new URL(url)
   const mode = searchParams.get('sslmode') ?? searchParams.get('ssl') ?? 'disable'
@@ -19,13 +19,13 @@ export function readTlsPolicy(url: string): TlsPolicy | null {
 }
 
 /**
- * Gives the socket over TLS, once that stands, or the plain one where the server has no TLS and the policy allows for that. A front that
- * routes by name is told the name of the host.
+ * Resolves to the TLS socket after the handshake, or to the plain socket if the server does not support TLS and the policy allows that.
+ * Sends the host name (SNI), by which a proxy may route.
  */
 export async function negotiateTls(socket: Socket, policy: TlsPolicy, host: string): Promise<Socket> {
   if (!policy.isDirect && !(await offersTls(socket))) {
     if (policy.isOptional) return socket
-    throw Object.assign(new Error('The server has no TLS, which the URL of the database asks for'), { code: 'ECONNREFUSED' })
+    throw Object.assign(new Error('The server does not support TLS, which the database URL requires'), { code: 'ECONNREFUSED' })
   }
   const secured = startTls({
     socket,
@@ -33,30 +33,30 @@ export async function negotiateTls(socket: Socket, policy: TlsPolicy, host: stri
     ...(isIP(host) === 0 && { servername: host }),
     ...(policy.isDirect && { ALPNProtocols: ['postgresql'] }),
   })
-  return whenSecured(secured)
+  return finishHandshake(secured)
 }
 
-/** Anything behind the one byte of the answer was slipped in before the encryption, and must not be taken for a part of it. */
+/** Rejects any bytes after the one-byte answer: an attacker could inject them before encryption starts. */
 function offersTls(socket: Socket): Promise<boolean> {
   return new Promise((resolve, reject) => {
     socket.once('data', (answer) => {
-      if (answer.length === 1) resolve(answer[0] === yes)
-      else reject(new Error('The server answered more than was asked'))
+      if (answer.length === 1) resolve(answer[0] === accepted)
+      else reject(new Error('The server sent unexpected data before the TLS handshake'))
     })
-    socket.once('close', () => reject(new Error('The server ended the connection')))
+    socket.once('close', () => reject(new Error('The server closed the connection')))
     socket.write(tlsRequest)
   })
 }
 
-function whenSecured(secured: TLSSocket): Promise<TLSSocket> {
+function finishHandshake(secured: TLSSocket): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     secured.once('secureConnect', () => resolve(secured))
-    // Stays: the second error of a handshake must find a listener, too.
+    // Never removed: a handshake may emit a second error, which needs a listener too.
     secured.on('error', reject)
-    secured.once('close', () => reject(new Error('The server ended the connection')))
+    secured.once('close', () => reject(new Error('The server closed the connection')))
   })
 }
 
 /** Length and code of the protocol's SSLRequest */
 const tlsRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
-const yes = 'S'.charCodeAt(0)
+const accepted = 'S'.charCodeAt(0)

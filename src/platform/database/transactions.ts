@@ -1,20 +1,20 @@
 import type postgres from 'postgres'
 
 /**
- * Makes transactions survive the loss of their connection. postgres.js tells that the transaction failed, but would then send its end, or
- * whatever else the work asks for, where there is no connection any more, and take the whole process along.
+ * Keeps the process alive when a transaction loses its connection. postgres.js rejects the transaction, but would then send COMMIT,
+ * ROLLBACK or a later statement of the transaction on the lost connection, which throws an error that nothing catches.
  */
 export function surviveLostConnections(database: postgres.Sql): void {
   const begin = database.begin.bind(database) as (options: string, work: Work) => Promise<unknown>
-  const beginAndSurvive = (...its: [Work] | [options: string, work: Work]): Promise<unknown> => {
-    const [options, work] = its.length === 1 ? ['', its[0]] : its
+  const beginAndSurvive = (...args: [Work] | [options: string, work: Work]): Promise<unknown> => {
+    const [options, work] = args.length === 1 ? ['', args[0]] : args
     let isOver = false
-    const transaction = begin(options, (its) => {
-      const guarded = whileNot(() => isOver, its)
-      // What never ends has no end to be sent.
+    const transaction = begin(options, (sql) => {
+      const guarded = guardTransaction(() => isOver, sql)
+      // While this promise is pending, postgres.js sends neither COMMIT nor ROLLBACK.
       return Promise.resolve(work(guarded)).then(
-        (value) => (isOver ? never : value),
-        (error) => (isOver || isLost(error) ? never : Promise.reject(error)),
+        (value) => (isOver ? pending : value),
+        (error) => (isOver || isConnectionLost(error) ? pending : Promise.reject(error)),
       )
     })
     const end = () => {
@@ -28,17 +28,17 @@ export function surviveLostConnections(database: postgres.Sql): void {
 
 type Work = (transaction: postgres.TransactionSql) => unknown
 
-function whileNot(isOver: () => boolean, transaction: postgres.TransactionSql): postgres.TransactionSql {
+function guardTransaction(isOver: () => boolean, transaction: postgres.TransactionSql): postgres.TransactionSql {
   return new Proxy(transaction, {
-    apply(target, _, its) {
+    apply(target, _, args) {
       if (isOver()) throw new Error('The connection of this transaction was lost')
-      return Reflect.apply(target as never, undefined, its)
+      return Reflect.apply(target as never, undefined, args)
     },
   })
 }
 
-function isLost(error: unknown): boolean {
+function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'CONNECTION_CLOSED'
 }
 
-const never = new Promise<never>(() => {})
+const pending = new Promise<never>(() => {})

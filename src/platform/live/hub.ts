@@ -1,6 +1,6 @@
 import { Stream, StreamEndedError } from './stream.js'
 
-/** Who waits for what in this process. A topic is a public id: of a product, for its changes; of a user, for new orders. */
+/** The streams of this process by topic. A topic is a public id: of a product, for its changes; of a user, for new orders. */
 export class Hub {
   private readonly byTopic = new Map<string, Set<Stream<string>>>()
   private readonly streams = new Set<Stream<string>>()
@@ -11,7 +11,7 @@ export class Hub {
     return this.streams.size
   }
 
-  has(topic: string): boolean {
+  hasSubscribers(topic: string): boolean {
     return this.byTopic.has(topic)
   }
 
@@ -19,26 +19,26 @@ export class Hub {
     return [...this.byTopic.keys()].filter((topic) => topic.startsWith(prefix))
   }
 
-  open(topics: readonly string[]): Stream<string> {
+  subscribe(topics: readonly string[]): Stream<string> {
     const stream: Stream<string> = new Stream({ maxWaiting: this.maxWaiting, onEnd: () => this.remove(topics, stream) })
     this.streams.add(stream)
     for (const topic of topics) this.byTopic.set(topic, (this.byTopic.get(topic) ?? new Set()).add(stream))
     return stream
   }
 
-  /** Gives the number of those who were told. */
-  tell(topic: string, id: string): number {
+  /** Returns the number of streams that received the id. */
+  publish(topic: string, id: string): number {
     const streams = this.byTopic.get(topic)
     for (const stream of streams ?? []) stream.push(id, id)
     return streams?.size ?? 0
   }
 
-  /** For when nobody knows what they should have been told */
+  /** Fails all streams: changes may have been missed. */
   failAll(): void {
     fail(this.streams)
   }
 
-  /** Those who wait for such a topic */
+  /** Fails the streams of all topics with this prefix. */
   failTopics(prefix: string): void {
     for (const topic of this.topicsOf(prefix)) fail(this.byTopic.get(topic) ?? [])
   }
@@ -53,7 +53,7 @@ export class Hub {
   }
 }
 
-/** Each takes itself out of its set. */
+/** Copies the set: a stream that fails removes itself from it. */
 function fail(streams: Iterable<Stream<string>>): void {
   for (const stream of [...streams]) stream.fail(new StreamEndedError('changes missed'))
 }

@@ -1,4 +1,4 @@
-/** Why a stream ended though its reader did not want it to: it has to be opened again. */
+/** The server ended a stream. The reader has to subscribe again. */
 export class StreamEndedError extends Error {
   override readonly name = 'StreamEndedError'
 
@@ -8,30 +8,30 @@ export class StreamEndedError extends Error {
 }
 
 const reasons = {
-  'too slow': 'More waits for this reader than is kept, subscribe again',
-  'changes missed': 'Changes may have been missed, subscribe again',
-  'token expired': 'The token is not good any more, subscribe again with a new one',
+  'too slow': 'The client reads too slowly and too many events are waiting for it: subscribe again',
+  'changes missed': 'Changes may have been missed: subscribe again',
+  'token expired': 'The token has expired or was revoked: subscribe again with a new one',
 }
 
 /**
- * Values on their way to one reader, each of them under an id, and each id once until it is taken: what changes again while the reader is
- * busy comes once more, with its newest value. No generator: returning ends a `next` that waits, which those would sit out.
+ * A queue of values for one reader, with one value per id: a value pushed while an older one of the same id is queued replaces it.
+ * Not an async generator: `return` ends a pending `next`, which a generator would wait for.
  */
 export class Stream<Value> implements AsyncIterableIterator<Value> {
   private readonly waiting = new Map<string, Value>()
-  private taker: { resolve: (result: IteratorResult<Value>) => void; reject: (error: Error) => void } | undefined
+  private pendingNext: { resolve: (result: IteratorResult<Value>) => void; reject: (error: Error) => void } | undefined
   private end: { error: Error | null } | undefined
 
   constructor(private readonly options: { maxWaiting: number; onEnd: () => void }) {}
 
-  /** How many wait to be taken */
+  /** Number of queued values */
   get waitingCount(): number {
     return this.waiting.size
   }
 
-  /** Whether the reader waits for the next one */
+  /** Whether the reader waits for the next value */
   get isAwaited(): boolean {
-    return this.taker !== undefined
+    return this.pendingNext !== undefined
   }
 
   push(id: string, value: Value): void {
@@ -40,12 +40,12 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
     if (this.waiting.size > this.options.maxWaiting) {
       this.fail(new StreamEndedError('too slow'))
     } else {
-      this.taker?.resolve(this.take())
-      this.taker = undefined
+      this.pendingNext?.resolve(this.takeFirst())
+      this.pendingNext = undefined
     }
   }
 
-  /** What waits is given up. */
+  /** Discards the queued values. The next call of `next` rejects with the error. */
   fail(error: Error): void {
     this.close({ error })
   }
@@ -57,9 +57,9 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
       return Promise.reject(error)
     }
     if (this.end) return Promise.resolve(done)
-    if (this.waiting.size > 0) return Promise.resolve(this.take())
+    if (this.waiting.size > 0) return Promise.resolve(this.takeFirst())
     return new Promise((resolve, reject) => {
-      this.taker = { resolve, reject }
+      this.pendingNext = { resolve, reject }
     })
   }
 
@@ -72,7 +72,7 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
     return this
   }
 
-  private take(): IteratorResult<Value> {
+  private takeFirst(): IteratorResult<Value> {
     const [[id, value]] = this.waiting as Iterable<[string, Value]> as [[string, Value]]
     this.waiting.delete(id)
     return { done: false, value }
@@ -81,12 +81,12 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
   private close(end: { error: Error | null }): void {
     if (this.end) return
     this.waiting.clear()
-    const { taker } = this
-    this.taker = undefined
-    // An error is told once.
-    this.end = taker ? { error: null } : end
-    if (end.error) taker?.reject(end.error)
-    else taker?.resolve(done)
+    const { pendingNext } = this
+    this.pendingNext = undefined
+    // The error is reported once.
+    this.end = pendingNext ? { error: null } : end
+    if (end.error) pendingNext?.reject(end.error)
+    else pendingNext?.resolve(done)
     this.options.onEnd()
   }
 }

@@ -1,45 +1,45 @@
 import { LRUCache } from 'lru-cache'
 import { TokenBucket } from '../token-bucket.js'
 
-/** Of lines with one message */
-interface Lines {
+/** State of the lines with one message */
+interface MessageState {
   bucket: TokenBucket
   omitted: number
 }
 
-/** What clients can cause again and again must not fill the disk: so many lines with the same message, and so many at all, a second. */
+/** Limits the log lines per second, for each message and in total, so that clients cannot fill the disk by repeated requests. */
 export class LogLimit {
-  private readonly byMessage = new LRUCache<string, Lines>({ max: maxMessages })
-  private readonly all: TokenBucket
+  private readonly byMessage = new LRUCache<string, MessageState>({ max: maxMessages })
+  private readonly total: TokenBucket
 
   constructor(private readonly now: () => number) {
-    this.all = new TokenBucket(all, now)
+    this.total = new TokenBucket(totalLimits, now)
   }
 
-  /** How many lines with this message were left out since the last one, where another may be written; undefined where not. */
+  /** If another line with this message may be written, the number of lines omitted since the last one; undefined if it must be omitted. */
   admit(message: string): number | undefined {
-    const lines = this.linesOf(message.slice(0, keyLength))
-    if (lines.bucket.isEmpty || this.all.isEmpty) {
-      lines.omitted += 1
+    const state = this.stateOf(message.slice(0, keyLength))
+    if (state.bucket.isEmpty || this.total.isEmpty) {
+      state.omitted += 1
       return undefined
     }
-    lines.bucket.take()
-    this.all.take()
-    const { omitted } = lines
-    lines.omitted = 0
+    state.bucket.take()
+    this.total.take()
+    const { omitted } = state
+    state.omitted = 0
     return omitted
   }
 
-  private linesOf(key: string): Lines {
+  private stateOf(key: string): MessageState {
     const known = this.byMessage.get(key)
     if (known) return known
-    const lines = { bucket: new TokenBucket(each, this.now), omitted: 0 }
-    this.byMessage.set(key, lines)
-    return lines
+    const state = { bucket: new TokenBucket(messageLimits, this.now), omitted: 0 }
+    this.byMessage.set(key, state)
+    return state
   }
 }
 
-const each = { burst: 100, perSecond: 10 }
-const all = { burst: 500, perSecond: 50 }
+const messageLimits = { burst: 100, perSecond: 10 }
+const totalLimits = { burst: 500, perSecond: 50 }
 const maxMessages = 200
 const keyLength = 60

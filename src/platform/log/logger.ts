@@ -1,19 +1,21 @@
-import { type DestinationStream, destination, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino'
+import { createRequire } from 'node:module'
+import process from 'node:process'
+import { destination, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino'
 import type { Config } from '../../config.js'
 import { LogLimit } from './log-limit.js'
 import { createRedactor, secretsOf } from './secrets.js'
 
-/** Lines of JSON on the standard output, without secrets. `fieldsOf` gives what every line gets besides. */
+/** Logs to the standard output, with secrets redacted: JSON, or lines for a person at a terminal. `fieldsOf` returns additional fields for each line. */
 export function createLogger(config: Config, fieldsOf?: () => object): Logger {
   const limit = new LogLimit(() => performance.now())
   const isLimited = (message: string, level: number) =>
-    level >= leastLimitedLevel && !(config.LOG_REQUESTS === 'all' && requestMessages.has(message))
+    level >= lowestLimitedLevel && !(config.LOG_REQUESTS === 'all' && requestMessages.has(message))
   const options: LoggerOptions = {
     level: config.LOG_LEVEL,
     serializers: { err: serializeError },
     hooks: {
       logMethod(args, method, level) {
-        const message = args.find((its) => typeof its === 'string') ?? ''
+        const message = args.find((argument) => typeof argument === 'string') ?? ''
         const omitted = isLimited(message, level) ? limit.admit(message) : 0
         if (omitted === undefined) return
         const [first, ...others] = args as [object | string, ...unknown[]]
@@ -25,24 +27,47 @@ export function createLogger(config: Config, fieldsOf?: () => object): Logger {
     ...(fieldsOf && { mixin: fieldsOf }),
   }
   const stream = destination({ dest: 1, sync: true, maxLength: maxUnwrittenBytes })
-  // Lines that a full disk does not take are kept for when it does.
+  // On a full disk, lines are buffered until they can be written; see maxUnwrittenBytes.
   stream.on('error', () => undefined)
-  return pino(options, withoutSecrets(stream, createRedactor(secretsOf(config))))
+  const redact = createRedactor(secretsOf(config))
+  const format = isPretty(config) ? createPrettyFormat() : (line: string) => line
+  return pino(options, { write: (line: string) => stream.write(format(redact(line))) })
 }
 
-function withoutSecrets(stream: DestinationStream, redact: (text: string) => string): DestinationStream {
-  return { write: (line) => stream.write(redact(line)) }
+/** Whether lines are for a person. pino-pretty is a development package: without it, the log is JSON. */
+export function isPretty({ LOG_FORMAT: format }: Config): boolean {
+  return format === undefined ? process.stdout.isTTY && isInstalled(prettyPackage) : format === 'pretty'
 }
 
-/** Nothing else: clients of databases put commands and their values into their errors. */
+function isInstalled(name: string): boolean {
+  try {
+    return require.resolve(name) !== ''
+  } catch {
+    return false
+  }
+}
+
+function createPrettyFormat(): (line: string) => string {
+  const { prettyFactory } = require(prettyPackage) as typeof import('pino-pretty')
+  return prettyFactory({
+    colorize: process.stdout.isTTY,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname',
+    singleLine: true,
+  })
+}
+
+/** No other properties: database clients attach commands and their values to errors. */
 function serializeError(error: Error) {
   const { type, message, stack, code } = stdSerializers.err(error)
   return { type, message, stack, code }
 }
 
-/** What comes on top of that is lost. */
+const prettyPackage = 'pino-pretty'
+const require = createRequire(import.meta.url)
+/** Lines beyond this buffer are lost. */
 const maxUnwrittenBytes = 1024 * 1024
-/** Info: what is below is for whoever asked for it. */
-const leastLimitedLevel = 30
-/** One for each request, where that is what is wanted */
+/** Level info. Debug lines are not limited: they are only written if requested by LOG_LEVEL. */
+const lowestLimitedLevel = 30
+/** Not limited with LOG_REQUESTS=all, so that each request has its line */
 const requestMessages = new Set(['request', 'slow request'])

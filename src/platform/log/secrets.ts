@@ -1,4 +1,4 @@
-/** What of a configuration nobody may read in a log: passwords in addresses, and whatever is named like a secret. */
+/** The values of a configuration that must never be logged: passwords in URLs, and settings with the name of a secret. */
 export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   const found = Object.entries(config).flatMap(([name, value]) => {
     const texts = textsOf(value)
@@ -7,23 +7,23 @@ export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   return [...new Set(found.filter((secret) => secret.length >= minLength))]
 }
 
-/** Takes secrets out of a text, as they are and as JSON or an address writes them; also passwords in any address, and bearer tokens. */
+/** Returns a function that redacts secrets in a text, verbatim and in JSON or URL encoding, and passwords in any URL and bearer tokens. */
 export function createRedactor(secrets: readonly string[]): (text: string) => string {
-  const written = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
-  // The longest first: one may be a part of another.
-  const all = [...new Set(written)].sort((a, b) => b.length - a.length)
+  const encodings = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+  // Longest first: one secret may contain another.
+  const all = [...new Set(encodings)].sort((a, b) => b.length - a.length)
   return (text) =>
     all
       .reduce((rest, secret) => rest.replaceAll(secret, redacted), text)
-      .replace(passwordInAddress, `$1${redacted}@`)
+      .replace(passwordInUrl, `$1${redacted}@`)
       .replace(bearerToken, `$1${redacted}`)
 }
 
 const redacted = '[redacted]'
 const secretName = /SECRET|PASSWORD|TOKEN|HEADERS|_KEY$/
-/** A shorter one would be found everywhere. */
+/** Shorter values would match unrelated text. */
 const minLength = 6
-const passwordInAddress = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"']*:)[^\s/@"']+@/gi
+const passwordInUrl = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"']*:)[^\s/@"']+@/gi
 const bearerToken = /(\bbearer\s+)[\w.~+/=-]+/gi
 
 function textsOf(value: unknown): string[] {
@@ -31,7 +31,7 @@ function textsOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }
 
-/** One that is the name of its user, or of the database, is for tests, and the name is all over the log. */
+/** Ignores a password that equals the user or database name: it is for tests, and that name occurs throughout the log. */
 function passwordsOf(text: string): string[] {
   if (!URL.canParse(text)) return []
   const { password, username, pathname } = new URL(text)

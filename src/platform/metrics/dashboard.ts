@@ -1,34 +1,34 @@
 import type { CacheStore } from 'cached-resolvers'
-import type { Figures } from './figures.js'
 import { History } from './history.js'
-import { merge, type Summary, summarize } from './summary.js'
+import type { ProcessMetrics } from './process-metrics.js'
+import { mergeCounts, type Summary, summarize } from './summary.js'
 import { readTotals } from './totals.js'
 
 export interface DashboardOptions {
-  figures: Figures
+  metrics: ProcessMetrics
   store: CacheStore
-  /** Of the slot with that number, in the store */
+  /** The store's key for a slot number */
   keyOf: (slotMs: number, slot: number) => string
   createToken: () => string
   now: () => number
 }
 
-/** What the page gets: the last ten seconds, and the slots of the last hour that began after the one it knows. */
+/** Data for the page: a summary of the last 10 seconds, and the slots of the last hour that the page does not have yet. */
 export interface DashboardData {
   now: number
-  of: 'all' | 'this process'
+  scope: 'all' | 'this process'
   backend: CacheStore['backend']
   latest: Summary
   slots: ({ at: number } & Summary)[]
 }
 
-/** Samples this process for as long as it runs, and reads what all processes sampled. */
+/** Samples this process periodically, and reads the samples of all processes. */
 export class Dashboard {
-  private readonly live: History
+  private readonly recent: History
   private readonly hour: History
   private readonly token: string
   private samples = 0
-  private doubts = 0
+  private distrustedSamples = 0
   private timer: NodeJS.Timeout | undefined
 
   constructor(private readonly options: DashboardOptions) {
@@ -40,54 +40,54 @@ export class Dashboard {
         keyOf: (slot) => keyOf(slotMs, slot),
         totals: () => this.totals(),
       })
-    this.live = history(liveSlotMs, latestSlots + 2)
+    this.recent = history(recentSlotMs, latestSlots + 2)
     this.hour = history(hourSlotMs, 3_600_000 / hourSlotMs)
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.sample(), liveSlotMs)
+    this.timer = setInterval(() => void this.sample(), recentSlotMs)
     this.timer.unref()
   }
 
-  /** What was counted to the end is shared. */
+  /** Writes the last counts to the store. */
   async stop(): Promise<void> {
     clearInterval(this.timer)
     await this.sample()
   }
 
-  /** `after`: the beginning of the last slot that the page has, in milliseconds. */
+  /** `after`: the start of the last slot that the page has, in milliseconds */
   async read(after: number): Promise<DashboardData> {
-    const { figures, store, now } = this.options
-    const [live, hour] = await Promise.all([this.live.past(), this.hour.past()])
-    // The last slot is not over yet.
-    const latest = merge(live.slots.slice(-1 - latestSlots, -1).map(({ counts }) => counts))
-    const over = hour.slots.slice(0, -1).filter(({ at, counts }) => at > after && counts.size > 0)
+    const { metrics, store, now } = this.options
+    const [recent, hour] = await Promise.all([this.recent.readRange(), this.hour.readRange()])
+    // The current slot is incomplete.
+    const latest = mergeCounts(recent.slots.slice(-1 - latestSlots, -1).map(({ counts }) => counts))
+    const complete = hour.slots.slice(0, -1).filter(({ at, counts }) => at > after && counts.size > 0)
     return {
       now: now(),
-      of: hour.of,
+      scope: hour.scope,
       backend: store.backend,
-      latest: summarize(latest, (latestSlots * liveSlotMs) / 1000, figures.namespaces),
-      slots: over.map(({ at, counts }) => ({ at, ...summarize(counts, hourSlotMs / 1000, figures.namespaces) })),
+      latest: summarize(latest, (latestSlots * recentSlotMs) / 1000, metrics.namespaces),
+      slots: complete.map(({ at, counts }) => ({ at, ...summarize(counts, hourSlotMs / 1000, metrics.namespaces) })),
     }
   }
 
   private async sample(): Promise<void> {
     this.samples += 1
-    if (!this.options.figures.cache.trusted) this.doubts += 1
-    const histories = [this.live, this.hour]
+    if (!this.options.metrics.cache.trusted) this.distrustedSamples += 1
+    const histories = [this.recent, this.hour]
     for (const history of histories) history.sample()
-    await Promise.allSettled(histories.map((history) => history.share()))
+    await Promise.allSettled(histories.map((history) => history.writePending()))
   }
 
-  /** With a name of its own for each process, so that they can be counted. */
+  /** Includes a name unique to this process, so that processes can be counted. */
   private totals(): Map<string, number> {
-    const totals = readTotals(this.options.figures)
+    const totals = readTotals(this.options.metrics)
     totals.set(`process.${this.token}`, this.samples)
-    totals.set(`doubting.${this.token}`, this.doubts)
+    totals.set(`doubting.${this.token}`, this.distrustedSamples)
     return totals
   }
 }
 
-const liveSlotMs = 2_000
+const recentSlotMs = 2_000
 const latestSlots = 5
 const hourSlotMs = 10_000

@@ -1,53 +1,53 @@
 import { collectDefaultMetrics, type Metric, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
-import type { Family } from './families.js'
+import type { MetricFamily } from './metric-families.js'
 
 /** The other processes behind the same port */
-export interface Siblings {
-  /** Among all of them, those that were there before included */
+export interface SiblingMetrics {
+  /** Unique among all workers, including those that have ended */
   readonly id: number
-  /** What each of the others answers; `asked` is how many there are, also where one does not answer in time. */
-  ask(): Promise<{ asked: number; answers: unknown[] }>
-  answerWith(answer: () => Promise<unknown>): void
+  /** The answers of the other processes; `asked` counts all of them, including those that did not answer in time. */
+  collect(): Promise<{ asked: number; answers: unknown[] }>
+  replyWith(answer: () => Promise<unknown>): void
 }
 
-type Exposed = MetricObjectWithValues<MetricValue<string>>
+type MetricJson = MetricObjectWithValues<MetricValue<string>>
 
 export const contentType = Registry.PROMETHEUS_CONTENT_TYPE
 
-/** Figures in Prometheus' text format: those of all processes behind the port, each with a label of its own. */
+/** Metrics in Prometheus' text format, of all processes behind the port. Each process has its own `worker` label. */
 export class Exposition {
   private readonly registry: Registry
 
   constructor(
-    families: readonly Family[],
-    private readonly siblings: Siblings | null,
+    families: readonly MetricFamily[],
+    private readonly siblings: SiblingMetrics | null,
   ) {
-    this.registry = Registry.merge([processFigures(), registryOf(families)])
+    this.registry = Registry.merge([defaultMetrics(), registryOf(families)])
     if (siblings) this.registry.setDefaultLabels({ worker: siblings.id })
-    siblings?.answerWith(() => this.registry.getMetricsAsJSON())
+    siblings?.replyWith(() => this.registry.getMetricsAsJSON())
   }
 
   async text(): Promise<string> {
     if (!this.siblings) return this.registry.metrics()
-    const [own, { asked, answers }] = await Promise.all([this.registry.getMetricsAsJSON(), this.siblings.ask()])
-    const all = [own as unknown as Exposed[], ...(answers as Exposed[][])]
-    return registryOf([...joined(all), ...workerFamilies(asked + 1, all.length)]).metrics()
+    const [own, { asked, answers }] = await Promise.all([this.registry.getMetricsAsJSON(), this.siblings.collect()])
+    const all = [own as unknown as MetricJson[], ...(answers as MetricJson[][])]
+    return registryOf([...mergeByName(all), ...workerFamilies(asked + 1, all.length)]).metrics()
   }
 }
 
-/** Process, memory, event loop, garbage: one set for the whole process, which cannot be taken back. */
-function processFigures(): Registry {
-  if (!known) {
-    known = new Registry()
-    collectDefaultMetrics({ register: known })
+/** CPU, memory, event loop and garbage collection. prom-client can start collecting them only once per process. */
+function defaultMetrics(): Registry {
+  if (!defaultRegistry) {
+    defaultRegistry = new Registry()
+    collectDefaultMetrics({ register: defaultRegistry })
   }
-  return known
+  return defaultRegistry
 }
 
-let known: Registry | undefined
+let defaultRegistry: Registry | undefined
 
-/** prom-client asks its metrics for their values, and takes anything that answers. */
-function registryOf(families: readonly Family[]): Registry {
+/** prom-client calls `get` of each metric, and accepts any object that has it. */
+function registryOf(families: readonly MetricFamily[]): Registry {
   const registry = new Registry()
   for (const { values, ...family } of families) {
     const metric = { ...family, get: async () => ({ ...family, aggregator: 'sum', values: values() }) }
@@ -56,25 +56,25 @@ function registryOf(families: readonly Family[]): Registry {
   return registry
 }
 
-function joined(all: readonly Exposed[][]): Family[] {
-  const byName = new Map<string, Exposed>()
+function mergeByName(all: readonly MetricJson[][]): MetricFamily[] {
+  const byName = new Map<string, MetricJson>()
   for (const metric of all.flat()) {
-    const same = byName.get(metric.name)
-    byName.set(metric.name, same ? { ...same, values: [...same.values, ...metric.values] } : metric)
+    const merged = byName.get(metric.name)
+    byName.set(metric.name, merged ? { ...merged, values: [...merged.values, ...metric.values] } : metric)
   }
   return [...byName.values()].map(({ name, help, type, values }) => ({
-    ...{ name, help, type: type as unknown as Family['type'] },
+    ...{ name, help, type: type as unknown as MetricFamily['type'] },
     values: () => values as never,
   }))
 }
 
-function workerFamilies(running: number, answered: number): Family[] {
-  const gauge = (name: string, help: string, value: number): Family => ({
+function workerFamilies(running: number, answered: number): MetricFamily[] {
+  const gauge = (name: string, help: string, value: number): MetricFamily => ({
     ...{ name, help, type: 'gauge' },
     values: () => [{ labels: {}, value }],
   })
   return [
-    gauge('workers_running', 'Processes behind this port', running),
-    gauge('workers_answered', 'Of these, those whose figures are here', answered),
+    gauge('workers_running', 'Processes that listen on this port', running),
+    gauge('workers_answered', 'Processes whose metrics are included in this response', answered),
   ]
 }

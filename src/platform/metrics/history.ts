@@ -4,21 +4,21 @@ export type Counts = ReadonlyMap<string, number>
 
 export interface HistoryOptions {
   store: CacheStore
-  /** Of the slot with that number, in the store */
+  /** The store's key for a slot number */
   keyOf: (slot: number) => string
   slotMs: number
   slots: number
-  /** What this process counted since it began */
+  /** Counts of this process since it started */
   totals: () => Counts
   createToken: () => string
-  /** Wall clock in milliseconds: all processes have the same slots. */
+  /** Wall clock in milliseconds, so that all processes use the same slots */
   now: () => number
 }
 
-export interface Past {
-  /** Whether it is that of all processes that share the store, or of this one alone, because the store cannot be asked */
-  of: 'all' | 'this process'
-  /** The oldest first; by the time of their beginning in milliseconds */
+export interface HistoryRange {
+  /** `all`: the processes that share the store; `this process`: this process alone, because the store is not available */
+  scope: 'all' | 'this process'
+  /** Oldest first; `at` is the start of the slot in milliseconds */
   slots: { at: number; counts: Counts }[]
 }
 
@@ -29,54 +29,54 @@ interface Batch {
 }
 
 /**
- * What happened in the last so many slots of time, summed over all processes that share the store. Each adds what it counted to the sums
- * of the slot, each batch exactly once; with the store away that waits, and what this process counted is at hand.
+ * Counts of the last `slots` time slots, summed over all processes that share the store. Each process adds its counts to the slot's
+ * hash, each batch exactly once. While the store is unavailable, batches wait, and only the counts of this process can be read.
  */
 export class History {
-  private last: Counts = new Map()
+  private lastTotals: Counts = new Map()
   private readonly own = new Map<number, Map<string, number>>()
   private readonly pending = new Map<number, Map<string, number>>()
   private batches: Batch[] = []
-  private sharing: Promise<void> | undefined
-  /** As read from the store; what was read longest ago comes first. */
-  private readonly read = new Map<number, Counts>()
+  private writing: Promise<void> | undefined
+  /** Slots as read from the store; the one read longest ago comes first. */
+  private readonly fetched = new Map<number, Counts>()
 
   constructor(private readonly options: HistoryOptions) {}
 
-  /** Adds what came since it was last called to the slot of this moment. */
+  /** Adds the counts since the previous call to the current slot. */
   sample(): void {
     const totals = this.options.totals()
     const slot = this.currentSlot()
     for (const [name, total] of totals) {
-      const count = total - (this.last.get(name) ?? 0)
+      const count = total - (this.lastTotals.get(name) ?? 0)
       if (count === 0) continue
       addTo(this.own, slot, name, count)
       addTo(this.pending, slot, name, count)
     }
-    this.last = totals
-    this.forgetOld()
+    this.lastTotals = totals
+    this.dropOldSlots()
   }
 
-  /** Carries to the store what it lacks. Rejects when the store does; nothing is lost then. */
-  share(): Promise<void> {
-    this.sharing ??= this.deliver().finally(() => {
-      this.sharing = undefined
+  /** Writes pending counts to the store. Rejects if the store fails; the counts stay pending then. */
+  writePending(): Promise<void> {
+    this.writing ??= this.writeBatches().finally(() => {
+      this.writing = undefined
     })
-    return this.sharing
+    return this.writing
   }
 
   /** Never rejects. */
-  async past(): Promise<Past> {
+  async readRange(): Promise<HistoryRange> {
     try {
-      await this.share()
-      await this.readDue()
-      return { of: 'all', slots: this.slots().map((slot) => this.entry(slot, this.read.get(slot))) }
+      await this.writePending()
+      await this.readSlots()
+      return { scope: 'all', slots: this.slots().map((slot) => this.slotOf(slot, this.fetched.get(slot))) }
     } catch {
-      return { of: 'this process', slots: this.slots().map((slot) => this.entry(slot, this.own.get(slot))) }
+      return { scope: 'this process', slots: this.slots().map((slot) => this.slotOf(slot, this.own.get(slot))) }
     }
   }
 
-  private async deliver(): Promise<void> {
+  private async writeBatches(): Promise<void> {
     if (this.batches.length === 0) {
       this.batches = [...this.pending].map(([slot, counts]) => ({ id: this.options.createToken(), slot, counts }))
       this.pending.clear()
@@ -88,24 +88,24 @@ export class History {
     }
   }
 
-  private async readDue(): Promise<void> {
+  private async readSlots(): Promise<void> {
     const { store, keyOf } = this.options
-    const due = this.due()
-    const counts = await Promise.all(due.map((slot) => store.readCounts(keyOf(slot))))
-    for (const [index, slot] of due.entries()) {
-      this.read.delete(slot)
-      this.read.set(slot, counts[index] as Counts)
+    const slots = this.slotsToRead()
+    const counts = await Promise.all(slots.map((slot) => store.readCounts(keyOf(slot))))
+    for (const [index, slot] of slots.entries()) {
+      this.fetched.delete(slot)
+      this.fetched.set(slot, counts[index] as Counts)
     }
   }
 
-  /** The latest, which go on growing, and some old ones: a process may deliver late. */
-  private due(): number[] {
+  /** The latest slots, which still grow; slots never read; and a few old ones, because a process may write late. */
+  private slotsToRead(): number[] {
     const slots = this.slots()
-    const unread = slots.filter((slot) => !this.read.has(slot))
-    return [...new Set([...slots.slice(-slotsThatGrow), ...unread, ...[...this.read.keys()].slice(0, rereadAtOnce)])]
+    const unread = slots.filter((slot) => !this.fetched.has(slot))
+    return [...new Set([...slots.slice(-growingSlots), ...unread, ...[...this.fetched.keys()].slice(0, rereadPerCall)])]
   }
 
-  private entry(slot: number, counts: Counts | undefined) {
+  private slotOf(slot: number, counts: Counts | undefined) {
     return { at: slot * this.options.slotMs, counts: counts ?? new Map<string, number>() }
   }
 
@@ -118,9 +118,9 @@ export class History {
     return Math.floor(this.options.now() / this.options.slotMs)
   }
 
-  private forgetOld(): void {
+  private dropOldSlots(): void {
     const oldest = this.currentSlot() - this.options.slots
-    for (const bySlot of [this.own, this.pending, this.read])
+    for (const bySlot of [this.own, this.pending, this.fetched])
       for (const slot of bySlot.keys()) if (slot < oldest) bySlot.delete(slot)
     this.batches = this.batches.filter(({ slot }) => slot >= oldest)
   }
@@ -132,5 +132,5 @@ function addTo(bySlot: Map<number, Map<string, number>>, slot: number, name: str
   bySlot.set(slot, counts)
 }
 
-const slotsThatGrow = 3
-const rereadAtOnce = 20
+const growingSlots = 3
+const rereadPerCall = 20

@@ -1,26 +1,27 @@
-import { lagBounds, latencyBounds, quantile } from './distribution.js'
+import { lagBounds, latencyBounds, quantile } from './histogram.js'
 import type { Counts } from './history.js'
 
-/** What happened in a time, over all processes, as the dashboard shows it. Milliseconds are null where there was nothing to time. */
+/** The activity of all processes during an interval, as the dashboard shows it. A latency is null if nothing was timed. */
 export interface Summary {
   seconds: number
   processes: number
-  /** How many of these had a cache that could not be reached or was not believed, at some time */
-  doubting: number
+  /** Processes that at some time during the interval could not reach the cache or did not trust it */
+  distrusting: number
   requests: number
-  lane: number
+  /** Requests answered by a compiled query */
+  compiled: number
   errors: number
   refused: number
   latencyMs: { p50: number | null; p95: number | null; p99: number | null }
   lagMs: { p50: number | null; p99: number | null }
   statements: number
-  /** Of the time of the event loops, 0 to 1 */
+  /** The share of time for which the event loops were busy, 0 to 1 */
   busy: number
   cache: CacheSummary
   namespaces: Record<string, CacheSummary>
 }
 
-/** Lookups are near + far + misses; stale ones are among the first two. */
+/** Lookups are near + far + misses. Stale hits are included in near and far. */
 export interface CacheSummary {
   near: number
   far: number
@@ -33,7 +34,7 @@ export interface CacheSummary {
 
 export function summarize(counts: Counts, seconds: number, namespaces: readonly string[]): Summary {
   const count = (name: string) => counts.get(name) ?? 0
-  const [lane, ok, errors, refused] = [
+  const [compiled, ok, errors, refused] = [
     count('requests.lane'),
     count('requests.ok'),
     count('requests.errors'),
@@ -46,53 +47,53 @@ export function summarize(counts: Counts, seconds: number, namespaces: readonly 
   return {
     seconds,
     processes,
-    doubting: countNames(counts, 'doubting.'),
-    ...{ requests: lane + ok + errors + refused, lane, errors, refused },
+    distrusting: countNames(counts, 'doubting.'),
+    ...{ requests: compiled + ok + errors + refused, compiled, errors, refused },
     latencyMs: {
-      p50: ms(latencyBounds, latency, 0.5),
-      p95: ms(latencyBounds, latency, 0.95),
-      p99: ms(latencyBounds, latency, 0.99),
+      p50: quantileMs(latencyBounds, latency, 0.5),
+      p95: quantileMs(latencyBounds, latency, 0.95),
+      p99: quantileMs(latencyBounds, latency, 0.99),
     },
-    lagMs: { p50: ms(lagBounds, lag, 0.5), p99: ms(lagBounds, lag, 0.99) },
+    lagMs: { p50: quantileMs(lagBounds, lag, 0.5), p99: quantileMs(lagBounds, lag, 0.99) },
     statements: count('statements'),
     busy: processes === 0 ? 0 : Math.min(1, count('busyMs') / 1000 / seconds / processes),
-    cache: byNamespace.map(([, its]) => its).reduce(plus, nothing),
+    cache: byNamespace.map(([, summary]) => summary).reduce(addCacheSummaries, emptyCacheSummary),
     namespaces: Object.fromEntries(byNamespace),
   }
 }
 
-/** All in one: what happened in any of them. */
-export function merge(all: readonly Counts[]): Counts {
+/** The sum of all counts, by name. */
+export function mergeCounts(all: readonly Counts[]): Counts {
   const merged = new Map<string, number>()
   for (const counts of all) for (const [name, count] of counts) merged.set(name, (merged.get(name) ?? 0) + count)
   return merged
 }
 
 function summarizeCache(count: (name: string) => number, namespace: string): CacheSummary {
-  const its = (counter: string) => count(`cache.${namespace}.${counter}`)
+  const counter = (name: string) => count(`cache.${namespace}.${name}`)
   return {
-    near: its('nearHits'),
-    far: its('hits') - its('nearHits'),
-    misses: its('misses'),
-    stale: its('staleHits'),
-    fills: its('fills'),
-    invalidations: its('invalidations'),
-    errors: its('unavailable') + its('refused') + its('corrupt') + its('failedRefills'),
+    near: counter('nearHits'),
+    far: counter('hits') - counter('nearHits'),
+    misses: counter('misses'),
+    stale: counter('staleHits'),
+    fills: counter('fills'),
+    invalidations: counter('invalidations'),
+    errors: counter('unavailable') + counter('refused') + counter('corrupt') + counter('failedRefills'),
   }
 }
 
-function plus(a: CacheSummary, b: CacheSummary): CacheSummary {
+function addCacheSummaries(a: CacheSummary, b: CacheSummary): CacheSummary {
   const names = Object.keys(a) as (keyof CacheSummary)[]
   return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as CacheSummary
 }
 
-const nothing: CacheSummary = { near: 0, far: 0, misses: 0, stale: 0, fills: 0, invalidations: 0, errors: 0 }
+const emptyCacheSummary: CacheSummary = { near: 0, far: 0, misses: 0, stale: 0, fills: 0, invalidations: 0, errors: 0 }
 
 function countNames(counts: Counts, prefix: string): number {
   return [...counts.keys()].filter((name) => name.startsWith(prefix)).length
 }
 
-function ms(bounds: readonly number[], counts: readonly number[], share: number): number | null {
+function quantileMs(bounds: readonly number[], counts: readonly number[], share: number): number | null {
   const seconds = quantile(bounds, counts, share)
   return seconds === null ? null : Math.round(seconds * 1e5) / 100
 }

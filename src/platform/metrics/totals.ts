@@ -1,21 +1,25 @@
-import type { Figures } from './figures.js'
+import type { ProcessMetrics } from './process-metrics.js'
 
 /**
- * What this process counted since it began, as whole numbers by name, such as can be summed over processes and time: the history is made
- * of them, and `summarize` reads it.
+ * The counts of this process since it started, as integers by name, which can be summed over processes and time. The history stores
+ * them in the cache store, and `summarize` reads them there. Processes of different versions share the store: do not change the
+ * names.
  */
-export function readTotals(figures: Figures): Map<string, number> {
+export function readTotals(metrics: ProcessMetrics): Map<string, number> {
   const totals = new Map<string, number>([
-    ['statements', sum(figures.statements.durations.counts)],
-    ['busyMs', Math.round(figures.busyMs())],
+    ['statements', sum(metrics.statements.durations.counts)],
+    ['busyMs', Math.round(metrics.busyMs())],
   ])
-  addBuckets(totals, 'lag', figures.invalidationLag.counts)
-  for (const { endings, durations } of figures.requests.byOperation().values()) {
-    for (const [ending, count] of Object.entries(endings)) add(totals, `requests.${ending}`, count)
+  addBuckets(totals, 'lag', metrics.invalidationLag.counts)
+  for (const { outcomes, durations } of metrics.requests.byOperation().values()) {
+    add(totals, 'requests.lane', outcomes.compiled)
+    add(totals, 'requests.ok', outcomes.ok)
+    add(totals, 'requests.errors', outcomes.errors)
+    add(totals, 'requests.refused', outcomes.refused)
     addBuckets(totals, 'latency', durations.counts)
   }
-  for (const name of figures.namespaces) {
-    const counts = figures.cache.ownCounts({ name })
+  for (const name of metrics.namespaces) {
+    const counts = metrics.cache.ownCounts({ name })
     for (const [counter, count] of Object.entries(counts)) add(totals, `cache.${name}.${counter}`, count)
   }
   return totals

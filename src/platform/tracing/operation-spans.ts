@@ -1,18 +1,18 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
-import type { Lane } from 'cached-resolvers/compiled-queries'
-import { failed, type SpanTracer } from './tracer.js'
+import type { CompiledQueries } from 'cached-resolvers/compiled-queries'
+import { recordError, type SpanTracer } from './tracer.js'
 
-/** The span of a GraphQL operation, by the semantic conventions of OpenTelemetry. The document and its variables are not in it. */
+/** Spans of GraphQL operations, by OpenTelemetry's semantic conventions. They contain neither the document nor its variables. */
 export class OperationSpans {
   constructor(private readonly tracer: SpanTracer) {}
 
-  /** The ordinary execution in a span. What the operation is turns out later. */
+  /** Wraps execution on the standard path in a span. Type and name of the operation are set later by describe(). */
   around<Args extends unknown[], T>(execute: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
-    const child = { name: 'GraphQL Operation', attributes: { 'graphql.way': 'ordinary' } }
-    return (...args) => this.tracer.within(child, () => execute(...args))
+    const child = { name: 'GraphQL Operation', attributes: { 'graphql.path': 'standard' } }
+    return (...args) => this.tracer.runInNewSpan(child, () => execute(...args))
   }
 
-  /** Inside of what goes on around; undefined where nobody records it. */
+  /** The span of the current execution; undefined if none is recorded. */
   current(): Span | undefined {
     return this.tracer.current()
   }
@@ -23,26 +23,29 @@ export class OperationSpans {
     else span.updateName(`${type} ${shortened(name)}`).setAttribute('graphql.operation.name', shortened(name))
   }
 
-  /** `code` is that of its first error. */
+  /** `code` is the code of the first error in the response. */
   fail(span: Span, code: string): void {
     span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute('error.type', code)
   }
 
-  /** The same lane. A span that says that the lane gave up comes before that of the ordinary execution. */
-  ofLane(lane: Pick<Lane, 'run'>): Pick<Lane, 'run'> {
+  /**
+   * Wraps compiled queries with a span for each query they answer. If a compiled query falls back to the standard path, its span is marked
+   * (`graphql.fallback` is true), and the span of the standard path follows.
+   */
+  ofCompiledQueries(compiled: Pick<CompiledQueries, 'run'>): Pick<CompiledQueries, 'run'> {
     return {
       run: (query, admits, createContext) => {
-        const span = this.tracer.start({ name: 'GraphQL Operation', attributes: { 'graphql.way': 'lane' } })
-        if (!span) return lane.run(query, admits, createContext)
+        const span = this.tracer.start({ name: 'GraphQL Operation', attributes: { 'graphql.path': 'compiled' } })
+        if (!span) return compiled.run(query, admits, createContext)
         try {
-          const answer = this.tracer.enter(span, () => lane.run(query, admits, createContext))
-          // One that is not for the lane is left without an end, so nobody hears of it.
+          const answer = this.tracer.runInSpan(span, () => compiled.run(query, admits, createContext))
+          // No compiled query for this document: the span is never ended, so it is not exported.
           if (!answer) return undefined
           this.describe(span, 'query', answer.operationName)
           void endWith(span, answer.data)
           return answer
         } catch (error) {
-          giveUp(span, error)
+          endWithError(span, error)
           throw error
         }
       },
@@ -55,16 +58,16 @@ async function endWith(span: Span, data: string | Promise<string>): Promise<void
     await data
     span.end()
   } catch (error) {
-    giveUp(span, error)
+    endWithError(span, error)
   }
 }
 
-function giveUp(span: Span, error: unknown): void {
-  failed(span.setAttribute('graphql.lane', 'gave up'), error)
+function endWithError(span: Span, error: unknown): void {
+  recordError(span.setAttribute('graphql.fallback', true), error)
   span.end()
 }
 
-/** Names come from clients. */
+/** Names come from clients and may have any length. */
 function shortened(name: string): string {
   return name.slice(0, 64)
 }

@@ -8,7 +8,7 @@ import {
 
 export type SamplerName = `${'' | 'parentbased_'}${'always_on' | 'always_off' | 'traceidratio'}`
 
-/** By the names of OTEL_TRACES_SAMPLER. Those that are parent-based do as the caller did, where there is one. */
+/** Creates the sampler with a name of OTEL_TRACES_SAMPLER. Parent-based ones follow the decision of the client's trace, if any. */
 export function createSampler(name: SamplerName, ratio: number): Sampler {
   const isParentBased = name.startsWith('parentbased_')
   const root = rootSampler(name, ratio)

@@ -1,11 +1,11 @@
 import type { Span } from '@opentelemetry/api'
-import type { Cache, Origin } from 'cached-resolvers'
-import { failed, type SpanTracer } from './tracer.js'
+import type { Cache, LookupSource } from 'cached-resolvers'
+import { recordError, type SpanTracer } from './tracer.js'
 
 type Reader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
-type Origins = Map<Origin, number>
+type SourceCounts = Map<LookupSource, number>
 
-/** A span for each batch that loaders read: how many keys, and where they were found. What this process holds has none: nobody waits. */
+/** Adds a span to each batch read of a loader, with the number of keys and of lookups by source. Reads from the near store have none. */
 export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
   return {
     readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),
@@ -13,25 +13,25 @@ export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
       const attributes = { 'cache.namespace': namespace.name, 'cache.keys': ids.length }
       const span = tracer.start({ name: `read ${namespace.name}`, attributes })
       if (!span) return reader.getOrFetchMany(namespace, ids, fetch, options)
-      const origins: Origins = new Map()
-      const observe = (origin: Origin) => {
-        origins.set(origin, (origins.get(origin) ?? 0) + 1)
-        options?.observe?.(origin)
+      const counts: SourceCounts = new Map()
+      const onLookup = (source: LookupSource) => {
+        counts.set(source, (counts.get(source) ?? 0) + 1)
+        options?.onLookup?.(source)
       }
-      const found = tracer.enter(span, () => reader.getOrFetchMany(namespace, ids, fetch, { ...options, observe }))
-      void endWith(span, found, origins)
+      const found = tracer.runInSpan(span, () => reader.getOrFetchMany(namespace, ids, fetch, { ...options, onLookup }))
+      void endWith(span, found, counts)
       return found
     },
   }
 }
 
-/** What is being fetched comes as promises: the span lasts until they are there, but holds nobody up. */
-async function endWith(span: Span, found: Promise<readonly unknown[]>, origins: Origins): Promise<void> {
+/** Values that are being fetched are promises. The span ends when all have settled, without delaying the caller. */
+async function endWith(span: Span, found: Promise<readonly unknown[]>, counts: SourceCounts): Promise<void> {
   try {
     await Promise.all(await found)
   } catch (error) {
-    failed(span, error)
+    recordError(span, error)
   }
-  for (const [origin, count] of origins) span.setAttribute(`cache.${origin}`, count)
+  for (const [source, count] of counts) span.setAttribute(`cache.${source}`, count)
   span.end()
 }

@@ -1,22 +1,22 @@
 import { type Span, SpanKind } from '@opentelemetry/api'
-import { failed, type SpanTracer } from './tracer.js'
+import { recordError, type SpanTracer } from './tracer.js'
 
-/** A span for each SQL statement of a request: its text, and never its values. The wait for a connection is a part of it. */
+/** A span for each SQL statement of a request, with its text but never its values. It includes the wait for a connection. */
 export class StatementSpans {
   private readonly spans = new WeakMap<object, Span>()
 
   constructor(private readonly tracer: SpanTracer) {}
 
-  began(statement: object): void {
+  onStart(statement: object): void {
     const span = this.tracer.start({ name: 'SQL', kind: SpanKind.CLIENT, attributes: { 'db.system.name': 'postgresql' } })
     if (span) this.spans.set(statement, span)
   }
 
-  ended(_seconds: number, statement: object, text: string | undefined, error: unknown): void {
+  onEnd(_seconds: number, statement: object, text: string | undefined, error: unknown): void {
     const span = this.spans.get(statement)
     if (!span) return
     if (text !== undefined) describe(span, text)
-    if (error !== undefined) failed(span, error)
+    if (error !== undefined) recordError(span, error)
     span.end()
   }
 }

@@ -3,12 +3,12 @@ import type { CacheStore, Swap } from 'cached-resolvers'
 import type { SpanTracer } from './tracer.js'
 
 /**
- * The same store, with a span for what a request asks it. Reads of one turn of the event loop are one MGET, which each of its
- * requests has a span of: it is what each of them waits for.
+ * Wraps a store with a span for each command of a request. Reads within one event loop iteration share an MGET; each request has its
+ * own span for that MGET, since each of them waits for it.
  */
 export function tracedStore(store: CacheStore, tracer: SpanTracer): CacheStore {
-  const asked = <T>(operation: string, detail: string, keys: number, command: () => Promise<T>) =>
-    tracer.within(
+  const trace = <T>(operation: string, detail: string, keys: number, command: () => Promise<T>) =>
+    tracer.runInNewSpan(
       {
         name: `${operation} ${detail}`.trim(),
         kind: SpanKind.CLIENT,
@@ -17,20 +17,20 @@ export function tracedStore(store: CacheStore, tracer: SpanTracer): CacheStore {
       command,
     )
   const traced: Pick<CacheStore, 'readMany' | 'swapMany' | 'removeMany'> = {
-    readMany: (keys) => asked('MGET', '', keys.length, () => store.readMany(keys)),
-    swapMany: (swaps) => asked('EVALSHA', purposeOf(swaps), swaps.length, () => store.swapMany(swaps)),
-    removeMany: (keys) => asked('EVALSHA', 'invalidate', keys.length, () => store.removeMany(keys)),
+    readMany: (keys) => trace('MGET', '', keys.length, () => store.readMany(keys)),
+    swapMany: (swaps) => trace('EVALSHA', purposeOf(swaps), swaps.length, () => store.swapMany(swaps)),
+    removeMany: (keys) => trace('EVALSHA', 'invalidate', keys.length, () => store.removeMany(keys)),
   }
   return new Proxy(store, {
     get(target, name) {
       if (name in traced) return traced[name as keyof typeof traced]
-      const its = Reflect.get(target, name, target)
-      return typeof its === 'function' ? its.bind(target) : its
+      const member = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
     },
   })
 }
 
-/** A fill puts a value in place of what it holds; all else is about who may fill. */
+/** A fill replaces the stored text with a new value; any other swap acquires or releases a lease. */
 function purposeOf(swaps: readonly Swap[]): 'fill' | 'lease' {
   return swaps.some(({ when, value }) => when.state === 'held' && value !== when.expected) ? 'fill' : 'lease'
 }

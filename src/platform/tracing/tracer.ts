@@ -4,50 +4,50 @@ import type { AsyncLocalStorageContextManager } from '@opentelemetry/context-asy
 export interface ChildSpan {
   name: string
   attributes?: Attributes
-  /** CLIENT where another server is asked; INTERNAL when left out */
+  /** CLIENT for a request to another server; INTERNAL by default */
   kind?: SpanKind
 }
 
-/** Spans below the one of the request that is being worked on. Where that is not sampled, or there is none, work is just done. */
+/** Creates child spans of the current request's span. Without a sampled request, work runs without a span. */
 export class SpanTracer {
   constructor(
     private readonly tracer: Tracer,
     private readonly contexts: AsyncLocalStorageContextManager,
   ) {}
 
-  /** The span that this code runs in; undefined where nobody records one. */
+  /** The active span; undefined if none is recorded. */
   current(): Span | undefined {
     const span = trace.getSpan(this.contexts.active())
     return span?.isRecording() ? span : undefined
   }
 
-  /** To be ended by the caller; undefined outside of a request that is sampled. */
+  /** Starts a span that the caller must end; undefined outside a sampled request. */
   start({ name, attributes = {}, kind = SpanKind.INTERNAL }: ChildSpan): Span | undefined {
     return this.current() && this.tracer.startSpan(name, { kind, attributes }, this.contexts.active())
   }
 
-  /** Runs work in a span that ends with it. */
-  async within<T>(child: ChildSpan, work: (span: Span | undefined) => Promise<T>): Promise<T> {
+  /** Runs `work` in a new span and ends the span with it. */
+  async runInNewSpan<T>(child: ChildSpan, work: (span: Span | undefined) => Promise<T>): Promise<T> {
     const span = this.start(child)
     if (!span) return work(undefined)
     try {
-      return await this.enter(span, () => work(span))
+      return await this.runInSpan(span, () => work(span))
     } catch (error) {
-      failed(span, error)
+      recordError(span, error)
       throw error
     } finally {
       span.end()
     }
   }
 
-  /** Whatever begins in `work` becomes a part of the span. */
-  enter<T>(span: Span, work: () => T, context: Context = this.contexts.active()): T {
+  /** Runs `work` with `span` as the active span: spans started in it become children. */
+  runInSpan<T>(span: Span, work: () => T, context: Context = this.contexts.active()): T {
     return this.contexts.with(trace.setSpan(context, span), work)
   }
 }
 
-/** Says what kind of error it was, and not its text: that may hold what nobody wants in a trace. The log has it. */
-export function failed(span: Span, error: unknown): void {
+/** Records the error's code or class but not its message, which may contain confidential data. The log has the message. */
+export function recordError(span: Span, error: unknown): void {
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
   span.setStatus({ code: SpanStatusCode.ERROR })
   span.setAttribute('error.type', code ?? (error instanceof Error ? error.name : 'unknown'))

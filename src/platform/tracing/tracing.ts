@@ -5,33 +5,33 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Cache, CacheStore } from 'cached-resolvers'
+import { logExportErrors } from './export-error-logger.js'
 import { OperationSpans } from './operation-spans.js'
 import { RequestSpans } from './request-spans.js'
 import { createSampler, type SamplerName } from './sampler.js'
-import { toldExporter } from './told-exporter.js'
 import { tracedReader } from './traced-reader.js'
 import { StatementSpans } from './traced-statements.js'
 import { tracedStore } from './traced-store.js'
 import { SpanTracer } from './tracer.js'
 
 export interface TracingOptions {
-  /** Of the collector; spans go to `/v1/traces` below it. */
+  /** Base URL of the collector; spans are sent to `/v1/traces` below it. */
   endpoint: string
   headers: Readonly<Record<string, string>>
   serviceName: string
   sampler: SamplerName
-  /** Of the traces, where the sampler takes a ratio */
+  /** Share of sampled traces, for samplers with a ratio */
   samplerRatio: number
   path: string
   requestIdOf: (headers: IncomingMessage['headers']) => string
-  /** Calls back when a response was sent, or cut off with its connection. */
+  /** Calls back when a response has been sent or its connection was closed. */
   onResponseClosed: (response: ServerResponse, callback: () => void) => void
   log: (message: string) => void
 }
 
 /**
- * Traces of requests, sent to a collector by OTLP over HTTP. This module is loaded only where there is a collector: without, nothing of
- * OpenTelemetry is in the process. Nothing global is set either, so several can be in one process.
+ * Traces requests and sends the spans to a collector by OTLP over HTTP. This module is only loaded if a collector is configured, so that
+ * the process otherwise contains nothing of OpenTelemetry. It sets no globals, so one process can contain several instances.
  */
 export class Tracing {
   readonly requests: RequestSpans
@@ -49,7 +49,7 @@ export class Tracing {
         .merge(detectResources({ detectors: [envDetector] }))
         .merge(resourceFromAttributes({ 'service.name': serviceName })),
       sampler: createSampler(sampler, samplerRatio),
-      spanProcessors: [new BatchSpanProcessor({ exporter: toldExporter(exporter, log) })],
+      spanProcessors: [new BatchSpanProcessor({ exporter: logExportErrors(exporter, log) })],
       spanLimits: { attributeValueLengthLimit: 4_096 },
     })
     const tracer = this.provider.getTracer('graphql-cached-shop')
@@ -59,31 +59,31 @@ export class Tracing {
     this.statements = new StatementSpans(this.tracer)
   }
 
-  /** Memory of this process is not worth a span. */
-  ofStore(store: CacheStore): CacheStore {
+  /** A store in the memory of this process is not traced: its reads are too fast for a span. */
+  traceStore(store: CacheStore): CacheStore {
     return store.backend === 'memory' ? store : tracedStore(store, this.tracer)
   }
 
-  ofReads(reader: Pick<Cache, 'readNear' | 'getOrFetchMany'>) {
+  traceReads(reader: Pick<Cache, 'readNear' | 'getOrFetchMany'>) {
     return tracedReader(reader, this.tracer)
   }
 
-  /** For lines of the log, by the names that OpenTelemetry gives to them */
+  /** Trace and span id for log lines, under OpenTelemetry's field names; empty outside a trace. */
   logFields(): object {
     const span = trace.getSpan(this.contexts.active())?.spanContext()
     return span ? { trace_id: span.traceId, span_id: span.spanId } : {}
   }
 
-  /** Sends what is left, for as long as a stop may take. */
+  /** Sends the remaining spans, within stopTimeoutMs. */
   async stop(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, stopMs)
+    const timedOut = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, stopTimeoutMs)
     })
-    await Promise.race([this.provider.shutdown().catch(() => undefined), late])
+    await Promise.race([this.provider.shutdown().catch(() => undefined), timedOut])
     clearTimeout(timer)
     this.contexts.disable()
   }
 }
 
-const stopMs = 2_000
+const stopTimeoutMs = 2_000

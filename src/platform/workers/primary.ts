@@ -1,39 +1,39 @@
 import cluster from 'node:cluster'
-import { beatFor } from './pulse.js'
-import { say } from './say.js'
-import { Siblings } from './siblings.js'
+import { sendHeartbeats } from './heartbeat.js'
+import { sendMessage } from './ipc.js'
+import { SiblingMetrics } from './sibling-metrics.js'
 
-/** What a worker says to its primary */
+/** Message from a worker to the primary */
 export type WorkerMessage = { state: 'listening' } | { state: 'ready'; url: string }
 
-/** What the primary says to a worker */
+/** Message from the primary to a worker */
 export const stopRequest = 'stop'
 
 interface Primary {
-  /** The other workers, who can be asked through it */
-  siblings: Siblings
-  announce(url: string): void
+  /** Access to the other workers' metrics, through the primary */
+  siblings: SiblingMetrics
+  reportReady(url: string): void
 }
 
-/** The process that supervises this one; null for one that nobody does. Stops this one when it wants to, or when it is gone. */
-export function findPrimary(stop: () => void): Primary | null {
+/** Connects a worker to its primary; null if this process is not a worker. Calls `stop` when the primary requests it or is gone. */
+export function connectToPrimary(stop: () => void): Primary | null {
   const { worker } = cluster
   if (!worker) return null
-  const tell = (message: WorkerMessage) => say(worker, message)
+  const send = (message: WorkerMessage) => sendMessage(worker, message)
   worker.on('message', (message) => {
     if (message === stopRequest) stop()
   })
   worker.once('disconnect', () => {
-    // Otherwise node ends the process here and now, whatever is in flight.
+    // Otherwise node exits immediately, without finishing requests in flight.
     worker.exitedAfterDisconnect = true
     stop()
   })
-  // A message to a primary that is gone is no reason to leave what is in flight without an answer.
+  // A failed message to a primary that is gone must not end this process before its requests in flight are answered.
   worker.on('error', () => undefined)
-  tell({ state: 'listening' })
-  beatFor(worker)
-  return { siblings: new Siblings(worker, siblingPatienceMs), announce: (url) => tell({ state: 'ready', url }) }
+  send({ state: 'listening' })
+  sendHeartbeats(worker)
+  return { siblings: new SiblingMetrics(worker, siblingTimeoutMs), reportReady: (url) => send({ state: 'ready', url }) }
 }
 
-/** A worker that is frozen does not hold up the others. */
-const siblingPatienceMs = 1_000
+/** Bounds how long a frozen worker can delay the metrics of the others. */
+const siblingTimeoutMs = 1_000

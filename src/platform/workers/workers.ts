@@ -1,95 +1,95 @@
 import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { handOnWhenItDies } from './handed-on.js'
+import { watchHeartbeat } from './heartbeat.js'
+import { sendMessage } from './ipc.js'
 import { stopRequest, type WorkerMessage } from './primary.js'
-import { watchPulse } from './pulse.js'
-import { say } from './say.js'
-import { carryBetween } from './siblings.js'
+import { redispatchConnections } from './redispatch.js'
+import { forwardSiblingMessages } from './sibling-metrics.js'
 
 interface WorkersOptions {
   count: number
-  /** How long each serves on when it was asked to stop */
+  /** How long each worker continues to serve after the stop request */
   delayMs: number
-  /** One that said nothing for so many seconds hangs: it is killed, and replaced. */
-  silentSeconds: number
+  /** A worker without a heartbeat for this long is assumed to hang: it is killed and replaced. */
+  heartbeatTimeoutSeconds: number
   log: (message: string) => void
 }
 
-interface End {
+interface WorkerExit {
   code: number | null
   signal: NodeJS.Signals | null
 }
 
 /**
- * Several processes on one port, by node:cluster. This one, the primary, only supervises: every worker starts all that a single process
- * would, and shares nothing with the others but the port, Redis and Postgres. A worker lives as long as its channel to the primary.
+ * Several processes on one port, by node:cluster. This one, the primary, only supervises. Every worker starts everything that a single
+ * process would, and shares only the port, Redis and Postgres with the others. A worker stops when its IPC channel to the primary closes.
  */
 export class Workers {
-  private readonly running = new Map<Worker, Promise<End>>()
+  private readonly running = new Map<Worker, Promise<WorkerExit>>()
   private readonly stopping = new AbortController()
   private stopped: Promise<void> | undefined
-  private everReady = false
+  private hasBeenReady = false
 
   constructor(private readonly options: WorkersOptions) {}
 
-  /** Gives the address once all are ready. Rejects when the first one, which starts alone, ends before: what stopped it would stop all. */
+  /** Resolves to the URL once all workers are ready. The first one starts alone; if it exits before it is ready, this rejects, since the others would fail too. */
   async start(): Promise<string> {
-    // Left to themselves, workers share connections very unevenly: the one that is awake takes them all.
+    // Without round-robin, the operating system distributes connections very unevenly among the workers.
     cluster.schedulingPolicy = cluster.SCHED_RR
-    const url = await this.fillPlace()
-    await Promise.all(Array.from({ length: this.options.count - 1 }, () => this.fillPlace()))
+    const url = await this.startWorker()
+    await Promise.all(Array.from({ length: this.options.count - 1 }, () => this.startWorker()))
     return url
   }
 
-  /** Each finishes what is in flight; one that takes too long is killed. Rejects where one did not end in order. */
+  /** Every worker finishes its requests in flight; one that takes too long is killed. Rejects if one did not exit cleanly. */
   stop(): Promise<void> {
     this.stopped ??= this.stopAll()
     return this.stopped
   }
 
-  /** Whoever holds the place is replaced when it ends. Gives the address as soon as one is ready there. */
-  private fillPlace(): Promise<string> {
+  /** Starts a worker that is replaced whenever it exits. Resolves to the URL as soon as it is ready. */
+  private startWorker(): Promise<string> {
     return new Promise((resolve, reject) => {
-      this.keepFilled(resolve).catch(reject)
+      this.keepRunning(resolve).catch(reject)
     })
   }
 
-  private async keepFilled(onReady: (url: string) => void): Promise<void> {
-    for (let shortLives = 0; !this.stopping.signal.aborted; ) {
+  private async keepRunning(onReady: (url: string) => void): Promise<void> {
+    for (let quickExits = 0; !this.stopping.signal.aborted; ) {
       const startedAt = performance.now()
-      const end = await this.run(onReady).then(describe, (error: Error) => `could not be started (${error.message})`)
+      const outcome = await this.run(onReady).then(describe, (error: Error) => `could not be started (${error.message})`)
       if (this.stopping.signal.aborted) return
-      if (!this.everReady) throw new WorkersError(`Not started: the first worker ${end}`)
-      shortLives = performance.now() - startedAt < shortLifeMs ? shortLives + 1 : 0
-      const delayMs = Math.min(firstDelayMs * 2 ** shortLives, longestDelayMs)
-      this.options.log(`A worker ${end}, another one starts in ${delayMs} ms`)
+      if (!this.hasBeenReady) throw new WorkersError(`Not started: the first worker ${outcome}`)
+      quickExits = performance.now() - startedAt < quickExitMs ? quickExits + 1 : 0
+      const delayMs = Math.min(minDelayMs * 2 ** quickExits, maxDelayMs)
+      this.options.log(`A worker ${outcome}, another one starts in ${delayMs} ms`)
       await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined)
     }
   }
 
-  private async run(onReady: (url: string) => void): Promise<End> {
+  private async run(onReady: (url: string) => void): Promise<WorkerExit> {
     const worker = cluster.fork()
     worker.on('message', (message: unknown) => {
-      if (!isState(message)) return
-      // It may not have listened yet when all were asked.
-      if (this.stopping.signal.aborted) askToStop(worker)
+      if (!isWorkerMessage(message)) return
+      // It may not have been listening for the stop request when all workers were sent it.
+      if (this.stopping.signal.aborted) requestStop(worker)
       if (message.state !== 'ready') return
-      this.everReady = true
+      this.hasBeenReady = true
       onReady(message.url)
     })
-    handOnWhenItDies(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
-    carryBetween(worker, () => [...this.running.keys()])
-    watchPulse(worker, this.options.silentSeconds, () => this.kill(worker))
-    const end = endOf(worker).finally(() => this.running.delete(worker))
-    this.running.set(worker, end)
-    return end
+    redispatchConnections(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
+    forwardSiblingMessages(worker, () => [...this.running.keys()])
+    watchHeartbeat(worker, this.options.heartbeatTimeoutSeconds, () => this.kill(worker))
+    const exit = exitOf(worker).finally(() => this.running.delete(worker))
+    this.running.set(worker, exit)
+    return exit
   }
 
-  /** It serves nobody, and would be handed its share of the connections for ever. */
+  /** A hanging worker answers no requests, yet node would keep sending it a share of the connections. */
   private kill(worker: Worker): void {
     const { pid } = worker.process
     this.options.log(
-      `A worker (process ${pid}) has not said anything for ${this.options.silentSeconds} s: it hangs, and is killed`,
+      `A worker (process ${pid}) has sent no heartbeat for ${this.options.heartbeatTimeoutSeconds} s: it is killed and replaced`,
     )
     worker.process.kill('SIGKILL')
   }
@@ -99,52 +99,51 @@ export class Workers {
     const workers = [...this.running.keys()]
     const kill = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL')
-    }, this.options.delayMs + patienceMs)
-    for (const worker of workers) askToStop(worker)
-    const ends = await Promise.all(this.running.values())
+    }, this.options.delayMs + killAfterMs)
+    for (const worker of workers) requestStop(worker)
+    const exits = await Promise.all(this.running.values())
     clearTimeout(kill)
-    const disorderly = ends.filter((end) => !isInOrder(end))
-    if (disorderly.length > 0)
-      throw new WorkersError(`Not everything ended in order: a worker ${disorderly.map(describe).join(', one ')}`)
+    const unclean = exits.filter((exit) => !isCleanExit(exit))
+    if (unclean.length > 0) throw new WorkersError(`Not all workers exited cleanly: one ${unclean.map(describe).join(', one ')}`)
   }
 }
 
-/** How workers ended; why, they said themselves. */
+/** Reports how workers exited. They have logged the cause themselves. */
 export class WorkersError extends Error {
   override readonly name = 'WorkersError'
 }
 
-/** Not a signal: a service manager or a terminal may send one to all processes, and the second of a kind kills. */
-function askToStop(worker: Worker): void {
-  say(worker, stopRequest)
+/** By a message instead of a signal: a service manager or terminal may signal all processes too, and a second signal kills a worker. */
+function requestStop(worker: Worker): void {
+  sendMessage(worker, stopRequest)
 }
 
-function endOf(worker: Worker): Promise<End> {
+function exitOf(worker: Worker): Promise<WorkerExit> {
   return new Promise((resolve, reject) => {
     worker.once('exit', (code: number | null, signal: NodeJS.Signals | null) => resolve({ code, signal }))
-    // Of one that runs, it is a message that found nobody; its end comes as an exit.
+    // For a running worker, this is a message that could not be delivered; its end is reported as `exit`.
     worker.on('error', (error) => {
       if (worker.process.pid === undefined) reject(error)
     })
   })
 }
 
-/** Other code in the worker may send messages too: tsx does. */
-function isState(message: unknown): message is WorkerMessage {
+/** Other code in the worker may send messages too, as tsx does. */
+function isWorkerMessage(message: unknown): message is WorkerMessage {
   return typeof message === 'object' && message !== null && 'state' in message
 }
 
-/** A signal that came before it was listened for, from a Ctrl-C say, was meant to end it. */
-function isInOrder({ code, signal }: End): boolean {
+/** A signal that arrived before the worker listened for it, such as Ctrl-C, counts as a requested exit. */
+function isCleanExit({ code, signal }: WorkerExit): boolean {
   return code === 0 || signal === 'SIGINT' || signal === 'SIGTERM'
 }
 
-function describe({ code, signal }: End): string {
+function describe({ code, signal }: WorkerExit): string {
   return signal === null ? `ended with code ${code}` : `was ended by ${signal}`
 }
 
-const shortLifeMs = 10_000
-const firstDelayMs = 50
-const longestDelayMs = 10_000
-/** A little less than the time that the whole process has to stop after the delay */
-const patienceMs = 9_000
+const quickExitMs = 10_000
+const minDelayMs = 50
+const maxDelayMs = 10_000
+/** Slightly less than the time that the whole process has to stop after the delay */
+const killAfterMs = 9_000

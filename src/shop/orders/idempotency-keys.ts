@@ -4,13 +4,13 @@ import { refuse } from '../user-error.js'
 
 export interface IdempotencyKey {
   key: string
-  /** The customer's; another customer's key of the same text is another key. */
+  /** Row id of the customer. Keys of different customers are independent. */
   user: number
-  /** Of everything that the order is made of */
+  /** Hash of the whole order input */
   inputHash: string
 }
 
-/** Gives the order that this key has made, or null when the key is new. A call under way with the same key is waited for. */
+/** Returns the order placed with this key, or null if the key is new. Waits for a concurrent call with the same key. */
 export async function claimKey(transaction: TransactionSql, { key, user, inputHash }: IdempotencyKey): Promise<number | null> {
   const claimed = await transaction`
     insert into idempotency_keys (key, user_id, input_hash) values (${key}, ${user}, ${inputHash}) on conflict do nothing`
@@ -31,11 +31,13 @@ export async function saveOrderOfKey(
   await transaction`update idempotency_keys set order_id = ${order} where key = ${key} and user_id = ${user}`
 }
 
-/** Deletes expired keys at once and then every hour, in every process; those that another one is deleting are left to it. */
+/** Deletes expired keys now and then every hour. Runs in every process; keys that another process is deleting are skipped. */
 export function startExpiringKeys(database: Database, log: (message: string) => void): { stop: () => Promise<void> } {
   const expire = () =>
     deleteExpiredKeys(database).catch((error) =>
-      log(`expired idempotency keys: ${error instanceof Error ? error.message : String(error)}; will be tried again`),
+      log(
+        `expired idempotency keys could not be deleted: ${error instanceof Error ? error.message : String(error)}; will be tried again`,
+      ),
     )
   let running = expire()
   const timer = setInterval(() => {
@@ -49,7 +51,7 @@ export function startExpiringKeys(database: Database, log: (message: string) => 
   }
 }
 
-/** In batches, so that no statement takes long. */
+/** Deletes in batches, so that no statement takes long. */
 async function deleteExpiredKeys(database: Database): Promise<void> {
   for (let count = batchSize; count === batchSize; ) {
     const deleted = await database`

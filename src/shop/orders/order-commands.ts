@@ -2,42 +2,42 @@ import { createHash } from 'node:crypto'
 import { idNumber, publicId } from 'cached-resolvers'
 import type { TransactionSql } from 'postgres'
 import { type CommandContext, type Outcome, runCommand } from '../command.js'
-import { allValid, idempotencyKeySchema, productIdsSchema } from '../input.js'
+import { idempotencyKeySchema, productIdsSchema, requireValid } from '../input.js'
 import { Refusal, type UserError } from '../user-error.js'
 import { claimKey, type IdempotencyKey, saveOrderOfKey } from './idempotency-keys.js'
 
 export interface NewOrder {
   userId: string
-  /** One for each unit */
+  /** One entry per unit */
   productIds: readonly string[]
-  /** The customer's own: the same key with the same order gives the order that the first call made. */
+  /** Chosen by the customer: a repeated call with the same key and order returns the order of the first call. */
   idempotencyKey: string | null
 }
 
 export interface PlacedOrder {
   id: string
-  /** Made by an earlier call with the same key */
+  /** Whether an earlier call with the same key placed the order */
   replayed: boolean
 }
 
-/** Takes the units out of stock and stores the prices paid. */
+/** Places an order: takes the units out of stock and stores the prices paid. */
 export function createOrder(context: CommandContext, order: NewOrder): Promise<Outcome<PlacedOrder>> {
   return runCommand(context, async (transaction) => {
-    allValid([
+    requireValid([
       [productIdsSchema, order.productIds, ['input', 'productIds']],
       [idempotencyKeySchema.nullable(), order.idempotencyKey, ['idempotencyKey']],
     ])
     const key = keyOf(order)
     if (!key) return { id: await placeOrder(transaction, order), replayed: false }
-    const earlier = await claimKey(transaction, key)
-    if (earlier !== null) return { id: publicId('order', earlier), replayed: true }
+    const existing = await claimKey(transaction, key)
+    if (existing !== null) return { id: publicId('order', existing), replayed: true }
     const id = await placeOrder(transaction, order)
     await saveOrderOfKey(transaction, key, idNumber('order', id))
     return { id, replayed: false }
   })
 }
 
-/** null where there is none; nor where there can be no such customer, whose order is refused anyway. */
+/** Null without a key, and for an invalid user id, since that order is refused anyway. */
 function keyOf({ idempotencyKey: key, userId, productIds }: NewOrder): IdempotencyKey | null {
   const user = idNumber('user', userId)
   if (key === null || user === null) return null
@@ -76,7 +76,7 @@ interface LockedProduct {
   stock: number
 }
 
-/** In the order of their ids, so that two orders of the same products cannot block each other. */
+/** Locks in id order, so that two orders of the same products cannot deadlock. */
 async function lockProducts(transaction: TransactionSql, numbers: readonly (number | null)[]) {
   const rows = await transaction<LockedProduct[]>`
     select id, name, price_cents, stock from products where id = any(${numbers as number[]}::bigint[]) order by id for update`
@@ -90,16 +90,16 @@ async function takeStock(transaction: TransactionSql, numbers: readonly number[]
     where products.id = taken.id`
 }
 
-/** One for each unknown product and for each that has too few units left, at its first unit too many. */
+/** One error for each unknown product, and for each product with too little stock, at the first unit that exceeds it. */
 function productErrors(
   productIds: readonly string[],
   numbers: readonly (number | null)[],
   products: ReadonlyMap<number | null, LockedProduct>,
 ): UserError[] {
-  const asked = new Map<string, number>()
+  const requested = new Map<string, number>()
   return productIds.flatMap((id, index): UserError[] => {
-    const units = (asked.get(id) ?? 0) + 1
-    asked.set(id, units)
+    const units = (requested.get(id) ?? 0) + 1
+    requested.set(id, units)
     const field = ['input', 'productIds', String(index)]
     const product = products.get(numbers[index] ?? null)
     if (!product) return units === 1 ? [{ code: 'NOT_FOUND', message: `There is no product ${id}`, field }] : []

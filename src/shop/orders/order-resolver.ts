@@ -1,9 +1,9 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import { Access, oneself, signedIn } from '../../graphql/access.js'
 import type { Context } from '../../graphql/context.js'
-import { GoneError } from '../../graphql/errors.js'
+import { DeletedError } from '../../graphql/errors.js'
+import { Cost } from '../../graphql/field-cost.js'
 import { loadById } from '../../graphql/node.js'
-import { Priced } from '../../graphql/price.js'
 import { topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
 import type { products } from '../products/product.js'
@@ -13,23 +13,23 @@ import { UserType } from '../users/user-type.js'
 import type { Order, orders } from './order.js'
 import { CreateOrderInput, OrderPayloadType, OrderType } from './order-type.js'
 
-/** With the loaders that this resolver uses */
+/** Context with the loaders used by this resolver */
 type OrderContext = Context<{ orders: typeof orders; products: typeof products; users: typeof users }>
 
 @Resolver(() => OrderType)
 export class OrderResolver {
   @Access(signedIn)
-  @Query(() => OrderType, { nullable: true })
-  order(@Arg('id', () => ID) id: string, @Ctx() { loaders }: OrderContext) {
+  @Query(() => OrderType, { nullable: true, description: 'The order with this id; null if there is none' })
+  order(@Arg('id', () => ID, { description: 'Such as order_1' }) id: string, @Ctx() { loaders }: OrderContext) {
     return loadById('order', id, loaders.orders)
   }
 
-  @FieldResolver(() => UserType, { nullable: true })
+  @FieldResolver(() => UserType, { nullable: true, description: 'The user who placed the order; null if it cannot be found' })
   user(@Root() { userId }: Order, @Ctx() { loaders }: OrderContext) {
     return loaders.users.load(userId)
   }
 
-  @Priced({ listSize: 5 })
+  @Cost({ listSize: 5 })
   @FieldResolver(() => [ProductType], {
     nullable: 'items',
     description: 'Same length and order as productIds; null where a product is gone',
@@ -40,13 +40,14 @@ export class OrderResolver {
 
   @Access(oneself<{ input: CreateOrderInput }>(({ input }) => input.userId))
   @Mutation(() => OrderPayloadType, {
-    description: 'Takes the units out of stock and computes the total in one transaction',
+    description: 'Places an order. Takes the units out of stock and computes the total in one transaction',
   })
   async createOrder(
-    @Arg('input', () => CreateOrderInput) input: CreateOrderInput,
+    @Arg('input', () => CreateOrderInput, { description: 'The new order' }) input: CreateOrderInput,
     @Arg('idempotencyKey', () => String, {
       nullable: true,
-      description: 'The same key with the same input gives the order that the first request made for this user, for 7 days',
+      description:
+        'A unique key chosen by the client. For 7 days, a request with the same key, user and input returns the order of the first request',
     })
     idempotencyKey: string | null | undefined,
     @Ctx() { commands, loaders }: OrderContext,
@@ -58,13 +59,17 @@ export class OrderResolver {
 
   @Access(oneself(({ userId }: { userId: string }) => userId))
   @Subscription(() => OrderType, {
-    description: "This user's new orders, each of them, however they were made",
+    description: 'An event for each new order of this user, however it was placed',
     subscribe: ({ args, context }: { args: { userId: string }; context: Context }) =>
       context.live.subscribe(topicsOf('user', [args.userId], 'userId')),
   })
-  async orderCreated(@Arg('userId', () => ID) _userId: string, @Root() id: string, @Ctx() { loaders }: OrderContext) {
+  async orderCreated(
+    @Arg('userId', () => ID, { description: 'Such as user_1' }) _userId: string,
+    @Root() id: string,
+    @Ctx() { loaders }: OrderContext,
+  ) {
     const order = await loaders.orders.load(id)
-    if (order === null) throw new GoneError(id)
+    if (order === null) throw new DeletedError(id)
     return order
   }
 }

@@ -8,37 +8,37 @@ import type { Order } from './order.js'
 
 @Access(owner(({ userId }: Order) => userId))
 @Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
-@ObjectType('Order', { implements: NodeType, simpleResolvers: true })
+@ObjectType('Order', { implements: NodeType, simpleResolvers: true, description: 'An order of a user' })
 export class OrderType implements Order {
   id!: string
 
-  @Field(() => ID)
+  @Field(() => ID, { description: 'Id of the user who placed the order' })
   userId!: string
 
   @Field(() => [ID], { description: 'One entry per unit bought, in the order given; an id may repeat' })
   productIds!: string[]
 
-  @Field(() => Float, { description: 'Sum of the prices at the time of the order, exact to two decimals' })
+  @Field(() => Float, { description: 'Sum of the prices at the time of the order, exact to two decimals, in major units' })
   total!: number
 
-  @Field(() => DateTime)
+  @Field(() => DateTime, { description: 'When the order was placed' })
   createdAt!: string
 }
 
 export const OrderConnectionType = connectionType('Order', () => OrderType)
 
-@InputType('CreateOrderInput')
+@InputType('CreateOrderInput', { description: 'A new order' })
 export class CreateOrderInput {
-  @Field(() => ID)
+  @Field(() => ID, { description: 'The user who places the order, such as user_1' })
   userId!: string
 
   @Field(() => [ID], { description: 'One entry per unit, 100 at most; repeat an id to buy several' })
   productIds!: string[]
 }
 
-@ObjectType('OrderPayload', { simpleResolvers: true })
+@ObjectType('OrderPayload', { simpleResolvers: true, description: 'Result of createOrder' })
 export class OrderPayloadType {
-  @Field(() => OrderType, { nullable: true })
+  @Field(() => OrderType, { nullable: true, description: 'The order; null if there are userErrors' })
   order!: OrderType | null
 
   @Field(() => Boolean, {
@@ -46,6 +46,6 @@ export class OrderPayloadType {
   })
   replayed!: boolean
 
-  @Field(() => [UserErrorType])
+  @Field(() => [UserErrorType], { description: 'Why nothing was changed; empty on success' })
   userErrors!: UserErrorType[]
 }

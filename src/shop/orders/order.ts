@@ -1,30 +1,35 @@
 import { defineEntity, idNumber, publicId } from 'cached-resolvers'
 import { newestOf, tableList } from 'cached-resolvers/postgres'
 import type { Queryable } from '../../platform/database/connection.js'
-import { freshFor } from '../freshness.js'
+import { freshForMinutes } from '../freshness.js'
 
 export interface Order {
   id: string
   userId: string
-  /** One for each unit bought, in the order given */
+  /** One entry per unit bought, in the order given */
   productIds: string[]
-  /** Major units, exact to two decimals */
+  /** In major currency units, exact to two decimals */
   total: number
   createdAt: string
 }
 
-/** Change often. Every order of a user invalidates the lists of that user. */
+/** Changes often. Each new order invalidates the order lists of its user. */
 export const orders = defineEntity({
   name: 'orders',
   kind: 'order',
   table: 'orders',
   parts: { order_items: 'order_id' },
   live: { createdFor: { column: 'user_id', kind: 'user' } },
-  fresh: freshFor(5),
+  fresh: freshForMinutes(5),
   fetch: fetchOrders,
   newest: newestOf('orders', 'order'),
   lists: {
-    userOrderLists: tableList('orders', 'order', { name: 'user-orders', key: 'user_id', keyKind: 'user', fresh: freshFor(3) }),
+    userOrderLists: tableList('orders', 'order', {
+      name: 'user-orders',
+      key: 'user_id',
+      keyKind: 'user',
+      fresh: freshForMinutes(3),
+    }),
   },
 })
 

@@ -1,6 +1,6 @@
 import { idNumber, publicId } from 'cached-resolvers'
 import { type CommandContext, type Outcome, runCommand } from '../command.js'
-import { allValid, categorySchema, nameSchema, priceSchema, stockSchema, toCents } from '../input.js'
+import { categorySchema, nameSchema, priceSchema, requireValid, stockSchema, toCents } from '../input.js'
 import { refuse } from '../user-error.js'
 import type { Product } from './product.js'
 
@@ -11,11 +11,11 @@ export interface NewProduct {
   category: string
 }
 
-/** All of them or none. Gives them in the order of the inputs, as they were written: no later read can fail and hide that they were. */
+/** Creates all products or none. Returns them in input order from the INSERT itself, so that no later read can fail and hide the success. */
 export function createProducts(context: CommandContext, inputs: readonly NewProduct[]): Promise<Outcome<Product[]>> {
   return runCommand(context, async (transaction) => {
     if (inputs.length === 0) refuse('INVALID', 'inputs must name at least one product', ['inputs'])
-    allValid(
+    requireValid(
       inputs.flatMap(({ name, price, stock, category }, index) => [
         [nameSchema, name, ['inputs', String(index), 'name']],
         [priceSchema, price, ['inputs', String(index), 'price']],
@@ -32,24 +32,28 @@ export function createProducts(context: CommandContext, inputs: readonly NewProd
         ${inputs.map(({ category }) => category)}::text[]
       ) with ordinality as input (name, price_cents, stock, category, position)
       order by position returning id, name, price_cents, stock, category`
-    return products.map(({ id, price_cents, ...its }) => ({ id: publicId('product', id), price: price_cents / 100, ...its }))
+    return products.map(({ id, price_cents, ...product }) => ({
+      id: publicId('product', id),
+      price: price_cents / 100,
+      ...product,
+    }))
   })
 }
 
-/** Gives the id. */
+/** Returns the id. */
 export function updateProductStock(context: CommandContext, productId: string, stock: number): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
-    allValid([[stockSchema, stock, ['stock']]])
+    requireValid([[stockSchema, stock, ['stock']]])
     const updated = await transaction`update products set stock = ${stock} where id = ${idNumber('product', productId)}`
     return updated.count === 1 ? productId : refuse('NOT_FOUND', `There is no product ${productId}`, ['productId'])
   })
 }
 
-/** Gives the number of products deleted. Orders keep the ids of what was bought. */
+/** Returns the number of deleted products. Orders keep the ids of the products bought. */
 export function deleteCategory(context: CommandContext, category: string): Promise<Outcome<number>> {
   return runCommand(context, async (transaction) => {
-    allValid([[categorySchema, category, ['category']]])
-    // Locked in the order in which orders lock them.
+    requireValid([[categorySchema, category, ['category']]])
+    // Locked by id, in the same order as createOrder does, to avoid deadlocks.
     await transaction`select 1 from products where category = ${category} order by id for update`
     const deleted = await transaction`delete from products where category = ${category}`
     return deleted.count > 0

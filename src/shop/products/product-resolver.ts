@@ -3,8 +3,8 @@ import { Access, administrators, everyone } from '../../graphql/access.js'
 import { ConnectionArgs, connection } from '../../graphql/connection.js'
 import type { Context } from '../../graphql/context.js'
 import { badUserInput } from '../../graphql/errors.js'
+import { Cost } from '../../graphql/field-cost.js'
 import { loadById } from '../../graphql/node.js'
-import { Priced } from '../../graphql/price.js'
 import { maxTopics, topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
 import type { products } from './product.js'
@@ -19,29 +19,32 @@ import {
   ProductType,
 } from './product-type.js'
 
-/** With the loaders that this resolver uses */
+/** Context with the loaders used by this resolver */
 type ProductContext = Context<{ products: typeof products }>
 
-/** A transaction with more would hold up others. */
+/** A larger transaction would hold its locks for too long. */
 const maxNewProducts = 500
 
 @Resolver(() => ProductType)
 export class ProductResolver {
   @Access(everyone)
-  @Query(() => ProductType, { nullable: true })
-  product(@Arg('id', () => ID) id: string, @Ctx() { loaders }: ProductContext) {
+  @Query(() => ProductType, { nullable: true, description: 'The product with this id; null if there is none' })
+  product(@Arg('id', () => ID, { description: 'Such as product_1' }) id: string, @Ctx() { loaders }: ProductContext) {
     return loadById('product', id, loaders.products)
   }
 
   @Access(everyone)
   @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
-  @Query(() => ProductConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
+  @Query(() => ProductConnectionType, {
+    description: 'The products of the shop. Newest first; a page holds 20 unless told, 100 at most',
+  })
   products(
-    @Arg('category', () => String, { nullable: true }) category: string | null | undefined,
+    @Arg('category', () => String, { nullable: true, description: 'Only products of this category; all if absent or null' })
+    category: string | null | undefined,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
     @Ctx() { loaders }: ProductContext,
   ) {
-    // Postgres cannot even be asked for it.
+    // Postgres rejects such a parameter with an error.
     if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
     if (category?.isWellFormed() === false) throw badUserInput('category must be valid Unicode')
     if (category != null && category.length > maxCategoryLength)
@@ -55,10 +58,12 @@ export class ProductResolver {
   }
 
   @Access(administrators)
-  @Priced({ maxItems: maxNewProducts })
-  @Mutation(() => CreateProductsPayloadType, { description: `${maxNewProducts} at most` })
+  @Cost({ maxItems: maxNewProducts })
+  @Mutation(() => CreateProductsPayloadType, {
+    description: `Creates products, ${maxNewProducts} at most: all of them, or none if there is any userError. For administrators only`,
+  })
   async createProducts(
-    @Arg('inputs', () => [CreateProductInput]) inputs: CreateProductInput[],
+    @Arg('inputs', () => [CreateProductInput], { description: 'The new products' }) inputs: CreateProductInput[],
     @Ctx() { commands }: ProductContext,
   ) {
     const { value, userErrors } = valueAndErrors(await commands.createProducts(inputs))
@@ -66,10 +71,10 @@ export class ProductResolver {
   }
 
   @Access(administrators)
-  @Mutation(() => ProductPayloadType)
+  @Mutation(() => ProductPayloadType, { description: 'Sets the number of units in stock. For administrators only' })
   async updateProductStock(
-    @Arg('productId', () => ID) productId: string,
-    @Arg('stock', () => Int) stock: number,
+    @Arg('productId', () => ID, { description: 'Such as product_1' }) productId: string,
+    @Arg('stock', () => Int, { description: 'Number of units, 0 or more' }) stock: number,
     @Ctx() { commands, loaders }: ProductContext,
   ) {
     const { value, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
@@ -77,22 +82,30 @@ export class ProductResolver {
   }
 
   @Access(administrators)
-  @Priced({ weight: 5 })
+  @Cost({ weight: 5 })
   @Mutation(() => DeleteCategoryPayloadType, {
-    description: 'Deletes every product of the category; their entries and every list they stood in leave the cache',
+    description:
+      'Deletes every product of the category; their entries and every list they stood in leave the cache. For administrators only',
   })
-  async deleteCategory(@Arg('category', () => String) category: string, @Ctx() { commands }: ProductContext) {
+  async deleteCategory(
+    @Arg('category', () => String, { description: 'Name of the category' }) category: string,
+    @Ctx() { commands }: ProductContext,
+  ) {
     const { value, userErrors } = valueAndErrors(await commands.deleteCategory(category))
     return { deletedCount: value ?? 0, userErrors }
   }
 
   @Access(everyone)
   @Subscription(() => ProductChangeType, {
-    description: `What changed, was made or was deleted, whoever did it. Who reads slowly gets the newest only. ${maxTopics} ids at most`,
+    description: `An event for each of these products that is changed, created or deleted, by any client. A slow subscriber receives only the latest event of each product`,
     subscribe: ({ args, context }: { args: { ids: string[] }; context: Context }) =>
       context.live.subscribe(topicsOf('product', args.ids, 'ids')),
   })
-  async productChanged(@Arg('ids', () => [ID]) _ids: string[], @Root() id: string, @Ctx() { loaders }: ProductContext) {
+  async productChanged(
+    @Arg('ids', () => [ID], { description: `Products to watch, ${maxTopics} at most` }) _ids: string[],
+    @Root() id: string,
+    @Ctx() { loaders }: ProductContext,
+  ) {
     return { id, product: await loaders.products.load(id) }
   }
 }

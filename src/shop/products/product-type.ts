@@ -7,37 +7,37 @@ import type { Product } from './product.js'
 
 @Access(everyone)
 @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
-@ObjectType('Product', { implements: NodeType, simpleResolvers: true })
+@ObjectType('Product', { implements: NodeType, simpleResolvers: true, description: 'A product of the shop' })
 export class ProductType implements Product {
   id!: string
 
-  @Field(() => String)
+  @Field(() => String, { description: 'Name of the product' })
   name!: string
 
   @Field(() => Float, { description: 'In major units, exact to two decimals (stored as whole cents)' })
   price!: number
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of units in stock' })
   stock!: number
 
-  @Field(() => String)
+  @Field(() => String, { description: 'Name of the category' })
   category!: string
 }
 
 export const ProductConnectionType = connectionType('Product', () => ProductType)
 
-@InputType('CreateProductInput')
+@InputType('CreateProductInput', { description: 'A new product' })
 export class CreateProductInput {
-  @Field(() => String)
+  @Field(() => String, { description: 'At most 200 characters' })
   name!: string
 
-  @Field(() => Float, { description: 'From 0 to 1000000, with two decimals at most' })
+  @Field(() => Float, { description: 'In major units, from 0 to 1000000, with two decimals at most' })
   price!: number
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of units in stock, 0 or more' })
   stock!: number
 
-  @Field(() => String)
+  @Field(() => String, { description: 'At most 100 characters' })
   category!: string
 }
 
@@ -46,36 +46,36 @@ export class CreateProductInput {
   description: 'All or nothing: products is empty when there is any userError',
 })
 export class CreateProductsPayloadType {
-  @Field(() => [ProductType])
+  @Field(() => [ProductType], { description: 'The new products, in the order of the inputs; empty if there are userErrors' })
   products!: ProductType[]
 
-  @Field(() => [UserErrorType])
+  @Field(() => [UserErrorType], { description: 'Why nothing was changed; empty on success' })
   userErrors!: UserErrorType[]
 }
 
-@ObjectType('ProductPayload', { simpleResolvers: true })
+@ObjectType('ProductPayload', { simpleResolvers: true, description: 'Result of updateProductStock' })
 export class ProductPayloadType {
-  @Field(() => ProductType, { nullable: true })
+  @Field(() => ProductType, { nullable: true, description: 'The product as written; null if there are userErrors' })
   product!: ProductType | null
 
-  @Field(() => [UserErrorType])
+  @Field(() => [UserErrorType], { description: 'Why nothing was changed; empty on success' })
   userErrors!: UserErrorType[]
 }
 
-@ObjectType('ProductChange', { simpleResolvers: true })
+@ObjectType('ProductChange', { simpleResolvers: true, description: 'An event of productChanged' })
 export class ProductChangeType {
-  @Field(() => ID)
+  @Field(() => ID, { description: 'Id of the product' })
   id!: string
 
-  @Field(() => ProductType, { nullable: true, description: 'As it is now; null where it is gone' })
+  @Field(() => ProductType, { nullable: true, description: 'The current state of the product; null if it was deleted' })
   product!: Product | null
 }
 
-@ObjectType('DeleteCategoryPayload', { simpleResolvers: true })
+@ObjectType('DeleteCategoryPayload', { simpleResolvers: true, description: 'Result of deleteCategory' })
 export class DeleteCategoryPayloadType {
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of deleted products; 0 if there are userErrors' })
   deletedCount!: number
 
-  @Field(() => [UserErrorType])
+  @Field(() => [UserErrorType], { description: 'Why nothing was changed; empty on success' })
   userErrors!: UserErrorType[]
 }

@@ -1,10 +1,10 @@
 import { defineTableEntity } from 'cached-resolvers/postgres'
-import { freshFor } from '../freshness.js'
+import { freshForMinutes } from '../freshness.js'
 
 export interface Product {
   id: string
   name: string
-  /** Major units, exact to two decimals */
+  /** In major currency units (such as euros, not cents), exact to two decimals */
   price: number
   stock: number
   category: string
@@ -18,19 +18,19 @@ interface ProductRow {
   category: string
 }
 
-/** In characters: no longer name is written, nor asked for. */
+/** In characters; longer category names are refused in mutations and queries. */
 export const maxCategoryLength = 100
 
-/** Semi-static. Every change of membership invalidates the lists: of a category, or of all products. */
+/** Changes rarely. A product that is added, removed or moved to another category invalidates the lists of that category and of all products. */
 export const products = defineTableEntity({
   table: 'products',
   kind: 'product',
   live: 'changed',
-  fresh: freshFor(30),
+  fresh: freshForMinutes(30),
   toValue: ({ name, price_cents, stock, category }: ProductRow, id): Product => ({
     ...{ id, name, price: price_cents / 100, stock, category },
   }),
   lists: {
-    productLists: { name: 'product-lists', key: 'category', withAll: true, prefix: 'category:', fresh: freshFor(3) },
+    productLists: { name: 'product-lists', key: 'category', withAll: true, prefix: 'category:', fresh: freshForMinutes(3) },
   },
 })

@@ -1,7 +1,7 @@
 import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from 'type-graphql'
 import { Access, administrators, everyone } from '../../graphql/access.js'
 import type { CacheCounts, Context } from '../../graphql/context.js'
-import { Priced } from '../../graphql/price.js'
+import { Cost } from '../../graphql/field-cost.js'
 import { DateTime } from '../../graphql/scalars.js'
 import { CacheNamespace } from './cache-admin-resolver.js'
 import { type Totals, type totals, totalsId } from './totals.js'
@@ -11,10 +11,10 @@ import { type Totals, type totals, totalsId } from './totals.js'
   description: 'Counters of one namespace, summed over all processes since they were last reset',
 })
 class CacheStatsType implements CacheCounts {
-  @Field(() => CacheNamespace)
+  @Field(() => CacheNamespace, { description: 'The counted namespace' })
   namespace!: string
 
-  @Field(() => Float)
+  @Field(() => Float, { description: 'Lookups answered from the cache, including negative and stale hits' })
   hits!: number
 
   @Field(() => Float, { description: "Of the hits, those answered with 'there is no such row'" })
@@ -23,79 +23,88 @@ class CacheStatsType implements CacheCounts {
   @Field(() => Float, { description: 'Of the hits, those answered with a value past its soft TTL' })
   staleHits!: number
 
-  @Field(() => Float)
+  @Field(() => Float, { description: 'Lookups that the cache could not answer' })
   misses!: number
 
-  @Field(() => Float, { description: 'Of the hits, those answered from the memory of the process that was asked' })
+  @Field(() => Float, { description: 'Of the hits, those answered from the memory of the process that served the request' })
   nearHits!: number
 
-  @Field(() => Float, { description: 'Of the misses, those answered by a fetch that was under way in the same process' })
+  @Field(() => Float, { description: 'Of the misses, those answered by a fetch that was already running in the same process' })
   coalesced!: number
 
   @Field(() => Float, { description: 'Of the misses, those that waited for the fetch of another process' })
   leaseWaits!: number
 
-  @Field(() => Float, { description: 'Fetches that were refused, because too many were under way and waiting' })
+  @Field(() => Float, { description: 'Fetches that were refused because too many were running and waiting' })
   shed!: number
 
-  @Field(() => Float)
+  @Field(() => Float, { description: 'Entries written to the cache after a fetch' })
   fills!: number
 
-  @Field(() => Float)
+  @Field(() => Float, { description: 'Keys removed because of a change in the database or a flush' })
   invalidations!: number
 
-  @Field(() => Float, { description: 'Commands that the cache server did not answer, and entries that could not be read' })
+  @Field(() => Float, {
+    description: 'Failed commands of the cache server, damaged entries and failed refills; the sum of the four fields below',
+  })
   errors!: number
 
   @Field(() => Float, {
-    description: 'Of the errors: the server could not be reached in time, or was not yet caught up with after that',
+    description: 'Of the errors: the cache server did not answer in time, or the cache was not yet trusted again after an outage',
   })
   unavailable!: number
 
-  @Field(() => Float, { description: 'Of the errors: the server answered with one, being full or read-only, say' })
+  @Field(() => Float, {
+    description: 'Of the errors: the cache server rejected the command, for example because it is full or read-only',
+  })
   refused!: number
 
-  @Field(() => Float, { description: 'Of the errors: an entry was damaged; it is fetched again' })
+  @Field(() => Float, { description: 'Of the errors: a damaged entry; its value is fetched again' })
   corrupt!: number
 
-  @Field(() => Float, { description: 'Of the errors: a refill failed, the stale value goes on being served' })
+  @Field(() => Float, { description: 'Of the errors: a refill failed; the stale value continues to be served' })
   failedRefills!: number
 
   @Field(() => Float, {
-    description: 'Entries that were compared with the database, at random, in the background or by npm run audit',
+    description: 'Entries, chosen at random, that were compared with the database, in the background or by npm run audit',
   })
   audited!: number
 
   @Field(() => Float, {
-    description: 'Of those, the ones that differed, and still did when they were looked at again; they were invalidated',
+    description: 'Of the audited entries, those that differed from the database twice in a row; they were invalidated',
   })
   wrong!: number
 
-  @Field(() => Float, { description: 'Percent (four decimals) of the audited entries that were right; 100 before the first' })
-  rightRate!: number
+  @Field(() => Float, {
+    description: 'Percentage of audited entries that matched the database (0 to 100, four decimals); 100 before the first audit',
+  })
+  accuracy!: number
 
-  @Field(() => Float, { description: 'Percent, as Stats.cacheHitRate' })
+  @Field(() => Float, { description: 'The same as accuracy', deprecationReason: 'Use accuracy.' })
+  rightRate!: number // Deprecated
+
+  @Field(() => Float, { description: 'Hit rate of this namespace. Percent, as Stats.cacheHitRate' })
   hitRate!: number
 
-  @Field(() => Int, { description: 'How long an entry counts as fresh, plus or minus a tenth' })
+  @Field(() => Int, { description: 'Soft TTL in seconds: how long an entry counts as fresh, plus or minus 10 % jitter' })
   ttlSeconds!: number
 }
 
-@ObjectType('Stats', { simpleResolvers: true })
+@ObjectType('Stats', { simpleResolvers: true, description: 'Totals of the shop and counters of the cache' })
 class StatsType {
   @Access(administrators)
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of users. For administrators only' })
   totalUsers!: number
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of products' })
   totalProducts!: number
 
   @Access(administrators)
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Number of orders. For administrators only' })
   totalOrders!: number
 
   @Access(administrators)
-  @Field(() => Float, { description: 'Sum of all order totals' })
+  @Field(() => Float, { description: 'Sum of all order totals, in major units, exact to two decimals. For administrators only' })
   revenue!: number
 
   @Field(() => Float, {
@@ -107,17 +116,17 @@ class StatsType {
   asOf!: string
 
   @Access(administrators)
-  @Priced({ listSize: Object.keys(CacheNamespace).length })
-  @Field(() => [CacheStatsType])
+  @Cost({ listSize: Object.keys(CacheNamespace).length })
+  @Field(() => [CacheStatsType], { description: 'Counters of each namespace. For administrators only' })
   caches!: CacheStatsType[]
 }
 
 @Resolver()
 export class StatsResolver {
-  /** The fields are methods: the totals are loaded, and the counters read, only where they are asked for, and once. */
+  /** Returns methods as fields, so that totals and counters are only read if selected, and at most once. */
   @Access(everyone)
-  @Priced({ weight: 1 })
-  @Query(() => StatsType)
+  @Cost({ weight: 1 })
+  @Query(() => StatsType, { description: 'Totals of the shop and counters of the cache' })
   stats(@Ctx() { loaders, cacheAdmin }: Context<{ totals: typeof totals }>) {
     let counts: ReturnType<typeof cacheAdmin.counts> | undefined
     const readCounts = () => {
@@ -133,10 +142,11 @@ export class StatsResolver {
       asOf: async () => (await loadTotals()).asOf,
       cacheHitRate: async () => hitRate([...(await readCounts()).values()]),
       caches: async () =>
-        [...(await readCounts())].map(([namespace, its]) => ({
-          ...{ namespace, ...its },
-          hitRate: hitRate([its]),
-          rightRate: rightRate(its),
+        [...(await readCounts())].map(([namespace, counts]) => ({
+          ...{ namespace, ...counts },
+          hitRate: hitRate([counts]),
+          accuracy: accuracy(counts),
+          rightRate: accuracy(counts), // Deprecated
         })),
     }
   }
@@ -144,11 +154,12 @@ export class StatsResolver {
 
 /** Percent with two decimals; 0 before the first lookup. */
 function hitRate(counts: readonly CacheCounts[]): number {
-  const hits = counts.reduce((sum, its) => sum + its.hits, 0)
-  const lookups = counts.reduce((sum, its) => sum + its.hits + its.misses, 0)
+  const hits = counts.reduce((sum, { hits }) => sum + hits, 0)
+  const lookups = counts.reduce((sum, { hits, misses }) => sum + hits + misses, 0)
   return lookups === 0 ? 0 : Math.round((hits / lookups) * 10_000) / 100
 }
 
-function rightRate({ audited, wrong }: CacheCounts): number {
+/** Percent with four decimals; 100 before the first audit. */
+function accuracy({ audited, wrong }: CacheCounts): number {
   return audited === 0 ? 100 : Math.round(((audited - wrong) / audited) * 1_000_000) / 10_000
 }

@@ -1,28 +1,28 @@
 import { defineEntity } from 'cached-resolvers'
 import type { Queryable } from '../../platform/database/connection.js'
-import { freshFor } from '../freshness.js'
+import { freshForMinutes } from '../freshness.js'
 
 export interface Totals {
   users: number
   products: number
   orders: number
-  /** Major units, exact to two decimals */
+  /** In major currency units, exact to two decimals */
   revenue: number
   asOf: string
 }
 
-/** The one that there is */
+/** Id of the only entry */
 export const totalsId = 'totals'
 
-/** An expensive aggregate */
+/** Counts and revenue of the whole shop, cached because the aggregate is expensive */
 export const totals = defineEntity({
   name: 'stats',
   aggregates: { users: 'membership', products: 'membership', orders: 'any change' },
-  fresh: freshFor(5),
+  fresh: freshForMinutes(5),
   fetch: fetchTotals,
   newest: async () => [totalsId],
-  // When they were computed is no part of what is right.
-  comparable: (its: Totals) => ({ ...its, asOf: null }),
+  // An audit ignores when the totals were computed.
+  comparable: (totals: Totals) => ({ ...totals, asOf: null }),
 })
 
 async function fetchTotals(database: Queryable, keys: readonly string[]): Promise<Map<string, Totals>> {

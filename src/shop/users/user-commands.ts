@@ -1,12 +1,12 @@
 import { idNumber, publicId } from 'cached-resolvers'
 import { type CommandContext, isSqlError, type Outcome, runCommand } from '../command.js'
-import { allValid, emailSchema, nameSchema } from '../input.js'
+import { emailSchema, nameSchema, requireValid } from '../input.js'
 import { refuse } from '../user-error.js'
 
-/** Gives the id. */
+/** Returns the new user's id. */
 export function createUser(context: CommandContext, { email, name }: { email: string; name: string }): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
-    allValid([
+    requireValid([
       [emailSchema, email, ['input', 'email']],
       [nameSchema, name, ['input', 'name']],
     ])
@@ -22,14 +22,14 @@ export interface UserChange {
   name?: string | null | undefined
 }
 
-/** Changes what is given. Gives the id. */
+/** Updates the given fields. Returns the id. */
 export function updateUser(context: CommandContext, { id, email, name }: UserChange): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
-    allValid([
+    requireValid([
       [emailSchema.nullish(), email, ['input', 'email']],
       [nameSchema.nullish(), name, ['input', 'name']],
     ])
-    if (email == null && name == null) refuse('INVALID', 'Give a new email or a new name', ['input'])
+    if (email == null && name == null) refuse('INVALID', 'Set email or name to a new value', ['input'])
     const updated = await transaction`
       update users set email = coalesce(${email ?? null}, email), name = coalesce(${name ?? null}, name)
       where id = ${idNumber('user', id)}`.catch((error) =>
@@ -39,7 +39,7 @@ export function updateUser(context: CommandContext, { id, email, name }: UserCha
   })
 }
 
-/** Gives the id. Refused while the user has orders. */
+/** Returns the id. Refused while the user has orders. */
 export function deleteUser(context: CommandContext, id: string): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
     const deleted = await transaction`delete from users where id = ${idNumber('user', id)}`.catch((error) =>

@@ -17,20 +17,22 @@ import {
   UserType,
 } from './user-type.js'
 
-/** With the loaders that this resolver uses */
+/** Context with the loaders used by this resolver */
 type UserContext = Context<{ users: typeof users; orders: typeof orders }>
 
 @Resolver(() => UserType)
 export class UserResolver {
   @Access(signedIn)
-  @Query(() => UserType, { nullable: true })
-  user(@Arg('id', () => ID) id: string, @Ctx() { loaders }: UserContext) {
+  @Query(() => UserType, { nullable: true, description: 'The user with this id; null if there is none' })
+  user(@Arg('id', () => ID, { description: 'Such as user_1' }) id: string, @Ctx() { loaders }: UserContext) {
     return loadById('user', id, loaders.users)
   }
 
   @Access(administrators)
   @Directive('@cacheControl(maxAge: 0, scope: PRIVATE)')
-  @Query(() => UserConnectionType, { description: 'Newest first; a page holds 20 unless told, 100 at most' })
+  @Query(() => UserConnectionType, {
+    description: 'All users. Newest first; a page holds 20 unless told, 100 at most. For administrators only',
+  })
   users(@Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: UserContext) {
     return connection(args, {
       name: 'users',
@@ -51,27 +53,30 @@ export class UserResolver {
   }
 
   @Access(administrators)
-  @Mutation(() => UserPayloadType)
-  async createUser(@Arg('input', () => CreateUserInput) input: CreateUserInput, @Ctx() { commands, loaders }: UserContext) {
+  @Mutation(() => UserPayloadType, { description: 'Creates a user. For administrators only' })
+  async createUser(
+    @Arg('input', () => CreateUserInput, { description: 'The new user' }) input: CreateUserInput,
+    @Ctx() { commands, loaders }: UserContext,
+  ) {
     const { value, userErrors } = valueAndErrors(await commands.createUser(input))
     return { user: () => value && loaders.users.load(value), userErrors }
   }
 
   @Access(oneself<{ input: UpdateUserInput }>(({ input }) => input.id))
-  @Mutation(() => UserPayloadType)
+  @Mutation(() => UserPayloadType, { description: 'Changes the email or the name of a user' })
   async updateUser(
-    @Arg('input', () => UpdateUserInput) input: UpdateUserInput,
+    @Arg('input', () => UpdateUserInput, { description: 'The new values' }) input: UpdateUserInput,
     @Ctx() { viewer, commands, loaders }: UserContext,
   ) {
-    // A refused address would tell any customer that somebody has it.
+    // A refused email would reveal to any customer that another user has it.
     if (input.email != null && viewer.role !== 'admin') throw forbidden()
     const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
     return { user: () => value && loaders.users.load(value), userErrors }
   }
 
   @Access(oneself<{ id: string }>(({ id }) => id))
-  @Mutation(() => DeleteUserPayloadType, { description: 'Refused (IN_USE) while the user has orders' })
-  async deleteUser(@Arg('id', () => ID) id: string, @Ctx() { commands }: UserContext) {
+  @Mutation(() => DeleteUserPayloadType, { description: 'Deletes a user. Refused (IN_USE) while the user has orders' })
+  async deleteUser(@Arg('id', () => ID, { description: 'Such as user_1' }) id: string, @Ctx() { commands }: UserContext) {
     const { value, userErrors } = valueAndErrors(await commands.deleteUser(id))
     return { deletedUserId: value, userErrors }
   }

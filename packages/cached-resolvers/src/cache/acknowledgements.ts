@@ -1,44 +1,45 @@
 import { startDeadline } from './deadline.js'
 
-/** Who has to acknowledge: members by id, with the milliseconds that each may go on answering from what it keeps. */
-export type Awaited = ReadonlyMap<string, number>
+/** By id of each member that has to acknowledge: how many milliseconds it may still answer from its near store. */
+export type AwaitedMembers = ReadonlyMap<string, number>
 
 /**
- * What the members of a channel have applied. They acknowledge the numbers of removals in their order, so a larger one covers all before.
+ * Tracks which removals the members of a channel have applied. Members acknowledge sequence numbers in order, so a number also
+ * acknowledges all smaller ones.
  */
 export class Acknowledgements {
-  private readonly open = new Set<OpenRemoval>()
+  private readonly pending = new Set<PendingRemoval>()
 
-  /** To be called before a removal is published: members may acknowledge it before this process hears its number. */
-  expect(): OpenRemoval {
-    const removal = new OpenRemoval(() => this.open.delete(removal))
-    this.open.add(removal)
+  /** Call this before a removal is published: members may acknowledge it before this process receives its sequence number. */
+  trackRemoval(): PendingRemoval {
+    const removal = new PendingRemoval(() => this.pending.delete(removal))
+    this.pending.add(removal)
     return removal
   }
 
   acknowledge(member: string, number: number): void {
-    for (const removal of this.open) removal.acknowledge(member, number)
+    for (const removal of this.pending) removal.acknowledge(member, number)
   }
 }
 
-export class OpenRemoval {
-  /** By member, the largest number since the removal was to be published */
-  private readonly heard = new Map<string, number>()
-  private acknowledged: () => void = () => undefined
+export class PendingRemoval {
+  /** By member, the largest number acknowledged since `trackRemoval` */
+  private readonly largestByMember = new Map<string, number>()
+  private onAcknowledgement: () => void = () => undefined
 
   constructor(readonly close: () => void) {}
 
   acknowledge(member: string, number: number): void {
-    this.heard.set(member, Math.max(number, this.heard.get(member) ?? 0))
-    this.acknowledged()
+    this.largestByMember.set(member, Math.max(number, this.largestByMember.get(member) ?? 0))
+    this.onAcknowledgement()
   }
 
   /**
-   * Waits until the members have applied it; for each that does not answer, until its lease has run out, and not longer. Gives the members
-   * that did not acknowledge.
+   * Waits until all members have applied the removal, and for a silent member no longer than until its lease expires. Returns the
+   * members that did not acknowledge.
    */
-  waitFor(number: number, awaited: Awaited): Promise<string[]> {
-    const missing = () => [...awaited.keys()].filter((member) => !((this.heard.get(member) ?? 0) >= number))
+  waitFor(number: number, awaited: AwaitedMembers): Promise<string[]> {
+    const missing = () => [...awaited.keys()].filter((member) => !((this.largestByMember.get(member) ?? 0) >= number))
     return new Promise((resolve) => {
       const end = () => {
         deadline?.cancel()
@@ -46,10 +47,10 @@ export class OpenRemoval {
         resolve(missing())
       }
       const deadline = missing().length > 0 ? startDeadline(Math.max(...awaited.values()), end) : undefined
-      this.acknowledged = () => {
+      this.onAcknowledgement = () => {
         if (missing().length === 0) end()
       }
-      this.acknowledged()
+      this.onAcknowledgement()
     })
   }
 }

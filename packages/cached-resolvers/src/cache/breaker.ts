@@ -1,6 +1,6 @@
 /**
- * Keeps callers from waiting for a server that does not answer: after a number of failures in a row it is open, and stays
- * so until somebody who probes the server reports a success. Only failures to answer count, never an answer that displeases.
+ * A circuit breaker: callers do not wait for a server that does not answer. It opens after a number of consecutive failures and
+ * closes when a health check reports a success. Only missing answers count as failures; an error reply is an answer.
  */
 export class Breaker {
   private failures = 0

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Attempts } from './attempts.js'
-import type { Caller } from './caller.js'
+import type { Cancellation } from './cancellation.js'
 import { type ChangeSource, standalone } from './change-source.js'
 import type { CountedEntries } from './counted-entries.js'
 import { Counters, type Counts } from './counters.js'
-import { Entries, type Lease } from './entries.js'
+import { DecodedEntry } from './decoded-entry.js'
 import type { EntryHeader } from './entry.js'
-import { Flights } from './flights.js'
-import { isEarly } from './freshness.js'
-import { Gate, type GateLoad, type GateOptions } from './gate.js'
-import { KeptEntry } from './kept-entry.js'
+import { EntryWriter, type Lease } from './entry-writer.js'
+import { FetchLimiter, type FetchLimiterLoad, type FetchLimiterOptions } from './fetch-limiter.js'
+import { isEarlyRefreshDue } from './freshness.js'
+import { GuardedStore } from './guarded-store.js'
+import { InFlightFetches } from './in-flight-fetches.js'
 import { type KeyParts, Keys } from './key.js'
+import { interpret, type KeyRead, type Lookup, type LookupSource, lookupSourceOf, type StoredLookup } from './key-read.js'
+import { KeyReader } from './key-reader.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
 import { ReadThrough } from './read-through.js'
-import { interpret, type Lookup, type Origin, originOf, type Slot, type StoredLookup } from './slot.js'
-import { SlotReader } from './slot-reader.js'
 import type { CacheStore, StoreInfo, Watch, WatchedServer } from './store.js'
 import { createTokenSource } from './token.js'
 import { Trust } from './trust.js'
@@ -24,25 +24,28 @@ export interface CacheOptions {
   store: CacheStore
   /** Keys are `<prefix>:<version>:<namespace>:<id>`. */
   prefix: string
-  /** 'v1' unless given */
+  /** Default 'v1' */
   version?: string
-  /** All that are used with this store: what they hold is given up when the server turns out to be another one. */
+  /** All namespaces that are used with this store: they are invalidated when the server turns out to be another one. */
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
-  /** In front of the store, in this process; null for none. Only for a store that can be watched. 64 MB, 500 ms unless given */
+  /**
+   * The near store in the memory of this process; null for none. Used only with a store that has `watch`. Default 64 MB and 500
+   * ms
+   */
   near?: Omit<NearStoreOptions, 'now' | 'random'> | null
-  /** A lease is renewed while its fetch goes on; after the death of its process it lasts that long at most. 1,000 unless given */
+  /** A lease is renewed while its fetch runs; if its process dies, it expires after this time. Default 1,000 */
   leaseMs?: number
-  /** How long a caller waits for the fetch of another process before it fetches for itself, without filling. 1,000 unless given */
+  /** How long a caller waits for the fetch of another process before it fetches itself, without filling. Default 1,000 */
   leaseWaitMs?: number
-  /** How many fetches may be under way and waiting. 20 for 10 s at most, 500 for 1 s unless given */
-  fetches?: GateOptions
+  /** Limits of concurrent and waiting fetches. Default: 20 running for at most 10 s each, 500 waiting for at most 1 s */
+  fetchLimits?: FetchLimiterOptions
   createToken?: () => string
-  /** Wall clock in milliseconds; entries carry it from process to process. */
+  /** Wall clock in milliseconds: soft TTLs are stored in entries and compared by other processes. */
   now?: () => number
   sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random?: () => number
-  /** Says why the store is not used, and when it is used again. */
+  /** Receives a message when the store is not used, with the reason, and when it is used again. */
   log?: (message: string) => void
 }
 
@@ -51,70 +54,71 @@ function withDefaults(options: CacheOptions): Required<CacheOptions> {
     version: 'v1',
     near: { maxBytes: 64 * 1024 * 1024, maxStalenessMs: 500 },
     ...{ leaseMs: 1_000, leaseWaitMs: 1_000 },
-    fetches: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
+    fetchLimits: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
     ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random, log: () => {} },
     ...options,
   }
 }
 
 export interface ReadOptions {
-  /** Is told of each lookup. */
-  observe?: (origin: Origin) => void
-  /** Without one, what is begun is seen through. */
-  caller?: Caller | undefined
+  /** Called for each lookup */
+  onLookup?: (source: LookupSource) => void
+  /** If not given, the read cannot be cancelled. */
+  cancellation?: Cancellation | undefined
 }
 
 /**
- * Reads through a store. It never throws because of the store: while that is away or doubted every lookup is a miss and fills are
- * dropped. A fill never overwrites newer knowledge: it lands only where its lease still stands, and an invalidation removes that.
+ * A read-through cache over a store. It never throws because of the store: while the store is unavailable or distrusted, every
+ * lookup is a miss and fills are dropped. A fill never overwrites a newer value: it lands only if its lease still exists, and an
+ * invalidation removes the lease.
  */
 export class Cache {
   private readonly store: CacheStore
   private readonly keys: Keys
   private readonly counters: Counters
-  private readonly flights = new Flights()
+  private readonly inFlightFetches = new InFlightFetches()
   private readonly near: NearStore | null
   private readonly trust: Trust
-  private readonly attempts: Attempts
-  private readonly gate: Gate
-  private readonly reader: SlotReader
-  private readonly entries: Entries
+  private readonly guardedStore: GuardedStore
+  private readonly fetchLimiter: FetchLimiter
+  private readonly keyReader: KeyReader
+  private readonly entryWriter: EntryWriter
   private readonly readThrough: ReadThrough
   private readonly now: () => number
   private readonly random: () => number
-  private readonly markerKey: string
+  private readonly registrationKey: string
   private watch: Watch | undefined
-  /** What the server said to the last invalidation, where it did not confirm it */
-  private unconfirmed: string | undefined
+  /** The error reply to the last invalidation if the server did not confirm it */
+  private lastUnconfirmedReason: string | undefined
 
-  constructor(given: CacheOptions) {
-    const options = withDefaults(given)
+  constructor(partialOptions: CacheOptions) {
+    const options = withDefaults(partialOptions)
     const { store, now, sleep, random, createToken, log } = options
     this.store = store
     this.now = now
     this.random = random
     const keys = new Keys(options.prefix, options.version)
     this.keys = keys
-    this.markerKey = keys.marker(options.namespaces.map(({ name }) => name))
+    this.registrationKey = keys.registration(options.namespaces.map(({ name }) => name))
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     this.trust = new Trust({
-      ...{ store, sleep, retryMs: distrustRetryMs, reportMs: trustReportMs, now: () => performance.now() },
-      markerKey: this.markerKey,
+      ...{ store, sleep, retryDelayMs: trustRetryMs, reportIntervalMs: trustReportMs, now: () => performance.now() },
+      registrationKey: this.registrationKey,
       generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
       log,
     })
-    this.attempts = new Attempts(store, this.counters, this.trust, log)
-    const shared = { ...options, keys, counters: this.counters, near: this.near, attempts: this.attempts }
-    this.reader = new SlotReader(shared)
-    this.entries = new Entries(shared)
-    this.gate = new Gate(options.fetches)
+    this.guardedStore = new GuardedStore(store, this.counters, this.trust, log)
+    const shared = { ...options, keys, counters: this.counters, near: this.near, guardedStore: this.guardedStore }
+    this.keyReader = new KeyReader(shared)
+    this.entryWriter = new EntryWriter(shared)
+    this.fetchLimiter = new FetchLimiter(options.fetchLimits)
     this.readThrough = new ReadThrough({
       ...shared,
-      reader: this.reader,
-      entries: this.entries,
-      flights: this.flights,
-      gate: this.gate,
+      keyReader: this.keyReader,
+      entryWriter: this.entryWriter,
+      inFlightFetches: this.inFlightFetches,
+      fetchLimiter: this.fetchLimiter,
     })
   }
 
@@ -122,55 +126,57 @@ export class Cache {
     return this.store.backend
   }
 
-  /** Whether what the store holds is believed: it can be reached, and all that was owed to it has been delivered. */
+  /** Whether entries of the store are served: it is reachable, and all its pending invalidations have been delivered. */
   get trusted(): boolean {
     return this.trust.isTrusted
   }
 
-  /** What keeps the store from being trusted; means nothing while it is. */
+  /** Why the store is not trusted. Meaningless while it is trusted. */
   get distrustReason(): string {
-    const { unconfirmed, trust } = this
-    return unconfirmed === undefined || unconfirmed === trust.reason ? trust.reason : `${trust.reason} (${unconfirmed})`
+    const { lastUnconfirmedReason, trust } = this
+    return lastUnconfirmedReason === undefined || lastUnconfirmedReason === trust.reason
+      ? trust.reason
+      : `${trust.reason} (${lastUnconfirmedReason})`
   }
 
-  /** Under which the source owes invalidations to the store; undefined while that is not trusted. */
+  /** The registration of the store at the source; undefined while the store is distrusted. */
   get registration(): string | undefined {
     return this.trust.registration
   }
 
-  /** What is confirmed in another epoch may be confirmed by another server (see Trust). */
+  /** A confirmation from another epoch may come from another server (see Trust). */
   get epoch(): number {
     return this.trust.epoch
   }
 
   /**
-   * Resolves whether or not the store is there. `source` says which stores are in use, and delivers what is owed to this one; whenever that
-   * could not be reached, for however short a time, it is not trusted before it has been caught up with.
+   * Resolves whether or not the store is available. `source` registers the stores in use and delivers their pending
+   * invalidations. Whenever the store was unreachable, however briefly, it is not trusted until it has been caught up with.
    */
   async connect(source: Partial<ChangeSource> = {}): Promise<void> {
     const { trust } = this
     await this.store.connect()
     this.watch = this.store.watch?.({
-      markerKey: this.markerKey,
+      registrationKey: this.registrationKey,
       get registration() {
         return trust.registration
       },
       leaseMs: this.near?.maxStalenessMs ?? null,
-      removed: (keys) => this.forget(keys),
-      missed: () => this.forgetAll(),
-      lost: () => {
+      onRemoved: (keys) => this.forget(keys),
+      onMissedRemovals: () => this.forgetAll(),
+      onStoreLost: () => {
         this.forgetAll()
         this.trust.distrust()
       },
-      upToDate: (asOf, server) => this.confirmNear(asOf, server),
+      onUpToDate: (asOf, server) => this.confirmNear(asOf, server),
       now: () => performance.now(),
     })
     await this.trust.start({ ...standalone, ...source })
   }
 
-  /** Waits for the fills under way and saves the counts. */
+  /** Waits for fills in progress and flushes the counts. */
   async close(): Promise<void> {
-    await this.readThrough.idle()
+    await this.readThrough.waitUntilIdle()
     await this.flushCounts()
     await this.trust.end()
     this.watch?.stop()
@@ -182,37 +188,39 @@ export class Cache {
     return this.store.ping()
   }
 
-  /** What the store says of itself. Rejects with StoreUnavailableError. */
+  /** Version, memory and clients of the store. Rejects with StoreUnavailableError. */
   info(): Promise<StoreInfo> {
     return this.store.info()
   }
 
-  /** Counts by name of namespace, summed over all processes that share the store, this one up to now. */
+  /**
+   * Counts by name of the namespace, summed over all processes that share the store, including the unflushed counts of this one.
+   */
   counts(namespaces: readonly string[]): Promise<Map<string, Counts>> {
     return this.counters.read(namespaces)
   }
 
-  /** What this process alone counted since it began */
+  /** The counts of this process since it started */
   ownCounts(namespace: Pick<Namespace<unknown>, 'name'>): Counts {
-    return this.counters.own(namespace.name)
+    return this.counters.ownCounts(namespace.name)
   }
 
-  /** Whether the store is asked at all; it is not while it did not answer again and again. */
+  /** False while the circuit breaker is open: the store failed to answer repeatedly, and no commands are sent to it. */
   get answering(): boolean {
     return this.store.answering
   }
 
-  /** Fetches of this process that are under way, and that wait */
-  get fetches(): GateLoad {
-    return this.gate.load
+  /** Fetches of this process that are running, and that wait */
+  get fetchLoad(): FetchLimiterLoad {
+    return this.fetchLimiter.load
   }
 
-  /** Of the near store, estimated */
+  /** Estimated memory of the near store */
   get nearBytes(): number {
     return this.near?.bytes ?? 0
   }
 
-  /** Carries the counts of this process to the store; while that is away they wait. */
+  /** Flushes the counts of this process to the store. If it is unavailable, they are kept for the next flush. */
   async flushCounts(): Promise<void> {
     await this.counters.flush().catch(() => undefined)
   }
@@ -222,60 +230,60 @@ export class Cache {
     return lookup as Lookup<V>
   }
 
-  /** One round trip, whatever the number of ids. Answers in the order asked. */
+  /** Looks up any number of ids in one round trip. The results are in the order of the ids. */
   async readMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
-    const slots = await this.reader.read(namespace, ids)
+    const keyReads = await this.keyReader.read(namespace, ids)
     const now = this.now()
-    const counts = this.counters.of(namespace.name)
-    return slots.map((slot) => {
-      const lookup = interpret(namespace, slot, now)
-      count(counts, slot, lookup)
+    const counts = this.counters.pendingCounts(namespace.name)
+    return keyReads.map((keyRead) => {
+      const lookup = interpret(namespace, keyRead, now)
+      count(counts, keyRead, lookup)
       return lookup
     })
   }
 
-  /** As readMany, but not a lookup: nothing is counted. */
+  /** Like readMany, but counts nothing. */
   async peekMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
-    const slots = await this.reader.read(namespace, ids)
-    return slots.map((slot) => interpret(namespace, slot, this.now()))
+    const keyReads = await this.keyReader.read(namespace, ids)
+    return keyReads.map((keyRead) => interpret(namespace, keyRead, this.now()))
   }
 
-  /** What the store holds, at random: names of namespaces, with ids or lists. Rejects when the store does. */
+  /** Namespaces with ids or lists of random keys of the store. Rejects if the store does. */
   async sample(count: number): Promise<KeyParts[]> {
     return (await this.store.sampleKeys(count)).flatMap((key) => this.keys.parse(key) ?? [])
   }
 
-  /** For who compared entries with the truth: so many, and so many of them were wrong. */
+  /** Records an audit: how many entries were compared with the source of truth, and how many differed. */
   countAudit(namespace: Namespace<unknown>, audited: number, wrong: number): void {
     this.counters.add(namespace.name, 'audited', audited)
     this.counters.add(namespace.name, 'wrong', wrong)
   }
 
-  /** Not a lookup: nothing is counted. */
+  /** Whether there is a value, fresh or stale. Counts nothing. */
   async has(namespace: Namespace<unknown>, id: EntryId): Promise<boolean> {
     return (await this.remainingTtlMs(namespace, id)) !== null
   }
 
-  /** How long the value still counts as fresh, 0 once it is stale, null where there is none. Nothing is counted. */
+  /** How many milliseconds the value stays fresh: 0 if it is stale, null if there is none. Counts nothing. */
   async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
-    const [slot] = await this.reader.read(namespace, [id])
-    const lookup = interpret(namespace, slot as Slot<EntryId>, this.now())
+    const [keyRead] = await this.keyReader.read(namespace, [id])
+    const lookup = interpret(namespace, keyRead as KeyRead<EntryId>, this.now())
     if (lookup.state === 'miss' || lookup.state === 'negative' || lookup.value === null) return null
     return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
   }
 
   /**
-   * A value that this process holds, without a promise; null where it is known not to exist, undefined where the store has to be asked. It
-   * is shared: nobody may change it. An entry counts as a hit where it is not among `counted`, and is then.
+   * Returns a value of the near store synchronously; null for a negative entry, undefined if the far store has to be read. The
+   * value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to it.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
-    const entry = this.reader.findNear(namespace, id)
+    const entry = this.keyReader.findNear(namespace, id)
     if (entry?.value === undefined) return undefined
     const now = this.now()
-    if (!entry.isSurelyFresh(now) && !this.isFresh(entry.held.header, now)) return undefined
+    if (!entry.isBeforeEarlyRefresh(now) && !this.isFresh(entry.stored.header, now)) return undefined
     if (counted.add(entry)) {
-      const counts = this.counters.of(namespace.name)
-      countKept(counts, entry)
+      const counts = this.counters.pendingCounts(namespace.name)
+      countDecoded(counts, entry)
       counts.nearHits += 1
     }
     return entry.value as V | null
@@ -287,61 +295,63 @@ export class Cache {
   }
 
   /**
-   * Reads all, fetches what is missing with one call, fills it, and answers in the order asked; null where there is no such value.
-   * The ids must differ. What somebody else is fetching is answered by a promise, so that it does not hold up the others.
-   * A fetch that fails rejects the values that needed it, and no others; so does a caller that gives up. A fetch that all of its
-   * callers have given up is aborted.
+   * Reads all ids, fetches those that are missing with one call, and fills them. Returns the values in the order of the ids; null
+   * if there is no such value. The ids must be distinct. Misses are returned as promises, so that they do not delay the hits. A
+   * failed fetch rejects only the values that needed it; a cancellation likewise. A fetch is aborted when all of its callers have
+   * cancelled.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
-    { observe, caller }: ReadOptions = {},
+    { onLookup, cancellation }: ReadOptions = {},
   ): Promise<(V | null | Promise<V | null>)[]> {
-    const slots = await this.reader.read(namespace, ids)
-    const due: Slot<Id>[] = []
-    const missed: Slot<Id>[] = []
+    const keyReads = await this.keyReader.read(namespace, ids)
+    const toRefill: KeyRead<Id>[] = []
+    const missed: KeyRead<Id>[] = []
     const now = this.now()
-    const counts = this.counters.of(namespace.name)
-    const found = slots.map((slot) => {
-      if (slot instanceof KeptEntry && slot.isSurelyFresh(now) && slot.value !== undefined) {
-        countKept(counts, slot)
-        observe?.(slot.value === null ? 'negative' : 'far')
-        return slot.value as V | null
+    const counts = this.counters.pendingCounts(namespace.name)
+    const found = keyReads.map((keyRead) => {
+      if (keyRead instanceof DecodedEntry && keyRead.isBeforeEarlyRefresh(now) && keyRead.value !== undefined) {
+        countDecoded(counts, keyRead)
+        onLookup?.(keyRead.value === null ? 'negative' : 'far')
+        return keyRead.value as V | null
       }
-      const lookup = interpret(namespace, slot, now)
-      count(counts, slot, lookup)
-      observe?.(originOf(lookup, slot.near))
-      if (lookup.state === 'miss') missed.push(slot)
-      else if (this.isDue(lookup, now)) due.push(slot)
+      const lookup = interpret(namespace, keyRead, now)
+      count(counts, keyRead, lookup)
+      onLookup?.(lookupSourceOf(lookup, keyRead.near))
+      if (lookup.state === 'miss') missed.push(keyRead)
+      else if (this.isRefillDue(lookup, now)) toRefill.push(keyRead)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
-    if (due.length > 0) this.readThrough.refill(namespace, due, fetch)
+    if (toRefill.length > 0) this.readThrough.refill(namespace, toRefill, fetch)
     if (missed.length === 0) return found
-    const fetched = await this.readThrough.obtain({ namespace, fetch, caller }, missed)
+    const fetched = await this.readThrough.resolveMisses({ namespace, fetch, cancellation }, missed)
     return found.map((value, index) => fetched.get(ids[index] as Id) ?? value)
   }
 
-  /** As getOrFetchMany, but neither the cache nor the fetches of others are used, and nothing is filled or counted. */
+  /** Like getOrFetchMany, but uses neither the cache nor the fetches of other callers, and fills and counts nothing. */
   async fetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
     ids: readonly Id[],
     fetch: Fetch<Id, V>,
-    { caller }: Pick<ReadOptions, 'caller'> = {},
+    { cancellation }: Pick<ReadOptions, 'cancellation'> = {},
   ): Promise<(V | null)[]> {
-    const found = await this.readThrough.share({ namespace, fetch, caller }, ids).waitFor(caller)
+    const found = await this.readThrough.createSharedFetch({ namespace, fetch, cancellation }, ids).waitFor(cancellation)
     return ids.map((id) => found.get(id) ?? null)
   }
 
-  /** Fills what is missing, ahead of any lookup: nothing counts as hit or miss. Answers how many of the entries are there then. */
+  /**
+   * Fills missing entries ahead of any lookup; counts neither hits nor misses. Returns how many of the entries exist afterwards.
+   */
   async warmMany<V, Id extends EntryId>(namespace: Namespace<V>, ids: readonly Id[], fetch: Fetch<Id, V>): Promise<number> {
-    const missed = await this.missing(namespace, ids)
-    await Promise.all((await this.readThrough.obtain({ namespace, fetch }, missed)).values())
-    await this.readThrough.idle()
+    const missed = await this.findMisses(namespace, ids)
+    await Promise.all((await this.readThrough.resolveMisses({ namespace, fetch }, missed)).values())
+    await this.readThrough.waitUntilIdle()
     return (
       ids.length -
       (
-        await this.missing(
+        await this.findMisses(
           namespace,
           missed.map(({ id }) => id),
         )
@@ -349,40 +359,42 @@ export class Cache {
     )
   }
 
-  /** Takes leases where nothing is held, for callers that fetch by themselves. Those absent from the answer were not to be had. */
+  /**
+   * Takes leases on missing entries, for callers that fetch themselves. Ids without a lease in the result could not be leased.
+   */
   async leaseMany<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Lease<Id>[]> {
-    const claims = await this.entries.claimMany(namespace, await this.missing(namespace, ids))
+    const claims = await this.entryWriter.claimMany(namespace, await this.findMisses(namespace, ids))
     return claims.flatMap((claim) => (claim.state === 'granted' ? [claim.lease] : []))
   }
 
-  /** Answers whether the value landed; null is stored as a negative entry. */
+  /** Returns whether the value landed; null is stored as a negative entry. */
   async fill<V>(namespace: Namespace<V>, lease: Lease, value: V | null): Promise<boolean> {
     return (await this.fillMany(namespace, [{ lease, value }])) === 1
   }
 
-  /** One round trip. Answers how many of the values landed: those whose lease still stood. */
+  /** Fills in one round trip. Returns how many of the values landed: those whose lease still existed. */
   fillMany<V>(namespace: Namespace<V>, fills: readonly { lease: Lease; value: V | null }[]): Promise<number> {
-    return this.entries.fillMany(namespace, fills, 0)
+    return this.entryWriter.fillMany(namespace, fills, 0)
   }
 
   /**
-   * Makes entries unreadable at once, and fetches under way unable to fill them. One key goes for each id or list, one for a
-   * whole namespace. Answers false where the store did not confirm it.
+   * Makes entries unreadable at once, and prevents fetches in flight from filling them. Removes one key for each id or list, one
+   * for a whole namespace. Returns false if the store did not confirm it.
    */
   async invalidate(namespace: Namespace<unknown>, what: Invalidation): Promise<boolean> {
-    const keys = this.keys.invalidated(namespace, what)
+    const keys = this.keys.invalidationKeys(namespace, what)
     if (keys.length === 0) return true
     this.forget(keys)
-    const confirmed = await this.attempts.force(namespace, (store) => store.removeMany(keys).then(() => true))
-    // Once more: what began during the removal may have seen either.
+    const confirmed = await this.guardedStore.force(namespace, (store) => store.removeMany(keys).then(() => true))
+    // Once more: reads and fetches that began during the removal may have seen the old state.
     this.forget(keys)
-    this.unconfirmed = confirmed ? undefined : this.attempts.refusal
+    this.lastUnconfirmedReason = confirmed ? undefined : this.guardedStore.lastRefusalReason
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
     else this.trust.distrust()
     return confirmed ?? false
   }
 
-  /** What is near is right as long as removals are announced by the server that is trusted. */
+  /** Near entries are valid only while invalidation messages come from the trusted server. */
   private confirmNear(asOf: number, server: WatchedServer): void {
     if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
     else if (this.trust.isOtherServer(server, asOf)) {
@@ -392,44 +404,43 @@ export class Cache {
   }
 
   private forget(keys: readonly string[]): void {
-    this.flights.disown(keys)
+    this.inFlightFetches.forget(keys)
     this.near?.remove(keys)
   }
 
   private forgetAll(): void {
-    this.flights.disownAll()
+    this.inFlightFetches.forgetAll()
     this.near?.clear()
   }
 
-  private async missing<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Slot<Id>[]> {
-    const slots = await this.reader.read(namespace, ids)
-    return slots.filter((slot) => interpret(namespace, slot, this.now()).state === 'miss')
+  private async findMisses<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
+    const keyReads = await this.keyReader.read(namespace, ids)
+    return keyReads.filter((keyRead) => interpret(namespace, keyRead, this.now()).state === 'miss')
   }
 
-  private isDue({ state, header }: StoredLookup<unknown>, now: number): boolean {
-    return state === 'stale' || (state === 'hit' && header !== undefined && isEarly(header, now, this.random))
+  private isRefillDue({ state, header }: StoredLookup<unknown>, now: number): boolean {
+    return state === 'stale' || (state === 'hit' && header !== undefined && isEarlyRefreshDue(header, now, this.random))
   }
 
   private isFresh(header: EntryHeader, now: number): boolean {
-    return now < header.softUntilMs && !isEarly(header, now, this.random)
+    return now < header.softUntilMs && !isEarlyRefreshDue(header, now, this.random)
   }
 }
 
-/** One lookup counts once. */
-function count(counts: Counts, slot: Slot<EntryId>, lookup: StoredLookup<unknown>): void {
+function count(counts: Counts, keyRead: KeyRead<EntryId>, lookup: StoredLookup<unknown>): void {
   if (lookup.state === 'miss') counts.misses += 1
   else counts.hits += 1
   if (lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)) counts.negativeHits += 1
   if (lookup.state === 'stale') counts.staleHits += 1
   if (lookup.corrupt) counts.corrupt += 1
-  if (slot.near) counts.nearHits += 1
+  if (keyRead.near) counts.nearHits += 1
 }
 
-/** The same for a hit of an entry that is kept, for which there is no lookup */
-function countKept(counts: Counts, { value }: KeptEntry): void {
+/** Counts a hit of a decoded entry, which has no lookup result. */
+function countDecoded(counts: Counts, { value }: DecodedEntry): void {
   counts.hits += 1
   if (value === null) counts.negativeHits += 1
 }
 
-const distrustRetryMs = 100
+const trustRetryMs = 100
 const trustReportMs = 250

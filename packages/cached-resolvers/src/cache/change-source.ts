@@ -1,33 +1,33 @@
 /**
- * The source of truth, as far as it knows which stores are in use. It owes every registered store the invalidations that were committed
- * since the registration, until that store has confirmed them. A server is registered under its own name, so what one server confirmed
- * is still owed to every other one: it does not matter to which of them an address leads, or how often that changes.
+ * The registry of stores in the source of truth. It keeps every invalidation committed since a store was registered until that
+ * store has confirmed it. Each server is registered under its own name, so a confirmation by one server does not count for
+ * another: it does not matter which server an address resolves to, or how often that changes.
  */
 export interface ChangeSource {
-  /** A store may be trusted that long, in milliseconds, after it was last reported in use. */
+  /** How many milliseconds a process may trust a store after it last reported the store in use */
   readonly leaseMs: number
-  /** Null where no store with this name is registered. */
-  find(name: string): Promise<Registered | null>
-  /** Gives null where another process has registered it meanwhile. */
+  /** null if no store with this name is registered */
+  find(name: string): Promise<StoreRegistration | null>
+  /** Returns the registration; null if another process registered the store at the same time. */
   register(name: string): Promise<string | null>
-  /** Reports that this process trusts the store from now on. Answers whether the registration still stands. */
+  /** Reports that this process trusts the store from now on. Returns whether the registration still exists. */
   reportInUse(registration: string): Promise<boolean>
   /**
-   * Delivers all invalidations that are owed to the store now. Rejects when the store does not confirm one, and when the epoch of the cache
-   * is another one by then: it may have been another server that confirmed.
+   * Delivers all invalidations that are pending for the store. Rejects if the store does not confirm one, or if the epoch of the
+   * cache has changed by then: another server may have confirmed them.
    */
   catchUp(registration: string, epoch: number): Promise<void>
-  /** Nothing is owed to this store any more: it is gone for good. */
+  /** For a store that is gone for good: drops its pending invalidations. */
   unregister(registration: string): Promise<void>
 }
 
-interface Registered {
+interface StoreRegistration {
   registration: string
-  /** Whether it was ever reported in use; until then it may still hold what it held before it was registered. */
+  /** Whether the store was ever reported in use. If not, it may still hold entries from before its registration. */
   wasUsed: boolean
 }
 
-/** For a cache whose owner delivers every invalidation by itself: a server keeps its registration until it restarts. */
+/** For a cache whose owner delivers every invalidation itself: a server keeps its registration until it restarts. */
 export const standalone: ChangeSource = {
   leaseMs: Number.POSITIVE_INFINITY,
   find: async (name) => ({ registration: name, wasUsed: false }),

@@ -1,11 +1,11 @@
 type Texts = readonly (string | null)[]
 
-/** More would keep other clients of the server waiting. */
+/** A larger command would delay other clients of the server. */
 const maxKeys = 1_000
 
 /**
- * Sends what is read in one turn of the event loop as one command, whoever asks: requests that arrive together share a round trip,
- * and a key that several of them need is read once.
+ * Combines all reads of one turn of the event loop into one command: concurrent requests share a round trip, and a key that
+ * several of them need is read once.
  */
 export class CombinedReads {
   private batch: Batch | undefined
@@ -13,13 +13,13 @@ export class CombinedReads {
   constructor(private readonly readMany: (keys: readonly string[]) => Promise<Texts>) {}
 
   read(keys: readonly string[]): Promise<(string | null)[]> {
-    const { batch = this.begin() } = this
+    const { batch = this.startBatch() } = this
     const positions = keys.map((key) => batch.add(key))
     if (batch.keys.length >= maxKeys) this.batch = undefined
     return batch.texts.then((texts) => positions.map((position) => texts[position] ?? null))
   }
 
-  private begin(): Batch {
+  private startBatch(): Batch {
     const batch = new Batch((keys) => {
       if (this.batch === batch) this.batch = undefined
       return this.readMany(keys)

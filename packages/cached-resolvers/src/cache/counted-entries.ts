@@ -1,45 +1,45 @@
-import type { KeptEntry } from './kept-entry.js'
+import type { DecodedEntry } from './decoded-entry.js'
 
-let lastNumber = 0
-/** The number of what was added to last */
-let latest = 0
+let lastAssignedNumber = 0
+/** The number of the request that added an entry last */
+let lastCountingRequest = 0
 
 /**
- * The entries that one request has counted. Each bears the number of the request that counted it last; as long as no other request
- * has counted one meanwhile, that is all there is to know, and a set of them is made only after that.
+ * The entries that one request has already counted as hits. Each entry stores the number of the request that counted it last.
+ * That number is sufficient until another request counts an entry in between; only then is a Set built.
  */
 export class CountedEntries {
-  private number = newNumber()
-  private entries: KeptEntry[] = []
-  private set: Set<KeptEntry> | undefined
+  private requestNumber = newNumber()
+  private entries: DecodedEntry[] = []
+  private set: Set<DecodedEntry> | undefined
 
   get size(): number {
     return this.set?.size ?? this.entries.length
   }
 
-  /** Answers whether it was not there. */
-  add(entry: KeptEntry): boolean {
-    if (entry.countedBy === this.number) return false
-    if (latest !== this.number) {
+  /** Returns false if the request has counted the entry before. */
+  add(entry: DecodedEntry): boolean {
+    if (entry.countedBy === this.requestNumber) return false
+    if (lastCountingRequest !== this.requestNumber) {
       if (this.entries.length > 0) this.set ??= new Set(this.entries)
-      latest = this.number
+      lastCountingRequest = this.requestNumber
     }
     if (this.set?.has(entry)) return false
     if (this.set) this.set.add(entry)
     else this.entries.push(entry)
-    entry.countedBy = this.number
+    entry.countedBy = this.requestNumber
     return true
   }
 
   clear(): void {
-    this.number = newNumber()
+    this.requestNumber = newNumber()
     this.entries = []
     this.set = undefined
   }
 }
 
-/** Never 0, and small enough to need no memory of its own */
+/** Never 0, and within V8's small integers, which need no allocation */
 function newNumber(): number {
-  lastNumber = lastNumber === 0x3fffffff ? 1 : lastNumber + 1
-  return lastNumber
+  lastAssignedNumber = lastAssignedNumber === 0x3fffffff ? 1 : lastAssignedNumber + 1
+  return lastAssignedNumber
 }

@@ -17,27 +17,28 @@ const names = [
 ] as const
 export type CounterName = (typeof names)[number]
 /**
- * Counts of one namespace. Lookups are hits plus misses; negative, stale and near hits are hits too. Coalesced and lease waits are
- * misses that another's fetch answered; shed are fetches that the gate did not let in. Then come errors by kind: the store
- * did not answer or was doubted, answered with an error, held something damaged; a refill in the background failed. Audited entries were
- * compared with the truth, wrong ones differed from it.
+ * Counts of one namespace. Lookups are hits plus misses; negative, stale and near hits are included in hits. `coalesced` and
+ * `leaseWaits` are misses that the fetch of another caller answered; `shed` are fetches that the fetch limiter rejected. Errors
+ * by kind: the store did not answer or was distrusted (`unavailable`), replied with an error (`refused`), or held a damaged entry
+ * (`corrupt`); a background refill failed (`failedRefills`). `audited` entries were compared with the source of truth; `wrong`
+ * ones differed from it.
  */
 export type Counts = Record<CounterName, number>
 
 /**
- * Counts in the process, at the price of an addition, and carries what came together to the store, where the counts of all
- * processes are summed. What the store did not confirm is sent again under the same batch id, so nothing counts twice.
+ * Counts in memory, so that counting costs one addition, and flushes the counts to the store, where those of all processes are
+ * summed. A batch that the store did not confirm is sent again under the same id, so nothing is counted twice.
  */
 export class Counters {
   /** By namespace */
   private pending = new Map<string, Counts>()
-  /** What this process has sent on its way since it began */
-  private readonly sent = new Map<string, Counts>()
-  /** On its way to the store, or to be sent again. */
+  /** What this process has flushed, or begun to flush, since it started */
+  private readonly sentCounts = new Map<string, Counts>()
+  /** In flight to the store, or to be sent again */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
-  /** The sums as they were last read or confirmed. */
-  private shared: ReadonlyMap<string, number> = new Map()
+  /** The sums over all processes, as last read or confirmed */
+  private sharedSums: ReadonlyMap<string, number> = new Map()
 
   constructor(
     private readonly store: CacheStore,
@@ -46,11 +47,11 @@ export class Counters {
   ) {}
 
   add(namespace: string, name: CounterName, count = 1): void {
-    this.of(namespace)[name] += count
+    this.pendingCounts(namespace)[name] += count
   }
 
-  /** What this process counted since it last saved; to be added to, and not to be kept. */
-  of(namespace: string): Counts {
+  /** The counts since the last flush. The caller may add to them but must not keep the object: a flush replaces it. */
+  pendingCounts(namespace: string): Counts {
     const known = this.pending.get(namespace)
     if (known) return known
     const counts = createCounts()
@@ -58,25 +59,28 @@ export class Counters {
     return counts
   }
 
-  /** What this process alone counted since it began */
-  own(namespace: string): Counts {
-    const sent = this.sent.get(namespace)
+  /** The counts of this process since it started */
+  ownCounts(namespace: string): Counts {
+    const sent = this.sentCounts.get(namespace)
     const pending = this.pending.get(namespace)
     return Object.fromEntries(names.map((name) => [name, (sent?.[name] ?? 0) + (pending?.[name] ?? 0)])) as Counts
   }
 
-  /** Sums over all processes, this one up to now. With the store away: the sums last seen, and what came since. */
+  /**
+   * Sums over all processes, including the unflushed counts of this one. If the store is unavailable: the sums last read, plus
+   * this process's counts since.
+   */
   async read(namespaces: readonly string[]): Promise<Map<string, Counts>> {
     try {
       await this.flush()
-      this.shared = await this.store.readCounts(this.key)
+      this.sharedSums = await this.store.readCounts(this.key)
     } catch {
-      // Answered below from what this process knows.
+      // Fall back to the sums last read.
     }
     return new Map(namespaces.map((namespace) => [namespace, this.countsOf(namespace)]))
   }
 
-  /** Rejects when the store is away; nothing is lost then. */
+  /** Rejects if the store is unavailable; the counts are kept for the next flush. */
   flush(): Promise<void> {
     this.flushing ??= this.send().finally(() => {
       this.flushing = undefined
@@ -89,21 +93,21 @@ export class Counters {
     const counts = toFields(this.pending)
     if (counts.size === 0) return
     this.batch = { id: this.createBatchId(), counts }
-    for (const namespace of this.pending.keys()) this.sent.set(namespace, this.own(namespace))
+    for (const namespace of this.pending.keys()) this.sentCounts.set(namespace, this.ownCounts(namespace))
     this.pending = new Map()
     await this.deliver(this.batch)
   }
 
   private async deliver(batch: Batch): Promise<void> {
     await this.store.addCounts(this.key, batch.id, batch.counts, null)
-    this.shared = sum(this.shared, batch.counts)
+    this.sharedSums = sum(this.sharedSums, batch.counts)
     this.batch = undefined
   }
 
   private countsOf(namespace: string): Counts {
     const count = (name: CounterName) => {
       const field = fieldOf(namespace, name)
-      return (this.shared.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(namespace)?.[name] ?? 0)
+      return (this.sharedSums.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(namespace)?.[name] ?? 0)
     }
     return Object.fromEntries(names.map((name) => [name, count(name)])) as Counts
   }
@@ -118,11 +122,11 @@ function createCounts(): Counts {
   return Object.fromEntries(names.map((name) => [name, 0])) as Counts
 }
 
-/** As the store keeps them: the counts that are not 0. */
-function toFields(counts: ReadonlyMap<string, Counts>): Map<string, number> {
+/** In the format of the store: only counts that are not 0. */
+function toFields(byNamespace: ReadonlyMap<string, Counts>): Map<string, number> {
   return new Map(
-    [...counts].flatMap(([namespace, its]) =>
-      names.filter((name) => its[name] > 0).map((name) => [fieldOf(namespace, name), its[name]] as const),
+    [...byNamespace].flatMap(([namespace, counts]) =>
+      names.filter((name) => counts[name] > 0).map((name) => [fieldOf(namespace, name), counts[name]] as const),
     ),
   )
 }

@@ -3,9 +3,9 @@ export interface Deadline {
 }
 
 /**
- * Calls back after `ms` milliseconds, unless it is cancelled before. A timer that fires late means that this process was stalled, with
- * answers unread in its sockets: the deadline is then extended by as long as the timer was late. Before it calls back, the event loop
- * always reads once more. A server that is really gone is noticed within `ms` plus the stall.
+ * Calls back after `ms` milliseconds unless cancelled. A timer that fires late means that this process was stalled and answers
+ * may be unread in its sockets: the deadline is then extended by the delay of the timer. The event loop always reads the sockets
+ * once more before the callback. A server that is really gone is detected within `ms` plus the stall.
  */
 export function startDeadline(ms: number, onExpired: () => void): Deadline {
   const dueAt = performance.now() + ms
@@ -16,7 +16,7 @@ export function startDeadline(ms: number, onExpired: () => void): Deadline {
   }
   let timer = setTimeout(() => {
     const lateMs = performance.now() - dueAt
-    if (lateMs < punctualMs) expireAfterRead()
+    if (lateMs < timerToleranceMs) expireAfterRead()
     else timer = setTimeout(expireAfterRead, lateMs)
   }, ms)
   return {
@@ -27,7 +27,10 @@ export function startDeadline(ms: number, onExpired: () => void): Deadline {
   }
 }
 
-/** The result of the work. Rejects with `createError()` where there is none within `ms` milliseconds; the work itself goes on. */
+/**
+ * Resolves with the result of `work`. Rejects with `createError()` if there is none within `ms` milliseconds; the work itself
+ * continues.
+ */
 export function withDeadline<T>(work: PromiseLike<T>, ms: number, createError: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const deadline = startDeadline(ms, () => reject(createError()))
@@ -44,5 +47,5 @@ export function withDeadline<T>(work: PromiseLike<T>, ms: number, createError: (
   })
 }
 
-/** Timers of an event loop that turns are at most this late. */
-const punctualMs = 10
+/** A timer that is later than this shows that the event loop was stalled. */
+const timerToleranceMs = 10

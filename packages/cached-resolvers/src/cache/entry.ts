@@ -1,7 +1,7 @@
 /**
- * What a key holds, as text, so that `redis-cli get` shows it:
- *   1|<token>|<generation>|<soft TTL ends, ms>|<fetch took, ms>|<version of the namespace>|<JSON, or nothing for a negative entry>
- *   L|<token>|                 a lease: somebody is fetching this value
+ * The format of stored values: text, so that `redis-cli get` shows it: 1|<token>|<generation>|<soft TTL ends, ms>|<fetch took,
+ * ms>|<version of the namespace>|<JSON, or nothing for a negative entry> L|<token>|                 a lease: a process is
+ * fetching this value
  */
 export interface EntryHeader {
   generation: string
@@ -10,24 +10,24 @@ export interface EntryHeader {
   version: number
 }
 
-export type Held =
+export type StoredValue =
   | { state: 'empty' }
   | { state: 'leased'; lease: string }
-  | EntryHeld
-  /** Written by other code, or damaged. */
+  | StoredEntry
+  /** Damaged, or written by other code */
   | { state: 'corrupt' }
 
-export interface EntryHeld {
+export interface StoredEntry {
   state: 'entry'
   header: EntryHeader
   /** Empty for a negative entry */
   json: string
-  /** The beginning of the text, which no other entry shares */
-  seen: string
-  /** Once it was parsed: what a lookup finds, for as long as it is fresh */
+  /** The beginning of the text up to the token, which no other entry shares */
+  uniquePrefix: string
+  /** The result of a lookup while the entry is fresh; undefined until the entry was parsed */
   hit: { state: 'hit'; value: unknown; header: EntryHeader } | undefined
-  /** Whether it is kept in this process */
-  isKept: boolean
+  /** Whether this process keeps the parsed value and shares it between requests */
+  isShared: boolean
 }
 
 const entryMark = '1|'
@@ -39,16 +39,16 @@ export function encodeEntry(token: string, header: EntryHeader, value: unknown):
   return `${entryMark}${token}|${generation}|${softUntilMs}|${fetchMs}|${version}|${json}`
 }
 
-/** Ends in a bar like the beginning of an entry: compared by its beginning, it must not be that of another lease. */
+/** Ends in a bar, as leases are compared by prefix: no lease may be the prefix of another. */
 export function encodeLease(token: string): string {
   return `${leaseMark}${token}|`
 }
 
-/** An entry of the expected generation holds that very string: so comparing them is a look. */
-export function decodeHeld(text: string | null, expectedGeneration: string | null = null): Held {
+/** An entry of the expected generation gets that same string object, which makes later comparisons cheap. */
+export function decodeStored(text: string | null, expectedGeneration: string | null = null): StoredValue {
   if (text === null) return { state: 'empty' }
   if (text.startsWith(leaseMark)) return { state: 'leased', lease: text }
-  // Step by step and without a list of fields: every entry that is read comes by here.
+  // Without split(), which would allocate an array: this is the hot path of every read.
   const tokenEnd = text.indexOf('|', entryMark.length)
   const generationEnd = text.indexOf('|', tokenEnd + 1)
   const softEnd = text.indexOf('|', generationEnd + 1)
@@ -67,11 +67,11 @@ export function decodeHeld(text: string | null, expectedGeneration: string | nul
   }
   if (Number.isNaN(header.softUntilMs + header.fetchMs + header.version)) return { state: 'corrupt' }
   const json = text.slice(versionEnd + 1)
-  const seen = text.slice(0, tokenEnd + 1)
-  return { state: 'entry', header, json, seen, hit: undefined, isKept: false }
+  const uniquePrefix = text.slice(0, tokenEnd + 1)
+  return { state: 'entry', header, json, uniquePrefix, hit: undefined, isShared: false }
 }
 
-/** Of the digits from `from` to `to`; NaN where something else stands there, or nothing. */
+/** Parses the digits between `from` and `to`; NaN if the range is empty or contains another character. */
 function wholeNumber(text: string, from: number, to: number): number {
   let number = from === to ? Number.NaN : 0
   for (let index = from; index < to; index += 1) {

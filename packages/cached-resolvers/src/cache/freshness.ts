@@ -2,15 +2,18 @@ import type { EntryHeader } from './entry.js'
 
 type Times = Pick<EntryHeader, 'softUntilMs' | 'fetchMs'>
 
-/** XFetch: so near to being stale that, with growing probability, one of many readers refills it before anybody sees it stale. */
-export function isEarly({ softUntilMs, fetchMs }: Times, now: number, random: () => number): boolean {
+/**
+ * XFetch (probabilistic early expiration): the nearer the end of the soft TTL, the more likely a reader refills the entry, so
+ * that one of many readers does so before it becomes stale.
+ */
+export function isEarlyRefreshDue({ softUntilMs, fetchMs }: Times, now: number, random: () => number): boolean {
   const leftMs = softUntilMs - now
-  // Beyond that the logarithm does not reach; it would be the price of every hit.
+  // The logarithm practically never reaches further; computing it would make every hit slower.
   return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - random()) >= leftMs
 }
 
-/** Before that it is neither stale nor early, whatever the dice say. */
-export function surelyFreshUntil({ softUntilMs, fetchMs }: Times): number {
+/** Until this time, in milliseconds, no early refresh is due, whatever `random` returns. */
+export function earlyRefreshFrom({ softUntilMs, fetchMs }: Times): number {
   return softUntilMs - maxEarliness * fetchMs
 }
 

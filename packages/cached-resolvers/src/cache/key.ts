@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.js'
 
-/** Where things lie in the store. A generation stands at the beginning of the keys that it governs. */
+/** The keys of the store. The key of a generation is a prefix of the keys of its entries. */
 export class Keys {
   private readonly root: string
-  /** By name of namespace: there are few, and every lookup needs them. */
+  /** Keys by name of the namespace: there are few, and every lookup needs one. */
   private readonly generations = new Map<string, string>()
 
   constructor(prefix: string, version: string) {
@@ -29,32 +29,35 @@ export class Keys {
     return `${this.namespaceGeneration(namespace)}:${escapeId(list)}`
   }
 
-  /** The keys that have to go so that nothing of this can be read any more. */
-  invalidated(namespace: Namespace<unknown>, what: Invalidation): string[] {
+  /** The keys to remove so that the invalidated entries cannot be read any more. */
+  invalidationKeys(namespace: Namespace<unknown>, what: Invalidation): string[] {
     if (what === 'all') return [this.namespaceGeneration(namespace)]
     if ('lists' in what) return what.lists.map((list) => this.listGeneration(namespace, list))
     return what.ids.map((id) => this.entry(namespace, id))
   }
 
-  /** The name of the namespace, and the id or list, that this is a key of; null for keys of anything else, and of what was hashed. */
+  /** The namespace and the id or list that a key stands for; null for other keys, and for ids that were hashed. */
   parse(key: string): KeyParts | null {
     if (!key.startsWith(`${this.root}:`)) return null
     const [namespace, part] = key.slice(this.root.length + 1).split(':')
     if (namespace === undefined || part === undefined || part.startsWith(hashMark)) return null
     try {
-      return { namespace, part: decodeURIComponent(part) }
+      return { namespace, idOrList: decodeURIComponent(part) }
     } catch {
       return null
     }
   }
 
-  /** What all keys of this cache begin with */
-  get space(): string {
+  /** The prefix of all keys of this cache */
+  get keyPrefix(): string {
     return this.root
   }
 
-  /** Where the store holds its registration. Caches with other namespaces are registered apart, since each gives up only its own. */
-  marker(namespaces: readonly string[]): string {
+  /**
+   * The key that holds the registration of the store. Caches with different namespaces have their own, since each invalidates
+   * only its own namespaces.
+   */
+  registration(namespaces: readonly string[]): string {
     const hash = createHash('sha256')
       .update([...namespaces].sort().join('\n'))
       .digest('hex')
@@ -69,11 +72,11 @@ export class Keys {
 
 export interface KeyParts {
   namespace: string
-  /** An id, or the name of a list */
-  part: string
+  /** The id of an entry, or the name of a list */
+  idOrList: string
 }
 
-/** Equal parameters give equal hashes, in whatever order they are named. 16 hexadecimal digits. */
+/** 16 hexadecimal digits, independent of the order of the parameters. */
 function hashParameters(parameters: Parameters): string {
   const text = JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
   if (text.length > maxPartLength) return hashText(text)
@@ -88,10 +91,12 @@ function hashText(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** Few are asked for again and again: the first page of whatever. */
+/** A few parameters are requested most often, such as those of a first page. */
 const hashes = new LRUCache<string, string>({ max: 1_000 })
 
-/** Keeps a list called "a:b" from being taken for entry "b" of list "a", and a key from being as long as whatever a client sent. */
+/**
+ * Prevents that a list named "a:b" is mistaken for entry "b" of list "a", and that a client's input makes a key arbitrarily long.
+ */
 function escapeId(id: string): string {
   if (id.length > maxPartLength) return hashId(id)
   if (plainId.test(id)) return id
@@ -104,7 +109,7 @@ function hashId(id: string): string {
 }
 
 const plainId = /^[\w.-]+$/
-/** Is in no escaped id. */
+/** Occurs in no escaped id */
 const hashMark = '='
-/** Of an id in a key. 100 characters of any script fit, escaped. */
+/** Longest escaped id in a key. 100 characters of any script fit. */
 const maxPartLength = 1_024

@@ -4,13 +4,13 @@ import { leaseMark } from './entry.js'
 import type { CacheStore, StoreInfo, Swap, SwapAnswer } from './store.js'
 
 export interface MemoryStoreOptions {
-  /** 64 MB unless given */
+  /** Default 64 MB */
   maxBytes?: number
   /** Milliseconds; only differences matter. */
   now?: () => number
 }
 
-/** The same contract without a server: one process, gone with it. */
+/** A store in the memory of one process; its content is lost when the process ends. */
 export class MemoryStore implements CacheStore {
   readonly backend = 'memory'
   readonly answering = true
@@ -62,7 +62,7 @@ export class MemoryStore implements CacheStore {
     return this.id
   }
 
-  /** Nothing can be asked twice here: a call in the process is not lost on the way. */
+  /** Ignores the batch id: a call within the process cannot be lost, so it is never repeated. */
   async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
     this.dropExpiredCounts()
     const sums = this.counts.get(key)?.sums ?? new Map<string, number>()
@@ -91,18 +91,18 @@ export class MemoryStore implements CacheStore {
   }
 
   private swap({ key, when, value, ttlMs }: Swap): SwapAnswer {
-    const held = this.texts.get(key) ?? null
-    if (!allows(when, held)) return { swapped: false, held }
+    const current = this.texts.get(key) ?? null
+    if (!allows(when, current)) return { swapped: false, current }
     this.texts.set(key, value, { ttl: ttlMs ?? 0 })
     return { swapped: true }
   }
 }
 
-function allows(when: Swap['when'], held: string | null): boolean {
-  if (when.state === 'unleased') return !held?.startsWith(leaseMark)
-  if (held === null) return when.state === 'vacant'
-  return when.expected !== undefined && held.startsWith(when.expected)
+function allows(when: Swap['when'], current: string | null): boolean {
+  if (when.state === 'unleased') return !current?.startsWith(leaseMark)
+  if (current === null) return when.state === 'vacant'
+  return when.expected !== undefined && current.startsWith(when.expected)
 }
 
-/** What V8 and the list of recency need for an entry beside its characters; measured, rounded up. */
+/** Overhead of V8 and the LRU list for each entry; measured, rounded up. */
 const bytesPerEntry = 200

@@ -1,7 +1,7 @@
 import type { Cache } from './cache.js'
 import type { CounterName, Counts } from './counters.js'
 
-/** What a Prometheus client knows of a metric, with its values at this moment */
+/** A Prometheus metric with its current values */
 export interface CacheMetric {
   name: string
   help: string
@@ -9,10 +9,10 @@ export interface CacheMetric {
   values: () => { labels: Record<string, string>; value: number }[]
 }
 
-type Counted = Pick<Cache, 'ownCounts' | 'trusted' | 'answering' | 'nearBytes' | 'fetches'>
+type CacheMetricsSource = Pick<Cache, 'ownCounts' | 'trusted' | 'answering' | 'nearBytes' | 'fetchLoad'>
 
-/** The counters of this process by namespace, and the state of its cache; names and units as Prometheus recommends. */
-export function cacheMetrics(cache: Counted, namespaces: readonly string[]): CacheMetric[] {
+/** The counters of this process by namespace and the state of its cache, with names and units as Prometheus recommends. */
+export function cacheMetrics(cache: CacheMetricsSource, namespaces: readonly string[]): CacheMetric[] {
   const perNamespace = (
     name: string,
     help: string,
@@ -43,37 +43,41 @@ export function cacheMetrics(cache: Counted, namespaces: readonly string[]): Cac
       'Commands that the store did not answer (unavailable) or answered with an error (refused), damaged entries, failed refills',
       (counts) => errorKinds.map(([kind, counter]) => [{ kind }, counts[counter]]),
     ),
-    gauge('cache_trusted', '1 while what the store holds is believed, 0 while all reads go to the database', () =>
-      Number(cache.trusted),
+    gauge(
+      'cache_trusted',
+      '1 while entries of the store are served, 0 while the store is distrusted and all reads go to the database',
+      () => Number(cache.trusted),
     ),
-    gauge('cache_breaker_open', '1 while the store is not asked, because it did not answer', () => Number(!cache.answering)),
+    gauge('cache_breaker_open', '1 while no commands are sent to the store, because it did not answer', () =>
+      Number(!cache.answering),
+    ),
     gauge('cache_near_bytes', 'Memory of the near store, estimated', () => cache.nearBytes),
-    gauge('cache_fetches_running', 'Fetches of misses from the database that are under way', () => cache.fetches.running),
-    gauge('cache_fetches_waiting', 'Fetches that wait for one of these to end', () => cache.fetches.waiting),
+    gauge('cache_fetches_running', 'Fetches of misses from the database that are running', () => cache.fetchLoad.running),
+    gauge('cache_fetches_waiting', 'Fetches that wait for a running one to end', () => cache.fetchLoad.waiting),
   ]
 }
 
-/** What a registry of prom-client has */
+/** The part of a prom-client Registry that is used here */
 interface MetricRegistry {
   registerMetric(metric: never): void
 }
 
-/** Adds the metrics of a cache to a registry of prom-client. */
-export function registerMetrics(registry: MetricRegistry, cache: Counted, namespaces: readonly string[]): void {
+/** Adds the metrics of a cache to a prom-client registry. */
+export function registerMetrics(registry: MetricRegistry, cache: CacheMetricsSource, namespaces: readonly string[]): void {
   for (const { name, help, type, values } of cacheMetrics(cache, namespaces)) {
     const get = async () => ({ name, help, type, values: values(), aggregator: 'sum' })
-    // What the counters say is not for the registry to reset.
+    // The counters belong to the cache; a reset of the registry must not change them.
     registry.registerMetric({ name, get, reset: () => {} } as never)
   }
 }
 
 const counters: readonly [string, CounterName, string][] = [
   ['cache_misses_total', 'misses', 'Lookups that the cache could not answer'],
-  ['cache_negative_hits_total', 'negativeHits', "Of the hits, those that say 'there is no such row'"],
+  ['cache_negative_hits_total', 'negativeHits', 'Of the hits, those of a negative entry: there is no such row'],
   ['cache_stale_hits_total', 'staleHits', 'Of the hits, those with a value past its soft TTL'],
-  ['cache_coalesced_misses_total', 'coalesced', 'Of the misses, those answered by a fetch under way in the process'],
+  ['cache_coalesced_misses_total', 'coalesced', 'Of the misses, those answered by a fetch already running in the process'],
   ['cache_lease_waits_total', 'leaseWaits', 'Of the misses, those that waited for the fetch of another process'],
-  ['cache_shed_fetches_total', 'shed', 'Fetches refused because too many were under way and waiting'],
+  ['cache_shed_fetches_total', 'shed', 'Fetches refused because too many were running and waiting'],
   ['cache_fills_total', 'fills', 'Values written after a miss'],
   ['cache_invalidations_total', 'invalidations', 'Keys removed because of a change or a flush'],
   ['cache_audited_entries_total', 'audited', 'Entries compared with the database'],

@@ -1,10 +1,10 @@
-import { ClockMap, Kept } from './clock-map.js'
-import type { EntryHeld } from './entry.js'
-import { KeptEntry } from './kept-entry.js'
+import { ClockMap, ClockMapItem } from './clock-map.js'
+import { DecodedEntry } from './decoded-entry.js'
+import type { StoredEntry } from './entry.js'
 
 export interface NearStoreOptions {
   maxBytes: number
-  /** Nothing is answered that was last known to be right longer ago than this. */
+  /** Entries are served only for this long after the store last confirmed that all invalidation messages have arrived. */
   maxStalenessMs: number
   /** Milliseconds; only differences matter. */
   now: () => number
@@ -12,52 +12,56 @@ export interface NearStoreOptions {
   random: () => number
 }
 
-/** In a namespace: an entry by id, or the namespace's generation where there is no id */
-interface Place {
+/** Key of the secondary index: an entry by namespace and id, or the generation of the namespace if there is no id */
+interface IndexKey {
   readonly namespace: string
   readonly id?: string
 }
 
-export class NearEntry extends KeptEntry {
+export class NearEntry extends DecodedEntry {
   constructor(
     key: string,
-    held: EntryHeld,
-    readonly place: Place | undefined,
+    stored: StoredEntry,
+    readonly indexKey: IndexKey | undefined,
   ) {
-    super(key, entryBytes(held, key, place), held)
+    super(key, entryBytes(stored, key, indexKey), stored)
   }
 }
 
-class NearGeneration extends Kept {
+class NearGeneration extends ClockMapItem {
   constructor(
     key: string,
     readonly text: string,
-    readonly place: Place | undefined,
+    readonly indexKey: IndexKey | undefined,
   ) {
     super(key, generationBytes(text, key))
   }
 }
 
-type Known = NearEntry | NearGeneration
+type NearItem = NearEntry | NearGeneration
 
-interface Shelf {
+interface NamespaceIndex {
   generation: NearGeneration | undefined
   readonly entries: Map<string, NearEntry>
 }
 
 /**
- * What this process read from the far store a moment ago, kept right by the far store's news of removals. It is used only while
- * that news is known to be complete up to `maxStalenessMs` ago. Values are shared between requests: nobody may change them.
+ * Entries that this process recently read from the far store, invalidated by the far store's messages. It is used only while
+ * those messages are known to be complete up to `maxStalenessMs` ago. Values are shared between requests and must not be changed.
  */
 export class NearStore {
-  private readonly known: ClockMap<Known>
-  private readonly shelves = new Map<string, Shelf>()
-  /** Counts removals by hash of the key, so that a read that was under way during one is not kept. */
-  private readonly removals = new Uint32Array(removalBuckets)
+  private readonly items: ClockMap<NearItem>
+  private readonly byNamespace = new Map<string, NamespaceIndex>()
+  /** Counts removals by hash of the key, so that the result of a read during which the key was removed is not kept. */
+  private readonly removalCounts = new Uint32Array(removalBuckets)
   private usableUntil = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: NearStoreOptions) {
-    this.known = new ClockMap({ maxBytes: options.maxBytes, random: options.random, onDelete: (its) => this.unplace(its) })
+    this.items = new ClockMap({
+      maxBytes: options.maxBytes,
+      random: options.random,
+      onDelete: (item) => this.removeFromIndex(item),
+    })
   }
 
   get maxStalenessMs(): number {
@@ -69,82 +73,85 @@ export class NearStore {
   }
 
   get bytes(): number {
-    return this.known.bytes
+    return this.items.bytes
   }
 
   findEntry(key: string): NearEntry | undefined {
-    const known = this.known.get(key)
-    return known instanceof NearEntry ? known : undefined
+    const item = this.items.get(key)
+    return item instanceof NearEntry ? item : undefined
   }
 
-  /** The text of the generation */
   findGeneration(key: string): string | undefined {
-    const known = this.known.get(key)
-    return known instanceof NearGeneration ? known.text : undefined
+    const item = this.items.get(key)
+    return item instanceof NearGeneration ? item.text : undefined
   }
 
-  /** The entry in this place, where it was filled under the generation that is known of its namespace. */
+  /** Finds an entry by its id, if it was filled under the known generation of its namespace. */
   find(namespace: string, id: string): NearEntry | undefined {
-    const shelf = this.shelves.get(namespace)
-    if (!shelf?.generation) return undefined
-    shelf.generation.used = true
-    const entry = shelf.entries.get(id)
-    if (entry?.generation !== shelf.generation.text) return undefined
-    entry.used = true
+    const index = this.byNamespace.get(namespace)
+    if (!index?.generation) return undefined
+    index.generation.referenced = true
+    const entry = index.entries.get(id)
+    if (entry?.generation !== index.generation.text) return undefined
+    entry.referenced = true
     return entry
   }
 
-  /** To be taken before the far store is asked, and given with its answer to what puts it. */
-  mark(key: string): number {
-    return this.removals[bucketOf(key)] as number
+  /** Take it before the far store is read, and pass it to `putEntry` or `putGeneration` with the result. */
+  removalCount(key: string): number {
+    return this.removalCounts[bucketOf(key)] as number
   }
 
-  putEntry(key: string, held: EntryHeld, mark: number, place?: Required<Place>): void {
-    if (!this.usable || this.mark(key) !== mark) return
-    if (!this.known.admits(key, entryBytes(held, key, place))) return
-    const entry = new NearEntry(key, held, place)
-    if (this.known.set(entry) && place) this.shelfOf(place.namespace).entries.set(place.id, entry)
+  putEntry(key: string, stored: StoredEntry, countBeforeRead: number, indexKey?: Required<IndexKey>): void {
+    if (!this.usable || this.removalCount(key) !== countBeforeRead) return
+    if (!this.items.admits(key, entryBytes(stored, key, indexKey))) return
+    const entry = new NearEntry(key, stored, indexKey)
+    if (this.items.set(entry) && indexKey) this.namespaceIndexOf(indexKey.namespace).entries.set(indexKey.id, entry)
   }
 
-  /** Whatever the room: without its generation, no entry can be used. `namespace`: where it is that of a whole namespace */
-  putGeneration(key: string, text: string, mark: number, namespace?: string): void {
-    if (!this.usable || this.mark(key) !== mark) return
+  /**
+   * Always admitted: entries cannot be used without their generation. `namespace`: given if this is the generation of a whole
+   * namespace.
+   */
+  putGeneration(key: string, text: string, countBeforeRead: number, namespace?: string): void {
+    if (!this.usable || this.removalCount(key) !== countBeforeRead) return
     const generation = new NearGeneration(key, text, namespace === undefined ? undefined : { namespace })
-    if (this.known.set(generation) && namespace !== undefined) this.shelfOf(namespace).generation = generation
+    if (this.items.set(generation) && namespace !== undefined) this.namespaceIndexOf(namespace).generation = generation
   }
 
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const bucket = bucketOf(key)
-      this.removals[bucket] = (this.removals[bucket] as number) + 1
-      this.known.delete(key)
+      this.removalCounts[bucket] = (this.removalCounts[bucket] as number) + 1
+      this.items.delete(key)
     }
   }
 
-  /** News may have been missed: nothing that was known, and nothing that is being read, is kept. */
+  /** For when invalidation messages may have been missed: drops all items, and the results of reads that are in progress. */
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
-    this.known.clear()
-    this.shelves.clear()
-    for (let bucket = 0; bucket < removalBuckets; bucket += 1) this.removals[bucket] = (this.removals[bucket] as number) + 1
+    this.items.clear()
+    this.byNamespace.clear()
+    for (let bucket = 0; bucket < removalBuckets; bucket += 1)
+      this.removalCounts[bucket] = (this.removalCounts[bucket] as number) + 1
   }
 
-  /** All news up to this moment (on the clock of `now`) has arrived. */
+  /** Confirms that all invalidation messages up to `asOf`, on the clock of `now`, have arrived. */
   confirm(asOf: number): void {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
 
-  private shelfOf(namespace: string): Shelf {
-    const shelf = this.shelves.get(namespace) ?? { generation: undefined, entries: new Map() }
-    this.shelves.set(namespace, shelf)
-    return shelf
+  private namespaceIndexOf(namespace: string): NamespaceIndex {
+    const index = this.byNamespace.get(namespace) ?? { generation: undefined, entries: new Map() }
+    this.byNamespace.set(namespace, index)
+    return index
   }
 
-  private unplace({ place }: Known): void {
-    if (!place) return
-    const shelf = this.shelfOf(place.namespace)
-    if (place.id === undefined) shelf.generation = undefined
-    else shelf.entries.delete(place.id)
+  private removeFromIndex({ indexKey }: NearItem): void {
+    if (!indexKey) return
+    const shelf = this.namespaceIndexOf(indexKey.namespace)
+    if (indexKey.id === undefined) shelf.generation = undefined
+    else shelf.entries.delete(indexKey.id)
   }
 }
 
@@ -157,9 +164,9 @@ function bucketOf(key: string): number {
   return (hash >>> 0) % removalBuckets
 }
 
-/** Key, text and, once it was parsed, the value; measured on this shop's entries, rounded up. An id may be longer than its key. */
-function entryBytes({ json }: EntryHeld, key: string, place: Place | undefined): number {
-  return 420 + 2 * Math.max(key.length, place?.id?.length ?? 0) + 4 * json.length
+/** Estimate for key, text and the parsed value; measured on the shop's entries, rounded up. An id may be longer than its key. */
+function entryBytes({ json }: StoredEntry, key: string, indexKey: IndexKey | undefined): number {
+  return 420 + 2 * Math.max(key.length, indexKey?.id?.length ?? 0) + 4 * json.length
 }
 
 function generationBytes(text: string, key: string): number {

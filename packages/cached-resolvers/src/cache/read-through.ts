@@ -1,18 +1,18 @@
-import type { Caller } from './caller.js'
+import type { Cancellation } from './cancellation.js'
 import type { Counters } from './counters.js'
-import type { Claim, Entries, Lease } from './entries.js'
-import type { Flight, Flights } from './flights.js'
-import { type Gate, OverloadedError } from './gate.js'
+import type { Claim, EntryWriter, Lease } from './entry-writer.js'
+import { type FetchLimiter, OverloadedError } from './fetch-limiter.js'
+import type { InFlightFetch, InFlightFetches } from './in-flight-fetches.js'
+import { interpret, type KeyRead } from './key-read.js'
+import type { KeyReader } from './key-reader.js'
 import type { EntryId, Fetch, Namespace } from './namespace.js'
 import { SharedFetch } from './shared-fetch.js'
-import { interpret, type Slot } from './slot.js'
-import type { SlotReader } from './slot-reader.js'
 
 export interface ReadThroughOptions {
-  reader: SlotReader
-  entries: Entries
-  gate: Gate
-  flights: Flights
+  keyReader: KeyReader
+  entryWriter: EntryWriter
+  fetchLimiter: FetchLimiter
+  inFlightFetches: InFlightFetches
   counters: Counters
   leaseMs: number
   leaseWaitMs: number
@@ -20,42 +20,50 @@ export interface ReadThroughOptions {
   sleep: (ms: number) => Promise<void>
 }
 
-/** What somebody needs: values of this namespace, which are to be had by this fetch. */
-export interface Need<Id extends EntryId, V> {
+/** Values of a namespace that a lookup did not find, and the fetch that returns them */
+export interface MissRequest<Id extends EntryId, V> {
   namespace: Namespace<V>
   fetch: Fetch<Id, V>
-  /** Who waits for them, if it may give up */
-  caller?: Caller | undefined
+  cancellation?: Cancellation | undefined
 }
 
 type Values<Id, V> = Map<Id, Promise<V | null>>
 
-/** Gets what a lookup did not find: by a fetch of its own, by one that is under way here, or by waiting for that of another process. */
+/**
+ * Resolves misses: with a fetch of its own, by joining a fetch in flight in this process, or by waiting for the fill of another
+ * process.
+ */
 export class ReadThrough {
   private readonly background = new Set<Promise<unknown>>()
 
   constructor(private readonly options: ReadThroughOptions) {}
 
-  /** A promise for every slot; one call of `fetch` for all that nobody else is fetching. */
-  obtain<V, Id extends EntryId>(need: Need<Id, V>, slots: readonly Slot<Id>[]): Promise<Values<Id, V>> {
-    return this.obtainUntil(this.options.now() + this.options.leaseWaitMs, need, slots)
+  /** Returns a promise for every id, with one call of `fetch` for all that no other caller is fetching. */
+  resolveMisses<V, Id extends EntryId>(request: MissRequest<Id, V>, keyReads: readonly KeyRead<Id>[]): Promise<Values<Id, V>> {
+    return this.resolveMissesUntil(this.options.now() + this.options.leaseWaitMs, request, keyReads)
   }
 
-  /** Fetches again, in the background, what goes on being served: one process at a time, landing only on the entry that was seen. */
-  refill<V, Id extends EntryId>(namespace: Namespace<V>, slots: readonly Slot<Id>[], fetch: Fetch<Id, V>): void {
-    this.inBackground(this.claimAndRefill(namespace, slots, fetch))
+  /**
+   * Refills entries in the background while they are still served: one process at a time, and only over the entry that was read.
+   */
+  refill<V, Id extends EntryId>(namespace: Namespace<V>, keyReads: readonly KeyRead<Id>[], fetch: Fetch<Id, V>): void {
+    this.runInBackground(this.claimAndRefill(namespace, keyReads, fetch))
   }
 
-  /** In its turn at the gate. Nothing is filled. */
-  share<V, Id extends EntryId>(need: Need<Id, V>, ids: readonly Id[], after?: Promise<unknown>): SharedFetch<Id, V> {
+  /** A fetch that waits for a slot of the fetch limiter, and for `after`. It fills nothing. */
+  createSharedFetch<V, Id extends EntryId>(
+    request: MissRequest<Id, V>,
+    ids: readonly Id[],
+    after?: Promise<unknown>,
+  ): SharedFetch<Id, V> {
     return new SharedFetch(async (signal, started) => {
       if (after !== undefined) await after
-      return this.fetch(need, ids, signal, started)
+      return this.fetch(request, ids, signal, started)
     })
   }
 
   private async fetch<V, Id extends EntryId>(
-    { namespace, fetch }: Need<Id, V>,
+    { namespace, fetch }: MissRequest<Id, V>,
     ids: readonly Id[],
     signal?: AbortSignal,
     started?: () => void,
@@ -65,154 +73,161 @@ export class ReadThrough {
       return fetch(ids, signal)
     }
     try {
-      return await this.options.gate.run(start, signal)
+      return await this.options.fetchLimiter.run(start, signal)
     } catch (error) {
       if (error instanceof OverloadedError) this.options.counters.add(namespace.name, 'shed')
       throw error
     }
   }
 
-  /** Ends when the fills under way have ended. */
-  async idle(): Promise<void> {
+  /** Resolves when all fills in progress have ended. */
+  async waitUntilIdle(): Promise<void> {
     while (this.background.size > 0) await Promise.all(this.background)
   }
 
-  private async obtainUntil<V, Id extends EntryId>(
+  private async resolveMissesUntil<V, Id extends EntryId>(
     waitUntil: number,
-    need: Need<Id, V>,
-    slots: readonly Slot<Id>[],
+    request: MissRequest<Id, V>,
+    keyReads: readonly KeyRead<Id>[],
   ): Promise<Values<Id, V>> {
-    const { namespace, caller } = need
-    if (caller?.gaveUp) throw caller.gaveUp
+    const { namespace, cancellation } = request
+    if (cancellation?.reason) throw cancellation.reason
     const values: Values<Id, V> = new Map()
-    const toFetch: Task<Id>[] = []
-    const toFetchNext: Task<Id>[] = []
+    const toFetch: FetchTask<Id>[] = []
+    const toFetchNext: FetchTask<Id>[] = []
     const running: Promise<unknown>[] = []
-    const toAwait: Slot<Id>[] = []
-    for (const claim of await this.options.entries.claimMany(namespace, slots)) {
-      const { slot } = claim
-      const underWay = this.flightOf<V>(claim)
-      if (claim.state === 'filled') values.set(slot.id, Promise.resolve(claim.value as V | null))
-      else if (underWay !== undefined && claim.state === 'refused' && underWay.fetch.hasStarted) {
-        toFetchNext.push({ slot, lease: null })
-        running.push(underWay.fetch.found)
-      } else if (underWay !== undefined) values.set(slot.id, valueIn(underWay.fetch.waitFor(caller), underWay.id))
-      else if (claim.state === 'leased') toAwait.push(slot)
-      else toFetch.push({ slot, lease: claim.state === 'granted' ? claim.lease : null })
-      if (values.has(slot.id) && underWay !== undefined) this.options.counters.add(namespace.name, 'coalesced')
+    const leasedElsewhere: KeyRead<Id>[] = []
+    for (const claim of await this.options.entryWriter.claimMany(namespace, keyReads)) {
+      const { keyRead } = claim
+      const inFlight = this.inFlightFetchOf<V>(claim)
+      if (claim.state === 'filled') values.set(keyRead.id, Promise.resolve(claim.value as V | null))
+      else if (inFlight !== undefined && claim.state === 'refused' && inFlight.fetch.hasStarted) {
+        toFetchNext.push({ keyRead, lease: null })
+        running.push(inFlight.fetch.result)
+      } else if (inFlight !== undefined) values.set(keyRead.id, valueIn(inFlight.fetch.waitFor(cancellation), inFlight.id))
+      else if (claim.state === 'leased') leasedElsewhere.push(keyRead)
+      else toFetch.push({ keyRead, lease: claim.state === 'granted' ? claim.lease : null })
+      if (values.has(keyRead.id) && inFlight !== undefined) this.options.counters.add(namespace.name, 'coalesced')
     }
-    if (toFetch.length > 0) this.fetchAndFill(need, toFetch, values)
-    // One at a time for each key, so that a hot key does not become an overload.
-    if (toFetchNext.length > 0) this.fetchAndFill(need, toFetchNext, values, Promise.allSettled(running))
-    if (toAwait.length > 0) this.awaitFills(waitUntil, need, toAwait, values)
+    if (toFetch.length > 0) this.fetchAndFill(request, toFetch, values)
+    // Fetches of the same key run one after another, so that a hot key does not overload the source of truth.
+    if (toFetchNext.length > 0) this.fetchAndFill(request, toFetchNext, values, Promise.allSettled(running))
+    if (leasedElsewhere.length > 0) this.pollForFills(waitUntil, request, leasedElsewhere, values)
     return values
   }
 
-  private flightOf<V>(claim: Claim<EntryId>): Flight<V> | undefined {
-    if (claim.state === 'leased') return this.options.flights.find(flightName(claim.by, claim.slot.generation))
-    if (claim.state === 'refused') return this.options.flights.find(claim.slot.key)
+  private inFlightFetchOf<V>(claim: Claim<EntryId>): InFlightFetch<V> | undefined {
+    if (claim.state === 'leased') return this.options.inFlightFetches.find(inFlightName(claim.by, claim.keyRead.generation))
+    if (claim.state === 'refused') return this.options.inFlightFetches.find(claim.keyRead.key)
     return undefined
   }
 
   private fetchAndFill<V, Id extends EntryId>(
-    need: Need<Id, V>,
-    tasks: readonly Task<Id>[],
+    request: MissRequest<Id, V>,
+    tasks: readonly FetchTask<Id>[],
     values: Values<Id, V>,
     after?: Promise<unknown>,
   ): void {
-    const { namespace, caller } = need
+    const { namespace, cancellation } = request
     const startedAt = this.options.now()
-    const fetch = this.share(
-      need,
-      tasks.map(({ slot }) => slot.id),
+    const fetch = this.createSharedFetch(
+      request,
+      tasks.map(({ keyRead }) => keyRead.id),
       after,
     )
-    const waited = fetch.waitFor(caller)
+    const fetched = fetch.waitFor(cancellation)
     const leases = tasks.flatMap(({ lease }) => lease ?? [])
-    const filled = fetch.found.then(
-      (found) => this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
-      () => this.options.entries.release(namespace, leases),
+    const filled = fetch.result.then(
+      (found) => this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
+      () => this.options.entryWriter.release(namespace, leases),
     )
-    this.inBackground(filled)
-    if (leases.length > 0) this.keepUntil(fetch.found, namespace, leases)
-    for (const { slot, lease } of tasks) {
-      values.set(slot.id, valueIn(waited, slot.id))
-      const name = lease ? flightName(lease.expected, lease.generation) : slot.key
-      this.options.flights.add(name, { fetch, id: slot.id }, filled)
+    this.runInBackground(filled)
+    if (leases.length > 0) this.renewLeasesUntil(fetch.result, namespace, leases)
+    for (const { keyRead, lease } of tasks) {
+      values.set(keyRead.id, valueIn(fetched, keyRead.id))
+      const name = lease ? inFlightName(lease.expected, lease.generation) : keyRead.key
+      this.options.inFlightFetches.add(name, { fetch, id: keyRead.id }, filled)
     }
   }
 
-  /** Leases are short, so that those of a process that died end soon; a fetch may take longer. */
-  private keepUntil(end: Promise<unknown>, namespace: Namespace<unknown>, leases: readonly Lease[]): void {
-    let standing = leases
+  /** Leases are short, so that those of a dead process expire soon; a fetch may take longer than that. */
+  private renewLeasesUntil(end: Promise<unknown>, namespace: Namespace<unknown>, leases: readonly Lease[]): void {
+    let remaining = leases
     const renew = async () => {
-      standing = await this.options.entries.renewMany(namespace, standing)
+      remaining = await this.options.entryWriter.renewMany(namespace, remaining)
     }
     const timer = setInterval(() => void renew(), this.options.leaseMs / 4).unref()
-    const stop = () => clearInterval(timer)
-    end.then(stop, stop)
+    const stopRenewing = () => clearInterval(timer)
+    end.then(stopRenewing, stopRenewing)
   }
 
-  private awaitFills<V, Id extends EntryId>(
+  private pollForFills<V, Id extends EntryId>(
     waitUntil: number,
-    need: Need<Id, V>,
-    slots: readonly Slot<Id>[],
+    request: MissRequest<Id, V>,
+    keyReads: readonly KeyRead<Id>[],
     values: Values<Id, V>,
   ): void {
-    this.options.counters.add(need.namespace.name, 'leaseWaits', slots.length)
+    this.options.counters.add(request.namespace.name, 'leaseWaits', keyReads.length)
     const settle = new Map<Id, (value: Promise<V | null>) => void>()
-    for (const { id } of slots) values.set(id, new Promise((resolve) => settle.set(id, resolve)))
-    const found = (id: Id, value: Promise<V | null>) => {
+    for (const { id } of keyReads) values.set(id, new Promise((resolve) => settle.set(id, resolve)))
+    const onValue = (id: Id, value: Promise<V | null>) => {
       settle.get(id)?.(value)
       settle.delete(id)
     }
-    const polled = this.poll(waitUntil, need, slots, found)
-    polled.catch((error) => {
-      for (const id of [...settle.keys()]) found(id, Promise.reject(error))
+    const polling = this.poll(waitUntil, request, keyReads, onValue)
+    polling.catch((error) => {
+      for (const id of [...settle.keys()]) onValue(id, Promise.reject(error))
     })
   }
 
-  /** Reads again and again; what was vacated is obtained anew, what lasts too long is fetched without filling. */
+  /**
+   * Polls until the leases are filled. A key without lease or entry is a miss again; a lease that lasts too long is bypassed by a
+   * fetch that does not fill.
+   */
   private async poll<V, Id extends EntryId>(
     waitUntil: number,
-    need: Need<Id, V>,
-    slots: readonly Slot<Id>[],
-    found: (id: Id, value: Promise<V | null>) => void,
+    request: MissRequest<Id, V>,
+    keyReads: readonly KeyRead<Id>[],
+    onValue: (id: Id, value: Promise<V | null>) => void,
   ): Promise<void> {
-    const { namespace, caller } = need
-    let waiting = slots
-    // Time is up only after a read: this process may have been stalled while others filled.
-    for (let pauseMs = 5, isTimeUp = false; !isTimeUp; pauseMs = Math.min(2 * pauseMs, 40)) {
+    const { namespace, cancellation } = request
+    let waiting = keyReads
+    // Time out only after one more read: this process may have been stalled while others filled.
+    for (let pauseMs = 5, isTimedOut = false; !isTimedOut; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
-      if (caller?.gaveUp) throw caller.gaveUp
-      isTimeUp = this.options.now() >= waitUntil
-      const seen = await this.options.reader.read(
+      if (cancellation?.reason) throw cancellation.reason
+      isTimedOut = this.options.now() >= waitUntil
+      const current = await this.options.keyReader.read(
         namespace,
         waiting.map(({ id }) => id),
       )
-      waiting = seen.filter(({ held }) => held.state === 'leased')
-      const vacated: Slot<Id>[] = []
-      for (const slot of seen.filter(({ held }) => held.state !== 'leased')) {
-        const lookup = interpret(namespace, slot, this.options.now())
-        if (lookup.state === 'miss') vacated.push(slot)
-        else found(slot.id, Promise.resolve(lookup.state === 'negative' ? null : lookup.value))
+      waiting = current.filter(({ stored }) => stored.state === 'leased')
+      const vacated: KeyRead<Id>[] = []
+      for (const keyRead of current.filter(({ stored }) => stored.state !== 'leased')) {
+        const lookup = interpret(namespace, keyRead, this.options.now())
+        if (lookup.state === 'miss') vacated.push(keyRead)
+        else onValue(keyRead.id, Promise.resolve(lookup.state === 'negative' ? null : lookup.value))
       }
       if (vacated.length > 0) {
-        for (const [id, value] of await this.obtainUntil(waitUntil, need, vacated)) found(id, value)
+        for (const [id, value] of await this.resolveMissesUntil(waitUntil, request, vacated)) onValue(id, value)
       }
       if (waiting.length === 0) return
     }
-    const late: Values<Id, V> = new Map()
+    const values: Values<Id, V> = new Map()
     this.fetchAndFill(
-      need,
-      waiting.map((slot) => ({ slot, lease: null })),
-      late,
+      request,
+      waiting.map((keyRead) => ({ keyRead, lease: null })),
+      values,
     )
-    for (const [id, value] of late) found(id, value)
+    for (const [id, value] of values) onValue(id, value)
   }
 
-  private async claimAndRefill<V, Id extends EntryId>(namespace: Namespace<V>, slots: readonly Slot<Id>[], fetch: Fetch<Id, V>) {
-    const leases = await this.options.entries.claimRefills(namespace, slots)
+  private async claimAndRefill<V, Id extends EntryId>(
+    namespace: Namespace<V>,
+    keyReads: readonly KeyRead<Id>[],
+    fetch: Fetch<Id, V>,
+  ) {
+    const leases = await this.options.entryWriter.claimRefills(namespace, keyReads)
     if (leases.length === 0) return
     const startedAt = this.options.now()
     try {
@@ -220,14 +235,14 @@ export class ReadThrough {
         { namespace, fetch },
         leases.map(({ id }) => id),
       )
-      await this.options.entries.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
+      await this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
     } catch {
-      // The stale value goes on being served; the next attempt is made when the lock has expired.
+      // The stale value is still served; the refill is retried when its lock has expired.
       this.options.counters.add(namespace.name, 'failedRefills', leases.length)
     }
   }
 
-  private inBackground(work: Promise<unknown>): void {
+  private runInBackground(work: Promise<unknown>): void {
     const done = work.catch(() => undefined).finally(() => this.background.delete(done))
     this.background.add(done)
   }
@@ -237,13 +252,13 @@ function valueIn<V, Id>(found: Promise<ReadonlyMap<Id, V>>, id: Id): Promise<V |
   return found.then((values) => values.get(id) ?? null)
 }
 
-/** A lease alone does not tell: what invalidates a list or a namespace takes the generation away, and leaves the leases. */
-function flightName(lease: string, generation: string | null): string {
+/** A lease alone is not sufficient: invalidating a list or a namespace removes the generation and leaves the leases in place. */
+function inFlightName(lease: string, generation: string | null): string {
   return `${lease} ${generation}`
 }
 
-interface Task<Id extends EntryId> {
-  slot: Slot<Id>
+interface FetchTask<Id extends EntryId> {
+  keyRead: KeyRead<Id>
   /** null: fetch without filling */
   lease: Lease<Id> | null
 }

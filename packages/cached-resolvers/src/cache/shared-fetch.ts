@@ -1,39 +1,41 @@
-import { type Caller, waitAs } from './caller.js'
+import { type Cancellation, waitUnlessCancelled } from './cancellation.js'
 
-type Found<Id, V> = ReadonlyMap<Id, V>
+type FetchResult<Id, V> = ReadonlyMap<Id, V>
 
-/** One fetch for all who wait for what it finds. It is aborted when the last of them has given up, and not before. */
+/** One fetch for any number of callers. It is aborted when the last of them has cancelled, and not before. */
 export class SharedFetch<Id, V> {
   private readonly controller = new AbortController()
-  private begun: Promise<Found<Id, V>> | undefined
-  private waiting = 0
+  private promise: Promise<FetchResult<Id, V>> | undefined
+  private waiters = 0
 
-  /** Whether the source of truth has been asked. What it finds may be older than whoever comes after that. */
+  /** Whether the source of truth has been queried. The result may be older than a read that begins after that. */
   hasStarted = false
 
-  /** `fetch` is called when somebody asks for what it finds, and calls back when it asks the source of truth. */
-  constructor(private readonly fetch: (signal: AbortSignal, started: () => void) => Promise<Found<Id, V>>) {}
+  /** `fetch` is called when the result is first requested, and calls `started` when it queries the source of truth. */
+  constructor(private readonly fetch: (signal: AbortSignal, started: () => void) => Promise<FetchResult<Id, V>>) {}
 
   get isAborted(): boolean {
     return this.controller.signal.aborted
   }
 
-  /** What it finds, whoever waits for it */
-  get found(): Promise<Found<Id, V>> {
-    this.begun ??= this.fetch(this.controller.signal, () => {
+  get result(): Promise<FetchResult<Id, V>> {
+    this.promise ??= this.fetch(this.controller.signal, () => {
       this.hasStarted = true
     })
-    return this.begun
+    return this.promise
   }
 
-  /** The same for a caller. Rejects when the fetch fails, and when the caller gives up; without a caller it is seen through. */
-  waitFor(caller: Caller | undefined): Promise<Found<Id, V>> {
-    this.waiting += 1
-    return caller ? waitAs(caller, this.found, () => this.leave()) : this.found
+  /**
+   * Resolves with the result. Rejects if the fetch fails or the caller cancels; without a cancellation the fetch always runs to
+   * its end.
+   */
+  waitFor(cancellation: Cancellation | undefined): Promise<FetchResult<Id, V>> {
+    this.waiters += 1
+    return cancellation ? waitUnlessCancelled(cancellation, this.result, () => this.removeWaiter()) : this.result
   }
 
-  private leave(): void {
-    this.waiting -= 1
-    if (this.waiting === 0) this.controller.abort()
+  private removeWaiter(): void {
+    this.waiters -= 1
+    if (this.waiters === 0) this.controller.abort()
   }
 }

@@ -1,27 +1,27 @@
-const note = Symbol('note')
+const memo = Symbol('note')
 
-interface Shared {
-  [note]: unknown
+interface SharedValue {
+  [memo]: unknown
 }
 
-/** Marks a value that is kept, and given to many: nobody may change it. */
-export function share(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null) Object.defineProperty(value, note, { value: null, writable: true })
+/** Marks a value that is kept and shared between requests. Shared values must not be changed. */
+export function markShared(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) Object.defineProperty(value, memo, { value: null, writable: true })
   return value
 }
 
 /**
- * For whoever makes something of a shared value: a note on it, for as long as the value is kept. On the value itself, since a WeakMap is
- * dear to look into, and dearer to the garbage collector.
+ * Memoizes something derived from a shared value, for as long as the value lives. It is stored on the value itself: lookups in a
+ * WeakMap are slow, and the garbage collector pays even more for one.
  */
-export const sharedNotes = {
-  /** null where nothing is noted yet; undefined for a value that is not shared. */
+export const sharedValueMemo = {
+  /** null if nothing is memoized yet; undefined for a value that is not shared. */
   get(value: object): unknown {
-    return (value as Partial<Shared>)[note]
+    return (value as Partial<SharedValue>)[memo]
   },
   /** For shared values only */
-  set(value: object, its: unknown): void {
-    const shared = value as Shared
-    shared[note] = its
+  set(value: object, derived: unknown): void {
+    const shared = value as SharedValue
+    shared[memo] = derived
   },
 }

@@ -1,43 +1,47 @@
 /**
- * A place for entries. All of its methods reject with StoreUnavailableError when it cannot be reached in time,
- * and with another Error when it answered with one. One contract suite is run against every implementation.
+ * Stores entries. Every method rejects with StoreUnavailableError if the store does not answer in time, and with another Error if
+ * it replies with one. One contract suite is run against every implementation.
  */
 export interface CacheStore {
   readonly backend: 'redis' | 'redis-cluster' | 'memory'
-  /** False while it is not even asked, because it did not answer again and again. */
+  /** False while the circuit breaker is open: the store failed to answer repeatedly, and no commands are sent to it. */
   readonly answering: boolean
-  /** Starts connecting and returns; a store that is not there yet is connected to when it comes. */
+  /** Starts to connect and returns; if the store is not available yet, connecting continues in the background. */
   connect(): Promise<void>
   close(): Promise<void>
   /** Round trip in milliseconds. */
   ping(): Promise<number>
-  /** One round trip. What is missing, or not text, is null. */
+  /** Reads in one round trip. Keys that are missing, or hold no text, are null. */
   readMany(keys: readonly string[]): Promise<(string | null)[]>
-  /** Compare and swap, one round trip, each key for itself. */
+  /** Compares and swaps in one round trip; each key independently of the others. */
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
-  /** Resolves when every watcher, in whatever process, has been told, or has lost the right to answer from what it keeps. */
+  /**
+   * Resolves when every watcher of every process has applied the removal, or its lease has expired so that it no longer serves
+   * near entries.
+   */
   removeMany(keys: readonly string[]): Promise<void>
-  /** Keys at random, one may come twice: `count` of them at most, fewer where there are few. */
+  /** At most `count` random keys, possibly with duplicates. */
   sampleKeys(count: number): Promise<string[]>
   /**
-   * Which server this is, or servers, with commas between them, as `<run id>/<replication id>`: another one after every restart or failover,
-   * and after it was a replica in between. Rejects where the connections lead to different servers, and where it does not say which it is.
+   * The server as `<run id>/<replication id>`; several servers separated by commas. It changes after every restart or failover,
+   * and after the server was a replica in between. Rejects if the connections lead to different servers, or if a server does not
+   * report its ids.
    */
   identity(): Promise<string>
-  /** Tells of every removal from now on; undefined where the store has no other clients. */
+  /** Reports every removal from now on. Not implemented by a store without other clients. */
   watch?(watcher: Watcher): Watch
   /**
-   * Adds to the counters that all processes share, once for each batch id, however often it is called with it. They go
-   * `ttlMs` after the last call; null: never.
+   * Adds to the counters that all processes share. Idempotent per batch id. The counters expire `ttlMs` after the last call;
+   * null: never.
    */
   addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void>
   readCounts(key: string): Promise<ReadonlyMap<string, number>>
-  /** Adds to buckets that leak, and gives what they hold then; undefined where the store has no other clients. */
-  addToBuckets?(additions: readonly Addition[], leakPerMs: number): Promise<number[]>
+  /** Adds to leaky buckets and returns their new levels. Not implemented by a store without other clients. */
+  addToBuckets?(additions: readonly BucketAddition[], leakPerMs: number): Promise<number[]>
   info(): Promise<StoreInfo>
 }
 
-export interface Addition {
+export interface BucketAddition {
   key: string
   amount: number
 }
@@ -45,52 +49,52 @@ export interface Addition {
 export interface Swap {
   key: string
   /**
-   * vacant: nothing may be there, or something that begins with `expected`
-   * held: something that begins with `expected` must be there
-   * unleased: anything may be there but a lease
+   * vacant: the key is missing, or its text begins with `expected`
+   * held: the text of the key begins with `expected`
+   * unleased: the key holds no lease; it may be missing
    */
   when: { state: 'vacant'; expected?: string } | { state: 'held'; expected: string } | { state: 'unleased' }
   value: string
-  /** null: does not expire */
+  /** null: no expiry */
   ttlMs: number | null
 }
 
 export interface Watch {
-  /** Connects anew, to wherever the address leads now. */
+  /** Reconnects, to the server that the address resolves to now. */
   reopen(): void
   stop(): void
 }
 
 export interface Watcher {
-  /** Where the server holds its registration (see ChangeSource) */
-  readonly markerKey: string
-  /** What it should find there; undefined while the store is distrusted */
+  /** The key that holds the server's registration (see ChangeSource) */
+  readonly registrationKey: string
+  /** The registration that is expected there; undefined while the store is distrusted */
   readonly registration: string | undefined
   /**
-   * How long, after it was last up to date, the watcher may answer from what it keeps; whoever removes something waits for that long at
-   * most to hear that it was told. null: it keeps nothing, and nobody waits for it.
+   * How long after its last `onUpToDate` the watcher may serve near entries; a removal waits at most that long for its
+   * acknowledgement. null: the watcher keeps no entries, and removals do not wait for it.
    */
   readonly leaseMs: number | null
-  removed(keys: readonly string[]): void
-  /** Some may not have been told, or will not be until the next call of `upToDate`. */
-  missed(): void
-  /** The store itself could not be reached: it may be another one now, or may not have got what it was sent. */
-  lost(): void
-  /** All removals that this server announced up to this moment of the watcher's clock have been told. */
-  upToDate(asOf: number, server: WatchedServer): void
+  onRemoved(keys: readonly string[]): void
+  /** Removals may have been missed, or may be missed until the next call of `onUpToDate`. */
+  onMissedRemovals(): void
+  /** The store could not be reached: it may be another server now, or may not have received commands sent to it. */
+  onStoreLost(): void
+  /** All removals that this server published up to `asOf`, on the watcher's clock, have been reported. */
+  onUpToDate(asOf: number, server: WatchedServer): void
   /** Milliseconds; only differences matter. */
   now(): number
 }
 
 export interface WatchedServer {
-  /** Of one of those that `identity` gives */
+  /** The run id of one of the servers that `identity` returns */
   runId: string
-  /** What it holds under `markerKey`; undefined where that is not known */
-  marker: string | null | undefined
+  /** The value of `registrationKey` on this server; undefined if unknown */
+  registration: string | null | undefined
 }
 
-/** `held` is what stood in the way. */
-export type SwapAnswer = { swapped: true } | { swapped: false; held: string | null }
+/** `current`: the text that did not meet the condition; null if the key is missing. */
+export type SwapAnswer = { swapped: true } | { swapped: false; current: string | null }
 
 export interface StoreInfo {
   version: string | null

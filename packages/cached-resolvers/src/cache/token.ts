@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** Gives tokens that no other process gives: 96 random bits once, then a count. */
+/** Creates tokens that are unique over all processes: 96 random bits for the process, then a counter. */
 export function createTokenSource(): () => string {
   const process = randomBytes(12).toString('base64url')
   let count = 0

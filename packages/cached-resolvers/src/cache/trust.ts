@@ -5,13 +5,13 @@ import type { CacheStore, WatchedServer } from './store.js'
 
 export interface TrustOptions {
   store: CacheStore
-  /** Where the store holds its registration. Caches with other keys have another one, and are registered apart. */
-  markerKey: string
-  /** Removed when the store is registered anew: what it holds may be from before invalidations that it never got. */
+  /** The key that holds the store's registration. Caches with different namespaces have their own key and registration. */
+  registrationKey: string
+  /** Removed when the store is registered again: its entries may be older than invalidations that it never received */
   generationKeys: readonly string[]
-  retryMs: number
-  /** How often the source is told that the store is in use */
-  reportMs: number
+  retryDelayMs: number
+  /** How often the source is notified that the store is in use */
+  reportIntervalMs: number
   /** Monotonic, in milliseconds */
   now: () => number
   sleep: (ms: number) => Promise<void>
@@ -19,80 +19,87 @@ export interface TrustOptions {
 }
 
 /**
- * Whether what the store holds may be believed. It may, for as long as the source knows that it is in use: it then owes the store every
- * invalidation that was committed. A store that could not be reached, even for a moment, is distrusted until all that is owed to it has
- * been delivered; one that is not registered, or holds another registration than its own, is first emptied in O(1).
+ * Decides whether the entries of the store may be served. They may while the source knows that the store is in use, as it then
+ * keeps every committed invalidation for the store. A store that was unreachable, even for a moment, is distrusted until all its
+ * pending invalidations have been delivered. A store that is not registered, or holds another registration than its own, is first
+ * invalidated as a whole, in O(1).
  */
 export class Trust {
-  /** Set by the last attempt that succeeded; what is owed to it is this process's to deliver. */
+  /** Set by the last successful attempt. This process delivers the pending invalidations of this registration. */
   private current: { registration: string; server: string } | undefined
-  private doubts = 1
-  private doubtsSettled = 0
-  private settledAt = Number.NEGATIVE_INFINITY
-  private confirmedAt = Number.NEGATIVE_INFINITY
-  /** The source did not answer. Nobody can tell then, and what the store holds goes on being served. */
-  private sourceIsAway = false
-  private regaining: Promise<void> | undefined
+  private currentEpoch = 1
+  private trustedEpoch = 0
+  private caughtUpAt = Number.NEGATIVE_INFINITY
+  private leaseRenewedAt = Number.NEGATIVE_INFINITY
+  /** The source did not answer the last report. Nothing can be decided then, so entries are still served. */
+  private isSourceUnavailable = false
+  private restoringTrust: Promise<void> | undefined
   private reporting: Promise<void> | undefined
   private timer: NodeJS.Timeout | undefined
   private hasEnded = false
-  /** Of the last attempt; '' where it did not fail */
-  private lastReason = ''
-  private readonly explained = new Set<string>()
+  /** The error of the last attempt; '' if it succeeded */
+  private lastError = ''
+  private readonly loggedReasons = new Set<string>()
 
   private source = standalone
 
   constructor(private readonly options: TrustOptions) {}
 
   get isTrusted(): boolean {
-    return this.isSettled && (this.sourceIsAway || !this.hasLapsed())
+    return this.isCaughtUp && (this.isSourceUnavailable || !this.isLeaseExpired())
   }
 
-  /** No doubt has been raised. Costs no look at the clock, for callers whose own right to answer is short. */
-  get isSettled(): boolean {
-    return this.doubts === this.doubtsSettled
+  /**
+   * Whether no distrust is pending. Cheaper than `isTrusted`, as it does not read the clock: for reads of the near store, whose
+   * own validity is short.
+   */
+  get isCaughtUp(): boolean {
+    return this.currentEpoch === this.trustedEpoch
   }
 
-  /** Under which invalidations are owed to the store; undefined while it is distrusted. */
+  /** The registration of the store at the source; undefined while the store is distrusted. */
   get registration(): string | undefined {
     return this.isTrusted ? this.current?.registration : undefined
   }
 
-  /** What keeps the store from being trusted */
+  /** Why the store is not trusted */
   get reason(): string {
-    return this.lastReason || 'what is owed to it is being delivered'
+    return this.lastError || 'pending invalidations are being delivered to it'
   }
 
-  /** Another one after each doubt: as long as it stays the same, all that the store confirms comes from the same server. */
+  /** Incremented by each distrust. While it is unchanged, all confirmations come from the same server. */
   get epoch(): number {
-    return this.doubts
+    return this.currentEpoch
   }
 
-  /** Whether this is the server that is trusted, and holds what it held then. */
-  isTrustedServer({ runId, marker }: WatchedServer): boolean {
+  /** Whether this is the trusted server, and it still holds the same registration. */
+  isTrustedServer({ runId, registration }: WatchedServer): boolean {
     const { current } = this
     if (!this.isTrusted || !current) return false
-    const isOne = current.server.split(',').some((name) => name.split('/')[0] === runId)
-    return isOne && (marker === undefined || marker === current.registration)
+    const isSameServer = current.server.split(',').some((name) => name.split('/')[0] === runId)
+    return isSameServer && (registration === undefined || registration === current.registration)
   }
 
-  /** Whether this is another server, or holds something else, as a look says that was begun at `asOf`; what was seen before this one was trusted says nothing. */
+  /**
+   * Whether this is another server, or one with another registration, as observed by a query sent at `asOf`. Observations from
+   * before the current server was trusted are ignored.
+   */
   isOtherServer(server: WatchedServer, asOf: number): boolean {
-    return this.isTrusted && asOf > this.settledAt && !this.isTrustedServer(server)
+    return this.isTrusted && asOf > this.caughtUpAt && !this.isTrustedServer(server)
   }
 
-  /** Ends as soon as the store answers and is caught up with, tried again and again in the background. */
+  /** Distrusts the store until it answers and has been caught up with; this is retried in the background. */
   distrust(): void {
-    this.doubts += 1
-    void this.regain()
+    this.currentEpoch += 1
+    void this.restoreTrust()
   }
 
-  /** Resolves after the first attempt, whatever came of it. */
+  /** Resolves after the first attempt, successful or not. */
   async start(source: ChangeSource): Promise<void> {
     this.source = source
     await this.attempt()
-    if (!this.isSettled) void this.regain()
-    this.timer = setInterval(() => this.report(), this.options.reportMs)
+    if (!this.isCaughtUp) void this.restoreTrust()
+    this.timer = setInterval(() => this.reportPeriodically(), this.options.reportIntervalMs)
     this.timer.unref()
   }
 
@@ -100,80 +107,81 @@ export class Trust {
     this.hasEnded = true
     clearInterval(this.timer)
     await this.reporting
-    // What is in this process alone is gone with it.
+    // The content of a store in memory is lost with this process.
     if (this.options.store.backend === 'memory' && this.current)
       await this.source.unregister(this.current.registration).catch(() => undefined)
   }
 
-  private hasLapsed(): boolean {
-    return this.options.now() - this.confirmedAt > this.source.leaseMs
+  private isLeaseExpired(): boolean {
+    return this.options.now() - this.leaseRenewedAt > this.source.leaseMs
   }
 
-  private regain(): Promise<void> {
-    this.regaining ??= this.attemptUntilSettled().finally(() => {
-      this.regaining = undefined
+  private restoreTrust(): Promise<void> {
+    this.restoringTrust ??= this.attemptUntilCaughtUp().finally(() => {
+      this.restoringTrust = undefined
     })
-    return this.regaining
+    return this.restoringTrust
   }
 
-  private async attemptUntilSettled(): Promise<void> {
-    while (!this.isSettled && !this.hasEnded) {
+  private async attemptUntilCaughtUp(): Promise<void> {
+    while (!this.isCaughtUp && !this.hasEnded) {
       await this.attempt()
-      if (!this.isSettled) await this.options.sleep(this.options.retryMs)
+      if (!this.isCaughtUp) await this.options.sleep(this.options.retryDelayMs)
     }
   }
 
   private async attempt(): Promise<void> {
     const { store } = this.options
-    const doubts = this.doubts
+    const epoch = this.currentEpoch
     try {
       await store.ping()
       const server = await store.identity()
-      const registration = await this.adopt(server)
-      // A long catch-up outlives the report before it, and others need not have waited for this store any more.
-      do await this.confirm(registration, doubts)
-      while (this.hasLapsed())
+      const registration = await this.ensureRegistered(server)
+      // If catching up took longer than the lease, other processes need not have waited for this store: report and catch up
+      // again.
+      do await this.reportAndCatchUp(registration, epoch)
+      while (this.isLeaseExpired())
       this.current = { registration, server }
-      this.sourceIsAway = false
-      this.doubtsSettled = doubts
-      this.settledAt = this.options.now()
-      if (this.explained.size > 0) this.options.log('the cache is used again')
-      this.explained.clear()
-      this.lastReason = ''
+      this.isSourceUnavailable = false
+      this.trustedEpoch = epoch
+      this.caughtUpAt = this.options.now()
+      if (this.loggedReasons.size > 0) this.options.log('the cache is used again')
+      this.loggedReasons.clear()
+      this.lastError = ''
     } catch (error) {
-      this.lastReason = reasonOf(error)
-      if (!(error instanceof SupersededError)) this.explain()
+      this.lastError = reasonOf(error)
+      if (!(error instanceof SupersededError)) this.logOnce()
     }
   }
 
-  private async confirm(registration: string, doubts: number): Promise<void> {
+  private async reportAndCatchUp(registration: string, epoch: number): Promise<void> {
     const asOf = this.options.now()
     if (!(await this.source.reportInUse(registration))) throw new SupersededError()
-    await this.source.catchUp(registration, doubts)
-    this.confirmedAt = asOf
+    await this.source.catchUp(registration, epoch)
+    this.leaseRenewedAt = asOf
   }
 
-  /** The registration of this server, which holds nothing where what it held was not known to be right. */
-  private async adopt(server: string): Promise<string> {
-    const { store, markerKey, generationKeys } = this.options
-    const name = `${markerKey}@${server}`
+  /** Returns the registration of this server. Registers it if necessary, and invalidates its entries if they may be outdated. */
+  private async ensureRegistered(server: string): Promise<string> {
+    const { store, registrationKey, generationKeys } = this.options
+    const name = `${registrationKey}@${server}`
     const known = await this.source.find(name)
-    const [marker = null] = await store.readMany([markerKey])
-    if (known && marker === known.registration) return marker
-    // The server was flushed, or has evicted the marker.
-    if (known?.wasUsed && marker === null) return known.registration
+    const [stored = null] = await store.readMany([registrationKey])
+    if (known && stored === known.registration) return stored
+    // The server was flushed, or has evicted the registration key.
+    if (known?.wasUsed && stored === null) return known.registration
     const registration = known?.registration ?? (await this.source.register(name))
     if (registration === null) throw new SupersededError()
-    // Several processes may do this at once: a new registration for each would make them outdate each other's again and again.
+    // Several processes may do this at once: if each created a registration, they would replace each other's over and over.
     await store.removeMany(generationKeys)
-    const when = { state: 'vacant' as const, ...(marker !== null && { expected: marker }) }
-    const [answer] = await store.swapMany([{ key: markerKey, when, value: registration, ttlMs: null }])
-    if (!answer?.swapped && answer?.held !== registration) throw new SupersededError()
+    const when = { state: 'vacant' as const, ...(stored !== null && { expected: stored }) }
+    const [answer] = await store.swapMany([{ key: registrationKey, when, value: registration, ttlMs: null }])
+    if (!answer?.swapped && answer?.current !== registration) throw new SupersededError()
     return registration
   }
 
-  private report(): void {
-    if (!this.isSettled || !this.current) return
+  private reportPeriodically(): void {
+    if (!this.isCaughtUp || !this.current) return
     this.reporting ??= this.reportInUse(this.current.registration).finally(() => {
       this.reporting = undefined
     })
@@ -181,34 +189,39 @@ export class Trust {
 
   private async reportInUse(registration: string): Promise<void> {
     const asOf = this.options.now()
-    const doubts = this.doubts
+    const epoch = this.currentEpoch
     try {
-      const stands = await withDeadline(this.source.reportInUse(registration), answerMs, () => new Error('no answer'))
-      this.sourceIsAway = false
-      if (doubts !== this.doubts) return
-      // After a lapse, others need not have waited for this store: it may be owed what they have answered already.
-      if (stands && !this.hasLapsed()) this.confirmedAt = asOf
+      const isStillRegistered = await withDeadline(
+        this.source.reportInUse(registration),
+        reportTimeoutMs,
+        () => new Error('the database did not answer'),
+      )
+      this.isSourceUnavailable = false
+      if (epoch !== this.currentEpoch) return
+      // If the lease expired, other processes need not have waited for this store: it may lack invalidations of writes that they
+      // answered already.
+      if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf
       else this.distrust()
     } catch {
-      // After a lapse it is not the source alone that was away: this process was stopped, and others did not wait for it.
-      if (!this.hasLapsed()) this.sourceIsAway = true
+      // If the lease expired, this process was stopped for some time, and other processes did not wait for it.
+      if (!this.isLeaseExpired()) this.isSourceUnavailable = true
     }
   }
 
-  /** Once for each reason, until the store is trusted again: attempts are many. */
-  private explain(): void {
-    if (this.explained.has(this.lastReason)) return
-    this.explained.add(this.lastReason)
-    this.options.log(`the cache is not used: ${this.lastReason}`)
+  /** Logs each reason once until the store is trusted again, as attempts are frequent. */
+  private logOnce(): void {
+    if (this.loggedReasons.has(this.lastError)) return
+    this.loggedReasons.add(this.lastError)
+    this.options.log(`the cache is not used: ${this.lastError}`)
   }
 }
 
-/** To be tried again. */
+/** The attempt is retried. */
 class SupersededError extends Error {
   constructor() {
-    super('another process has registered the cache meanwhile')
+    super('another process registered the cache server at the same time')
   }
 }
 
-/** A source that takes longer counts as away: its reads would fail, too. */
-const answerMs = 1_000
+/** A source that takes longer counts as unavailable: its reads would fail, too. */
+const reportTimeoutMs = 1_000

@@ -4,18 +4,18 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CachedEntities } from '../postgres/start.js'
-import { type Followed, trackingSql } from '../postgres/tracking.js'
+import { type TrackedEntities, trackingSql } from '../postgres/tracking.js'
 
 const usage = `Usage: cached-resolvers <command> <module>
 
-  check <module> [--entries 1000]  compares entries of the cache with the database, and removes those that differ; the module
-                                   exports open(), which gives what startCachedEntities() gives
-  sql <module>                     prints what an application's own migrations have to run for its entities; the module exports
-                                   entities
+  check <module> [--entries 1000]  compares cached entries with the database, and invalidates those that differ; the module
+                                   exports open(), which returns the result of startCachedEntities()
+  sql <module>                     prints the SQL script that migrations of an application have to run for its entities; the
+                                   module exports entities
 
 A module in TypeScript needs a loader, as in NODE_OPTIONS="--import tsx".`
 
-// What the module has opened for itself, as a pool of connections, is not waited for.
+// Exits without waiting for what the module keeps open, such as a pool of connections.
 const code = await main(process.argv.slice(2))
 process.stdout.write('', () => process.exit(code))
 
@@ -33,7 +33,7 @@ async function main(args: string[]): Promise<number> {
     }
     if (command === 'check' && module !== undefined) return await check(module, wholeNumber(values.entries))
     if (command === 'sql' && module !== undefined) return await printSql(module)
-    throw new Error('Which command?')
+    throw new Error('Missing or unknown command, or missing module')
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     console.error(`\n${usage}`)
@@ -41,7 +41,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** 1 where entries differed */
+/** Returns the exit code: 1 if entries differed. */
 async function check(module: string, entries: number): Promise<number> {
   const { open } = (await load(module)) as {
     open?: () => Promise<Pick<CachedEntities<unknown>, 'cache' | 'checkConsistency' | 'stop'>>
@@ -49,7 +49,7 @@ async function check(module: string, entries: number): Promise<number> {
   if (typeof open !== 'function') throw new Error(`${module} exports no function open()`)
   const opened = await open()
   try {
-    if (!opened.cache.trusted) throw new Error(`The cache cannot be used: ${opened.cache.distrustReason}`)
+    if (!opened.cache.trusted) throw new Error(`The cache is not usable: ${opened.cache.distrustReason}`)
     const { audited, wrong } = await opened.checkConsistency(entries)
     for (const entry of wrong) console.log(JSON.stringify(entry))
     console.log(`${audited} entries compared, ${wrong.length} differed`)
@@ -60,7 +60,7 @@ async function check(module: string, entries: number): Promise<number> {
 }
 
 async function printSql(module: string): Promise<number> {
-  const { entities } = (await load(module)) as { entities?: Followed }
+  const { entities } = (await load(module)) as { entities?: TrackedEntities }
   if (entities === undefined) throw new Error(`${module} exports no entities`)
   process.stdout.write(await trackingSql(entities))
   return 0
@@ -71,6 +71,6 @@ function load(module: string): Promise<unknown> {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--entries must be a whole number from 1 to 9999999, and "${text}" is not`)
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--entries must be a whole number from 1 to 9999999, got "${text}"`)
   return Number(text)
 }

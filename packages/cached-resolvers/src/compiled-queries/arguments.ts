@@ -4,19 +4,22 @@ import { NotCompilableError } from './not-compilable.js'
 type Variables = Readonly<Record<string, unknown>>
 type Arguments = Record<string, unknown>
 
-/** What an argument is in every request, or the variable that it is, with what stands for it where that is not given. */
-type Plan =
+/** An argument with the same value in every request, or one that is a variable, with the argument's default value. */
+type ArgumentPlan =
   | { name: string; state: 'constant'; value: unknown }
   | { name: string; state: 'variable'; variable: string; isNonNull: boolean; defaultValue: unknown }
 
-/** Gives the arguments of a field from coerced variables, as getArgumentValues() of graphql-js does. Throws where it would. */
+/**
+ * Returns a function from coerced variables to the arguments of a field, equivalent to getArgumentValues() of graphql-js: it
+ * throws in the same cases.
+ */
 export function compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (variables: Variables) => Arguments {
   const valueNodeOf = (name: string) => node.arguments?.find((argument) => argument.name.value === name)?.value
   const isConstant = (name: string) => !usesVariables(valueNodeOf(name))
   const isNested = field.args.some(({ name }) => !isConstant(name) && valueNodeOf(name)?.kind !== Kind.VARIABLE)
   if (isNested) return (variables) => getArgumentValues(field, node, variables)
   const constants = getArgumentValues({ ...field, args: field.args.filter(({ name }) => isConstant(name)) }, node, {})
-  const plans = field.args.flatMap(({ name, type, defaultValue }): Plan[] => {
+  const plans = field.args.flatMap(({ name, type, defaultValue }): ArgumentPlan[] => {
     const value = valueNodeOf(name)
     if (value?.kind === Kind.VARIABLE) {
       return [{ name, state: 'variable', variable: value.name.value, isNonNull: isNonNullType(type), defaultValue }]
@@ -24,21 +27,21 @@ export function compileArguments(field: GraphQLField<unknown, unknown>, node: Fi
     return Object.hasOwn(constants, name) ? [{ name, state: 'constant', value: constants[name] }] : []
   })
   return (variables) => {
-    const its: Arguments = {}
-    for (const plan of plans) fill(its, plan, variables)
-    return its
+    const args: Arguments = {}
+    for (const plan of plans) setArgument(args, plan, variables)
+    return args
   }
 }
 
-function fill(its: Arguments, plan: Plan, variables: Variables): void {
+function setArgument(args: Arguments, plan: ArgumentPlan, variables: Variables): void {
   if (plan.state === 'constant') {
-    its[plan.name] = plan.value
+    args[plan.name] = plan.value
     return
   }
-  const isGiven = Object.hasOwn(variables, plan.variable)
-  const value = isGiven ? variables[plan.variable] : plan.defaultValue
-  if (plan.isNonNull && (value === null || value === undefined)) throw new NotCompilableError('An argument is missing')
-  if (isGiven || value !== undefined) its[plan.name] = value
+  const isProvided = Object.hasOwn(variables, plan.variable)
+  const value = isProvided ? variables[plan.variable] : plan.defaultValue
+  if (plan.isNonNull && (value === null || value === undefined)) throw new NotCompilableError('A required argument is missing')
+  if (isProvided || value !== undefined) args[plan.name] = value
 }
 
 function usesVariables(value: ValueNode | undefined): boolean {

@@ -10,19 +10,25 @@ import {
   typeFromAST,
 } from 'graphql'
 
-export interface Collecting {
+export interface CollectFieldsOptions {
   schema: GraphQLSchema
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
-  /** Is told of every selection, and of every fragment that is spread: undefined where that is missing. Throws, or answers whether to go on. */
-  look: (node: SelectionNode | FragmentDefinitionNode | undefined) => boolean
+  /**
+   * Called for every selection, and for the definition of every spread fragment (undefined if the document has none of that
+   * name). Returns whether to continue collecting; may throw.
+   */
+  visitSelection: (node: SelectionNode | FragmentDefinitionNode | undefined) => boolean
 }
 
-/** By response name, in the order of the answer */
+/** By response name, in response order */
 export type CollectedFields = Map<string, [FieldNode, ...FieldNode[]]>
 
-/** The fields of an object of this type, as in CollectFields() of the specification, but for @skip and @include: it collects both ways. */
+/**
+ * The fields selected on an object type, as in CollectFields() of the specification, except that @skip and @include are ignored:
+ * conditional selections are always collected.
+ */
 export function collectFields(
-  { schema, fragments, look }: Collecting,
+  { schema, fragments, visitSelection }: CollectFieldsOptions,
   type: GraphQLObjectType,
   selectionSets: readonly SelectionSetNode[],
 ): CollectedFields {
@@ -30,18 +36,18 @@ export function collectFields(
   const visited = new Set<string>()
   const collect = ({ selections }: SelectionSetNode): void => {
     for (const selection of selections) {
-      if (!look(selection)) return
+      if (!visitSelection(selection)) return
       if (selection.kind === Kind.FIELD) {
         const name = selection.alias?.value ?? selection.name.value
-        const its = fields.get(name)
-        if (its) its.push(selection)
+        const nodes = fields.get(name)
+        if (nodes) nodes.push(selection)
         else fields.set(name, [selection])
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
         if (!selection.typeCondition || applies(schema, selection.typeCondition, type)) collect(selection.selectionSet)
       } else if (!visited.has(selection.name.value)) {
         visited.add(selection.name.value)
         const fragment = fragments.get(selection.name.value)
-        if (look(fragment) && fragment && applies(schema, fragment.typeCondition, type)) collect(fragment.selectionSet)
+        if (visitSelection(fragment) && fragment && applies(schema, fragment.typeCondition, type)) collect(fragment.selectionSet)
       }
     }
   }
@@ -50,6 +56,6 @@ export function collectFields(
 }
 
 function applies(schema: GraphQLSchema, condition: FragmentDefinitionNode['typeCondition'], type: GraphQLObjectType): boolean {
-  const its = typeFromAST(schema, condition)
-  return its === type || (isAbstractType(its) && schema.isSubType(its, type))
+  const conditionType = typeFromAST(schema, condition)
+  return conditionType === type || (isAbstractType(conditionType) && schema.isSubType(conditionType, type))
 }

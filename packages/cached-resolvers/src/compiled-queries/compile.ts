@@ -19,28 +19,33 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql'
-import { Run, type Write } from './answer.js'
 import { compileArguments } from './arguments.js'
-import { type Collecting, collectFields } from './collect-fields.js'
+import { type CollectFieldsOptions, collectFields } from './collect-fields.js'
+import { Execution, type Writer } from './execution.js'
+import type { FragmentCache } from './fragment-cache.js'
 import { NotCompilableError } from './not-compilable.js'
-import type { Pieces } from './pieces.js'
-import { isPromise, quote, writeLeaf, writeList, writeNonNull, writeNullable } from './values.js'
+import { isPromise, leafWriter, listWriter, nonNullWriter, nullableWriter, quote } from './value-writers.js'
 import { compileVariables } from './variables.js'
 
 /**
- * Runs a query and gives the text of its `data`, byte for byte what graphql-js and JSON.stringify would give. Throws or rejects
- * whenever that would not be an answer without errors: the ordinary execution has to run then, to say what is wrong.
+ * Executes a query and returns its `data` as JSON, byte for byte what graphql-js and JSON.stringify would produce. Throws or
+ * rejects if the result would contain errors: the standard execution has to run then, to report them.
  */
 export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
 
 export interface CompileOptions {
   schema: GraphQLSchema
-  /** Fields and fragments of a document at most, counted wherever they are spread and for every type that they may be of */
+  /**
+   * Maximum number of selections of a document. A fragment's count for each place where it is spread and for each possible type.
+   */
   maxFields: number
-  pieces: Pieces
+  fragmentCache: FragmentCache
 }
 
-/** Compiles a valid document with one operation, a query without directives. Throws NotCompilableError for any other, and where it has too many fields. */
+/**
+ * Compiles a valid document whose only operation is a query without directives. Throws NotCompilableError for any other document,
+ * and if it has more than `maxFields` selections.
+ */
 export function compileQuery(options: CompileOptions, document: DocumentNode): CompiledQuery {
   const { schema } = options
   const operation = onlyQuery(document)
@@ -51,12 +56,12 @@ export function compileQuery(options: CompileOptions, document: DocumentNode): C
   )
   const coerce = compileVariables(schema, operation.variableDefinitions ?? [])
   const write = new Compiler(options, operation, fragments).compileOperation()
-  return (variables, context) => new Run(coerce(variables), context).start(write)
+  return (variables, context) => new Execution(coerce(variables), context).start(write)
 }
 
 function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
   const [operation, ...others] = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode[]
-  if (!operation || others.length > 0) throw new NotCompilableError('Not one operation')
+  if (!operation || others.length > 0) throw new NotCompilableError('The document does not have exactly one operation')
   if (operation.operation !== OperationTypeNode.QUERY || operation.directives?.length) {
     throw new NotCompilableError('Only queries without directives are compiled')
   }
@@ -64,8 +69,8 @@ function onlyQuery({ definitions }: DocumentNode): OperationDefinitionNode {
 }
 
 class Compiler {
-  private looks = 0
-  private readonly collecting: Collecting
+  private selectionCount = 0
+  private readonly collectFieldsOptions: CollectFieldsOptions
   private readonly fragmentsByName: Readonly<Record<string, FragmentDefinitionNode>>
 
   private readonly schema: GraphQLSchema
@@ -73,109 +78,112 @@ class Compiler {
   constructor(
     private readonly options: CompileOptions,
     private readonly operation: OperationDefinitionNode,
-    fragments: Collecting['fragments'],
+    fragments: CollectFieldsOptions['fragments'],
   ) {
     this.schema = options.schema
     this.fragmentsByName = Object.fromEntries(fragments)
-    this.collecting = { schema: options.schema, fragments, look: (node) => this.look(node) }
+    this.collectFieldsOptions = { schema: options.schema, fragments, visitSelection: (node) => this.countSelection(node) }
   }
 
-  compileOperation(): Write {
+  compileOperation(): Writer {
     const type = this.schema.getQueryType()
-    if (!type) throw new NotCompilableError('No queries')
+    if (!type) throw new NotCompilableError('The schema has no query type')
     return this.compileObject(type, [this.operation.selectionSet])
   }
 
-  private compileType(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
-    if (isNonNullType(type)) return writeNonNull(this.compileNullable(type.ofType, info))
-    return writeNullable(this.compileNullable(type, info))
+  private compileType(type: GraphQLOutputType, info: GraphQLResolveInfo): Writer {
+    if (isNonNullType(type)) return nonNullWriter(this.compileNullable(type.ofType, info))
+    return nullableWriter(this.compileNullable(type, info))
   }
 
-  private compileNullable(type: GraphQLOutputType, info: GraphQLResolveInfo): Write {
-    if (isLeafType(type)) return writeLeaf(type)
-    if (isListType(type)) return writeList(this.compileType(type.ofType, info))
-    if (isObjectType(type)) return this.checkType(type, info)
+  private compileNullable(type: GraphQLOutputType, info: GraphQLResolveInfo): Writer {
+    if (isLeafType(type)) return leafWriter(type)
+    if (isListType(type)) return listWriter(this.compileType(type.ofType, info))
+    if (isObjectType(type)) return this.compileCheckedObject(type, info)
     if (isAbstractType(type)) return this.compileAbstract(type, info)
-    throw new NotCompilableError('An unknown kind of type')
+    throw new NotCompilableError('The type is of an unknown kind')
   }
 
-  /** One of its possible types, found by the type's own resolver. */
-  private compileAbstract(type: GraphQLAbstractType, info: GraphQLResolveInfo): Write {
+  /** The type's resolveType() selects the writer of one of the possible types. */
+  private compileAbstract(type: GraphQLAbstractType, info: GraphQLResolveInfo): Writer {
     const { resolveType } = type
-    if (!resolveType) throw new NotCompilableError('A type that does not tell which it is')
-    const writes = new Map(this.schema.getPossibleTypes(type).map((its) => [its.name, this.checkType(its, info)]))
-    return (value, text, run) => {
-      const writeAs: Write = (name, text, run) => {
-        const write = writes.get(name as string)
-        if (!write) throw new NotCompilableError('A type that is no possible one')
-        write(value, text, run)
+    if (!resolveType) throw new NotCompilableError('An abstract type has no resolveType()')
+    const possibleTypes = this.schema.getPossibleTypes(type)
+    const writers = new Map(possibleTypes.map((possible) => [possible.name, this.compileCheckedObject(possible, info)]))
+    return (value, buffer, execution) => {
+      const writeAsType: Writer = (name, buffer, execution) => {
+        const write = writers.get(name as string)
+        if (!write) throw new NotCompilableError('resolveType() returned a type that is not a possible type')
+        write(value, buffer, execution)
       }
-      const name = resolveType(value, run.context, info, type)
-      if (isPromise(name)) run.writeLater(name, text, writeAs)
-      else writeAs(name, text, run)
+      const name = resolveType(value, execution.context, info, type)
+      if (isPromise(name)) execution.writeLater(name, buffer, writeAsType)
+      else writeAsType(name, buffer, execution)
     }
   }
 
-  private checkType(type: GraphQLObjectType, info: GraphQLResolveInfo): Write {
+  /** Like compileObject(), but first checks each value with isTypeOf(), if the type has one. */
+  private compileCheckedObject(type: GraphQLObjectType, info: GraphQLResolveInfo): Writer {
     const selectionSets = info.fieldNodes.flatMap(({ selectionSet }) => selectionSet ?? [])
     const write = this.compileObject(type, selectionSets)
     const { isTypeOf } = type
     if (!isTypeOf) return write
-    return (value, text, run) => {
-      const writeIf: Write = (is, text, run) => {
-        if (is !== true) throw new NotCompilableError('A value of another type')
-        write(value, text, run)
+    return (value, buffer, execution) => {
+      const writeIfOfType: Writer = (isOfType, buffer, execution) => {
+        if (isOfType !== true) throw new NotCompilableError('isTypeOf() did not return true')
+        write(value, buffer, execution)
       }
-      const is = isTypeOf(value, run.context, info)
-      if (isPromise(is)) run.writeLater(is, text, writeIf)
-      else writeIf(is, text, run)
+      const isOfType = isTypeOf(value, execution.context, info)
+      if (isPromise(isOfType)) execution.writeLater(isOfType, buffer, writeIfOfType)
+      else writeIfOfType(isOfType, buffer, execution)
     }
   }
 
-  private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Write {
-    const fields = collectFields(this.collecting, type, selectionSets)
-    const parts = [...fields].map(
-      ([alias, nodes], index): Part => ({
+  private compileObject(type: GraphQLObjectType, selectionSets: readonly SelectionSetNode[]): Writer {
+    const fields = collectFields(this.collectFieldsOptions, type, selectionSets)
+    const compiled = [...fields].map(
+      ([alias, nodes], index): CompiledField => ({
         prefix: `${index === 0 ? '{' : ','}${quote(alias)}:`,
         ...this.compileField(type, nodes),
       }),
     )
-    if (parts.length === 0) return constant('{}')
-    const firstOther = parts.findIndex(({ isPlain }) => !isPlain)
-    const plain = firstOther === -1 ? parts : parts.slice(0, firstOther)
-    const others = parts.slice(plain.length)
-    if (plain.length === 0) return writeParts(others, '}')
+    if (compiled.length === 0) return constantWriter('{}')
+    // The leading leaf properties depend on the object alone: their JSON is cached.
+    const firstOther = compiled.findIndex(({ isLeafProperty }) => !isLeafProperty)
+    const cacheable = firstOther === -1 ? compiled : compiled.slice(0, firstOther)
+    const others = compiled.slice(cacheable.length)
+    if (cacheable.length === 0) return fieldsWriter(others, '}')
     const end = others.length === 0 ? '}' : ''
-    const shape = plain.map(({ prefix, name }) => prefix + name).join('') + end
-    const writePlain = this.options.pieces.remember(type.name, shape, writeParts(plain, end))
-    return others.length === 0 ? writePlain : inTurn(writePlain, writeParts(others, '}'))
+    const selection = cacheable.map(({ prefix, name }) => prefix + name).join('') + end
+    const writeCacheable = this.options.fragmentCache.cachingWriter(type.name, selection, fieldsWriter(cacheable, end))
+    return others.length === 0 ? writeCacheable : sequenceWriter(writeCacheable, fieldsWriter(others, '}'))
   }
 
-  /** Fields that are looked at and merged cost time and memory too. */
-  private look(node: Parameters<Collecting['look']>[0]): boolean {
-    if (node?.kind !== Kind.FRAGMENT_DEFINITION) this.looks += 1
-    if (this.looks > this.options.maxFields) throw new NotCompilableError('Too many fields')
-    // Without directives they are the same for every request.
+  /** Counts selections before fields of the same response name are merged: those cost time and memory too. */
+  private countSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
+    if (node?.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1
+    if (this.selectionCount > this.options.maxFields) throw new NotCompilableError('Too many fields')
+    // With @skip or @include the selected fields would depend on the request.
     if (!node || node.directives?.length) throw new NotCompilableError('Directives are not compiled')
     return true
   }
 
-  private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Omit<Part, 'prefix'> {
+  private compileField(parent: GraphQLObjectType, nodes: readonly [FieldNode, ...FieldNode[]]): Omit<CompiledField, 'prefix'> {
     const name = nodes[0].name.value
-    if (name === '__typename') return { name, write: constant(quote(parent.name)), isPlain: true }
+    if (name === '__typename') return { name, write: constantWriter(quote(parent.name)), isLeafProperty: true }
     const field = parent.getFields()[name]
-    if (!field) throw new NotCompilableError(`${name} is not for the lane`)
+    if (!field) throw new NotCompilableError(`${name} is not a field of ${parent.name}: introspection is not compiled`)
     const info = this.infoOf(field, nodes, parent)
     const write = this.compileType(field.type, info)
     const argumentsOf = compileArguments(field, nodes[0])
     const { resolve } = field
     if (resolve) {
-      const writeResolved: Write = (source, text, run) =>
-        write(resolve(source, argumentsOf(run.variables), run.context, info), text, run)
-      return { name, write: writeResolved, isPlain: false }
+      const writeResolved: Writer = (source, buffer, execution) =>
+        write(resolve(source, argumentsOf(execution.variables), execution.context, info), buffer, execution)
+      return { name, write: writeResolved, isLeafProperty: false }
     }
-    const isPlain = field.args.length === 0 && isLeafType(getNamedType(field.type))
-    return { name, write: writeProperty(name, field.args.length > 0, argumentsOf, info, write), isPlain }
+    const isLeafProperty = field.args.length === 0 && isLeafType(getNamedType(field.type))
+    return { name, write: propertyWriter(name, field.args.length > 0, argumentsOf, info, write), isLeafProperty }
   }
 
   private infoOf(
@@ -187,7 +195,10 @@ class Compiler {
   }
 }
 
-/** What hangs on the request is not there: a resolver that asks for it is for the ordinary execution. */
+/**
+ * The info passed to resolvers is shared by all requests, so it has no path and no variables: a resolver that reads them needs
+ * the standard execution.
+ */
 class FieldInfo implements GraphQLResolveInfo {
   readonly rootValue = undefined
 
@@ -202,60 +213,62 @@ class FieldInfo implements GraphQLResolveInfo {
   ) {}
 
   get path(): never {
-    throw new NotCompilableError('A resolver that hangs on its path')
+    throw new NotCompilableError('A resolver depends on its path')
   }
 
   get variableValues(): never {
-    throw new NotCompilableError('A resolver that hangs on the variables')
+    throw new NotCompilableError('A resolver depends on the variables')
   }
 }
 
-interface Part {
+interface CompiledField {
+  /** The response name as JSON, with the punctuation around it */
   prefix: string
-  /** Of the field; the prefix has what it is called in the answer. */
+  /** The field's name in the schema */
   name: string
-  write: Write
-  /** A leaf that the object itself holds: it hangs on nothing else. */
-  isPlain: boolean
+  write: Writer
+  /** The value is a property of the object, or __typename: it does not depend on arguments, context or a resolver. */
+  isLeafProperty: boolean
 }
 
-function writeParts(parts: readonly Part[], end: string): Write {
-  return (source, text, run) => {
-    for (const { prefix, write } of parts) {
-      text.text += prefix
-      write(source, text, run)
+function fieldsWriter(fields: readonly CompiledField[], end: string): Writer {
+  return (source, buffer, execution) => {
+    for (const { prefix, write } of fields) {
+      buffer.text += prefix
+      write(source, buffer, execution)
     }
-    text.text += end
+    buffer.text += end
   }
 }
 
-/** What a resolver of its own is not needed for */
-function writeProperty(
+/** Reads a property or calls a method of the source object, as the default resolver of graphql-js does. */
+function propertyWriter(
   name: string,
-  mayRefuse: boolean,
-  argumentsOf: (variables: Run['variables']) => unknown,
+  hasArguments: boolean,
+  argumentsOf: (variables: Execution['variables']) => unknown,
   info: GraphQLResolveInfo,
-  write: Write,
-): Write {
-  return (source, text, run) => {
-    if (mayRefuse) argumentsOf(run.variables)
-    if (typeof source !== 'object' || source === null) throw new NotCompilableError('An object that is none')
+  write: Writer,
+): Writer {
+  return (source, buffer, execution) => {
+    // Throws for arguments that graphql-js would reject.
+    if (hasArguments) argumentsOf(execution.variables)
+    if (typeof source !== 'object' || source === null) throw new NotCompilableError('The source of a field is not an object')
     const value = (source as Record<string, unknown>)[name]
-    if (typeof value !== 'function') return write(value, text, run)
-    const method = source as Record<string, (...its: unknown[]) => unknown>
-    return write(method[name]?.(argumentsOf(run.variables), run.context, info), text, run)
+    if (typeof value !== 'function') return write(value, buffer, execution)
+    const method = source as Record<string, (...args: unknown[]) => unknown>
+    return write(method[name]?.(argumentsOf(execution.variables), execution.context, info), buffer, execution)
   }
 }
 
-function inTurn(first: Write, second: Write): Write {
-  return (source, text, run) => {
-    first(source, text, run)
-    second(source, text, run)
+function sequenceWriter(first: Writer, second: Writer): Writer {
+  return (source, buffer, execution) => {
+    first(source, buffer, execution)
+    second(source, buffer, execution)
   }
 }
 
-function constant(its: string): Write {
-  return (_, text) => {
-    text.text += its
+function constantWriter(json: string): Writer {
+  return (_, buffer) => {
+    buffer.text += json
   }
 }

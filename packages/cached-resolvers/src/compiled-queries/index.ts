@@ -1,3 +1,3 @@
-export { type Collecting, collectFields } from './collect-fields.js'
-export { Lane, type LaneAnswer, type QueryRequest } from './lane.js'
-export type { Notes } from './pieces.js'
+export { type CollectFieldsOptions, collectFields } from './collect-fields.js'
+export { type CompiledAnswer, CompiledQueries, type QueryRequest } from './compiled-queries.js'
+export type { SharedValueMemo } from './fragment-cache.js'

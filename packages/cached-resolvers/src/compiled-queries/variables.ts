@@ -12,33 +12,35 @@ import { NotCompilableError } from './not-compilable.js'
 
 type Inputs = Readonly<Record<string, unknown>>
 
-/** Coerces the variables of a request. Throws NotCompilableError for those that have a fault. */
+/** Returns a function that coerces the variables of a request. It throws NotCompilableError for invalid ones. */
 export function compileVariables(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
 ): (inputs: Inputs) => Inputs {
   if (definitions.some(({ directives }) => directives?.length)) throw new NotCompilableError('Directives are not compiled')
-  if (definitions.length === 0) return () => nothing
-  const texts = definitions.filter((definition) => isText(schema, definition)).map(({ variable }) => variable.name.value)
-  // An assignment to __proto__ adds nothing.
-  const allAreTexts = texts.length === definitions.length && !texts.includes('__proto__')
+  if (definitions.length === 0) return () => noVariables
+  const stringNames = definitions
+    .filter((definition) => isStringVariable(schema, definition))
+    .map(({ variable }) => variable.name.value)
+  // pick() cannot copy __proto__: assigning it sets the prototype.
+  const allAreStrings = stringNames.length === definitions.length && !stringNames.includes('__proto__')
   return (inputs) => {
-    if (allAreTexts && texts.every((name) => typeof inputs[name] === 'string' && Object.hasOwn(inputs, name)))
-      return pick(inputs, texts)
+    if (allAreStrings && stringNames.every((name) => typeof inputs[name] === 'string' && Object.hasOwn(inputs, name)))
+      return pick(inputs, stringNames)
     const { coerced } = getVariableValues(schema, definitions, inputs)
-    if (!coerced) throw new NotCompilableError('A variable has a fault')
+    if (!coerced) throw new NotCompilableError('A variable is invalid')
     return coerced
   }
 }
 
-const nothing = Object.freeze({})
+const noVariables = Object.freeze({})
 
-/** A string is such a variable's value as it is. */
-function isText(schema: GraphQLSchema, { type: node }: VariableDefinitionNode): boolean {
+/** Whether the variable's type leaves a string as it is when it coerces it. */
+function isStringVariable(schema: GraphQLSchema, { type: node }: VariableDefinitionNode): boolean {
   const type = typeFromAST(schema, node as Parameters<typeof typeFromAST>[1])
-  if (!type || !isInputType(type)) throw new NotCompilableError('A variable of an unknown type')
-  const its = getNullableType(type)
-  return its === GraphQLID || its === GraphQLString
+  if (!type || !isInputType(type)) throw new NotCompilableError('A variable has an unknown type')
+  const nullable = getNullableType(type)
+  return nullable === GraphQLID || nullable === GraphQLString
 }
 
 function pick(inputs: Inputs, names: readonly string[]): Inputs {

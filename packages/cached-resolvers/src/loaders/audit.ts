@@ -8,9 +8,9 @@ import type { ListKey } from './list-loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 export interface AuditReport {
-  /** Entries that were in the cache and were compared */
+  /** Number of cached entries that were compared */
   audited: number
-  /** Those that differed from the database, and still did after the bound; they have been invalidated. */
+  /** Entries that differed from the database, and still did after `maxStalenessMs`; they have been invalidated. */
   wrong: readonly WrongEntry[]
 }
 
@@ -25,18 +25,18 @@ export interface AuditOptions<Source> {
   cache: Cache
   entities: Entities<Source>
   read: Read<Source>
-  /** Of the pages that lists are audited by */
+  /** Number of items in the pages of lists that are compared */
   pageSize: number
-  /** How long an entry may lawfully be behind the database */
-  boundMs: number
+  /** How long an entry may be older than the database without being an error */
+  maxStalenessMs: number
   sleep: (ms: number) => Promise<void>
 }
 
-/** Compares entries that the cache holds, taken at random, with the database. Rejects when one of the two is away. */
+/** Compares a random sample of the cached entries with the database. Rejects if the cache or the database is unreachable. */
 export async function audit<Source>(options: AuditOptions<Source>, entries: number): Promise<AuditReport> {
   const sample = await options.cache.sample(entries)
   const partsOf = ({ name }: Namespace<unknown>) => [
-    ...new Set(sample.filter(({ namespace }) => namespace === name).map(({ part }) => part)),
+    ...new Set(sample.filter(({ namespace }) => namespace === name).map(({ idOrList }) => idOrList)),
   ]
   const audits = Object.values(options.entities).flatMap((entity) => [
     auditEntity(options, entity, partsOf(entity.namespace)),
@@ -51,7 +51,7 @@ function auditEntity<V, Source>(options: AuditOptions<Source>, entity: Entity<V,
   return compare(options, namespace, { keys: ids, toEntryId: (id) => id, fetch: fetcherOf(entity, options.read), comparable })
 }
 
-/** By the first page of each list, and their number */
+/** Compares the first page and the count of each list. */
 async function auditList<Source>(
   options: AuditOptions<Source>,
   list: List<Source>,
@@ -59,16 +59,16 @@ async function auditList<Source>(
   names: readonly string[],
 ): Promise<AuditReport> {
   if (list.namespace === null) return { audited: 0, wrong: [] }
-  const keys = names.map(list.listOf).flatMap((its): ListKey[] => [
-    { list: its, after: null, before: null, size: options.pageSize, from: 'start' },
-    { list: its, count: true },
+  const keys = names.map(list.listOf).flatMap((name): ListKey[] => [
+    { list: name, after: null, before: null, size: options.pageSize, from: 'start' },
+    { list: name, count: true },
   ])
   const toEntryId = (key: ListKey) => entryIdOf(list, key)
   const fetch = fetcherOfList(list, entity, options.read)
   return compare(options, list.namespace, { keys, toEntryId, fetch, comparable: (value) => value })
 }
 
-interface Compared<Key, V> {
+interface Comparison<Key, V> {
   keys: readonly Key[]
   toEntryId: (key: Key) => EntryId
   fetch: Fetcher<Key, V>
@@ -76,9 +76,9 @@ interface Compared<Key, V> {
 }
 
 async function compare<Key, V, Source>(
-  { cache, boundMs, sleep }: AuditOptions<Source>,
+  { cache, maxStalenessMs, sleep }: AuditOptions<Source>,
   namespace: Namespace<V>,
-  { keys, toEntryId, fetch, comparable }: Compared<Key, V>,
+  { keys, toEntryId, fetch, comparable }: Comparison<Key, V>,
 ): Promise<AuditReport> {
   const keyOf = new Map(keys.map((key) => [toEntryId(key), key]))
   const comparableOf = (value: V | null | undefined) => (value == null ? null : comparable(value))
@@ -105,7 +105,7 @@ async function compare<Key, V, Source>(
   }
 
   const first = await findDifferences([...keyOf.keys()])
-  if (first.wrong.length > 0) await sleep(boundMs)
+  if (first.wrong.length > 0) await sleep(maxStalenessMs)
   const { wrong } = await findDifferences(first.wrong.map(({ entry }) => entry))
   for (const { entry } of wrong) {
     await cache.invalidate(namespace, typeof entry === 'string' ? { ids: [entry] } : { lists: [entry.list] })

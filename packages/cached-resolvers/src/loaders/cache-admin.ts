@@ -4,26 +4,29 @@ import { type Entities, namespacesOf } from './entity.js'
 import type { Read } from './reads.js'
 import { createWarmUp } from './warm-up.js'
 
-/** The cache as a whole, by names of namespaces. `pageSize` is that of the pages that lists are warmed with. */
+/** Operations on whole namespaces, by name. Lists are warmed with pages of `pageSize` items. */
 export function createCacheAdmin<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number) {
   const warmUp = createWarmUp(cache, entities, read, pageSize)
   const namespaces = namespacesOf(entities)
   const byName = (name: string) => {
-    const namespace = namespaces.find((its) => its.name === name)
-    if (!namespace) throw new Error(`There is no namespace ${name}`)
+    const namespace = namespaces.find((namespace) => namespace.name === name)
+    if (!namespace) throw new Error(`Unknown cache namespace "${name}"`)
     return namespace
   }
   return {
     async counts() {
       const counts = await cache.counts(namespaces.map(({ name }) => name))
       return new Map(
-        [...counts].map(([name, its]) => [name, { ...its, errors: errors(its), ttlSeconds: byName(name).softTtlMs / 1000 }]),
+        [...counts].map(([name, count]) => [
+          name,
+          { ...count, errors: errors(count), ttlSeconds: byName(name).softTtlMs / 1000 },
+        ]),
       )
     },
     async info() {
-      const nothing = { version: null, usedMemoryBytes: null, uptimeSeconds: null, connectedClients: null, keys: null }
+      const unavailable = { version: null, usedMemoryBytes: null, uptimeSeconds: null, connectedClients: null, keys: null }
       const info = await cache.info().catch(() => null)
-      return { backend: cache.backend, available: info !== null, ...(info ?? nothing) }
+      return { backend: cache.backend, available: info !== null, ...(info ?? unavailable) }
     },
     flush: (name: string) => cache.invalidate(byName(name), 'all'),
     warmUp: async (name: string, limit: number) => (await warmUp.get(name)?.(limit)) ?? 0,

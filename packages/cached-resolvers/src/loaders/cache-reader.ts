@@ -1,10 +1,10 @@
 import type { Cache } from '../cache/cache.js'
 
-/** What loaders need of a cache */
+/** The part of a cache that loaders use */
 export type CacheReader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 
-/** Reads nothing from the cache, and leaves it as it is. */
-export function pastCache(cache: Cache): CacheReader {
+/** A reader that fetches everything from the source of truth: it neither reads nor fills the cache. */
+export function bypassCache(cache: Cache): CacheReader {
   return {
     readNear: () => undefined,
     getOrFetchMany: (namespace, ids, fetch, options) => cache.fetchMany(namespace, ids, fetch, options),

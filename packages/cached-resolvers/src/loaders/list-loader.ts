@@ -1,21 +1,21 @@
 import type { Fetcher } from './fetcher.js'
-import { type Loadable, Loader, type LoaderOptions } from './loader.js'
+import { Loader, type LoaderOptions, type PromiseOrValue } from './loader.js'
 import type { ListQuery, Page, PageQuery } from './page.js'
 
-/** Pages and lengths of lists, in one batch. */
+/** Loads pages and lengths of lists, in one batch. */
 export class ListLoader {
   private readonly loader: Loader<ListKey, Page | number>
 
   constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
-    this.loader = new Loader({ ...options, textOf })
+    this.loader = new Loader({ ...options, cacheKeyOf })
   }
 
-  loadPage(query: PageQuery): Loadable<Page> {
-    return this.loader.load(query) as Loadable<Page>
+  loadPage(query: PageQuery): PromiseOrValue<Page> {
+    return this.loader.load(query) as PromiseOrValue<Page>
   }
 
-  loadCount(list: string | null): Loadable<number> {
-    return this.loader.load({ list, count: true }) as Loadable<number>
+  loadCount(list: string | null): PromiseOrValue<number> {
+    return this.loader.load({ list, count: true }) as PromiseOrValue<number>
   }
 
   clearAll(): void {
@@ -42,15 +42,15 @@ export function listFetcher(
   }
 }
 
-/** What is asked of the list, in a fixed order of words. */
-export function partOf(key: ListKey) {
+/** The parameters of a page or count, with their properties in a fixed order. */
+export function parametersOf(key: ListKey) {
   if (isCount(key)) return { count: true }
   const { after, before, size, from } = key
   return { after, before, size, from }
 }
 
-function textOf(key: ListKey): string {
-  return JSON.stringify([key.list, partOf(key)])
+function cacheKeyOf(key: ListKey): string {
+  return JSON.stringify([key.list, parametersOf(key)])
 }
 
 function isCount(key: ListKey): key is CountQuery {

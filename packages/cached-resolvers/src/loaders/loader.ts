@@ -1,134 +1,137 @@
 import DataLoader from 'dataloader'
-import { type Caller, waitAs } from '../cache/caller.js'
+import { type Cancellation, waitUnlessCancelled } from '../cache/cancellation.js'
 
-/** What is at hand, or what is on its way. */
-export type Loadable<V> = V | Promise<V>
+/** A value that is available now, or a promise of it. */
+export type PromiseOrValue<V> = V | Promise<V>
 
-/** Answers in the order asked; no key comes twice. What somebody else is fetching may be a promise. */
-export type Batch<Key, V> = (keys: readonly Key[], caller: Caller) => Promise<ArrayLike<Loadable<V>>>
+/** Loads distinct keys and returns their values in the same order. A value that another request is fetching may be a promise. */
+export type Batch<Key, V> = (keys: readonly Key[], cancellation: Cancellation) => Promise<ArrayLike<PromiseOrValue<V>>>
 
 export interface LoaderOptions<Key, V> {
-  /** What this process holds, without asking anybody; undefined where that is nothing. */
-  near: (key: Key) => V | undefined
+  /** Reads the near store, without I/O; undefined if it has no entry. */
+  readNear: (key: Key) => V | undefined
   batch: Batch<Key, V>
-  /** Who loads; asked for only where that takes a batch */
-  caller: () => Caller
-  /** Where keys are no strings: equal texts for equal keys */
-  textOf?: (key: Key) => string
+  /** The cancellation of the request; called only when a batch is needed. */
+  cancellation: () => Cancellation
+  /** For keys that are not strings: a string by which keys are compared. */
+  cacheKeyOf?: (key: Key) => string
 }
 
 /** One key, or several that are loaded together */
-type Wanted<Key> = Key | readonly Key[]
-type Given<V> = Loadable<V> | readonly Loadable<V>[]
+type KeyOrKeys<Key> = Key | readonly Key[]
+type Result<V> = PromiseOrValue<V> | readonly PromiseOrValue<V>[]
 
-/** Of one batch: what was found, or failed; a promise until then */
-interface Loaded<V> {
+/** A batch of this loader: the values (or rejected promises) by position, and a promise of them while the batch runs. */
+interface LoadedBatch<V> {
   positions: ReadonlyMap<unknown, number>
-  values: Loadable<ArrayLike<Loadable<V>>>
+  values: PromiseOrValue<ArrayLike<PromiseOrValue<V>>>
 }
 
-/** A DataLoader that answers at once, without a promise, where the process holds the value; all else of a tick is one batch. */
+/** A DataLoader that returns a value without a promise if the near store has it. All other keys of a tick are one batch. */
 export class Loader<Key extends string | object, V> {
-  private loads: DataLoader<Wanted<Key>, Given<V>> | undefined
-  private loaded: Loaded<V>[] = []
+  private dataLoader: DataLoader<KeyOrKeys<Key>, Result<V>> | undefined
+  private loadedBatches: LoadedBatch<V>[] = []
 
   constructor(private readonly options: LoaderOptions<Key, V>) {}
 
-  load(key: Key): Loadable<V> {
-    const known = this.atHand(key)
-    return known === undefined ? (this.want(key) as Promise<V>) : known
+  load(key: Key): PromiseOrValue<V> {
+    const known = this.peek(key)
+    return known === undefined ? (this.enqueue(key) as Promise<V>) : known
   }
 
-  /** All of them for one promise, in which those may be promises that somebody else is fetching, or that failed. */
-  loadMany(keys: readonly Key[]): Loadable<readonly Loadable<V>[]> {
-    const known = keys.map((key) => this.atHand(key))
+  /**
+   * Loads several keys for a single promise. The values in it may be promises: still being fetched by another request, or
+   * rejected.
+   */
+  loadMany(keys: readonly Key[]): PromiseOrValue<readonly PromiseOrValue<V>[]> {
+    const known = keys.map((key) => this.peek(key))
     const missing = keys.filter((_, index) => known[index] === undefined)
     if (missing.length === 0) return known as V[]
-    const wanted = this.want(missing) as Promise<readonly Loadable<V>[]>
-    if (missing.length === keys.length) return wanted
-    return wanted.then((values) => {
+    const loading = this.enqueue(missing) as Promise<readonly PromiseOrValue<V>[]>
+    if (missing.length === keys.length) return loading
+    return loading.then((values) => {
       let next = 0
-      return known.map((value) => (value === undefined ? values[next++] : value) as Loadable<V>)
+      return known.map((value) => (value === undefined ? values[next++] : value) as PromiseOrValue<V>)
     })
   }
 
-  /** What was loaded is loaded anew. */
+  /** Forgets all loaded values, so that they are loaded again. */
   clearAll(): void {
-    this.loads = undefined
-    this.loaded = []
+    this.dataLoader = undefined
+    this.loadedBatches = []
   }
 
-  private atHand(key: Key): Loadable<V> | undefined {
+  private peek(key: Key): PromiseOrValue<V> | undefined {
     const loaded = this.findLoaded(key)
-    return loaded === undefined ? this.options.near(key) : loaded
+    return loaded === undefined ? this.options.readNear(key) : loaded
   }
 
-  private findLoaded(key: Key): Loadable<V> | undefined {
-    if (this.loaded.length === 0) return undefined
-    const text = this.textOf(key)
-    for (const { positions, values } of this.loaded) {
-      const position = positions.get(text)
+  private findLoaded(key: Key): PromiseOrValue<V> | undefined {
+    if (this.loadedBatches.length === 0) return undefined
+    const cacheKey = this.cacheKeyOf(key)
+    for (const { positions, values } of this.loadedBatches) {
+      const position = positions.get(cacheKey)
       if (position === undefined) continue
-      return values instanceof Promise ? values.then((its) => its[position] as V) : values[position]
+      return values instanceof Promise ? values.then((loaded) => loaded[position] as V) : values[position]
     }
     return undefined
   }
 
-  private want(wanted: Wanted<Key>): Promise<Given<V>> {
-    // What is loaded twice is found by key here; the DataLoader would remember lists of keys.
-    this.loads ??= new DataLoader<Wanted<Key>, Given<V>>((all) => this.loadBatch(all), { cache: false })
-    return this.loads.load(wanted)
+  private enqueue(keyOrKeys: KeyOrKeys<Key>): Promise<Result<V>> {
+    // findLoaded() remembers values by key; the cache of DataLoader would remember arrays of keys by identity.
+    this.dataLoader ??= new DataLoader<KeyOrKeys<Key>, Result<V>>((all) => this.loadBatch(all), { cache: false })
+    return this.dataLoader.load(keyOrKeys)
   }
 
-  private async loadBatch(all: readonly Wanted<Key>[]): Promise<Given<V>[]> {
+  private async loadBatch(all: readonly KeyOrKeys<Key>[]): Promise<Result<V>[]> {
     const keys: Key[] = []
     const positions = new Map<unknown, number>()
-    const place = (key: Key): number => {
-      const text = this.textOf(key)
-      const known = positions.get(text)
+    const addKey = (key: Key): number => {
+      const cacheKey = this.cacheKeyOf(key)
+      const known = positions.get(cacheKey)
       if (known !== undefined) return known
-      positions.set(text, keys.length)
+      positions.set(cacheKey, keys.length)
       return keys.push(key) - 1
     }
-    const places = all.map((wanted) => (isMany(wanted) ? wanted.map(place) : place(wanted)))
-    const loaded: Loaded<V> = { positions, values: this.readBatch(keys) }
-    this.loaded.push(loaded)
+    const requested = all.map((keyOrKeys) => (isMany(keyOrKeys) ? keyOrKeys.map(addKey) : addKey(keyOrKeys)))
+    const loaded: LoadedBatch<V> = { positions, values: this.readBatch(keys) }
+    this.loadedBatches.push(loaded)
     const values = await loaded.values
     loaded.values = values
-    const at = (position: number) => values[position] as Loadable<V>
-    return places.map((its) => (typeof its === 'number' ? at(its) : its.map(at)))
+    const valueAt = (position: number) => values[position] as PromiseOrValue<V>
+    return requested.map((position) => (typeof position === 'number' ? valueAt(position) : position.map(valueAt)))
   }
 
-  /** Never rejects: a batch that failed is one failure for each of its keys. What nobody waits for any more is not begun. */
-  private async readBatch(keys: readonly Key[]): Promise<ArrayLike<Loadable<V>>> {
+  /** Never rejects: if the batch fails, each of its keys gets a rejected promise. Starts no batch for a cancelled request. */
+  private async readBatch(keys: readonly Key[]): Promise<ArrayLike<PromiseOrValue<V>>> {
     try {
-      const caller = this.options.caller()
-      if (caller.gaveUp) throw caller.gaveUp
-      return await waitAs(caller, this.options.batch(keys, caller))
+      const cancellation = this.options.cancellation()
+      if (cancellation.reason) throw cancellation.reason
+      return await waitUnlessCancelled(cancellation, this.options.batch(keys, cancellation))
     } catch (error) {
       const failure = Promise.reject<V>(error)
-      // Not all may be waited for.
+      // Prevents an unhandled rejection if no field awaits this promise.
       failure.catch(() => undefined)
       return keys.map(() => failure)
     }
   }
 
-  private textOf(key: Key): unknown {
-    return this.options.textOf ? this.options.textOf(key) : key
+  private cacheKeyOf(key: Key): unknown {
+    return this.options.cacheKeyOf ? this.options.cacheKeyOf(key) : key
   }
 }
 
-function isMany<Key extends string | object>(wanted: Wanted<Key>): wanted is readonly Key[] {
-  return Array.isArray(wanted)
+function isMany<Key extends string | object>(keyOrKeys: KeyOrKeys<Key>): keyOrKeys is readonly Key[] {
+  return Array.isArray(keyOrKeys)
 }
 
-/** Uses a value when it is there: at once, where it is. */
-export function whenLoaded<V, R>(loadable: Loadable<V>, use: (value: V) => Loadable<R>): Loadable<R> {
-  return loadable instanceof Promise ? loadable.then(use) : use(loadable)
+/** Like promise.then(), but synchronous if the value is available now. */
+export function whenLoaded<V, R>(value: PromiseOrValue<V>, use: (value: V) => PromiseOrValue<R>): PromiseOrValue<R> {
+  return value instanceof Promise ? value.then(use) : use(value)
 }
 
-/** Uses values when they are all there: at once, where they are. */
-export function whenAllLoaded<V, R>(loadables: readonly Loadable<V>[], use: (values: readonly V[]) => R): Loadable<R> {
-  const wait = loadables.some((loadable) => loadable instanceof Promise)
-  return wait ? Promise.all(loadables).then(use) : use(loadables as readonly V[])
+/** Like Promise.all().then(), but synchronous if all values are available now. */
+export function whenAllLoaded<V, R>(values: readonly PromiseOrValue<V>[], use: (values: readonly V[]) => R): PromiseOrValue<R> {
+  const anyPending = values.some((value) => value instanceof Promise)
+  return anyPending ? Promise.all(values).then(use) : use(values as readonly V[])
 }

@@ -1,4 +1,4 @@
-import { type Caller, callerOf } from '../cache/caller.js'
+import { type Cancellation, cancellationOf } from '../cache/cancellation.js'
 import { CountedEntries } from '../cache/counted-entries.js'
 import type { CacheReader } from './cache-reader.js'
 import { cachedBatch, cachedListBatch, uncachedBatch } from './cached-batch.js'
@@ -7,13 +7,13 @@ import { ListLoader } from './list-loader.js'
 import { Loader } from './loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
-/** One loader for each entity and each of its lists, under their names */
+/** One loader for each entity and each list, by name */
 export type Loaders<E> = EntityLoaders<E> &
   ListLoaders<E> & {
-    /** That of the entity whose ids are of this kind */
+    /** The loader of the entity whose ids are of this kind */
     ofKind(kind: string): Loader<string, { id: string } | null> | undefined
-    /** After a write, so that the same request reads it. */
-    forget(): void
+    /** Forgets all loaded values. Call it after a write, so that the same request reads the new values. */
+    clearAll(): void
   }
 
 type EntityLoaders<E> = {
@@ -24,64 +24,74 @@ type ListNames<E> = { [Name in keyof E]: E[Name] extends { lists: Readonly<Recor
   string
 
 /**
- * Gives the loaders of a request: fresh ones, since they remember what they loaded. `caller` is asked for where there is something to wait
- * for; without it, nobody gives up.
+ * Returns a function that creates the loaders of one request; loaders remember values, so requests must not share them.
+ * `cancellation` is called when a loader has to wait; without it, the request cannot be cancelled.
  */
 export function createLoaderFactory<E extends Entities<never>>(
   cache: CacheReader,
   entities: E,
   read: Read<SourceOf<E>>,
-): (caller?: () => Caller) => Loaders<E> {
-  const makers: Record<string, Maker> = {}
+): (cancellation?: () => Cancellation) => Loaders<E> {
+  const factories: Record<string, LoaderFactory> = {}
   const byKind = new Map<string, string>()
   for (const [name, entity] of Object.entries(entities as unknown as Entities<SourceOf<E>>)) {
     if (entity.kind !== null) byKind.set(entity.kind, name)
-    makers[name] = ofEntity(cache, entity, read)
-    for (const [listName, list] of Object.entries(entity.lists)) makers[listName] = ofList(cache, list, entity, read)
+    factories[name] = entityLoaderFactory(cache, entity, read)
+    for (const [listName, list] of Object.entries(entity.lists))
+      factories[listName] = listLoaderFactory(cache, list, entity, read)
   }
-  return lazily(makers, byKind) as (caller?: () => Caller) => never
+  return createLazyLoaders(factories, byKind) as (cancellation?: () => Cancellation) => never
 }
 
-function ofEntity<V, Source>(cache: CacheReader, entity: Entity<V, Source>, read: Read<Source>): Maker {
+function entityLoaderFactory<V, Source>(cache: CacheReader, entity: Entity<V, Source>, read: Read<Source>): LoaderFactory {
   const { namespace } = entity
   const batch = cachedBatch(cache, namespace, fetcherOf(entity, read))
-  return ({ caller, counted }) => {
-    const near = (id: string) => cache.readNear(namespace, id, counted)
-    return new Loader<string, V | null>({ near, batch, caller })
+  return ({ cancellation, counted }) => {
+    const readNear = (id: string) => cache.readNear(namespace, id, counted)
+    return new Loader<string, V | null>({ readNear, batch, cancellation })
   }
 }
 
-function ofList<Source>(cache: CacheReader, list: List<Source>, entity: Entity<unknown, Source>, read: Read<Source>): Maker {
+function listLoaderFactory<Source>(
+  cache: CacheReader,
+  list: List<Source>,
+  entity: Entity<unknown, Source>,
+  read: Read<Source>,
+): LoaderFactory {
   const { namespace } = list
   const fetch = fetcherOfList(list, entity, read)
   if (namespace === null) {
     const batch = uncachedBatch(fetch)
-    return ({ caller }) => new ListLoader({ near: () => undefined, batch, caller })
+    return ({ cancellation }) => new ListLoader({ readNear: () => undefined, batch, cancellation })
   }
   const batch = cachedListBatch(cache, namespace, (key) => entryIdOf(list, key), fetch)
-  return ({ caller, counted }) =>
-    new ListLoader({ near: (key) => cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined, batch, caller })
+  return ({ cancellation, counted }) =>
+    new ListLoader({
+      readNear: (key) => cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined,
+      batch,
+      cancellation,
+    })
 }
 
-interface Request {
-  caller: () => Caller
-  /** A key counts once for a request, however many of its fields ask for it. */
+interface LoaderRequest {
+  cancellation: () => Cancellation
+  /** Each key is counted once per request, however many fields load it. */
   counted: CountedEntries
 }
 
-type Maker = (request: Request) => { clearAll: () => void }
+type LoaderFactory = (request: LoaderRequest) => { clearAll: () => void }
 
-/** Every loader is made when it is first asked for: most requests need one or two. */
-function lazily(makers: Readonly<Record<string, Maker>>, byKind: ReadonlyMap<string, string>) {
-  class Lazy {
-    private readonly made: Record<string, { clearAll: () => void }> = {}
+/** Creates each loader on first access: most requests need one or two. */
+function createLazyLoaders(factories: Readonly<Record<string, LoaderFactory>>, byKind: ReadonlyMap<string, string>) {
+  class LazyLoaders {
+    private readonly created: Record<string, { clearAll: () => void }> = {}
     readonly counted = new CountedEntries()
 
-    constructor(readonly caller: () => Caller) {}
+    constructor(readonly cancellation: () => Cancellation) {}
 
-    forget(): void {
+    clearAll(): void {
       this.counted.clear()
-      for (const loader of Object.values(this.made)) loader.clearAll()
+      for (const loader of Object.values(this.created)) loader.clearAll()
     }
 
     ofKind(kind: string): unknown {
@@ -89,17 +99,17 @@ function lazily(makers: Readonly<Record<string, Maker>>, byKind: ReadonlyMap<str
       return name === undefined ? undefined : this[name as keyof this]
     }
 
-    find(name: string, make: Maker) {
-      this.made[name] ??= make(this)
-      return this.made[name]
+    getOrCreate(name: string, factory: LoaderFactory) {
+      this.created[name] ??= factory(this)
+      return this.created[name]
     }
   }
-  for (const [name, make] of Object.entries(makers)) {
-    Object.defineProperty(Lazy.prototype, name, {
-      get(this: Lazy) {
-        return this.find(name, make)
+  for (const [name, factory] of Object.entries(factories)) {
+    Object.defineProperty(LazyLoaders.prototype, name, {
+      get(this: LazyLoaders) {
+        return this.getOrCreate(name, factory)
       },
     })
   }
-  return (caller: () => Caller = callerOf) => new Lazy(caller)
+  return (cancellation: () => Cancellation = cancellationOf) => new LazyLoaders(cancellation)
 }

@@ -1,16 +1,16 @@
 export interface ListQuery {
-  /** Which list: of an owner, say, or of a category; null where there is one only */
+  /** Which list, as the id of an owner or a category; null for the list of all rows */
   list: string | null
 }
 
-/** What part of a list is asked for. The newest stands first; a position is the number in an id. */
+/** A part of a list. Lists are ordered newest first; a position is the number in an id. */
 export interface PageQuery extends ListQuery {
-  /** Only what stands behind this position */
+  /** Only items behind this position (older) */
   after: number | null
-  /** Only what stands in front of this position */
+  /** Only items in front of this position (newer) */
   before: number | null
   size: number
-  /** Counted from the beginning of the range, or from its end */
+  /** The end of the range from which `size` items are taken */
   from: 'start' | 'end'
 }
 

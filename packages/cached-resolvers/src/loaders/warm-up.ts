@@ -6,10 +6,12 @@ import type { Fetcher } from './fetcher.js'
 import type { ListKey } from './list-loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
-/** Fills a namespace, by name, with its newest values, `limit` of them at most. Gives the number of entries that are there then. */
+/**
+ * By namespace: fills it with its newest values, at most `limit` of them, and returns how many of these entries are cached then.
+ */
 export type WarmUp = ReadonlyMap<string, (limit: number) => Promise<number>>
 
-/** `pageSize` is that of the first pages that lists are warmed with. */
+/** Lists are warmed with their first page of `pageSize` items. */
 export function createWarmUp<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number): WarmUp {
   const warmUps = new Map<string, (limit: number) => Promise<number>>()
   for (const entity of Object.values(entities)) {
@@ -33,7 +35,7 @@ async function warmEntity<V, Source>(
   return warm(cache, namespace, (id) => id, ids, fetcherOf(entity, read))
 }
 
-interface WarmedList<Source> {
+interface ListWarmUp<Source> {
   list: List<Source>
   entity: Entity<unknown, Source>
   read: Read<Source>
@@ -44,10 +46,10 @@ interface WarmedList<Source> {
 async function warmList<Source>(
   cache: Cache,
   namespace: Namespace<unknown>,
-  { list, entity, read, pageSize, limit }: WarmedList<Source>,
+  { list, entity, read, pageSize, limit }: ListWarmUp<Source>,
 ): Promise<number> {
   const lists = await read(namespace.name, (source) => list.newest(source, limit))
-  const keys = lists.map((its): ListKey => ({ list: its, after: null, before: null, size: pageSize, from: 'start' }))
+  const keys = lists.map((name): ListKey => ({ list: name, after: null, before: null, size: pageSize, from: 'start' }))
   return warm(cache, namespace, (key) => entryIdOf(list, key), keys, fetcherOfList(list, entity, read))
 }
 

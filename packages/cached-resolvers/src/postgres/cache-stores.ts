@@ -1,8 +1,10 @@
 import type { Queryable } from './database.js'
 
-/** The stores that caches use, and to which the outbox owes changes (see 0007-cache-stores.sql). Registrations are numbers, as text. */
+/**
+ * The registered cache stores: every outbox row is kept until each of them has confirmed it. Registrations are numbers, as text.
+ */
 
-/** `wasUsed`: whether a process has ever reported that it uses this registration. */
+/** `wasUsed`: whether a process ever reported this registration in use. */
 export async function findCacheStore(
   database: Queryable,
   name: string,
@@ -12,7 +14,7 @@ export async function findCacheStore(
   return row ?? null
 }
 
-/** Gives its registration; null where the store has one already. */
+/** Returns the new registration; null if the store is already registered. */
 export async function registerCacheStore(
   database: Queryable,
   { name, namespaces }: { name: string; namespaces: readonly string[] },
@@ -24,7 +26,7 @@ export async function registerCacheStore(
   return row?.registration ?? null
 }
 
-/** Answers whether the registration still stands. */
+/** Returns false if the registration no longer exists. */
 export async function reportCacheStoreInUse(database: Queryable, registration: string): Promise<boolean> {
   const { count } = await database`
     update cache_stores set in_use_at = clock_timestamp() where registration = ${registration}::bigint`
@@ -35,27 +37,27 @@ export async function unregisterCacheStore(database: Queryable, registration: st
   await database`delete from cache_stores where registration = ${registration}::bigint`
 }
 
-export interface UnusedFor {
-  /** A store that no process has used for that long is emptied before it is used again. */
+export interface UnusedStoreLimits {
+  /** A store that no process has used for this long is unregistered; it has to be emptied before it is used again. */
   unusedMs: number
   /**
-   * While others are in use, one that is owed more than `maxOwed` changes has only that long: each row that is kept for it makes every
-   * claim of the others slower.
+   * The same for a store with more than `maxUndelivered` undelivered changes, while other stores are in use: every row kept for
+   * it slows down the claims of the others.
    */
-  behindMs: number
-  maxOwed: number
+  laggingMs: number
+  maxUndelivered: number
 }
 
 export async function unregisterUnusedCacheStores(
   database: Queryable,
-  { unusedMs, behindMs, maxOwed }: UnusedFor,
+  { unusedMs, laggingMs, maxUndelivered }: UnusedStoreLimits,
 ): Promise<void> {
   await database`
     delete from cache_stores s
     where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'
-      or greatest(in_use_at, registered_at) < clock_timestamp() - ${behindMs} * interval '1 millisecond'
-        and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${behindMs} * interval '1 millisecond')
+      or greatest(in_use_at, registered_at) < clock_timestamp() - ${laggingMs} * interval '1 millisecond'
+        and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${laggingMs} * interval '1 millisecond')
         and exists (
           select 1 from cache_outbox o where o.namespace = any(s.namespaces) and not o.delivered_to @> array[s.registration]
-          offset ${maxOwed})`
+          offset ${maxUndelivered})`
 }

@@ -6,12 +6,12 @@ import type { Relay } from './relay.js'
 export interface ChangeSourceOptions {
   database: Database
   relay: Relay
-  /** Names of all namespaces that this version of the program knows */
+  /** All namespaces that this version of the program knows */
   namespaces: readonly string[]
   leaseMs: number
 }
 
-/** Postgres, which keeps the list of the stores in use beside the outbox. */
+/** The change source in Postgres: the registered stores and the outbox. */
 export function createChangeSource({ database, relay, namespaces, leaseMs }: ChangeSourceOptions): ChangeSource {
   return {
     leaseMs,

@@ -2,8 +2,8 @@ import type { TransactionSql } from 'postgres'
 import { type OutboxRow, ownOutboxRows } from './outbox.js'
 
 /**
- * Runs work in a transaction whose changes this process carries to the caches by itself, right after the commit (Relay.deliverOwn). Should
- * it die in between, the relays do so 300 ms after the change.
+ * Runs work in a transaction and returns its outbox rows, which the caller has to deliver right after the commit
+ * (Relay.deliverOwn). If the process dies in between, the relays deliver them 300 ms after the change.
  */
 export async function collectChanges<T>(
   transaction: TransactionSql,

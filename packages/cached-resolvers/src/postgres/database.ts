@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 
-/** A pool of postgres.js, of the application: the engine opens no connection. */
+/** A postgres.js pool of the application; the engine opens no connections of its own. */
 export type Database = postgres.Sql
-/** What a query runs on: the pool, or a transaction on it */
+/** The pool, or a transaction on it */
 export type Queryable = postgres.ISql

@@ -4,15 +4,17 @@ import type { Page, PageQuery } from '../loaders/page.js'
 import type { Queryable } from './database.js'
 
 export interface PageSource {
-  /** A table, or a part of it, called r */
+  /** A table or subquery, with the alias r */
   rows: Fragment
-  /** Which queries (called q) it answers */
+  /** Condition on the queries (alias q) that this source applies to */
   when: Fragment
 }
 
 type Fragment = PendingQuery<Row[]>
 
-/** One statement for any number of pages: for each, as many ids as asked and one more, which tells whether the list goes on. */
+/**
+ * Fetches any number of pages with one statement. It selects one id more per page than requested, to know whether more follow.
+ */
 export async function fetchPages(
   database: Queryable,
   kind: string,
@@ -56,11 +58,11 @@ interface PageRow {
   any_below: boolean
 }
 
-/** The newest stands first: what has a greater number comes before. */
+/** Lists are ordered newest first: greater numbers come before smaller ones. */
 function toPage(kind: string, { size, from }: PageQuery, { numbers, any_above, any_below }: PageRow): Page {
-  const goesOn = numbers.length > size
+  const hasMore = numbers.length > size
   const ids = numbers.slice(0, size).map((number) => publicId(kind, Number(number)))
   return from === 'start'
-    ? { ids, hasPrevious: any_above, hasNext: goesOn || any_below }
-    : { ids: ids.reverse(), hasPrevious: goesOn || any_above, hasNext: any_below }
+    ? { ids, hasPrevious: any_above, hasNext: hasMore || any_below }
+    : { ids: ids.reverse(), hasPrevious: hasMore || any_above, hasNext: any_below }
 }

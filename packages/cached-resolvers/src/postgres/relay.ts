@@ -5,63 +5,71 @@ import type { Database } from './database.js'
 import {
   claimOutboxRows,
   confirmOutboxRows,
-  confirmOutboxRowsIn,
+  confirmOutboxSnapshot,
   deleteDeliveredOutboxRows,
   listenToOutbox,
   makeOutboxRowsDue,
   type OutboxChange,
   type OutboxRow,
-  oldestOutboxRow,
-  owedOutboxRows,
+  oldestOutboxRowWrittenAt,
   readOutbox,
+  undeliveredOutboxRows,
 } from './outbox.js'
 
 export interface RelayOptions {
-  /** Not the pool of requests: those may wait for each other there for as long as they like. */
+  /** Not the pool of requests, where transactions may occupy all connections while they wait for each other's locks */
   database: Database
   cache: Cache
   namespaces: readonly Namespace<unknown>[]
-  /** How often the outbox is looked through without being told to: for what an outage or a crash left behind. */
+  /** Interval of draining the outbox without a notification, for rows that an outage or a crash left behind */
   intervalMs: number
-  /** A store is in use when a process reported so within this time: as long as it may be trusted then. */
+  /**
+   * A store is in use if a process reported so within this time: that of a trust lease, during which the process may answer from
+   * it.
+   */
   inUseMs: number
-  /** How long a mutation waits for the stores of other processes, and where its own is away, for others to deliver. */
+  /**
+   * How long a mutation waits for other stores to confirm, or, if its own store is unreachable, for other processes to deliver
+   */
   maxWaitMs: number
   sleep: (ms: number) => Promise<void>
-  /** Told, for each change, how long after it was written the cache confirmed it */
+  /** Called for each change with the time from its write to the confirmation of the cache */
   observeLag: (seconds: number) => void
   log: (message: string) => void
 }
 
 /**
- * Carries committed changes from the outbox to the cache. A row goes only after every store in use confirmed the invalidation, so a
- * crash or an outage at any moment delays it and loses nothing. Any number of processes may do this at once: delivering twice does no
- * harm, and a claim keeps it rare. No row is locked while the cache is waited for.
+ * Delivers committed changes from the outbox to the cache. A row is deleted only after every registered store has confirmed the
+ * invalidation, so a crash or an outage at any moment delays it but loses nothing. Any number of processes may run a relay:
+ * delivering a row twice is harmless, and claims make it rare. No row is locked while the relay waits for the cache.
  */
 export class Relay {
-  private readonly names: readonly string[]
+  private readonly namespaceNames: readonly string[]
   private listener: { stop: () => Promise<void> } | undefined
   private timers: NodeJS.Timeout[] = []
-  private tidying: Promise<void> | undefined
+  private cleanup: Promise<void> | undefined
   private draining: Promise<void> | undefined
-  private wanted = false
-  private lastReport = ''
-  private owedSince: number | undefined
-  private confirmation: Confirmation | undefined
+  private drainRequested = false
+  private lastLogged = ''
+  private backlogSince: number | undefined
+  private openConfirmation: Confirmation | undefined
   private lastConfirmation: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly options: RelayOptions) {
-    this.names = options.namespaces.map((namespace) => namespace.name)
+    this.namespaceNames = options.namespaces.map((namespace) => namespace.name)
   }
 
-  /** How long the cache has been owed the oldest change that this process failed to deliver; 0 where it is owed none */
+  /** Age of the oldest change that this process failed to deliver to its cache; 0 if there is none */
   get backlogSeconds(): number {
-    return this.owedSince === undefined ? 0 : (performance.now() - this.owedSince) / 1000
+    return this.backlogSince === undefined ? 0 : (performance.now() - this.backlogSince) / 1000
   }
 
   async start(): Promise<void> {
     this.listener = await listenToOutbox(this.options.database, () => this.wake())
-    this.timers = [setInterval(() => this.wake(), this.options.intervalMs), setInterval(() => this.tidyOnce(), tidyMs)]
+    this.timers = [
+      setInterval(() => this.wake(), this.options.intervalMs),
+      setInterval(() => this.startCleanup(), cleanupIntervalMs),
+    ]
     for (const timer of this.timers) timer.unref()
   }
 
@@ -73,189 +81,203 @@ export class Relay {
   }
 
   /**
-   * What a mutation of this process committed: at once. Resolves when no process serves the old value any more. Whoever does not confirm is
-   * waited for until it has lost the right to answer, and at most `maxWaitMs`; what is owed then is left to the drain.
+   * Delivers the rows that a mutation of this process committed, at once. Resolves when no process serves the old values any
+   * more. It waits for a process that does not confirm until the trust lease of that process has expired, and at most
+   * `maxWaitMs`; drain() delivers what is left then.
    */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
-    // Those of a newer version of this program are not ours to confirm.
-    const known = rows.filter(({ namespace }) => this.names.includes(namespace))
+    // Only a newer version of this program knows the other namespaces, and confirms their rows.
+    const known = rows.filter(({ namespace }) => this.namespaceNames.includes(namespace))
     if (known.length === 0) return
     const { registration, epoch } = this.options.cache
     const isConfirmed = await this.deliver(known, epoch)
-    const until = performance.now() + this.options.maxWaitMs
-    const carry = async () => this.waitForOthers(await this.confirmOwn(known, isConfirmed ? registration : undefined), until)
-    // A connection to the database that is lost just now is no reason to leave other stores behind.
-    while (!(await this.attempt(carry)) && performance.now() < until) await this.options.sleep(waitPauseMs)
+    const deadline = performance.now() + this.options.maxWaitMs
+    const confirm = async () =>
+      this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)
+    // Retried, since other stores must get the rows even if the connection to the database is lost now.
+    while (!(await this.succeeds(confirm)) && performance.now() < deadline) await this.options.sleep(pollIntervalMs)
   }
 
   /**
-   * Delivers all that was committed up to now, whoever claimed it: whoever did may be frozen. Rejects when the cache did not confirm. What
-   * commits later is the drain's.
+   * Delivers all rows committed up to now, claimed or not: the process that claimed them may hang. Rejects if the cache did not
+   * confirm. Later commits are delivered by drain().
    */
-  async catchUp(store: Addressed): Promise<void> {
+  async catchUp(store: StoreRegistration): Promise<void> {
     if (!(await this.deliverAll(store))) throw new Error('an invalidation was not confirmed')
   }
 
-  /** Answers whether the cache confirmed all of it. */
-  async invalidate(rows: readonly Outdated[]): Promise<boolean> {
+  /** Returns whether the cache confirmed all invalidations. */
+  async invalidate(rows: readonly ChangedKey[]): Promise<boolean> {
     const work = this.options.namespaces.flatMap((namespace) => {
       const changes = rows.filter((row) => row.namespace === namespace.name)
-      return invalidations(changes).map((what) => this.options.cache.invalidate(namespace, what))
+      return invalidationsOf(changes).map((invalidation) => this.options.cache.invalidate(namespace, invalidation))
     })
     return (await Promise.all(work)).every((confirmed) => confirmed)
   }
 
   private wake(): void {
-    this.wanted = true
+    this.drainRequested = true
     this.draining ??= this.drain().finally(() => {
       this.draining = undefined
     })
   }
 
   private async drain(): Promise<void> {
-    while (this.wanted) {
-      this.wanted = false
+    while (this.drainRequested) {
+      this.drainRequested = false
       try {
         const { registration, epoch } = this.options.cache
         if (registration !== undefined) await this.deliverDue({ registration, epoch })
-        // A cache that is distrusted is caught up with as soon as it answers. To claim rows for it until then would keep them from others.
-        else this.owedSince = await oldestOutboxRow(this.options.database, this.names)
-        this.lastReport = ''
+        // A distrusted cache catches up as soon as it answers. Claiming rows for it until then would keep them from other
+        // processes.
+        else this.backlogSince = await oldestOutboxRowWrittenAt(this.options.database, this.namespaceNames)
+        this.lastLogged = ''
       } catch (error) {
-        this.report(error)
+        this.logError(error)
       }
     }
   }
 
-  /** In batches that any number of processes share; whoever finds a full one carries all that waits at once, so that nothing waits long. */
-  private async deliverDue(store: Addressed): Promise<void> {
+  /**
+   * Delivers batches, shared among the processes by claims. A full batch indicates a backlog, which is then delivered as a whole.
+   */
+  private async deliverDue(store: StoreRegistration): Promise<void> {
     while ((await this.deliverBatch(store, 0)) === batchSize && (await this.deliverAll(store)));
   }
 
-  private async deliverBatch({ registration, epoch }: Addressed, after: number): Promise<number> {
+  private async deliverBatch({ registration, epoch }: StoreRegistration, after: number): Promise<number> {
     const { database } = this.options
-    const rows = await claimOutboxRows(database, { ...this.reader(registration), after, limit: batchSize, claimMs })
+    const rows = await claimOutboxRows(database, { ...this.outboxReader(registration), after, limit: batchSize, claimMs })
     if (rows.length === 0) {
-      this.owedSince = undefined
+      this.backlogSince = undefined
       return 0
     }
     if (await this.deliver(rows, epoch)) {
       await confirmOutboxRows(database, registration, rows)
       return rows.length
     }
-    // Another process may still reach the store.
+    // Another process may be able to reach the store.
     await makeOutboxRowsDue(database, rows)
     return 0
   }
 
-  /** Answers whether the cache confirmed. What is committed while a long backlog is being deleted does not wait for the end of that. */
-  private async deliverAll(store: Addressed): Promise<boolean> {
+  /**
+   * Returns whether the cache confirmed. Rows committed while a long backlog is being deleted are delivered in between (see
+   * confirmAll).
+   */
+  private async deliverAll(store: StoreRegistration): Promise<boolean> {
     const { registration, epoch } = store
-    const { changes, snapshot, lastId } = await readOutbox(this.options.database, { ...this.reader(registration), maxRows })
+    const { changes, snapshot, lastId } = await readOutbox(this.options.database, { ...this.outboxReader(registration), maxRows })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes, epoch))) return false
-    // What stays is delivered once more.
-    await this.confirmAll(store, snapshot, lastId).catch((error) => this.report(error))
+    // If this fails, the rows stay and are delivered again.
+    await this.confirmAll(store, snapshot, lastId).catch((error) => this.logError(error))
     return true
   }
 
-  private async confirmAll(store: Addressed, snapshot: string, lastId: number): Promise<void> {
+  private async confirmAll(store: StoreRegistration, snapshot: string, lastId: number): Promise<void> {
     const { registration } = store
     const { database } = this.options
-    const which = { ...this.reader(registration), snapshot, limit: maxConfirmedAtOnce }
-    while ((await confirmOutboxRowsIn(database, which)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
+    const selection = { ...this.outboxReader(registration), snapshot, limit: maxConfirmedAtOnce }
+    while ((await confirmOutboxSnapshot(database, selection)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
-  /** Answers whether the cache confirmed, and is the one that it was meant for. */
+  /** Returns whether the cache confirmed, and its store was not replaced meanwhile. */
   private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
     const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
     const isConfirmed = (await this.invalidate(changes)) && this.options.cache.epoch === epoch
-    this.owedSince = isConfirmed ? undefined : oldest
+    this.backlogSince = isConfirmed ? undefined : oldest
     const now = performance.now()
     if (isConfirmed) for (const { writtenAt } of changes) this.options.observeLag((now - writtenAt) / 1000)
     return isConfirmed
   }
 
-  /** Gives the rows that are owed to other stores, or to this one where it did not confirm them. */
+  /**
+   * Returns the rows that other stores have not confirmed; all rows if this store did not confirm them (`registration` is
+   * undefined).
+   */
   private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
-    if (registration !== undefined) return this.confirmWithOthers(rows, registration)
+    if (registration !== undefined) return this.confirmInBatch(rows, registration)
     await makeOutboxRowsDue(this.options.database, rows)
     return rows
   }
 
-  /** Answers whether it succeeded. */
-  private async attempt(work: () => Promise<void>): Promise<boolean> {
+  /** Returns false, and logs the error, if the work fails. */
+  private async succeeds(work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
       return true
     } catch (error) {
-      this.report(error)
+      this.logError(error)
       return false
     }
   }
 
-  private async waitForOthers(rows: readonly OutboxRow[], until: number): Promise<void> {
+  private async waitForOtherStores(rows: readonly OutboxRow[], deadline: number): Promise<void> {
     const { database, inUseMs, sleep } = this.options
-    let owed = rows
-    while (owed.length > 0) {
-      owed = await owedOutboxRows(database, owed, inUseMs)
-      if (owed.length === 0 || performance.now() >= until) return
-      await sleep(waitPauseMs)
+    let undelivered = rows
+    while (undelivered.length > 0) {
+      undelivered = await undeliveredOutboxRows(database, undelivered, inUseMs)
+      if (undelivered.length === 0 || performance.now() >= deadline) return
+      await sleep(pollIntervalMs)
     }
   }
 
-  /** While one statement confirms, the rows of all mutations that end meanwhile wait for the next one. Gives those owed to other stores. */
-  private async confirmWithOthers(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
-    // The store may have been registered anew since the next one was begun.
-    const isOfStore = this.confirmation?.registration === registration
-    const confirmation = (isOfStore && this.confirmation) || this.nextConfirmation(registration)
+  /**
+   * While one confirmation statement runs, the rows of all mutations that end meanwhile are collected for the next one. Returns
+   * the rows that other stores have not confirmed.
+   */
+  private async confirmInBatch(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
+    // The store may have been registered again since the open confirmation was created.
+    const isOfStore = this.openConfirmation?.registration === registration
+    const confirmation = (isOfStore && this.openConfirmation) || this.startConfirmation(registration)
     confirmation.rows.push(...rows)
-    const owed = new Set((await confirmation.owed).map(({ id }) => id))
-    return rows.filter(({ id }) => owed.has(id))
+    const undelivered = new Set((await confirmation.undelivered).map(({ id }) => id))
+    return rows.filter(({ id }) => undelivered.has(id))
   }
 
-  private nextConfirmation(registration: string): Confirmation {
+  private startConfirmation(registration: string): Confirmation {
     const rows: OutboxRow[] = []
-    const owed = this.lastConfirmation.then(() => {
-      if (this.confirmation?.rows === rows) this.confirmation = undefined
+    const undelivered = this.lastConfirmation.then(() => {
+      if (this.openConfirmation?.rows === rows) this.openConfirmation = undefined
       return confirmOutboxRows(this.options.database, registration, rows)
     })
-    this.lastConfirmation = owed.catch(() => undefined)
-    this.confirmation = { registration, rows, owed }
-    return this.confirmation
+    this.lastConfirmation = undelivered.catch(() => undefined)
+    this.openConfirmation = { registration, rows, undelivered }
+    return this.openConfirmation
   }
 
-  private reader(registration: string) {
-    return { store: registration, namespaces: this.names }
+  private outboxReader(registration: string) {
+    return { store: registration, namespaces: this.namespaceNames }
   }
 
-  /** One that waits for a lock is not joined by the next. */
-  private tidyOnce(): void {
-    this.tidying ??= this.tidy().finally(() => {
-      this.tidying = undefined
+  /** Starts a cleanup unless one is running, which may be waiting for a lock. */
+  private startCleanup(): void {
+    this.cleanup ??= this.cleanUp().finally(() => {
+      this.cleanup = undefined
     })
   }
 
-  /** What no store in use is owed goes, and so do stores that nobody uses. */
-  private async tidy(): Promise<void> {
+  /** Unregisters unused stores, and deletes rows that every remaining store has confirmed. */
+  private async cleanUp(): Promise<void> {
     const { database } = this.options
     try {
-      await unregisterUnusedCacheStores(database, { unusedMs, behindMs, maxOwed: maxRows })
+      await unregisterUnusedCacheStores(database, { unusedMs, laggingMs, maxUndelivered: maxRows })
       await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
     } catch (error) {
-      this.report(error)
+      this.logError(error)
     }
   }
 
-  private report(error: unknown): void {
-    const message = `outbox: ${error instanceof Error ? error.message : String(error)}; will be tried again`
-    if (message !== this.lastReport) this.options.log(message)
-    this.lastReport = message
+  private logError(error: unknown): void {
+    const message = `outbox: ${error instanceof Error ? error.message : String(error)}; will be retried`
+    if (message !== this.lastLogged) this.options.log(message)
+    this.lastLogged = message
   }
 }
 
-/** The store that a change is owed to, and the epoch of the cache in which it is the one that the cache reaches */
-interface Addressed {
+/** A registered store, and the epoch of the cache in which the cache uses it */
+interface StoreRegistration {
   registration: string
   epoch: number
 }
@@ -263,27 +285,30 @@ interface Addressed {
 interface Confirmation {
   registration: string
   rows: OutboxRow[]
-  /** Those that are owed to other stores */
-  owed: Promise<OutboxRow[]>
+  /** The rows that other stores have not confirmed */
+  undelivered: Promise<OutboxRow[]>
 }
 
-type Outdated = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
+type ChangedKey = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
 
 const batchSize = 500
-const tidyMs = 1_000
-/** A store that nobody has used for that long is emptied before it is used again, and until then nothing is kept for it. */
+const cleanupIntervalMs = 1_000
+/**
+ * A store that no process has used for this long is unregistered: no rows are kept for it, and it is emptied before it is used
+ * again.
+ */
 const unusedMs = 60_000
-/** The same where it is owed so much that keeping it would slow down the others; above the time for which one is trusted. */
-const behindMs = 5_000
-const waitPauseMs = 5
-/** For a process that stops with rows in hand: so long others leave them alone. */
+/** The same for a store with so many undelivered rows that they slow down the others. Longer than a trust lease. */
+const laggingMs = 5_000
+const pollIntervalMs = 5
+/** How long other processes skip claimed rows; the delay of these rows if the process that claimed them crashes */
 const claimMs = 500
-/** Of a namespace, in what is carried at once; with more the namespace is given up. */
+/** Maximum number of rows of one namespace that are delivered as single keys; with more, the whole namespace is invalidated. */
 const maxRows = 2_000
-/** So that a statement takes far less time than one may */
+/** Keeps the duration of a statement far below the statement timeout. */
 const maxConfirmedAtOnce = 20_000
 
-function invalidations(changes: readonly Outdated[]) {
+function invalidationsOf(changes: readonly ChangedKey[]) {
   if (changes.some(({ entry, list }) => entry === null && list === null)) return ['all' as const]
   const ids = new Set(changes.flatMap(({ entry }) => entry ?? []))
   const lists = new Set(changes.flatMap(({ list }) => list ?? []))

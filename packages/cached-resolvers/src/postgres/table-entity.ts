@@ -1,8 +1,8 @@
 import type { Row } from 'postgres'
 import { defineEntity, type Entity, type Freshness, type ListOptions } from '../loaders/entity.js'
 import { idNumber, publicId } from '../loaders/ids.js'
+import type { EntityTracking, ListTracking } from '../loaders/invalidation-rules.js'
 import type { ListQuery, PageQuery } from '../loaders/page.js'
-import type { EntityTracking, ListTracking } from '../loaders/rules.js'
 import type { Queryable } from './database.js'
 import { fetchPages, type PageSource } from './pages.js'
 
@@ -13,21 +13,24 @@ export interface TableEntityOptions<R extends Row, V, Lists extends string>
   kind: string
   version?: number
   fresh: Freshness
-  /** Makes the value of a row, whose public id is `kind_id`. */
+  /** Converts a row to a value. `id` is the public id of the row, as in `product_7`. */
   toValue: (row: R, id: string) => V
-  /** The newest stand first. */
+  /** Ordered newest first */
   lists?: Readonly<Record<Lists, TableListOptions>>
 }
 
-/** Lists of a table by a column: of text, or of the numbers of ids where `keyKind` is given. Needs an index on that column and `id`. */
+/** Lists of a table by a column of text, or of numbers of ids if `keyKind` is set. Needs an index on that column and `id`. */
 export interface TableListOptions extends ListTracking {
-  /** Of its namespace in the cache; left out for a list that is not cached */
+  /** Name of its namespace in the cache; omitted for a list that is not cached */
   name?: string
   version?: number
   fresh?: Freshness
 }
 
-/** An entity that is the rows of a table: reads by id, pages, counts and what the cache is warmed with follow from its columns. */
+/**
+ * Declares an entity whose values are the rows of a table. Reads by id, pages, counts and warm-up queries are derived from its
+ * columns.
+ */
 export function defineTableEntity<R extends Row, V extends { id: string }, Lists extends string = never>(
   options: TableEntityOptions<R, V, Lists>,
 ): Entity<V, Queryable, Lists> {
@@ -46,7 +49,7 @@ export function defineTableEntity<R extends Row, V extends { id: string }, Lists
   })
 }
 
-/** Ids of the newest rows of a table, by the name that entities have for that */
+/** The `newest` option of an entity: ids of the newest rows of a table. */
 export function newestOf(table: string, kind: string) {
   return async (database: Queryable, limit: number): Promise<string[]> => {
     const rows = await database<{ id: number }[]>`select id from ${database(table)} order by id desc limit ${limit}`
@@ -54,7 +57,7 @@ export function newestOf(table: string, kind: string) {
   }
 }
 
-/** What a list of an entity needs whose values are made of more than a row */
+/** The list options for an entity whose ids are those of a table, but whose values need more than a row of it. */
 export function tableList(table: string, kind: string, list: TableListOptions): ListOptions<Queryable> {
   const { key, keyKind, withAll = key === undefined } = list
   const listValue = (name: string | null) =>
@@ -65,7 +68,7 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
       const rows = database(table)
       const keyed = (column: string) => database`(select * from ${rows} where ${database(column)} = ${value(database)}) r`
       const sources: PageSource[] = []
-      // A condition on the query alone is tested once, so that each branch keeps to its own index.
+      // Postgres tests a condition on q alone once per query, so each branch uses its own index.
       if (withAll) sources.push({ rows: database`${rows} r`, when: database`q.list is null` })
       if (key !== undefined) sources.push({ rows: keyed(key), when: database`q.list is not null` })
       const byValue = queries.map((query: PageQuery) => ({ ...query, list: listValue(query.list) }))

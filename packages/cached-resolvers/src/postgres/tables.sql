@@ -1,7 +1,7 @@
--- What the cache needs in the database: the outbox of committed changes, the list of the stores that it owes them to, the feed that
--- subscriptions read, and functions that make all of these follow tables. May be run again and again, also over what earlier versions left.
+-- The database objects of the cache: the outbox of committed changes, the registered stores that it delivers them to, the table of live
+-- changes that subscriptions read, and functions that track tables. Idempotent, also on a database with objects of earlier versions.
 
--- What a committed change makes wrong, written in its own transaction, whoever made it.
+-- What committed changes invalidate. Triggers insert the rows in the transaction of the change, whoever made it.
 -- entry set: that entry; list set: every page of that list; neither: the whole namespace.
 create table if not exists cache_outbox (
   id bigint generated always as identity primary key,
@@ -13,72 +13,73 @@ create table if not exists cache_outbox (
   check (entry is null or list is null)
 );
 alter table cache_outbox
-  -- A process that invalidates what its transaction changed by itself, right after the commit, asks the relays to wait for that long.
+  -- Delay after which relays deliver the row; set by a process that delivers the rows of its transaction itself, right after the commit
   alter column due_at set default clock_timestamp() + coalesce(
     nullif(current_setting('cache.relay_delay', true), ''),
-    -- By processes of an earlier version, which may run beside this one
+    -- The setting of an earlier version, whose processes may still run
     nullif(current_setting('shop.relay_delay', true), ''),
     '0')::interval,
   add column if not exists written_at timestamptz not null default clock_timestamp(),
-  -- The stores that have confirmed it
+  -- Registrations of the stores that have confirmed the row
   add column if not exists delivered_to bigint[] not null default '{}',
-  -- The store whose process is delivering it, and until when others leave it alone
+  -- The store for which a process is delivering the row, and until when its other processes skip it
   add column if not exists claimed_by bigint,
   add column if not exists claimed_until timestamptz;
 create index if not exists cache_outbox_transaction on cache_outbox (transaction_id);
 
--- The stores (servers, or memories of processes) that caches use. The outbox owes each of them every change that is committed after its
--- registration, until it has confirmed it: what one server confirmed says nothing of another one.
+-- The registered cache stores (servers, or memories of processes). A row of the outbox is kept until each store that was registered before
+-- its commit has confirmed it.
 create sequence if not exists cache_store_registrations;
 create table if not exists cache_stores (
-  -- Key space and server: a server that restarts or fails over has another name.
+  -- Key prefix and server identity: after a restart or failover, the server has another name.
   name text primary key,
-  -- Another one each time that it is registered; it is emptied before it is used under a new one.
+  -- A new number for each registration; the store is emptied before it is used under a new registration.
   registration bigint not null default nextval('cache_store_registrations'),
-  -- A version of the program with other namespaces is registered apart.
+  -- A version of the program with other namespaces has its own registration.
   namespaces text[] not null,
   registered_at timestamptz not null default clock_timestamp(),
-  -- When a process last reported that it trusts the store; null where none has
+  -- When a process last reported that it trusts the store; null if none ever did
   in_use_at timestamptz
 );
 
--- What subscribers hear of, written by the transaction that changed it. Unlike the outbox, every process reads all of it; rows go some
--- minutes after their commit.
+-- The changes that are published to subscribers, inserted in the transaction of the change. Unlike rows of the outbox, every process reads
+-- all rows; they are deleted some minutes after their commit.
 create table if not exists live_changes (
   transaction_id xid8 not null default pg_current_xact_id(),
   kind text not null,
-  -- Those that are other, new or gone, or those that were made for an owner; null: more than are listed
+  -- Ids of rows that were updated, inserted or deleted, or that were created for an owner; null: too many to list
   ids bigint[],
-  -- Whose, in the order of ids
+  -- Ids of the owners, in the order of ids
   owners bigint[]
 );
--- Numbered, so that they can be read in parts
+-- The id allows reading the changes of a transaction in parts.
 alter table live_changes add column if not exists id bigint not null generated always as identity;
 create index if not exists live_changes_order on live_changes (transaction_id, id);
 drop index if exists live_changes_transaction;
 
--- What follows from the rows of a table for a namespace of the cache, as the declaration of an entity says it (see tracking.ts).
+-- Invalidation rules: what changed rows of a table invalidate in a namespace, from the declarations of entities (see tracking.ts).
 create table if not exists cache_rules (
   namespace text not null,
-  -- Of the declaration. What follows from the version before stands as well, for processes of it that run beside this one, or again.
+  -- Version of the declaration. The rules of the previous version are kept, for its processes that still run, or run again.
   version int not null,
   table_name text not null,
   rule jsonb not null,
-  -- Its triggers are at work, and what was cached before them is invalidated.
+  -- The triggers exist, and what was cached before their creation has been invalidated.
   is_followed boolean not null default false
 );
 
--- The functions run as their owner, in the schema that this was installed in: whoever may change a table need not have rights on the outbox.
+-- The functions run with the privileges of their owner, in the schema of the cache: users who change a table need no privileges on the
+-- outbox.
 
--- The registrations that are still owed a change.
+-- The stores that have not confirmed a change.
 create or replace function cache_stores_owed(namespace text, delivered_to bigint[]) returns table (registration bigint, in_use_at timestamptz)
   language sql stable as $$
   select s.registration, s.in_use_at from cache_stores s
   where cache_stores_owed.namespace = any(s.namespaces) and s.registration <> all(cache_stores_owed.delivered_to)
 $$;
 
--- Waits until every process serves what was committed before this call, by whomever: until all stores in use have confirmed it. Answers
--- false where that takes longer than the limit. For scripts and services that change tables by SQL, after their commit.
+-- Waits until every process serves all changes committed before this call, whoever made them: until all stores in use have confirmed
+-- them. Returns false on timeout. For scripts and services that change tables by SQL; call it after the commit.
 create or replace function cache_wait(timeout interval default '5 seconds') returns boolean
   language plpgsql security definer set search_path from current as $$
 declare
@@ -105,7 +106,7 @@ begin
   end loop;
 end $$;
 
--- Wakes the relays once per transaction (Postgres folds equal notifications).
+-- Notifies the relays once per transaction (Postgres merges identical notifications).
 create or replace function outbox_notify() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   perform pg_notify('cache_outbox', '');
@@ -119,8 +120,9 @@ begin
   alter table cache_outbox enable always trigger cache_outbox_notify;
 end $$;
 
--- How many things of this kind the transaction has noted, with these. The count is a setting local to the transaction: it is rolled back
--- with a savepoint, as the rows are. The number of the transaction is in it, so what a session has set means nothing.
+-- Adds `more` to the number of changes of this kind that the transaction has recorded, and returns the sum. The count is a setting local
+-- to the transaction: like the rows, it is rolled back with a savepoint. It contains the transaction id, so that a value set by the session
+-- is ignored.
 create or replace function noted_in_transaction(kind text, more bigint) returns bigint language plpgsql as $$
 declare
   setting text := 'cache.noted_' || md5(kind);
@@ -132,7 +134,7 @@ begin
   return total;
 end $$;
 
--- Over 500 in one transaction the whole namespace is invalidated: that is O(1), and the outbox stays small.
+-- With more than 500 changes in one transaction, the whole namespace is invalidated: this is O(1), and keeps the outbox small.
 create or replace function outbox_write(namespace text, entries text[], lists text[]) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -151,7 +153,7 @@ begin
   end if;
 end $$;
 
--- The whole namespace, once in a transaction
+-- Invalidates the whole namespace, once per transaction.
 create or replace function outbox_write_all(namespace text) returns void
   language plpgsql security definer set search_path from current as $$
 begin
@@ -160,7 +162,7 @@ begin
   end if;
 end $$;
 
--- Over 1,000 that changed, or 10,000 that were made for owners, in one transaction: `ids` is null.
+-- With more than 1,000 changed rows, or 10,000 rows created for owners, in one transaction, `ids` is null.
 create or replace function live_changes_write(kind text, ids bigint[], owners bigint[]) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -178,7 +180,7 @@ begin
   perform pg_notify('live_changes', '');
 end $$;
 
--- Invalidates what the triggers do not see: all of a namespace, or one entry ('product_7') or list ('category:Books') of it.
+-- Invalidates manually what the triggers cannot see: a whole namespace, or one entry ('product_7') or list ('category:Books') of it.
 create or replace function cache_invalidate(namespace text, key text default null) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -203,18 +205,18 @@ begin
   end loop;
 end $$;
 
--- One of the tables that are followed, by its name; null where there is none. A temporary table of that name is not it.
+-- The tracked table of this name; null if it does not exist. Ignores a temporary table of the same name.
 create or replace function cache_table(name text) returns regclass language sql stable set search_path from current as $$
   select to_regclass(format('%I.%I', current_schema(), name))
 $$;
 
--- The type of a column of such a table; null where there is none
+-- The type of a column of such a table; null if it does not exist
 create or replace function cache_column(table_name text, column_name text) returns regtype language sql stable set search_path from current as $$
   select atttypid::regtype from pg_attribute
   where attrelid = cache_table(table_name) and attname = column_name and attnum > 0 and not attisdropped
 $$;
 
--- That table, those that inherit from it and its partitions
+-- The table, the tables that inherit from it and its partitions
 create or replace function cache_tables(name text) returns setof regclass language sql stable set search_path from current as $$
   with recursive tables as (
     select cache_table(name) as id where cache_table(name) is not null
@@ -224,7 +226,7 @@ create or replace function cache_tables(name text) returns setof regclass langua
   select id from tables
 $$;
 
--- Nobody knows which rows of these tables changed: the namespaces that are made of them are wrong.
+-- Invalidates all namespaces that depend on these tables, because it is unknown which rows changed.
 create or replace function cache_tables_changed(names text[]) returns void language plpgsql security definer set search_path from current as $$
 begin
   insert into cache_outbox (namespace) select distinct namespace from cache_rules where table_name = any(names);
@@ -239,8 +241,8 @@ begin
   return null;
 end $$;
 
--- Creates the triggers that a table lacks which is followed: a new one, or one that was swapped in by name, inherits, or was attached as a
--- partition. They call cache_changed_<name>() and cache_replicated_<name>().
+-- Creates the missing triggers of a tracked table: a new table, or one that was renamed to this name, inherits from it, or was attached
+-- as a partition. They call cache_changed_<name>() and cache_replicated_<name>().
 create or replace function cache_watch(name text) returns void language plpgsql security definer set search_path from current as $$
 declare
   watched regclass;
@@ -285,8 +287,8 @@ exception
       watched, current_user, quote_literal(name);
 end $$;
 
--- Writes the trigger functions of a table anew, from all rules about it. In them `changed_rows`, or for an update `before_rows` and
--- `after_rows`, are the rows of the statement. Where an update changes an id or the key of a list, the old one is wrong as well.
+-- Recreates the trigger functions of a table from all of its rules. In these, `changed_rows` (for an update: `before_rows` and
+-- `after_rows`) are the rows of the statement. If an update changes an id or the key of a list, the old one is invalidated as well.
 create or replace function cache_write_triggers(name text) returns void language plpgsql set search_path from current as $$
 declare
   one record;
@@ -369,14 +371,14 @@ begin
     'cache_replicated_' || name, format('begin %s return null; end', replicated));
 end $$;
 
--- Makes a namespace of the cache follow tables, by all of its rules: an array of objects with a "table" and one of
+-- Sets the invalidation rules of a namespace, as an array of objects with a "table" and one of
 --   "entries": {"column": "id", "prefix": "product_"}   each row belongs to one entry
 --   "lists": {"column": "category", "prefix": "category:", "withAll": true}
---     each row is in one list, and in that of all; without a column, in that of all
---   "all": "membership" or "any change"                 all of the namespace, when rows come and go, or whenever one changes
---   "live": {"kind": "product"}                         the feed, with what changed; with "owner", a column, with rows that are new
--- Does nothing where it follows them already. Triggers are made by cache_watch(), in a transaction for each table:
--- one that held several would wait for a transaction that waits for it. cache_followed() ends it.
+--     each row is in the list of its column value and in the list of all rows; without a column, only in that of all rows
+--   "all": "membership" or "any change"                 the whole namespace, on inserts and deletes, or on every change
+--   "live": {"kind": "product"}                         live_changes, with changed rows; with "owner" (a column), with inserted rows
+-- Does nothing if the rules are already set. Afterwards, cache_watch() has to create the triggers, in one transaction per table: locking
+-- several tables in one transaction could deadlock. Finally, call cache_followed().
 create or replace function cache_follow(namespace text, version int, rules jsonb) returns void
   language plpgsql set search_path from current as $$
 declare
@@ -426,7 +428,7 @@ begin
   end if;
 end $$;
 
--- What was cached before the triggers were made is invalidated.
+-- Completes the tracking of a namespace: invalidates what was cached before the triggers existed.
 create or replace function cache_followed(namespace text, version int) returns void language plpgsql security definer set search_path from current as $$
 declare
   unwatched text;
@@ -443,7 +445,8 @@ begin
   if found then insert into cache_outbox (namespace) values (cache_followed.namespace); end if;
 end $$;
 
--- DDL names no rows. A table that is followed now, or was, since it has such triggers, is given to the cache anew.
+-- After DDL, it is unknown which rows changed. Recreates the triggers of the tables that are tracked, or were (they still have triggers of
+-- the cache), and invalidates all that depends on them.
 create or replace function cache_ddl_ended() returns void language plpgsql security definer set search_path from current as $$
 declare
   commanded oid[];
@@ -464,7 +467,7 @@ begin
   perform cache_tables_changed(concerned);
 end $$;
 
--- The same for tables that go: with them their triggers do.
+-- The same for dropped tables, recognized by their dropped triggers.
 create or replace function cache_dropped() returns void language plpgsql security definer set search_path from current as $$
 declare
   concerned text[];
@@ -485,7 +488,7 @@ begin
   perform cache_dropped();
 end $$;
 
--- What only the engine and the triggers call
+-- Functions that only the engine and the triggers may call
 revoke execute on function
   outbox_write(text, text[], text[]), outbox_write_all(text), live_changes_write(text, bigint[], bigint[]), cache_tables_changed(text[]),
   cache_watch(text), cache_write_triggers(text), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()

@@ -1,33 +1,33 @@
 import { readFile } from 'node:fs/promises'
 import type { TransactionSql } from 'postgres'
-import type { NamespaceRules } from '../loaders/rules.js'
+import type { NamespaceRules } from '../loaders/invalidation-rules.js'
 import type { Database } from './database.js'
 
-/** Of what the declarations of entities say, all that concerns the database */
-export type Followed = Readonly<Record<string, { readonly rules: readonly NamespaceRules[] }>>
+/** The part of entity declarations that concerns the database */
+export type TrackedEntities = Readonly<Record<string, { readonly rules: readonly NamespaceRules[] }>>
 
 /**
- * Makes the database note what every commit makes wrong, by whomever it was made: creates the cache's tables and functions in the current
- * schema, and triggers on the tables that the entities name. Several processes may call it at once; it does nothing where all is there. The
- * tables have to exist, and to be owned by the user of the connection. Rejects where a declaration cannot work.
+ * Makes the database record what every commit invalidates, whoever made it: creates the tables and functions of the cache in the
+ * current schema, and triggers on the tables of the entities. Several processes may call it at once; it changes nothing if all is
+ * installed. The tables must exist and be owned by the user of the connection. Rejects if a declaration is invalid.
  */
-export async function followEntities(database: Database, entities: Followed): Promise<void> {
+export async function installTracking(database: Database, entities: TrackedEntities): Promise<void> {
   await inTransaction(database, installTables)
-  const { declare, watch, end } = statements(entities)
-  for (const together of [declare, ...watch.map((statement) => [statement]), end])
+  const { declare, watch, end } = trackingStatements(entities)
+  for (const statements of [declare, ...watch.map((statement) => [statement]), end])
     await inTransaction(database, async (transaction) => {
-      for (const statement of together) await transaction.unsafe(statement)
+      for (const statement of statements) await transaction.unsafe(statement)
     })
 }
 
 /**
- * The same as a script, for an application's own migrations: to be run again with every new version, and when declarations change. Outside
- * of a transaction, so that no lock on a table is held for longer than it takes to make triggers on it.
+ * The same as an SQL script, for the migrations of an application. Run it again with every new version of the engine and when
+ * declarations change, and outside of a transaction, so that a lock on a table is held only while its triggers are created.
  */
-export async function trackingSql(entities: Followed): Promise<string> {
-  const { declare, watch, end } = statements(entities)
+export async function trackingSql(entities: TrackedEntities): Promise<string> {
+  const { declare, watch, end } = trackingStatements(entities)
   const events = `do $do$ begin ${eventTriggers} exception when insufficient_privilege then
-  raise warning 'DDL does not invalidate what it changes: only a superuser may create event triggers'; end $do$`
+  raise warning 'DDL will not invalidate cached entries: creating event triggers requires a superuser'; end $do$`
   return [
     `set lock_timeout = ${lockTimeoutMs};`,
     `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false);`,
@@ -39,7 +39,7 @@ export async function trackingSql(entities: Followed): Promise<string> {
 
 async function inTransaction(database: Database, work: (transaction: TransactionSql) => Promise<unknown>): Promise<void> {
   await database.begin(async (transaction) => {
-    // While this waits for a table in use, every statement on that table waits behind it.
+    // A short lock_timeout: while this waits for a lock on a table, all other statements on that table queue behind it.
     await transaction`
       select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true),
         set_config('client_min_messages', 'warning', true)`
@@ -52,16 +52,17 @@ async function installTables(transaction: TransactionSql): Promise<void> {
   await transaction`create table if not exists cache_schema (version int not null)`
   const [installed] = await transaction<{ version: number }[]>`select max(version) as version from cache_schema`
   if (installed?.version != null && installed.version >= schemaVersion) return
-  // Functions keep it: temporary tables, which anybody may have, come last.
+  // The functions are created with this search_path. pg_temp is last, so that temporary tables of a session cannot shadow those
+  // of the cache.
   await transaction`select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`
   await transaction.unsafe(await readTables()).simple()
   await transaction`insert into cache_schema (version) values (${schemaVersion})`
 }
 
-function statements(entities: Followed) {
+function trackingStatements(entities: TrackedEntities) {
   const all = Object.values(entities).flatMap(({ rules }) => rules)
-  const twice = all.find(({ namespace }, index) => all.findIndex((other) => other.namespace === namespace) !== index)
-  if (twice) throw new Error(`Two entities or lists have the namespace "${twice.namespace}"`)
+  const duplicate = all.find(({ namespace }, index) => all.findIndex((other) => other.namespace === namespace) !== index)
+  if (duplicate) throw new Error(`Two entities or lists have the namespace "${duplicate.namespace}"`)
   const tables = new Set(all.flatMap(({ rules }) => rules.map(({ table }) => table)))
   return {
     declare: all.map(
@@ -81,8 +82,8 @@ function readTables(): Promise<string> {
 }
 
 /**
- * Makes DDL on tables that are followed invalidate what it changes. Answers whether it does: only a superuser may create event triggers. A
- * call that may do so later makes up for it.
+ * Creates the event triggers that make DDL on tracked tables invalidate what it changes. Returns false if the user lacks the
+ * privilege (only a superuser may create event triggers); a later call by a superuser creates them.
  */
 export async function ensureEventTriggers(database: Database): Promise<boolean> {
   try {
@@ -108,9 +109,9 @@ const eventTriggers = `
   alter event trigger cache_ddl enable always;
   alter event trigger cache_drop enable always;`
 
-/** To be raised with every change of tables.sql */
+/** Raise it with every change of the objects in tables.sql. */
 const schemaVersion = 2
-/** Any number will do, as long as every process asks for the same lock. */
+/** Id of the advisory lock; arbitrary, but the same in all processes. */
 const lockId = 7_310_427
 const lockTimeoutMs = 3_000
 const insufficientPrivilege = '42501'

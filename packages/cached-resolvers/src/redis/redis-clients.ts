@@ -1,10 +1,10 @@
 import { Cluster, Redis } from 'ioredis'
-import { endWhenSilent } from '../cache/silence.js'
+import { destroyOnResponseTimeout } from '../cache/response-timeout.js'
 import {
   addCountsScript,
   addToBucketsScript,
-  forgetMembersScript,
   publishRemovalScript,
+  removeMembersScript,
   type ScriptedClient,
   swapManyScript,
 } from './redis-scripts.js'
@@ -12,8 +12,8 @@ import { type SentinelTarget, sentinelOptions } from './redis-sentinels.js'
 import { socketOptions } from './redis-sockets.js'
 
 /**
- * Where the server is. Addresses are redis:// or rediss://; user, password and database number, where they are needed, stand in the
- * (first) one and are those of the server: a sentinel does not get to know them.
+ * Where the server is. URLs are redis:// or rediss://. User, password and database number, if needed, are taken from the (first)
+ * URL and apply to the server; they are not sent to sentinels.
  */
 export type RedisTarget =
   | { kind: 'server'; url: string }
@@ -22,16 +22,16 @@ export type RedisTarget =
 
 export interface RedisClientOptions {
   target: RedisTarget
-  /** A command without an answer by then is given up. */
+  /** Timeout of a command */
   commandTimeoutMs: number
-  /** Told of what ends a connection, or keeps it from being made. */
-  failed: (error: Error) => void
+  /** Called with the errors that end a connection or prevent it. */
+  onError: (error: Error) => void
 }
 
 export function createClient(options: RedisClientOptions): ScriptedClient {
   const client = createUnscripted(options)
   const { commandTimeoutMs } = options
-  // Of a cluster, each node has a connection of its own.
+  // A cluster client has one connection per node.
   if (client instanceof Cluster) client.on('+node', (node: Redis) => superviseConnection(node, commandTimeoutMs))
   else {
     superviseConnection(client, commandTimeoutMs)
@@ -40,16 +40,16 @@ export function createClient(options: RedisClientOptions): ScriptedClient {
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
   client.defineCommand('addToBuckets', { lua: addToBucketsScript })
-  client.defineCommand('forgetMembers', { lua: forgetMembersScript })
+  client.defineCommand('removeMembers', { lua: removeMembersScript })
   client.defineCommand('publishRemoval', { lua: publishRemovalScript })
   return client as ScriptedClient
 }
 
-/** ioredis goes on where SELECT was refused, in database 0: another application's. */
+/** Disconnects if SELECT fails: ioredis would continue in database 0, which may belong to another application. */
 export function endWithoutDatabase(client: Redis): void {
   client.on('error', (error: Error & { command?: { name: string; args: string[] } }) => {
     if (error.command?.name !== 'select') return
-    error.message = `database ${error.command.args[0]} is not to be had: ${error.message}`
+    error.message = `database ${error.command.args[0]} cannot be selected: ${error.message}`
     client.disconnect(true)
   })
 }
@@ -59,7 +59,10 @@ function superviseConnection(client: Redis, commandTimeoutMs: number): void {
   reconnectOnce(client)
 }
 
-/** Each call of ioredis adds a listener and a timer until the socket has closed, and each of many commands may be answered with READONLY. */
+/**
+ * Ignores further reconnect calls until the socket has closed: each would add a listener and a timer, and ioredis makes one per
+ * READONLY reply.
+ */
 function reconnectOnce(client: Redis): void {
   const disconnect = client.disconnect.bind(client)
   client.disconnect = (reconnect) => {
@@ -67,19 +70,24 @@ function reconnectOnce(client: Redis): void {
   }
 }
 
-/** No timers of ioredis: they end what waits for an answer that already lies in the socket, when the process itself was stalled. */
+/**
+ * Replaces the timeouts of ioredis: after a stall of the process, these fail commands whose replies already are in the socket
+ * buffer.
+ */
 function endSilentConnections(client: Redis, commandTimeoutMs: number): void {
-  // The handshake has been sent by then.
-  client.on('connect', () => endWhenSilent(client.stream, silentCommands * commandTimeoutMs, performance.now()))
+  // Registered on connect, after ioredis has sent the handshake.
+  client.on('connect', () =>
+    destroyOnResponseTimeout(client.stream, maxSilentCommandTimeouts * commandTimeoutMs, performance.now()),
+  )
 }
 
-function createUnscripted({ target, commandTimeoutMs, failed }: RedisClientOptions): Redis | Cluster {
-  if (target.kind === 'cluster') return createCluster(target.urls, commandTimeoutMs, failed)
-  if (target.kind === 'server') return new Redis(target.url, { ...connectionOptions, ...socketOptions([target.url], failed) })
-  return new Redis(target.urls[0], { ...connectionOptions, ...sentinelOptions(target, commandTimeoutMs, failed) })
+function createUnscripted({ target, commandTimeoutMs, onError }: RedisClientOptions): Redis | Cluster {
+  if (target.kind === 'cluster') return createCluster(target.urls, commandTimeoutMs, onError)
+  if (target.kind === 'server') return new Redis(target.url, { ...connectionOptions, ...socketOptions([target.url], onError) })
+  return new Redis(target.urls[0], { ...connectionOptions, ...sentinelOptions(target, commandTimeoutMs, onError) })
 }
 
-function createCluster(urls: readonly string[], commandTimeoutMs: number, failed: (error: Error) => void): Cluster {
+function createCluster(urls: readonly string[], commandTimeoutMs: number, onError: (error: Error) => void): Cluster {
   const { username, password } = new URL(urls[0] as string)
   const credentials = { username: decodeURIComponent(username), password: decodeURIComponent(password) }
   const cluster = new Cluster([...urls], {
@@ -90,11 +98,11 @@ function createCluster(urls: readonly string[], commandTimeoutMs: number, failed
     slotsRefreshInterval: 5_000,
     retryDelayOnFailover: 50,
     maxRedirections: 3,
-    // A name is resolved by the socket, which needs it for TLS.
+    // The socket resolves the name, which it also needs for TLS.
     dnsLookup: (host, callback) => callback(null, host),
-    redisOptions: { ...connectionOptions, ...credentials, ...socketOptions(urls, failed) },
+    redisOptions: { ...connectionOptions, ...credentials, ...socketOptions(urls, onError) },
   })
-  // Its connection to listen on is not used here, and would be one more with a socket of ioredis.
+  // Disables the subscriber connection of the cluster client: it is unused, and its socket would be one of ioredis.
   return Object.assign(cluster, { subscriber: { start: () => undefined, stop: () => undefined } })
 }
 
@@ -102,15 +110,15 @@ export const connectTimeoutMs = 2_000
 
 const connectionOptions = {
   lazyConnect: true,
-  // Without a connection a command fails at once; queued, it would hold up its request.
+  // Without a connection, a command fails at once; a queued one would delay its request.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   connectTimeout: connectTimeoutMs,
   retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
-  // A master that became a replica answers so: connect again, to where the address leads now.
+  // A master that became a replica replies READONLY: reconnect to the server that the address leads to now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 }
 
-/** A connection is given up when nothing was answered on it for as long as so many commands may take. */
-const silentCommands = 20
+/** A connection without any reply for this many command timeouts is closed. */
+const maxSilentCommandTimeouts = 20

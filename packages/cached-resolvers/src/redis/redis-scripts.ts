@@ -7,44 +7,45 @@ export type ScriptedClient = (Redis | Cluster) & {
   addToBuckets(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<string[]>
   publishRemoval(
     keyCount: 2,
-    numberKey: string,
+    sequenceKey: string,
     membersKey: string,
     ...texts: (string | number)[]
   ): Promise<[string, ...(string | number)[]]>
-  forgetMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
+  removeMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
   heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
 }
 
 const serverNow = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
-/** In the list of members, for those who were in one that was lost. It acknowledges nothing, and always stays. */
-export const lostMembers = '?'
+/** Field in the hash of members, for unknown members of a hash that was lost. It never acknowledges and is never deleted. */
+export const lostMembersField = '?'
 
 /**
- * A list without the mark was lost: evicted, flushed or overwritten. Others may have been in it, and answer from what they keep until their
- * leases have run out. Only where nothing was ever numbered, and the caller is no member, is the list new.
+ * A members hash without this field was lost: evicted, flushed or overwritten. Unknown members may have been in it, which answer
+ * from their near stores until their leases expire. The hash is new only if no sequence number exists and the caller is no
+ * member.
  */
-const noticeLostMembers = `
-local function noticeLostMembers(number, list, lease, isMember)
-  if redis.call('TYPE', list).ok ~= 'hash' then redis.call('DEL', list) end
-  if lease == '' or redis.call('HEXISTS', list, '${lostMembers}') == 1 then return end
-  local isNew = isMember == '' and redis.call('EXISTS', number) == 0
-  redis.pcall('HSET', list, '${lostMembers}', isNew and 0 or now + lease)
+const noteLostMembers = `
+local function noteLostMembers(sequence, members, lease, isMember)
+  if redis.call('TYPE', members).ok ~= 'hash' then redis.call('DEL', members) end
+  if lease == '' or redis.call('HEXISTS', members, '${lostMembersField}') == 1 then return end
+  local isNew = isMember == '' and redis.call('EXISTS', sequence) == 0
+  redis.pcall('HSET', members, '${lostMembersField}', isNew and 0 or now + lease)
 end`
 
-/** A key of another type under our name counts as nothing, and is overwritten. */
+/** Compare-and-set of several keys. A key of another type counts as absent and is overwritten. */
 export const swapManyScript = `
-local answers = {}
+local replies = {}
 for i, key in ipairs(KEYS) do
   local state, expected, value, ttl = ARGV[i * 4 - 3], ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4]
-  local held = redis.pcall('GET', key)
-  if type(held) == 'table' then held = false end
+  local current = redis.pcall('GET', key)
+  if type(current) == 'table' then current = false end
   local allowed
   if state == 'unleased' then
-    allowed = not held or string.sub(held, 1, ${leaseMark.length}) ~= '${leaseMark}'
-  elseif held then
-    allowed = expected ~= '' and string.sub(held, 1, #expected) == expected
+    allowed = not current or string.sub(current, 1, ${leaseMark.length}) ~= '${leaseMark}'
+  elseif current then
+    allowed = expected ~= '' and string.sub(current, 1, #expected) == expected
   else
     allowed = state == 'vacant'
   end
@@ -53,13 +54,13 @@ for i, key in ipairs(KEYS) do
   elseif allowed then
     redis.call('SET', key, value, 'PX', ttl)
   end
-  answers[i] = allowed and 1 or held
+  replies[i] = allowed and 1 or current
 end
-return answers`
+return replies`
 
 /**
- * The second key remembers for ten minutes, or as long as what is counted is kept, which batch it was: it is sent again after a second,
- * once the server answers.
+ * Adds a batch of counts once. The second key records that the batch was added, for ten minutes or the TTL of the counts: a
+ * client that got no reply sends the batch again.
  */
 export const addCountsScript = `
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]) or 600000)) then
@@ -68,13 +69,14 @@ if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]
 end`
 
 /**
- * Numbered, so that whoever missed one knows it. A full server cannot count, but still tells. Answers the number, and the members that
- * have to acknowledge, each with the milliseconds that its lease goes on, and when it ends.
+ * Publishes a removal with a sequence number, so that subscribers notice gaps. A full server (OOM) cannot increment the number;
+ * it publishes '?' instead. Returns the number and the members that have to acknowledge, each with the remaining milliseconds of
+ * its lease and the time when the lease ends.
  */
 export const publishRemovalScript = `
 ${serverNow}
-${noticeLostMembers}
-noticeLostMembers(KEYS[1], KEYS[2], ARGV[4], ARGV[5])
+${noteLostMembers}
+noteLostMembers(KEYS[1], KEYS[2], ARGV[4], ARGV[5])
 local number = redis.pcall('INCR', KEYS[1])
 if type(number) == 'table' and not string.find(number.err, 'OOM') then
   redis.call('DEL', KEYS[1])
@@ -82,57 +84,64 @@ if type(number) == 'table' and not string.find(number.err, 'OOM') then
 end
 if type(number) == 'table' then number = '?' end
 redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2] .. '\\n' .. ARGV[3])
-local answer = {tostring(number)}
+local reply = {tostring(number)}
 local members = redis.call('HGETALL', KEYS[2])
 for i = 1, #members, 2 do
-  local left = (tonumber(members[i + 1]) or 0) - now
-  if left > 0 then
-    answer[#answer + 1] = members[i]
-    answer[#answer + 1] = left
-    answer[#answer + 1] = members[i + 1]
-  elseif members[i] ~= '${lostMembers}' then
+  local remaining = (tonumber(members[i + 1]) or 0) - now
+  if remaining > 0 then
+    reply[#reply + 1] = members[i]
+    reply[#reply + 1] = remaining
+    reply[#reply + 1] = members[i + 1]
+  elseif members[i] ~= '${lostMembersField}' then
     redis.call('HDEL', KEYS[2], members[i])
   end
 end
-return answer`
+return reply`
 
-/** Only while it is the lease that ran out: who renewed it meanwhile goes on answering from what it keeps. */
-export const forgetMembersScript = `
+/**
+ * Removes members whose lease is still the given, expired one. A member that renewed its lease stays: it answers from its near
+ * store.
+ */
+export const removeMembersScript = `
 for i = 1, #ARGV, 2 do
-  if ARGV[i] ~= '${lostMembers}' and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+  if ARGV[i] ~= '${lostMembersField}' and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
 end`
 
 /**
- * Makes the caller a member for as long as its lease, if it has one, and answers the number of the last removal and the marker. A marker
- * that was evicted, flushed or overwritten by something that is no text is put back: what it stood beside went with it, or is as right as before. The script always writes, which a
- * replica refuses: a master that became one is noticed. The list of members does not expire, since a full server with a volatile policy would
- * evict it before all else. On a full server without a policy nobody becomes a member, or uses its near store.
+ * Renews the membership of the caller for the time of its lease, if it has one. Returns the sequence number of the last removal
+ * and the registration of the store. A registration that was evicted, flushed or overwritten by another type is restored: the
+ * entries beside it were lost with it, or are as valid as before. The script always writes: a replica refuses this, which reveals
+ * a master that was demoted. The members hash has no TTL, since a full server with a volatile eviction policy would evict it
+ * first. On a full server with noeviction the script fails, so that no process becomes a member or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
-${noticeLostMembers}
-noticeLostMembers(KEYS[1], KEYS[2], ARGV[2], ARGV[4])
+${noteLostMembers}
+noteLostMembers(KEYS[1], KEYS[2], ARGV[2], ARGV[4])
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[2], ARGV[1])
 else
   redis.call('HSET', KEYS[2], ARGV[1], now + ARGV[2])
 end
 local number = redis.pcall('GET', KEYS[1])
-local marker = KEYS[3] and redis.pcall('GET', KEYS[3])
-if KEYS[3] and ARGV[3] ~= '' and type(marker) ~= 'string' then
+local registration = KEYS[3] and redis.pcall('GET', KEYS[3])
+if KEYS[3] and ARGV[3] ~= '' and type(registration) ~= 'string' then
   redis.call('SET', KEYS[3], ARGV[3])
-  marker = ARGV[3]
+  registration = ARGV[3]
 end
-return {type(number) == 'string' and number or false, type(marker) == 'string' and marker or false}`
+return {type(number) == 'string' and number or false, type(registration) == 'string' and registration or false}`
 
-/** What a bucket holds, and when, by the clock of the server; one that has run dry is forgotten. */
+/**
+ * Leaky buckets: each key holds the level and the time of its last update by the clock of the server, and expires when the bucket
+ * is empty.
+ */
 export const addToBucketsScript = `
 ${serverNow}
 local leak = tonumber(ARGV[1])
 local levels = {}
 for i, key in ipairs(KEYS) do
-  local held = redis.pcall('GET', key)
-  local level, at = string.match(type(held) == 'string' and held or '', '^([%d.]+) (%d+)$')
+  local current = redis.pcall('GET', key)
+  local level, at = string.match(type(current) == 'string' and current or '', '^([%d.]+) (%d+)$')
   level = math.max(0, tonumber(level or 0) - (now - tonumber(at or now)) * leak) + tonumber(ARGV[i + 1])
   redis.call('SET', key, string.format('%.3f %.0f', level, now), 'PX', math.ceil(level / leak) + 1000)
   levels[i] = string.format('%.3f', level)

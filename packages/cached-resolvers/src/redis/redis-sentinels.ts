@@ -3,18 +3,21 @@ import { Redis, type RedisOptions, SentinelConnector } from 'ioredis'
 import { hostOf, identityOf, listenToErrors, socketOptions, usesTls } from './redis-sockets.js'
 
 export interface SentinelTarget {
-  /** Of the sentinels */
+  /** URLs of the sentinels */
   urls: readonly [string, ...string[]]
   masterName: string
 }
 
-/** Makes a client ask the sentinels where the master is, whenever it connects. `failed` is told of what ends a socket. */
-export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTimeoutMs: number, failed: (error: Error) => void) {
-  const sockets = socketOptions(urls, failed)
-  class Connector extends (SentinelConnector as unknown as new (options: unknown) => Overridable) {
+/**
+ * ioredis options that make a client ask the sentinels for the master whenever it connects. `onError` gets the error that ends a
+ * socket.
+ */
+export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTimeoutMs: number, onError: (error: Error) => void) {
+  const sockets = socketOptions(urls, onError)
+  class Connector extends (SentinelConnector as unknown as new (options: unknown) => OverridableConnector) {
     override async connect(emit: Emit): Promise<Socket> {
       const socket = await super.connect(emit)
-      listenToErrors(socket, failed)
+      listenToErrors(socket, onError)
       return socket
     }
 
@@ -38,25 +41,25 @@ export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTim
     enableTLSForSentinelMode: true,
     ...sockets,
     Connector: Connector as unknown as NonNullable<RedisOptions['Connector']>,
-    // What the answer of a sentinel becomes is what the socket is made with.
-    ...(usesTls(urls) && { natMap: (key: string) => identified(key, urls) }),
+    // natMap maps the reply of a sentinel to the options of the socket.
+    ...(usesTls(urls) && { natMap: (key: string) => withTlsIdentity(key, urls) }),
   }
 }
 
 /**
- * Calls back when a sentinel says that another server is the master now. A connection to the old one may not notice: a server that
- * hung, or that only the sentinels could not reach, goes on answering as if nothing had happened.
+ * Subscribes to the sentinels and calls `onSwitch` when another server becomes the master. Connections to the old master may not
+ * notice it: a server that hung, or that only the sentinels could not reach, keeps answering.
  */
 export class SentinelWatch {
   private readonly sentinels: Redis[]
 
-  constructor({ urls, masterName }: SentinelTarget, switched: () => void) {
+  constructor({ urls, masterName }: SentinelTarget, onSwitch: () => void) {
     this.sentinels = urls.map((url) => {
       const sentinel = new Redis({ ...toAddress(url), ...listenerOptions, ...socketOptions(urls, () => undefined) })
       sentinel.on('error', () => undefined)
       sentinel.on('ready', () => void sentinel.subscribe('+switch-master').catch(() => undefined))
       sentinel.on('message', (_: string, message: string) => {
-        if (message.startsWith(`${masterName} `)) switched()
+        if (message.startsWith(`${masterName} `)) onSwitch()
       })
       return sentinel
     })
@@ -72,8 +75,8 @@ interface Address {
   port: number
 }
 
-/** Of SentinelConnector, which has no option for the sockets to the sentinels, but a method that its types keep private */
-interface Overridable {
+/** SentinelConnector has no option for the sockets to the sentinels, but a method for it, which its types declare as private. */
+interface OverridableConnector {
   connect(emit: Emit): Promise<Socket>
   connectToSentinel(address: Address): Redis
 }
@@ -91,7 +94,7 @@ function toAddress(url: string): Address {
   return { host: hostOf(url), port: port === '' ? 26_379 : Number(port) }
 }
 
-function identified(key: string, urls: readonly string[]): Address {
+function withTlsIdentity(key: string, urls: readonly string[]): Address {
   const separator = key.lastIndexOf(':')
   const host = key.slice(0, separator)
   return { host, port: Number(key.slice(separator + 1)), ...identityOf(host, urls) }

@@ -3,10 +3,11 @@ import { type ConnectionOptions, checkServerIdentity, connect as connectTls } fr
 import { AbstractConnector, type RedisOptions } from 'ioredis'
 
 /**
- * Makes ioredis use sockets that are made here. `urls` are the addresses as configured; `failed` is told of what ends a socket. Those of ioredis
- * listen to one error only, and a socket that is ended in the middle of a TLS handshake may emit two; nor do they send a server name.
+ * ioredis options that make it use the sockets created here. `urls` are the configured URLs; `onError` gets the error that ends a
+ * socket. The sockets of ioredis handle only one error, while a socket that is ended during the TLS handshake may emit two, and
+ * send no server name (SNI).
  */
-export function socketOptions(urls: readonly string[], failed: (error: Error) => void) {
+export function socketOptions(urls: readonly string[], onError: (error: Error) => void) {
   class Connector extends AbstractConnector {
     constructor(private readonly options: RedisOptions) {
       super(options.disconnectTimeout ?? disconnectTimeoutMs)
@@ -14,28 +15,28 @@ export function socketOptions(urls: readonly string[], failed: (error: Error) =>
 
     async connect(): Promise<Socket> {
       this.connecting = true
-      // Whoever asked for it may take it back at once.
+      // disconnect() may be called in the same tick.
       await Promise.resolve()
       if (!this.connecting) throw new Error('Connection is closed.')
       const { host = '127.0.0.1', port = 6379, family } = this.options
       const address = { host, port, ...(family !== undefined && { family }) }
       this.stream = usesTls(urls) ? connectTls({ ...address, ...identityOf(host, urls) }) : connect(address)
-      listenToErrors(this.stream, failed)
+      listenToErrors(this.stream, onError)
       return this.stream
     }
   }
   return { Connector: Connector as NonNullable<RedisOptions['Connector']>, ...(usesTls(urls) && { tls: {} }) }
 }
 
-/** There may be a second one, which says nothing new. */
-export function listenToErrors(socket: Socket, failed: (error: Error) => void): void {
-  socket.once('error', failed)
+/** Reports the first error; a second one adds no information. */
+export function listenToErrors(socket: Socket, onError: (error: Error) => void): void {
+  socket.once('error', onError)
   socket.on('error', () => undefined)
 }
 
 /**
- * Who the server has to be. Clusters and sentinels name servers by their addresses, unless they are told otherwise, while certificates are for
- * names: one for any of the configured names is right there, too.
+ * TLS options to verify the server. By default, clusters and sentinels announce servers by IP address, while certificates contain
+ * names: for such a server, a certificate for any of the configured names is accepted, too.
  */
 export function identityOf(host: string, urls: readonly string[]): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
   if (isIP(host) === 0) return { servername: withoutRootDot(host) }
@@ -45,13 +46,13 @@ export function identityOf(host: string, urls: readonly string[]): Pick<Connecti
   return {
     servername,
     checkServerIdentity(_, certificate) {
-      const faults = [...names, host].map((name) => checkServerIdentity(name, certificate))
-      return faults.includes(undefined) ? undefined : faults[0]
+      const errors = [...names, host].map((name) => checkServerIdentity(name, certificate))
+      return errors.includes(undefined) ? undefined : errors[0]
     },
   }
 }
 
-/** The first address says so for all. */
+/** Whether to use TLS; the scheme of the first URL applies to all. */
 export function usesTls([url = '']: readonly string[]): boolean {
   return url.toLowerCase().startsWith('rediss:')
 }
@@ -60,10 +61,10 @@ export function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, '')
 }
 
-/** DNS takes a name that ends with a dot as it is; no certificate has one, nor may SNI. */
+/** A trailing dot makes a DNS name absolute, but is not allowed in certificates and SNI. */
 function withoutRootDot(name: string): string {
   return name.replace(/\.$/, '')
 }
 
-/** How long a server may take to close a connection that was ended */
+/** How long to wait for the server to close an ended connection */
 const disconnectTimeoutMs = 2_000

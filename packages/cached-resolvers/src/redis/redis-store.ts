@@ -5,7 +5,7 @@ import { Breaker } from '../cache/breaker.js'
 import { CombinedReads } from '../cache/combined-reads.js'
 import { withDeadline } from '../cache/deadline.js'
 import {
-  type Addition,
+  type BucketAddition,
   type CacheStore,
   type StoreInfo,
   StoreUnavailableError,
@@ -17,18 +17,18 @@ import {
 import { connectTimeoutMs, createClient, type RedisTarget } from './redis-clients.js'
 import type { ScriptedClient } from './redis-scripts.js'
 import { SentinelWatch } from './redis-sentinels.js'
-import { acknowledgeSign, infoField, inOneSlot, membersKey, numberKey, RedisWatch } from './redis-watch.js'
+import { acknowledgePrefix, infoField, membersKey, RedisWatch, sequenceKey, withHashTag } from './redis-watch.js'
 
 export interface RedisStoreOptions {
-  /** An address alone is that of one server. */
+  /** A plain URL is that of a single server. */
   target: RedisTarget | string
-  /** That of the cache: its processes announce their removals to each other under it. */
+  /** Prefix of the cache; part of the name of the channel on which its processes publish removals */
   prefix: string
-  /** 1 unless given */
+  /** Default: 1 */
   connections?: number
-  /** A command without an answer by then is given up. 250 unless given */
+  /** Timeout of a command. Default: 250 */
   commandTimeoutMs?: number
-  /** How often the server is asked whether it is there; after an outage it is used again within this time. 1,000 unless given */
+  /** Interval of health checks (PING); after an outage the server is used again within this time. Default: 1,000 */
   healthIntervalMs?: number
   log?: (message: string, level: 'info' | 'warn') => void
 }
@@ -41,7 +41,7 @@ function withDefaults({ target, prefix, ...others }: RedisStoreOptions) {
   }
 }
 
-/** The server answers, and cannot be used. */
+/** The server is reachable, but not usable. */
 class ServerError extends Error {
   override readonly name = 'ServerError'
 }
@@ -50,7 +50,7 @@ class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
-/** Entries in a Redis (or Valkey) server or cluster. One that is away makes the methods reject at once, not wait. */
+/** Stores entries in a Redis or Valkey server or cluster. While it is unreachable, methods reject at once instead of waiting. */
 export class RedisStore implements CacheStore {
   readonly backend: CacheStore['backend']
   private readonly clients: ScriptedClient[]
@@ -58,21 +58,21 @@ export class RedisStore implements CacheStore {
   private readonly watches = new Map<Watcher, RedisWatch>()
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
-  /** What ended the last connection, or keeps it from being made; undefined since one was ready */
-  private fault: Error | undefined
+  /** The error that ended or prevented the last connection; undefined once a connection is ready */
+  private lastError: Error | undefined
   private nextClient = 0
-  private lookedAt = Number.NEGATIVE_INFINITY
+  private reconnectedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
-  private readonly reported = new Set<string>()
+  private readonly logged = new Set<string>()
 
   private readonly options: ReturnType<typeof withDefaults>
 
-  constructor(given: RedisStoreOptions) {
-    const options = withDefaults(given)
+  constructor(storeOptions: RedisStoreOptions) {
+    const options = withDefaults(storeOptions)
     this.options = options
     this.backend = options.target.kind === 'cluster' ? 'redis-cluster' : 'redis'
     this.clients = Array.from({ length: options.connections }, () => {
-      return createClient({ ...options, failed: (error) => this.noteFault(error) })
+      return createClient({ ...options, onError: (error) => this.recordError(error) })
     })
     for (const client of this.clients) this.observeConnection(client)
   }
@@ -83,11 +83,11 @@ export class RedisStore implements CacheStore {
 
   async connect(): Promise<void> {
     const { target } = this.options
-    if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.leaveServer())
-    // A refused first connection is retried in the background like a lost one.
-    const tooLate = () => new Error('not connected in time')
+    if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.reconnect())
+    // If the first attempt fails, it is retried in the background like a lost connection.
+    const timeoutError = () => new Error('not connected in time')
     await Promise.all(
-      this.clients.map((client) => withDeadline(firstAttempt(client), connectTimeoutMs, tooLate).catch(() => undefined)),
+      this.clients.map((client) => withDeadline(firstAttempt(client), connectTimeoutMs, timeoutError).catch(() => undefined)),
     )
     this.healthTimer = setInterval(() => void this.ping().catch(() => undefined), this.options.healthIntervalMs)
     this.healthTimer.unref()
@@ -96,10 +96,10 @@ export class RedisStore implements CacheStore {
   async close(): Promise<void> {
     clearInterval(this.healthTimer)
     this.sentinelWatch?.stop()
-    await Promise.all(this.clients.map((client) => this.inTime(client.quit()).catch(() => client.disconnect())))
+    await Promise.all(this.clients.map((client) => this.withTimeout(client.quit()).catch(() => client.disconnect())))
   }
 
-  /** Also what closes an open breaker: this is the only command that is sent then. */
+  /** The only command sent while the circuit breaker is open; its success closes the breaker. */
   async ping(): Promise<number> {
     const startedAt = performance.now()
     await this.observe(() => this.client().ping())
@@ -114,16 +114,16 @@ export class RedisStore implements CacheStore {
     const keys = swaps.map((swap) => swap.key)
     const replies = await this.run((client) =>
       this.bySlot(keys, (group) => {
-        const its = group.map((index) => swaps[index] as Swap)
-        return client.swapMany(its.length, ...its.map((swap) => swap.key), ...its.flatMap(swapArguments))
+        const groupSwaps = group.map((index) => swaps[index] as Swap)
+        return client.swapMany(groupSwaps.length, ...groupSwaps.map((swap) => swap.key), ...groupSwaps.flatMap(swapArguments))
       }),
     )
-    return replies.map((reply) => (reply === 1 ? { swapped: true } : { swapped: false, held: reply }))
+    return replies.map((reply) => (reply === 1 ? { swapped: true } : { swapped: false, current: reply }))
   }
 
   async removeMany(keys: readonly string[]): Promise<void> {
-    for (let start = 0; start < keys.length; start += removalBatch)
-      await this.removeBatch(keys.slice(start, start + removalBatch))
+    for (let start = 0; start < keys.length; start += removalBatchSize)
+      await this.removeBatch(keys.slice(start, start + removalBatchSize))
   }
 
   async sampleKeys(count: number): Promise<string[]> {
@@ -136,12 +136,12 @@ export class RedisStore implements CacheStore {
 
   watch(watcher: Watcher): Watch {
     const { channel, commandTimeoutMs } = this.options
-    const onReplica = () => this.leaveServer()
-    const log = (message: string) => this.report(message)
+    const onReplica = () => this.reconnect()
+    const log = (message: string) => this.logOnce(message)
     const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs, onReplica, log }, watcher)
     this.watches.set(watcher, watch)
     return {
-      reopen: () => this.leaveServer(),
+      reopen: () => this.reconnect(),
       stop: () => {
         this.watches.delete(watcher)
         watch.stop()
@@ -150,45 +150,50 @@ export class RedisStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    const roles = await this.observe(() => Promise.all(this.clients.map(serverOf)))
+    const roles = await this.observe(() => Promise.all(this.clients.map(serverRoleOf)))
     if (this.backend === 'redis' && roles.some(({ isClusterNode }) => isClusterNode))
-      throw new ServerError('it is a node of a Redis Cluster, and has to be configured as one')
-    // A master that became one may have left its connections open, though the address leads to another server now.
+      throw new ServerError('it is a node of a Redis Cluster: configure it as a cluster')
+    // A demoted master may have left its connections open, although the address leads to another server now.
     if (roles.some(({ isMaster }) => !isMaster)) {
-      this.lookWhereItLeads()
+      this.reconnectThrottled()
       throw new ServerError('it is a replica')
     }
     const servers = roles.map(({ name }) => name)
     const [server = ''] = servers
     if (servers.every((other) => other === server)) return server
-    // An address led to another server between two of them.
-    this.lookWhereItLeads()
+    // The address changed to another server between two connects.
+    this.reconnectThrottled()
     throw new ServerError('connections to it lead to different servers')
   }
 
   async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
     await this.run((client) =>
-      client.addCounts(2, inOneSlot(key), `${inOneSlot(key)}:${batchId}`, ttlMs ?? '', ...[...counts].flat()),
+      client.addCounts(2, withHashTag(key), `${withHashTag(key)}:${batchId}`, ttlMs ?? '', ...[...counts].flat()),
     )
   }
 
   async readCounts(key: string): Promise<ReadonlyMap<string, number>> {
-    const counts = await this.run((client) => client.hgetall(inOneSlot(key)))
+    const counts = await this.run((client) => client.hgetall(withHashTag(key)))
     return new Map(Object.entries(counts).map(([name, count]) => [name, Number(count)]))
   }
 
-  async addToBuckets(additions: readonly Addition[], leakPerMs: number): Promise<number[]> {
+  async addToBuckets(additions: readonly BucketAddition[], leakPerMs: number): Promise<number[]> {
     const keys = additions.map(({ key }) => key)
     const levels = await this.run((client) =>
       this.bySlot(keys, (group) => {
-        const its = group.map((index) => additions[index] as Addition)
-        return client.addToBuckets(its.length, ...its.map(({ key }) => key), leakPerMs, ...its.map(({ amount }) => amount))
+        const inGroup = group.map((index) => additions[index] as BucketAddition)
+        return client.addToBuckets(
+          inGroup.length,
+          ...inGroup.map(({ key }) => key),
+          leakPerMs,
+          ...inGroup.map(({ amount }) => amount),
+        )
       }),
     )
     return levels.map(Number)
   }
 
-  /** Of a cluster: sums over its masters, and the least version and uptime. */
+  /** For a cluster: sums over its masters, and the lowest version and uptime. */
   async info(): Promise<StoreInfo> {
     const nodes = await this.run((client) =>
       Promise.all(mastersOf(client).map((node) => Promise.all([node.info(), node.dbsize()]))),
@@ -207,7 +212,7 @@ export class RedisStore implements CacheStore {
   private async removeBatch(keys: readonly string[]): Promise<void> {
     const { channel } = this.options
     const [watch] = this.watches.values()
-    const removal = (watch?.acknowledgements ?? new Acknowledgements()).expect()
+    const removal = (watch?.acknowledgements ?? new Acknowledgements()).trackRemoval()
     try {
       const [number, ...members] = await this.run(async (client) => {
         const remove = () =>
@@ -215,48 +220,49 @@ export class RedisStore implements CacheStore {
         const publish = () =>
           client.publishRemoval(
             2,
-            ...[numberKey(channel), membersKey(channel)],
-            ...[channel, `${acknowledgeSign}${watch?.acknowledgeChannel ?? ''}`, keys.join('\n')],
+            ...[sequenceKey(channel), membersKey(channel)],
+            ...[channel, `${acknowledgePrefix}${watch?.acknowledgeChannel ?? ''}`, keys.join('\n')],
             ...(watch?.membership ?? ['', '']),
           )
-        // One connection keeps the order; the nodes of a cluster do not, and nobody may hear of a removal before it was made.
+        // A single connection keeps the order of commands; the nodes of a cluster do not, and a removal must not be published
+        // before it is made.
         if (this.backend === 'redis-cluster') return remove().then(publish)
         const [, published] = await Promise.all([remove(), publish()])
         return published
       })
-      const leases = this.awaited(members.map(String), watch)
-      const silent = await removal.waitFor(Number(number), leftOf(leases))
-      await this.forgetSilent(silent.flatMap((id) => [id, leases.get(id)?.until ?? '']))
+      const leases = this.memberLeases(members.map(String), watch)
+      const silent = await removal.waitFor(Number(number), remainingMsOf(leases))
+      await this.removeSilentMembers(silent.flatMap((id) => [id, leases.get(id)?.until ?? '']))
     } finally {
       removal.close()
     }
   }
 
-  /** Who may answer from what it kept; this process applies its own removals by itself. */
-  private awaited(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
+  /** The leases of the other members, which may serve near entries. This process applies its own removals directly. */
+  private memberLeases(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
     const leases = new Map<string, MemberLease>()
     for (let index = 0; index < members.length; index += 3) {
-      const [id = '', leftMs, until = ''] = members.slice(index, index + 3)
-      leases.set(id, { leftMs: Math.min(Number(leftMs), maxLeaseMs), until })
+      const [id = '', remainingMs, until = ''] = members.slice(index, index + 3)
+      leases.set(id, { remainingMs: Math.min(Number(remainingMs), maxLeaseMs), until })
     }
     if (watch) leases.delete(watch.id)
     return leases
   }
 
-  /** Those that did not acknowledge in time are members no longer, unless they renewed their lease meanwhile. */
-  private async forgetSilent(idsAndLeases: readonly string[]): Promise<void> {
+  /** Removes members that did not acknowledge in time, unless they renewed their lease meanwhile. */
+  private async removeSilentMembers(idsAndLeases: readonly string[]): Promise<void> {
     if (idsAndLeases.length === 0) return
     const key = membersKey(this.options.channel)
-    await this.run((client) => client.forgetMembers(1, key, ...idsAndLeases)).catch(() => undefined)
+    await this.run((client) => client.removeMembers(1, key, ...idsAndLeases)).catch(() => undefined)
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
-    // What every read comes by is not made to go through indexes where there is one slot for all.
+    // The hot path of reads avoids the grouping of bySlot(), which only a cluster needs.
     if (this.backend === 'redis') return client.mget(keys as string[])
     return this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))
   }
 
-  /** One call for all keys; on a cluster one for each slot, sent together. Answers in the order of the keys. */
+  /** One call for all keys, or on a cluster one call per slot, in parallel. Returns the replies in the order of the keys. */
   private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
     if (this.backend === 'redis') return call(keys.map((_, index) => index))
     const groups = new Map<number, number[]>()
@@ -264,65 +270,65 @@ export class RedisStore implements CacheStore {
       const slot = calculateSlot(key)
       groups.set(slot, [...(groups.get(slot) ?? []), index])
     }
-    const answers: T[] = []
+    const replies: T[] = []
     await Promise.all(
       [...groups.values()].map(async (group) => {
-        for (const [position, answer] of (await call(group)).entries()) answers[group[position] as number] = answer
+        for (const [position, reply] of (await call(group)).entries()) replies[group[position] as number] = reply
       }),
     )
-    return answers
+    return replies
   }
 
   private observeConnection(client: ScriptedClient): void {
-    for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.noteFault(error))
+    for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.recordError(error))
     client.on('close', () => {
-      this.tellLost()
-      this.report('cache server not connected')
+      this.notifyConnectionLost()
+      this.logOnce('cache server not connected')
     })
     client.on('ready', () => {
-      this.fault = undefined
-      this.report(connected)
+      this.lastError = undefined
+      this.logOnce(connected)
       void this.ping().catch(() => undefined)
     })
-    // Of a cluster, a master that went or came: what it holds may lack the last removals.
-    client.on('-node', () => this.tellLost())
+    // A node left the cluster: its successor may lack the last removals.
+    client.on('-node', () => this.notifyConnectionLost())
   }
 
-  /** What a server or a socket says is kept before what ioredis makes of it: that it is not connected. */
-  private noteFault(error: Error & { lastNodeError?: Error | null }): void {
+  /** Prefers errors of the server or the socket over those of ioredis, which only report that it is not connected. */
+  private recordError(error: Error & { lastNodeError?: Error | null }): void {
     const cause: NodeJS.ErrnoException = error.lastNodeError ?? error
-    const says = cause instanceof ReplyError || cause.code !== undefined
-    if (says || !this.fault) this.fault = cause
-    this.report(`cache server: ${cause.message || cause.code}`)
+    const isSpecific = cause instanceof ReplyError || cause.code !== undefined
+    if (isSpecific || !this.lastError) this.lastError = cause
+    this.logOnce(`cache server: ${cause.message || cause.code}`)
   }
 
-  /** Now and then: an address may lead to a replica for long. */
-  private lookWhereItLeads(): void {
+  /** Reconnects at most once per health check interval, since an address may lead to a replica for a long time. */
+  private reconnectThrottled(): void {
     const now = performance.now()
-    if (now - this.lookedAt < this.options.healthIntervalMs) return
-    this.lookedAt = now
-    this.leaveServer()
+    if (now - this.reconnectedAt < this.options.healthIntervalMs) return
+    this.reconnectedAt = now
+    this.reconnect()
   }
 
-  /** Another server is the master now. Connecting again, everybody asks for it. */
-  private leaveServer(): void {
-    this.tellLost()
+  /** Closes all connections, since another server may be the master now; they reconnect to the current one. */
+  private reconnect(): void {
+    this.notifyConnectionLost()
     for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
   }
 
-  /** Listening may go on where the lost connection led to, and that may be another server than it leads to now. */
-  private tellLost(): void {
+  /** Reopens the watches as well: they may still be connected to the old server, which may not be the current one. */
+  private notifyConnectionLost(): void {
     for (const [watcher, watch] of this.watches) {
       watch.reopen()
-      watcher.lost()
+      watcher.onStoreLost()
     }
   }
 
-  /** An outage repeats itself at every attempt to connect; one line for each thing that happened is enough. */
-  private report(message: string): void {
-    if (this.reported.has(message)) return
-    if (message === connected || this.reported.has(connected)) this.reported.clear()
-    this.reported.add(message)
+  /** Logs each message once per outage, although every attempt to connect repeats it. */
+  private logOnce(message: string): void {
+    if (this.logged.has(message)) return
+    if (message === connected || this.logged.has(connected)) this.logged.clear()
+    this.logged.add(message)
     this.options.log(message, message === connected ? 'info' : 'warn')
   }
 
@@ -333,22 +339,22 @@ export class RedisStore implements CacheStore {
 
   private async observe<T>(command: () => Promise<T>): Promise<T> {
     try {
-      const reply = await this.inTime(command())
+      const reply = await this.withTimeout(command())
       this.breaker.succeeded()
       return reply
     } catch (error) {
-      // An error that the server sent is an answer: the server is there.
+      // An error reply proves that the server is reachable.
       if (error instanceof ReplyError || error instanceof ServerError) {
         this.breaker.succeeded()
         throw error
       }
       this.breaker.failed()
-      const cause = error instanceof NoAnswerError ? error : (this.fault ?? error)
+      const cause = error instanceof NoAnswerError ? error : (this.lastError ?? error)
       throw new StoreUnavailableError('the cache server cannot be reached', { cause })
     }
   }
 
-  private inTime<T>(work: Promise<T>): Promise<T> {
+  private withTimeout<T>(work: Promise<T>): Promise<T> {
     const { commandTimeoutMs } = this.options
     return withDeadline(work, commandTimeoutMs, () => new NoAnswerError(`no answer within ${commandTimeoutMs} ms`))
   }
@@ -359,7 +365,10 @@ export class RedisStore implements CacheStore {
   }
 }
 
-/** While no sentinel answers, connecting goes on and on; each attempt that came to nothing is told as an error. */
+/**
+ * Resolves after the first attempt to connect. While no sentinel answers, connect() does not settle, but each failed attempt
+ * emits an error.
+ */
 function firstAttempt(client: ScriptedClient): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
@@ -380,9 +389,9 @@ function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
   return [when.state, expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-/** The servers that a client is connected to, with commas between them. Rejects where one does not say which it is. */
-async function serverOf(client: ScriptedClient): Promise<ServerRole> {
-  const nodes = await Promise.all(mastersOf(client).map(nodeOf))
+/** The servers that a client is connected to, names joined by commas. Rejects if a server does not report its ids. */
+async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
+  const nodes = await Promise.all(mastersOf(client).map(nodeRoleOf))
   return {
     name: nodes
       .map(({ name }) => name)
@@ -394,13 +403,13 @@ async function serverOf(client: ScriptedClient): Promise<ServerRole> {
 }
 
 /**
- * A replica takes over what its master holds, and gets another replication id when it is promoted: what it held before, and was known to be
- * right, is lost.
+ * The name contains the replication id, which changes when a server becomes a replica or is promoted: its data was then replaced
+ * by that of another server, so entries that were known to be valid are lost.
  */
-async function nodeOf(node: Redis): Promise<ServerRole> {
+async function nodeRoleOf(node: Redis): Promise<ServerRole> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
   const runId = infoField(server, 'run_id')
-  if (!runId) throw new ServerError('it does not give its run_id (INFO server)')
+  if (!runId) throw new ServerError('INFO server does not contain run_id')
   const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
   return {
     name,
@@ -416,20 +425,20 @@ interface ServerRole {
 }
 
 interface MemberLease {
-  leftMs: number
-  /** By the server's clock, as it keeps it */
+  remainingMs: number
+  /** When the lease ends, as stored in the hash of members (by the clock of the server) */
   until: string
 }
 
-function leftOf(leases: ReadonlyMap<string, MemberLease>): Map<string, number> {
-  return new Map([...leases].map(([id, { leftMs }]) => [id, leftMs]))
+function remainingMsOf(leases: ReadonlyMap<string, MemberLease>): Map<string, number> {
+  return new Map([...leases].map(([id, { remainingMs }]) => [id, remainingMs]))
 }
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }
 
-const removalBatch = 1_000
-/** The server's clock may have been set back since a member said how long it will be one. */
+const removalBatchSize = 1_000
+/** Upper bound of a lease: the clock of the server may have been set back since the member renewed it. */
 const maxLeaseMs = 60_000
 const connected = 'cache server connected'

@@ -11,90 +11,91 @@ import { heartbeatScript, type ScriptedClient } from './redis-scripts.js'
 export interface RedisWatchOptions {
   channel: string
   commandTimeoutMs: number
-  /** The server that listening leads to is no master (any more). */
+  /** Called when the subscribed server is not (or no longer) a master. */
   onReplica: () => void
   log: (message: string) => void
 }
 
 /**
- * Listens to the removals that all processes publish, on a connection of its own to the server that numbers them. A heartbeat on the same
- * connection asks for the last number, which proves that all published before has arrived, or that something is missing. With it the
- * watcher becomes a member of the channel for as long as its lease: whoever publishes a removal waits for its members to acknowledge.
+ * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns their sequence
+ * numbers. A heartbeat on the same connection returns the last number, which proves that all earlier removals have arrived, or
+ * that some are missing. The heartbeat also makes the watcher a member of the channel for the time of its lease: a process that
+ * publishes a removal waits until all members have acknowledged it.
  */
 export class RedisWatch {
-  /** In the list of members, and of the channel to which others acknowledge */
+  /** Identifies this process in the hash of members and in the name of its acknowledgement channel */
   readonly id = randomUUID()
   readonly acknowledgements = new Acknowledgements()
-  /** While it is subscribed */
+  /** Defined while subscribed */
   private subscriber: Subscriber | undefined
-  /** NaN while it is not known: whatever comes next is no successor of that. */
-  private lastNumber = Number.NaN
-  private question: Question | undefined
-  /** By channel, the last number to be acknowledged there at the end of this turn */
-  private readonly toAcknowledge = new Map<string, string>()
+  /** Sequence number of the last removal; NaN while unknown, so that the next removal counts as a gap. */
+  private lastSequence = Number.NaN
+  private pendingHeartbeat: PendingHeartbeat | undefined
+  /** By acknowledgement channel, the last sequence number to acknowledge at the end of this event loop turn */
+  private readonly pendingAcknowledgements = new Map<string, string>()
   private reopenMs = minReopenMs
   private stopped = false
-  private readonly heartbeat: NodeJS.Timeout
+  private readonly heartbeatTimer: NodeJS.Timeout
 
   constructor(
     private readonly source: Redis | Cluster,
     private readonly options: RedisWatchOptions,
     private readonly watcher: Watcher,
   ) {
-    this.heartbeat = setInterval(() => this.askForLastNumber(), heartbeatMs)
-    this.heartbeat.unref()
-    void this.listenAgainAndAgain()
+    this.heartbeatTimer = setInterval(() => this.sendHeartbeat(), heartbeatMs)
+    this.heartbeatTimer.unref()
+    void this.keepListening()
   }
 
-  /** How long members may answer from what they keep, in milliseconds ('' where nothing is kept), and '1' while this is surely one. */
+  /** Duration of the lease in milliseconds ('' without a near store), and '1' while this process is certainly a member. */
   get membership(): [leaseMs: number | '', isMember: '1' | ''] {
     const { subscriber, watcher } = this
     return [watcher.leaseMs ?? '', subscriber && watcher.now() < subscriber.leasedUntil ? '1' : '']
   }
 
-  /** Where members of this watch acknowledge; undefined while nothing would be heard there. */
+  /** Channel on which members acknowledge removals of this process; undefined while it is not subscribed. */
   get acknowledgeChannel(): string | undefined {
     return this.subscriber && acknowledgeChannel(this.options.channel, this.id)
   }
 
   stop(): void {
     this.stopped = true
-    clearInterval(this.heartbeat)
+    clearInterval(this.heartbeatTimer)
     this.reopen()
   }
 
-  /** A server that hangs does not end the connection: nothing more is asked on this one. */
+  /** Drops the connection at once, since a server that hangs would not close it. */
   reopen(): void {
     this.subscriber?.client.disconnect()
     this.subscriber = undefined
-    this.question = undefined
+    this.pendingHeartbeat = undefined
   }
 
-  private async listenAgainAndAgain(): Promise<void> {
+  private async keepListening(): Promise<void> {
     while (!this.stopped) {
-      await this.listen().catch((error) => this.explain(error))
-      this.miss()
+      await this.listen().catch((error) => this.logError(error))
+      this.noteGap()
       await sleep(this.reopenMs, undefined, { ref: false })
       this.reopenMs = Math.min(2 * this.reopenMs, maxReopenMs)
     }
   }
 
-  /** Ends with the connection. */
+  /** Connects and subscribes; resolves when the connection ends. */
   private async listen(): Promise<void> {
     const client = await this.createClient()
     const ended = new Promise((resolve) => client.once('end', resolve))
     client.on('error', () => undefined)
     client.on('message', (channel: string, message: string) => this.receive(channel, message))
     try {
-      await withDeadline(client.connect(), connectTimeoutMs, notInTime)
-      const runId = infoField(await this.inTime(client.info('server')), 'run_id')
+      await withDeadline(client.connect(), connectTimeoutMs, timeoutError)
+      const runId = infoField(await this.withTimeout(client.info('server')), 'run_id')
       const { channel } = this.options
-      await this.inTime(client.subscribe(channel, acknowledgeChannel(channel, this.id)))
+      await this.withTimeout(client.subscribe(channel, acknowledgeChannel(channel, this.id)))
       if (this.stopped) return
-      // A removal may have been missed by what is being read now.
-      this.miss()
+      // Reads in progress may have missed a removal.
+      this.noteGap()
       this.subscriber = { client, runId: runId ?? '', leasedUntil: Number.NEGATIVE_INFINITY }
-      this.askForLastNumber()
+      this.sendHeartbeat()
       await ended
     } finally {
       this.subscriber = undefined
@@ -109,24 +110,24 @@ export class RedisWatch {
 
   private receiveRemoval(message: string): void {
     const [number = '', ...keys] = message.split('\n')
-    // A process of the version before wants no acknowledgement, and takes this line for one more key.
-    const acknowledgeTo = keys[0]?.startsWith(acknowledgeSign) ? keys.shift()?.slice(acknowledgeSign.length) : undefined
-    if (Number(number) !== this.lastNumber + 1) this.miss()
-    this.lastNumber = Number(number)
-    this.watcher.removed(keys)
+    // The previous version of the program requests no acknowledgement, and treats this line as another key.
+    const acknowledgeTo = keys[0]?.startsWith(acknowledgePrefix) ? keys.shift()?.slice(acknowledgePrefix.length) : undefined
+    if (Number(number) !== this.lastSequence + 1) this.noteGap()
+    this.lastSequence = Number(number)
+    this.watcher.onRemoved(keys)
     if (acknowledgeTo && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
   }
 
-  /** Once a turn to each process that wants to know: a number stands for all before it. */
+  /** Acknowledges once per event loop turn and channel: a number acknowledges all before it. */
   private acknowledge(channel: string, number: string): void {
-    if (this.toAcknowledge.size === 0) setImmediate(() => this.sendAcknowledgements())
-    this.toAcknowledge.set(channel, number)
+    if (this.pendingAcknowledgements.size === 0) setImmediate(() => this.sendAcknowledgements())
+    this.pendingAcknowledgements.set(channel, number)
   }
 
   private sendAcknowledgements(): void {
-    for (const [channel, number] of this.toAcknowledge)
+    for (const [channel, number] of this.pendingAcknowledgements)
       this.subscriber?.client.publish(channel, `${this.id}\n${number}`).catch(() => undefined)
-    this.toAcknowledge.clear()
+    this.pendingAcknowledgements.clear()
   }
 
   private receiveAcknowledgement(message: string): void {
@@ -134,75 +135,76 @@ export class RedisWatch {
     this.acknowledgements.acknowledge(member, Number(number))
   }
 
-  private askForLastNumber(): void {
+  private sendHeartbeat(): void {
     const { subscriber, watcher } = this
-    if (!subscriber || this.question) return
-    const question = { asOf: watcher.now(), lastNumber: this.lastNumber }
-    this.question = question
+    if (!subscriber || this.pendingHeartbeat) return
+    const heartbeat: PendingHeartbeat = { sentAt: watcher.now(), lastSequence: this.lastSequence }
+    this.pendingHeartbeat = heartbeat
     const [leaseMs, isMember] = this.membership
-    const keys = [numberKey(this.options.channel), membersKey(this.options.channel)]
-    // On a cluster the marker may lie on another node.
-    if (!this.source.isCluster) keys.push(watcher.markerKey)
-    this.inTime(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember))
-      .then((answer) => {
-        // What answers another command shows that answers have got out of step: nothing on this connection means anything any more.
-        if (!Array.isArray(answer)) throw new Error('the cache server answers something else')
-        const [number, marker] = answer
-        this.compare(Number(number ?? 0), this.source.isCluster ? undefined : marker, question)
+    const keys = [sequenceKey(this.options.channel), membersKey(this.options.channel)]
+    // On a cluster, the registration may be on another node.
+    if (!this.source.isCluster) keys.push(watcher.registrationKey)
+    this.withTimeout(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember))
+      .then((reply) => {
+        // The reply of another command: replies are out of order, so nothing on this connection can be trusted.
+        if (!Array.isArray(reply)) throw new Error('unexpected reply to a heartbeat of the cache server')
+        const [number, registration] = reply
+        this.receiveHeartbeatReply(Number(number ?? 0), this.source.isCluster ? undefined : registration, heartbeat)
       })
-      .catch((error) => this.fail(error, question))
+      .catch((error) => this.receiveHeartbeatError(error, heartbeat))
   }
 
   /**
-   * A message is handled while it is parsed, an answer in a promise, after the messages that came behind it in the same chunk. So
-   * it may be any of the numbers heard since asking; if those have a gap, the question was dropped, and the next one tells.
+   * A message is handled while it is parsed; a reply in a promise, after the messages that follow it in the same chunk. So
+   * `number` may be any of the numbers received since the heartbeat was sent. If these have a gap, the heartbeat was dropped, and
+   * the next one decides.
    */
-  private compare(number: number, marker: string | null | undefined, question: Question): void {
-    if (question !== this.question || !this.subscriber) return
-    this.question = undefined
-    const isHeard = question.lastNumber <= number && number <= this.lastNumber
+  private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
+    if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
+    this.pendingHeartbeat = undefined
+    const isHeard = heartbeat.lastSequence <= number && number <= this.lastSequence
     if (!isHeard) {
-      this.miss()
-      this.lastNumber = number
+      this.noteGap()
+      this.lastSequence = number
     }
     this.reopenMs = minReopenMs
-    this.subscriber.leasedUntil = question.asOf + (this.watcher.leaseMs ?? 0)
-    this.watcher.upToDate(question.asOf, { runId: this.subscriber.runId, marker })
+    this.subscriber.leasedUntil = heartbeat.sentAt + (this.watcher.leaseMs ?? 0)
+    this.watcher.onUpToDate(heartbeat.sentAt, { runId: this.subscriber.runId, registration })
   }
 
-  private fail(error: Error, question: Question): void {
-    if (question !== this.question) return
-    this.question = undefined
-    this.explain(error)
-    // A full server goes on announcing removals; there is only no near store meanwhile.
+  private receiveHeartbeatError(error: Error, heartbeat: PendingHeartbeat): void {
+    if (heartbeat !== this.pendingHeartbeat) return
+    this.pendingHeartbeat = undefined
+    this.logError(error)
+    // A full server still publishes removals; only the near store is not used meanwhile.
     if (error instanceof ReplyError && error.message.includes('OOM')) return
     if (error instanceof ReplyError && error.message.includes('READONLY')) this.options.onReplica()
     this.reopen()
   }
 
-  private miss(): void {
-    this.lastNumber = Number.NaN
-    this.question = undefined
-    // Numbers of another server mean something else on this one.
-    this.toAcknowledge.clear()
-    this.watcher.missed()
+  private noteGap(): void {
+    this.lastSequence = Number.NaN
+    this.pendingHeartbeat = undefined
+    // Sequence numbers of one server mean nothing on another.
+    this.pendingAcknowledgements.clear()
+    this.watcher.onMissedRemovals()
   }
 
-  private inTime<T>(work: Promise<T>): Promise<T> {
-    return withDeadline(work, this.options.commandTimeoutMs, notInTime)
+  private withTimeout<T>(work: Promise<T>): Promise<T> {
+    return withDeadline(work, this.options.commandTimeoutMs, timeoutError)
   }
 
-  private explain(error: Error): void {
+  private logError(error: Error): void {
     if (error instanceof ReplyError || isResp2(error)) this.options.log(`the near store is not used: ${error.message}`)
   }
 
   private async createClient(): Promise<SubscriberClient> {
-    const client = await this.createUnscripted()
+    const client = await this.createConnection()
     client.defineCommand('heartbeat', { lua: heartbeatScript })
     return client as SubscriberClient
   }
 
-  private async createUnscripted(): Promise<Redis> {
+  private async createConnection(): Promise<Redis> {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) {
       const client = (this.source as Redis).duplicate(options)
@@ -210,7 +212,7 @@ export class RedisWatch {
       return client
     }
     const cluster = this.source as Cluster
-    const [host, port] = await findMaster(cluster, calculateSlot(numberKey(this.options.channel)))
+    const [host, port] = await findMaster(cluster, calculateSlot(sequenceKey(this.options.channel)))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
   }
 }
@@ -219,57 +221,57 @@ type SubscriberClient = Redis & Pick<ScriptedClient, 'heartbeat'>
 
 interface Subscriber {
   client: SubscriberClient
-  /** Of the server that it listens to */
+  /** run_id of the subscribed server */
   runId: string
-  /** Until when it is surely a member there */
+  /** Until when this process is certainly a member */
   leasedUntil: number
 }
 
-interface Question {
-  asOf: number
-  /** When it was asked */
-  lastNumber: number
+interface PendingHeartbeat {
+  sentAt: number
+  /** `lastSequence` of the watch when it was sent */
+  lastSequence: number
 }
 
 /**
- * Where the number of the last removal stands. Processes of the version before, whose number stood elsewhere, hear the same channel: each
- * side finds that numbers are missing, and clears what it keeps near.
+ * Key of the sequence number of the last removal. The previous version used another key but the same channel: both versions then
+ * see gaps, and clear their near stores.
  */
-export function numberKey(channel: string): string {
-  return inOneSlot(channel)
+export function sequenceKey(channel: string): string {
+  return withHashTag(channel)
 }
 
-/** A hash: until when each member may answer from what it keeps, by the server's clock, in milliseconds */
+/** Key of the hash of members: when the lease of each one ends, in milliseconds by the clock of the server */
 export function membersKey(channel: string): string {
-  return `${inOneSlot(channel)}:members`
+  return `${withHashTag(channel)}:members`
 }
 
 /**
- * A cluster keeps all keys that begin so together. They still begin with what all keys of an application begin with, which may be all that
- * its user has rights to.
+ * Adds a hash tag, so that a cluster keeps all keys with this prefix in one slot. The part before the first colon stays in front,
+ * since the ACL of the user may allow only keys that begin with it.
  */
-export function inOneSlot(key: string): string {
+export function withHashTag(key: string): string {
   const start = key.indexOf(':') + 1
   return `${key.slice(0, start)}{${key.slice(start)}}`
 }
 
-/** Of an INFO; null where the field is not there. */
+/** A field of a reply to INFO; null if it is absent. */
 export function infoField(text: string, name: string): string | null {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
 }
 
-/** Before the channel to acknowledge to, in a message. No key begins like that. */
-export const acknowledgeSign = '>'
+/** Prefix of the acknowledgement channel in a message. No key begins with it. */
+export const acknowledgePrefix = '>'
 
 function acknowledgeChannel(channel: string, id: string): string {
   return `${channel}:acknowledgements:${id}`
 }
 
-function notInTime(): Error {
+function timeoutError(): Error {
   return new Error('the cache server does not answer')
 }
 
-/** Without RESP3 (Redis 6 or newer, HELLO allowed), a connection that listens can ask nothing. */
+/** Without RESP3 (Redis 6 or newer, HELLO allowed), a subscribed connection cannot send other commands. */
 function isResp2(error: Error): boolean {
   return error.message.includes('subscriber mode')
 }
@@ -285,5 +287,5 @@ async function findMaster(cluster: Cluster, slot: number): Promise<[string, numb
 const heartbeatMs = 100
 const connectTimeoutMs = 2_000
 const minReopenMs = 100
-/** A server that never lets it listen is not asked ten times a second. */
+/** Limits the retries at a server that always refuses to subscribe. */
 const maxReopenMs = 5_000

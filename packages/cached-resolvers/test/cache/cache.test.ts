@@ -46,7 +46,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       await stop()
     })
 
-    /** Caches with one prefix are what several processes are. */
+    /** Caches with the same prefix behave like several processes. */
     async function createCaches(count = 1, clock: Clock = createClock()) {
       prefix += 1
       const create = async () => {
@@ -56,7 +56,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
           version: 'v1',
           namespaces: [things, pages],
           near: null,
-          fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
+          fetchLimits: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
           leaseMs: 10_000,
           leaseWaitMs: 1_000,
           createToken: createTokenSource(),
@@ -83,7 +83,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       Promise.all(await cache.getOrFetchMany(things, ids, fetch))
     const counts = async (cache: Cache) => (await cache.counts(['things'])).get('things')
 
-    test('a miss is fetched once and then found', async () => {
+    test('a miss is fetched once, and then it is a hit', async () => {
       const [cache] = await createCaches()
       const { calls, fetch } = fetcher({ a: { name: 'A' } })
       expect(await cache.getOrFetch(things, 'a', fetch)).toEqual({ name: 'A' })
@@ -92,7 +92,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(calls).toEqual([['a']])
     })
 
-    test('values that are falsy are hits', async () => {
+    test('falsy values are hits', async () => {
       const [cache] = await createCaches()
       const numbers: Namespace<number | string | boolean> = { ...minute, name: 'numbers' }
       const fetch = async () => new Map<string, number | string | boolean>([['zero', 0], ['empty', ''], ['no', false]]) // biome-ignore format: a table
@@ -105,7 +105,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       ])
     })
 
-    test('of a mixed batch only the misses are fetched, and the answers stand in the order asked', async () => {
+    test('of a mixed batch only the misses are fetched, and values are returned in the order of the ids', async () => {
       const [cache] = await createCaches()
       const { calls, fetch } = fetcher({ a: { name: 'A' }, b: { name: 'B' }, c: { name: 'C' } })
       await settle(cache, ['b'], fetch)
@@ -113,7 +113,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(calls).toEqual([['b'], ['c', 'nobody', 'a']])
     })
 
-    test('absence is remembered, for its own time', async () => {
+    test('a missing row is cached as a negative entry', async () => {
       const clock = createClock()
       const [cache] = await createCaches(1, clock)
       const { calls, fetch } = fetcher({})
@@ -124,7 +124,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(calls).toHaveLength(1)
     })
 
-    test('tells how long a value stays fresh, within a tenth', async () => {
+    test('remainingTtlMs returns how long a value stays fresh', async () => {
       const clock = createClock()
       const [cache] = await createCaches(1, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
@@ -135,7 +135,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.remainingTtlMs(things, 'b')).toBe(null)
     })
 
-    test('a clock that is set back during a fetch does no harm to what is filled', async () => {
+    test('a clock that is set back during a fetch does not corrupt the entry', async () => {
       const clock = createClock()
       const [cache] = await createCaches(1, clock)
       const fetch = async () => {
@@ -165,7 +165,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.read(things, 'a')).toEqual({ state: 'miss' })
     })
 
-    test('nor does one whose lease was given to somebody else after an invalidation', async () => {
+    test('nor does a fill whose key was leased again after an invalidation', async () => {
       const [cache, other] = await createCaches(2)
       const [slow] = await cache.leaseMany(things, ['a'])
       await other.invalidate(things, { ids: ['a'] })
@@ -206,14 +206,14 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.read(pages, 'p')).toMatchObject({ state: 'hit' })
     })
 
-    test('a list called "a:b" is not entry "b" of list "a", nor is one name a part of another', async () => {
+    test('a list named "a:b" is not entry "b" of list "a", and a name is not confused with its prefix', async () => {
       const [cache] = await createCaches()
       await settle(cache, ['a', 'a:b'], fetcher({ a: { name: 'A' }, 'a:b': { name: 'AB' } }).fetch)
       await cache.invalidate(things, { ids: ['a'] })
       expect((await cache.readMany(things, ['a', 'a:b'])).map(({ state }) => state)).toEqual(['miss', 'hit'])
     })
 
-    test('an entry of another version of the namespace is a miss that heals', async () => {
+    test('an entry of another version of the namespace is a miss and is replaced', async () => {
       const [cache] = await createCaches()
       const next = { ...things, version: 2 }
       await settle(cache, ['a'], fetcher({ a: { name: 'old shape' } }).fetch)
@@ -222,18 +222,21 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.read(next, 'a')).toMatchObject({ state: 'hit', value: { name: 'new shape' } })
     })
 
-    test.each(['garbage', '1|x|y', '1|t|g|1|1|1|{"broken', '', '\0'])('a corrupt entry %j is a miss that heals', async (text) => {
-      const [cache] = await createCaches()
-      const { fetch } = fetcher({ a: { name: 'A' } })
-      await settle(cache, ['a'], fetch)
-      const key = `test-${prefix}:v1:things:a`
-      await store.removeMany([key])
-      await store.swapMany([{ key, when: { state: 'vacant' }, value: text, ttlMs: null }])
-      expect(await settle(cache, ['a'], fetch)).toEqual([{ name: 'A' }])
-      expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit' })
-    })
+    test.each(['garbage', '1|x|y', '1|t|g|1|1|1|{"broken', '', '\0'])(
+      'a corrupt entry %j is a miss and is replaced',
+      async (text) => {
+        const [cache] = await createCaches()
+        const { fetch } = fetcher({ a: { name: 'A' } })
+        await settle(cache, ['a'], fetch)
+        const key = `test-${prefix}:v1:things:a`
+        await store.removeMany([key])
+        await store.swapMany([{ key, when: { state: 'vacant' }, value: text, ttlMs: null }])
+        expect(await settle(cache, ['a'], fetch)).toEqual([{ name: 'A' }])
+        expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit' })
+      },
+    )
 
-    test('a corrupt generation is a miss that heals', async () => {
+    test('a corrupt generation makes entries misses and is replaced', async () => {
       const [cache] = await createCaches()
       const { fetch } = fetcher({ a: { name: 'A' } })
       const key = `test-${prefix}:v1:things`
@@ -242,26 +245,26 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit' })
     })
 
-    test('callers in one process share the fetch under way', async () => {
+    test('callers in one process share a fetch in flight', async () => {
       const [cache] = await createCaches()
-      const gate = deferred<Map<string, Thing>>()
+      const row = deferred<Map<string, Thing>>()
       let calls = 0
       const fetch = () => {
         calls += 1
-        return gate.promise
+        return row.promise
       }
       const first = cache.getOrFetch(things, 'a', fetch)
-      // Whoever meets the lease before its fetch is under way waits for the fill instead.
+      // A caller that reads the lease before its fetch has started waits for the fill instead.
       await until(() => calls === 1)
       const readers = [first, ...Array.from({ length: 49 }, () => cache.getOrFetch(things, 'a', fetch))]
       await until(() => cache.ownCounts(things).coalesced === 49)
-      gate.resolve(new Map([['a', { name: 'A' }]]))
+      row.resolve(new Map([['a', { name: 'A' }]]))
       expect(new Set(await Promise.all(readers))).toEqual(new Set([{ name: 'A' }]))
       expect(calls).toBe(1)
       expect(await counts(cache)).toMatchObject({ misses: 50, coalesced: 49, fills: 1 })
     })
 
-    test('after an invalidation nobody joins the fetch that began before it', async () => {
+    test('after an invalidation no caller joins a fetch that began before it', async () => {
       const [cache] = await createCaches()
       const old = deferred<Map<string, Thing>>()
       const slow = cache.getOrFetch(things, 'a', () => old.promise)
@@ -284,22 +287,22 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       })
       await until(() => reading)
       await cache.invalidate(pages, what === 'list' ? { lists: ['l'] } : 'all')
-      const next = cache.getOrFetch(pages, { ...id }, async (ids) => new Map(ids.map((its) => [its, ['new']])))
+      const next = cache.getOrFetch(pages, { ...id }, async (ids) => new Map(ids.map((entryId) => [entryId, ['new']])))
       old.resolve(new Map([[id, ['old']]]))
       expect(await slow).toEqual(['old'])
       expect(await next).toEqual(['new'])
     })
 
-    test('another process waits for the fill, and does not fetch', async () => {
+    test('another process waits for the fill and does not fetch', async () => {
       const [first, second] = await createCaches(2)
-      const gate = deferred<Map<string, Thing>>()
-      const filling = first.getOrFetch(things, 'a', () => gate.promise)
+      const row = deferred<Map<string, Thing>>()
+      const filling = first.getOrFetch(things, 'a', () => row.promise)
       await until(async () => (await second.leaseMany(things, ['a'])).length === 0)
       const { calls, fetch } = fetcher({ a: { name: 'second' } })
       const waiting = second.getOrFetch(things, 'a', fetch)
-      // Without pauses: waiting moves the clock.
+      // A busy loop, as waiting would advance the test clock.
       while ((await counts(second))?.leaseWaits !== 1);
-      gate.resolve(new Map([['a', { name: 'first' }]]))
+      row.resolve(new Map([['a', { name: 'first' }]]))
       expect(await Promise.all([filling, waiting])).toEqual([{ name: 'first' }, { name: 'first' }])
       expect(calls).toEqual([])
     })
@@ -311,21 +314,21 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await second.read(things, 'a')).toEqual({ state: 'miss' })
     })
 
-    test('one that waits takes over when the lease is given up', async () => {
+    test('a waiting process fetches when the lease is released', async () => {
       const [first, second] = await createCaches(2)
-      const gate = deferred<Map<string, Thing>>()
-      const failing = first.getOrFetch(things, 'a', () => gate.promise)
+      const row = deferred<Map<string, Thing>>()
+      const failing = first.getOrFetch(things, 'a', () => row.promise)
       await until(async () => (await second.leaseMany(things, ['a'])).length === 0)
       const waiting = second.getOrFetch(things, 'a', fetcher({ a: { name: 'A' } }).fetch)
-      gate.reject(new Error('the database is away'))
-      await expect(failing).rejects.toThrow('the database is away')
+      row.reject(new Error('the database is unavailable'))
+      await expect(failing).rejects.toThrow('the database is unavailable')
       expect(await waiting).toEqual({ name: 'A' })
     })
 
-    test('a fetch that fails rejects those that needed it, and not the others of the batch', async () => {
+    test('a failed fetch rejects only the values that needed it', async () => {
       const [cache] = await createCaches()
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
-      const answers = await cache.getOrFetchMany(things, ['a', 'b'], async () => Promise.reject(new Error('away')))
+      const answers = await cache.getOrFetchMany(things, ['a', 'b'], async () => Promise.reject(new Error('unavailable')))
       expect((await Promise.allSettled(answers)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     })
 
@@ -344,32 +347,32 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await counts(cache)).toMatchObject({ misses: 1 })
     })
 
-    test('a refill is made by one of several processes, and an invalidation overtakes it', async () => {
+    test('only one process refills an entry, and an invalidation overtakes the refill', async () => {
       const clock = createClock()
       const [cache, other] = await createCaches(2, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'old' } }).fetch)
       clock.advance(60_000)
-      const gate = deferred<Map<string, Thing>>()
+      const row = deferred<Map<string, Thing>>()
       let calls = 0
       const fetch = () => {
         calls += 1
-        return gate.promise
+        return row.promise
       }
       await settle(cache, ['a'], fetch)
       await until(() => calls === 1)
       await settle(other, ['a'], fetch)
       await other.invalidate(things, { ids: ['a'] })
-      gate.resolve(new Map([['a', { name: 'overtaken' }]]))
+      row.resolve(new Map([['a', { name: 'overtaken' }]]))
       await until(async () => (await other.read(things, 'a')).state === 'miss')
       expect(calls).toBe(1)
     })
 
-    test('when the refill fails the stale value goes on being served', async () => {
+    test('if the refill fails, the stale value is still served', async () => {
       const clock = createClock()
       const [cache] = await createCaches(1, clock)
       await settle(cache, ['a'], fetcher({ a: { name: 'A' } }).fetch)
       clock.advance(100_000)
-      const failing = () => Promise.reject(new Error('the database is away'))
+      const failing = () => Promise.reject(new Error('the database is unavailable'))
       expect(await settle(cache, ['a'], failing)).toEqual([{ name: 'A' }])
       expect(await settle(cache, ['a'], failing)).toEqual([{ name: 'A' }])
       expect(await counts(cache)).toMatchObject({ hits: 2, staleHits: 2 })
@@ -384,7 +387,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       expect(await counts(cache)).toMatchObject({ hits: 0, misses: 1, fills: 2 })
     })
 
-    test('the counters tell exactly what happened, summed over processes', async () => {
+    test('the counters are exact, summed over processes', async () => {
       const [cache, other] = await createCaches(2)
       const { fetch } = fetcher({ a: { name: 'A' }, b: { name: 'B' } })
       await settle(cache, ['a', 'b', 'nobody'], fetch)

@@ -1,14 +1,19 @@
 import { expect, test } from 'vitest'
 import { CountedEntries } from '../../src/cache/counted-entries.js'
-import { KeptEntry } from '../../src/cache/kept-entry.js'
+import { DecodedEntry } from '../../src/cache/decoded-entry.js'
 
 const entries = Array.from({ length: 20 }, (_, index) => {
   const header = { version: 1, generation: 'g', softUntilMs: 1, filledAtMs: 0, fetchMs: 0 }
-  return new KeptEntry(`key ${index}`, 1, { state: 'entry', json: '1', seen: '', header } as unknown as KeptEntry['held'])
+  return new DecodedEntry(`key ${index}`, 1, {
+    state: 'entry',
+    json: '1',
+    uniquePrefix: '',
+    header,
+  } as unknown as DecodedEntry['stored'])
 })
 
-test('each request counts an entry once, in whatever order requests read', () => {
-  const requests = Array.from({ length: 4 }, () => ({ counted: new CountedEntries(), expected: new Set<KeptEntry>() }))
+test('each request counts an entry once, in any interleaving of requests', () => {
+  const requests = Array.from({ length: 4 }, () => ({ counted: new CountedEntries(), expected: new Set<DecodedEntry>() }))
   let state = 1
   const next = (below: number) => {
     state = (state * 48_271) % 2_147_483_647
@@ -16,9 +21,9 @@ test('each request counts an entry once, in whatever order requests read', () =>
   }
   for (let step = 0; step < 5_000; step += 1) {
     const { counted, expected } = requests[next(requests.length)] as (typeof requests)[number]
-    // Sometimes several in a row, as a request that waits for nothing
+    // Sometimes several in a row, like a request that never waits
     for (let reads = next(5); reads >= 0; reads -= 1) {
-      const entry = entries[next(entries.length)] as KeptEntry
+      const entry = entries[next(entries.length)] as DecodedEntry
       expect(counted.add(entry)).toBe(!expected.has(entry))
       expected.add(entry)
       expect(counted.size).toBe(expected.size)

@@ -3,9 +3,9 @@ import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDeadline, withDeadline } from '../../src/cache/deadline.js'
-import { endWhenSilent } from '../../src/cache/silence.js'
+import { destroyOnResponseTimeout } from '../../src/cache/response-timeout.js'
 
-/** In a thread of its own, so that it answers while this one is stalled: what it got; nothing where it was told to be silent. */
+/** An echo server in its own thread, so that it answers while this thread is stalled. It does not answer to 'silence'. */
 const echoServer = `
   const { createServer } = require('node:net')
   const { parentPort } = require('node:worker_threads')
@@ -33,7 +33,7 @@ afterAll(async () => {
 })
 
 describe('a deadline', () => {
-  test('counts what came while the process was stalled', async () => {
+  test('accepts an answer that arrived while the process was stalled', async () => {
     const answer = once(socket, 'data')
     socket.write('in time')
     const result = withDeadline(answer, 20, expired)
@@ -41,16 +41,16 @@ describe('a deadline', () => {
     expect(String(await result)).toBe('in time')
   })
 
-  test('is extended by as long as the process was stalled', async () => {
+  test('is extended by the time that the process was stalled', async () => {
     const answer = once(socket, 'data')
     const result = withDeadline(answer, 20, expired)
     stall(1_000)
-    // As if the stall had come before this could be sent
+    // As if the stall had delayed the request
     setImmediate(() => socket.write('extended'))
     expect(String(await result)).toBe('extended')
   })
 
-  test('expires where there is no answer, stalled or not', async () => {
+  test('expires if there is no answer, stalled or not', async () => {
     const none = new Promise<never>(() => {})
     await expect(withDeadline(none, 5, expired)).rejects.toThrow('expired')
     const result = withDeadline(none, 5, expired)
@@ -58,7 +58,7 @@ describe('a deadline', () => {
     await expect(result).rejects.toThrow('expired')
   })
 
-  test('that is cancelled does not expire, not even when it was due', async () => {
+  test('that is cancelled does not expire, even if it was due', async () => {
     let calls = 0
     const deadlines = [1, 1].map((ms) => startDeadline(ms, () => (calls += 1)))
     stall(50)
@@ -68,34 +68,34 @@ describe('a deadline', () => {
   })
 })
 
-describe('a connection that is ended when it is silent', () => {
-  async function open(silenceMs: number, askedAt?: number): Promise<Socket> {
+describe('a connection with a response timeout', () => {
+  async function open(timeoutMs: number, unansweredSince?: number): Promise<Socket> {
     const { remotePort } = socket
     const watched = connect(remotePort as number, '127.0.0.1')
     await once(watched, 'connect')
-    endWhenSilent(watched, silenceMs, askedAt)
+    destroyOnResponseTimeout(watched, timeoutMs, unansweredSince)
     return watched
   }
 
-  test('stays when the answer came during a stall', async () => {
+  test('stays open if the answer arrived during a stall', async () => {
     const watched = await open(300)
     const answer = once(watched, 'data')
     watched.write('an answer')
     stall(1_000)
     await answer
-    // Both checks that were due have been made by then.
+    // By then, both checks that were due have run.
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(watched.destroyed).toBe(false)
     watched.destroy()
   })
 
-  test('ends without an answer to what was sent before it was watched', async () => {
+  test('is destroyed if data sent before the timeout was set up is not answered', async () => {
     const watched = await open(300, performance.now())
     const [error] = await once(watched, 'error')
     expect(error).toMatchObject({ code: 'ETIMEDOUT' })
   })
 
-  test('ends without an answer, with an error', async () => {
+  test('is destroyed with an error if there is no answer', async () => {
     const watched = await open(300)
     watched.write('silence')
     const [error] = await once(watched, 'error')

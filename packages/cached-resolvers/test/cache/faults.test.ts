@@ -21,13 +21,13 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
   let cache: Cache
   let fetches: number
   let catchUps: number
-  let owed: () => Promise<void>
+  let deliverPending: () => Promise<void>
 
   beforeEach(async () => {
     redis = await startRedis()
     fetches = 0
     catchUps = 0
-    owed = async () => {}
+    deliverPending = async () => {}
     await openCache()
   })
   afterEach(async () => {
@@ -42,7 +42,7 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
       version: 'v1',
       namespaces: [things],
       near: null,
-      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
+      fetchLimits: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       leaseMs: 10_000,
       leaseWaitMs: 200,
       createToken: createTokenSource(),
@@ -52,12 +52,12 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     })
     const catchUp = async () => {
       catchUps += 1
-      await owed()
+      await deliverPending()
     }
     await cache.connect({ catchUp })
   }
-  /** For tests of what takes too long */
-  async function becomeImpatient(): Promise<void> {
+  /** For tests of timeouts */
+  async function shortenTimeout(): Promise<void> {
     await cache.close()
     await openCache({ commandTimeoutMs: 150 })
   }
@@ -68,8 +68,8 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
       return new Map(ids.map((id) => [id, { name }]))
     })
   const count = async (name: CounterName) => (await cache.counts(['things'])).get('things')?.[name]
-  /** Reads twice, so that the second shows whether the first could be kept. */
-  async function isKept(): Promise<boolean> {
+  /** Reads twice: the second read shows whether the first one filled the cache. */
+  async function isCached(): Promise<boolean> {
     await get()
     const before = fetches
     await get()
@@ -77,29 +77,29 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
   }
 
   test('FLUSHALL costs a fetch and nothing else', async () => {
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
     await redis.client.flushall()
     expect(await get()).toEqual({ name: 'A' })
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 
-  test('an evicted generation makes its entries misses, and they are filled anew', async () => {
-    expect(await isKept()).toBe(true)
+  test('an evicted generation makes its entries misses, and they are filled again', async () => {
+    expect(await isCached()).toBe(true)
     await redis.client.del('faults:v1:things')
     expect((await cache.read(things, 'a')).state).toBe('miss')
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 
   test.each([
     ['a list', (at: string) => redis.client.rpush(at, 'x')],
     ['a hash', (at: string) => redis.client.hset(at, 'x', 'y')],
-    ['bytes that are no text', (at: string) => redis.client.set(at, Buffer.from([0xff, 0xfe, 0x00, 0x31]))],
+    ['bytes that are not text', (at: string) => redis.client.set(at, Buffer.from([0xff, 0xfe, 0x00, 0x31]))],
   ])('%s under the key of an entry, or of a generation, heals', async (_, put) => {
     for (const at of [key, 'faults:v1:things']) {
       await redis.client.del(at)
       await put(at)
       expect(await get()).toEqual({ name: 'A' })
-      expect(await isKept()).toBe(true)
+      expect(await isCached()).toBe(true)
     }
   })
 
@@ -109,27 +109,27 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     expect((await cache.read(things, 'a')).state).toBe('hit')
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
     expect(await get('new')).toEqual({ name: 'new' })
-    expect(await isKept()).toBe(false)
+    expect(await isCached()).toBe(false)
     expect(await count('refused')).toBeGreaterThan(0)
     await redis.client.config('SET', 'maxmemory', '0')
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 
-  test('a master that became a replica: an invalidation is not confirmed, and nothing is believed before it is', async () => {
+  test('a master that became a replica: an invalidation is not confirmed, and no entry is served before it is', async () => {
     await get('old')
     await redis.client.call('REPLICAOF', '127.0.0.1', '1')
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(false)
     expect(await get('new')).toEqual({ name: 'new' })
-    owed = async () => {
+    deliverPending = async () => {
       if (!(await cache.invalidate(things, { ids: ['a'] }))) throw new Error('not confirmed')
     }
     await redis.client.call('REPLICAOF', 'NO', 'ONE')
     await until(() => cache.trusted)
     expect(await get('new')).toEqual({ name: 'new' })
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 
-  test('a master that became a replica: of many commands that it refuses at once, one ends the connection', async () => {
+  test('a master that became a replica: of many commands that it refuses at once, only one closes the connection', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => warnings.push(warning)
     process.on('warning', onWarning)
@@ -143,10 +143,10 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     expect(warnings).toEqual([])
   })
 
-  test('a connection that broke for a moment: nothing is believed before what is owed was delivered', async () => {
+  test('a connection that broke for a moment: no entry is served before the pending invalidations are delivered', async () => {
     await get('old')
     let deliver = () => {}
-    owed = () => new Promise((resolve) => {
+    deliverPending = () => new Promise((resolve) => {
       deliver = () => void cache.invalidate(things, { ids: ['a'] }).then(() => resolve())
     }) // biome-ignore format: short
     const before = catchUps
@@ -159,7 +159,7 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     expect(await get('new')).toEqual({ name: 'new' })
   })
 
-  test('a server that comes back with what it held before: all of that is given up', async () => {
+  test('a server that restarts with its old data: all of it is invalidated', async () => {
     await get('old')
     await until(async () => (await redis.client.get(key))?.includes('"old"') === true)
     await redis.client.save()
@@ -173,33 +173,33 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
   })
 
   test('a server that hangs: callers wait for the deadline a few times, then not at all', async () => {
-    await becomeImpatient()
+    await shortenTimeout()
     await get()
     redis.freeze()
     for (let time = 0; time < 10; time += 1) expect(await get()).toEqual({ name: 'A' })
     expect(await count('unavailable')).toBeGreaterThan(0)
     redis.thaw()
     await until(() => cache.trusted)
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 
-  test('a lease that was given after the deadline, with nobody there to fill it, is ended when the server answers again', async () => {
-    await becomeImpatient()
+  test('a lease granted after the deadline, which no process fills, is released when the server answers again', async () => {
+    await shortenTimeout()
     await redis.client.call('CLIENT', 'PAUSE', '400', 'WRITE')
     expect(await get()).toEqual({ name: 'A' })
     await until(() => cache.trusted)
     await until(async () => {
       await cache.read(things, 'other')
       await cache.leaseMany(things, ['another'])
-      return isKept()
+      return isCached()
     })
   })
 
-  test('a value that is no JSON does not keep the others of its batch from being kept', async () => {
+  test('a value that cannot be serialized does not prevent the other fills of its batch', async () => {
     const values = new Map<string, unknown>([['a', { name: 'A' }], ['b', 1n]]) // biome-ignore format: a table
     await Promise.all(await cache.getOrFetchMany(things as Namespace<unknown>, ['a', 'b'], async () => values))
     expect((await cache.readMany(things, ['a', 'b'])).map(({ state }) => state)).toEqual(['hit', 'miss'])
-    // Its lease has ended.
+    // Its lease was released.
     await until(async () => (await cache.leaseMany(things, ['b'])).length === 1)
   })
 
@@ -211,6 +211,6 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
     }
     expect(await count('corrupt')).toBe(10)
     expect(await count('unavailable')).toBe(0)
-    expect(await isKept()).toBe(true)
+    expect(await isCached()).toBe(true)
   })
 })

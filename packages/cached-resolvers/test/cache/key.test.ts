@@ -7,7 +7,7 @@ const keys = new Keys('p', 'v1')
 const lengths = [1_000, 1_024, 1_025, 400_000]
 
 describe('a key', () => {
-  test.each(lengths)('is short, whatever an id or a list has for a name: %i characters', (length) => {
+  test.each(lengths)('is short for any id and any name of a list: %i characters', (length) => {
     for (const name of ['x', '|', '\u4e00', ':', '\ud800']) {
       const text = name.repeat(length)
       for (const id of [text, { list: text, parameters: { size: 1 } }, { list: 'a', parameters: { text } }])
@@ -15,16 +15,16 @@ describe('a key', () => {
     }
   })
 
-  test('is another for another name, and the one that an invalidation removes', () => {
+  test('differs for each name, and is the key that an invalidation removes', () => {
     const names = lengths.flatMap((length) => [`${'|'.repeat(length)}a`, `${'|'.repeat(length)}b`])
     expect(new Set(names.map((name) => keys.entry(things, name))).size).toBe(names.length)
-    expect(keys.invalidated(things, { ids: names })).toEqual(names.map((id) => keys.entry(things, id)))
-    expect(keys.invalidated(things, { lists: names })).toEqual(names.map((list) => keys.listGeneration(things, list)))
+    expect(keys.invalidationKeys(things, { ids: names })).toEqual(names.map((id) => keys.entry(things, id)))
+    expect(keys.invalidationKeys(things, { lists: names })).toEqual(names.map((list) => keys.listGeneration(things, list)))
   })
 
-  test('tells the name that it was made of, unless that was too long; no name can be taken for a hash', () => {
+  test('can be parsed back to its name unless that was too long; no name can be mistaken for a hash', () => {
     for (const name of ['user_1', 'category:A & B', '\u4e00'.repeat(100), '=', `=${'0'.repeat(64)}`])
-      expect(keys.parse(keys.entry(things, name))).toEqual({ namespace: 'things', part: name })
+      expect(keys.parse(keys.entry(things, name))).toEqual({ namespace: 'things', idOrList: name })
     expect(keys.parse(keys.entry(things, 'x'.repeat(2_000)))).toBeNull()
   })
 })

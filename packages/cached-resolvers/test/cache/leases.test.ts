@@ -21,7 +21,7 @@ describe.skipIf(noRedis)('a lease', () => {
     cache = new Cache({
       store: new RedisStore(redisOptions(redis.url)),
       ...{ prefix: 'leases', version: 'v1', namespaces: [things], near: null, leaseMs: 400, leaseWaitMs: 60_000 },
-      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
+      fetchLimits: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       ...{ createToken: createTokenSource(), now: Date.now, sleep, random: () => 0.5 },
     })
     await cache.connect()
@@ -31,7 +31,7 @@ describe.skipIf(noRedis)('a lease', () => {
     await redis.stop()
   })
 
-  test('is renewed while its fetch goes on, and the fill lands', async () => {
+  test('is renewed while its fetch runs, and the fill lands', async () => {
     const row = deferred<Map<string, string>>()
     const value = cache.getOrFetch(things, 'cold', () => row.promise)
     for (let renewals = 0, last = 0; renewals < 5; ) {
@@ -44,7 +44,7 @@ describe.skipIf(noRedis)('a lease', () => {
     await until(async () => (await cache.read(things, 'cold')).state === 'hit')
   })
 
-  test('that was invalidated is not brought back by renewing it', async () => {
+  test('that was invalidated is not restored by a renewal', async () => {
     const row = deferred<Map<string, string>>()
     const value = cache.getOrFetch(things, 'cold', () => row.promise)
     await until(async () => (await redis.client.pttl(key)) > 0)
@@ -56,18 +56,20 @@ describe.skipIf(noRedis)('a lease', () => {
     await value
   })
 
-  test('of a process that was killed ends soon: the next reader fetches, and its fill lands', async () => {
-    const stuck = fork('packages/cached-resolvers/test/processes/stuck.ts', [redis.url], { execArgv: ['--import', 'tsx'] })
-    await once(stuck, 'message')
+  test('of a killed process expires soon: the next reader fetches, and its fill lands', async () => {
+    const hanging = fork('packages/cached-resolvers/test/processes/hanging-fetch.ts', [redis.url], {
+      execArgv: ['--import', 'tsx'],
+    })
+    await once(hanging, 'message')
     const value = cache.getOrFetch(things, 'cold', async () => new Map([['cold', 'value']]))
     await until(async () => (await cache.counts(['things'])).get('things')?.leaseWaits === 1)
-    stuck.kill('SIGKILL')
+    hanging.kill('SIGKILL')
     expect(await value).toBe('value')
     await until(async () => (await cache.read(things, 'cold')).state === 'hit')
   })
 })
 
-/** How often the script of leases, renewals and fills has run */
+/** How often the Lua script of leases, renewals and fills has run */
 async function renewals({ client }: TestRedis): Promise<{ calls: number }> {
   const stats = (await client.info('commandstats')) as string
   return { calls: Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0) }

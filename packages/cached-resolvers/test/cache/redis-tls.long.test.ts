@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createSecureContext, createServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { HealthReport } from '../../../../src/http/health/health.js'
-import { type Built, query, ready, runBuilt } from '../../../../test/helpers/built.js'
+import { type BuiltServer, query, startBuiltServer, waitUntilReady } from '../../../../test/helpers/built.js'
 import { createAuthority, noOpenssl, type TestAuthority } from '../../../../test/helpers/certificates.js'
 import { createDatabase, type TestDatabase } from '../../../../test/helpers/database.js'
 import { noRedis, startRedis } from '../../../../test/helpers/redis.js'
@@ -19,7 +19,7 @@ import { freePort } from '../../../../tools/free-port.js'
 describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
   let authority: TestAuthority
   let database: TestDatabase
-  let built: Built
+  let built: BuiltServer
   let url: string
   beforeAll(() => {
     authority = createAuthority()
@@ -36,10 +36,10 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
 
   async function run(env: Record<string, string>): Promise<void> {
     const trusting = { NODE_EXTRA_CA_CERTS: authority.certificate, DATABASE_URL: database.url, DATABASE_POOL: '2' }
-    built = runBuilt({ ...trusting, REDIS_HEALTH_INTERVAL_MS: '100', AUDIT_INTERVAL_MS: '0', ...env })
-    url = await ready(built)
+    built = startBuiltServer({ ...trusting, REDIS_HEALTH_INTERVAL_MS: '100', AUDIT_INTERVAL_MS: '0', ...env })
+    url = await waitUntilReady(built)
   }
-  /** Fails when the process has ended. */
+  /** Rejects if the process has ended. */
   const health = async () => (await (await fetch(new URL('/health', url))).json()) as HealthReport
   const isHealthy = async () => (await health()).status === 'healthy'
   const reason = async () => {
@@ -47,14 +47,14 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
     return cache.state === 'down' ? cache.reason : ''
   }
 
-  test('a cluster whose certificate is for a name, while its nodes go by their addresses', async () => {
+  test('a cluster whose certificate is for a host name, while its nodes announce IP addresses', async () => {
     const cluster = await startCluster(authority.issue(['DNS:localhost']))
     await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
     await until(isHealthy)
     await cluster.stop()
   })
 
-  test('a cluster whose nodes go by their names', async () => {
+  test('a cluster whose nodes announce host names', async () => {
     const names = { 'cluster-announce-hostname': 'localhost', 'cluster-preferred-endpoint-type': 'hostname' }
     const cluster = await startCluster(authority.issue(['DNS:localhost']), names)
     await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
@@ -62,19 +62,19 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
     await cluster.stop()
   })
 
-  test('a cluster whose certificate expires, or is for another name: answers without it, the reason, and no end', async () => {
+  test('a cluster whose certificate expires, or is for another host: the API answers without it, reports the reason, and does not exit', async () => {
     const right = authority.issue(['DNS:localhost'])
     const cluster = await startCluster(right)
     await run({ REDIS_CLUSTER_NODES: namedLocalhost(cluster) })
     await until(isHealthy)
-    for (const [wrong, says] of [
+    for (const [wrong, reasonPattern] of [
       [authority.issue(['DNS:localhost'], { expired: true }), /certificate has expired/],
       [authority.issue(['DNS:other.example']), /localhost.* is not in the cert's altnames: DNS:other.example/],
     ] as const) {
       await cluster.replaceCertificate(wrong)
-      await until(async () => says.test(await reason()))
+      await until(async () => reasonPattern.test(await reason()))
       expect((await query(url, '{ product(id: "product_1") { id } }')).data.product.id).toBe('product_1')
-      const line = new RegExp(`"level":40.*the cache is not used: .*${says.source}`)
+      const line = new RegExp(`"level":40.*the cache is not used: .*${reasonPattern.source}`)
       await until(() => line.test(built.output()))
       await cluster.replaceCertificate(right)
       await until(isHealthy)
@@ -82,7 +82,7 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
     await cluster.stop()
   })
 
-  test('a sentinel that names the master by its address, with certificates for a name', async () => {
+  test('a sentinel that announces the IP address of the master, with certificates for a host name', async () => {
     const { certificate, key } = authority.issue(['DNS:localhost'])
     const settings = { 'tls-cert-file': certificate, 'tls-key-file': key, 'tls-ca-cert-file': authority.certificate }
     const tls = Object.entries({ ...settings, 'tls-auth-clients': 'no', 'tls-replication': 'yes' })
@@ -100,25 +100,25 @@ describe.skipIf(noRedis || noOpenssl)('Redis over TLS', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  test('a server behind a front that routes by name', async () => {
+  test('a server behind a proxy that routes by host name', async () => {
     const redis = await startRedis()
     const { certificate, key } = authority.issue(['DNS:localhost'])
     const context = createSecureContext({ cert: readFileSync(certificate), key: readFileSync(key) })
-    const front = createServer({
+    const proxy = createServer({
       SNICallback: (name, done) => (name === 'localhost' ? done(null, context) : done(new Error(`No route to ${name}`))),
     })
-    front.on('secureConnection', (socket) => {
-      const behind = connect(Number(new URL(redis.url).port), '127.0.0.1').on('error', () => socket.destroy())
+    proxy.on('secureConnection', (socket) => {
+      const upstream = connect(Number(new URL(redis.url).port), '127.0.0.1').on('error', () => socket.destroy())
       socket
-        .on('error', () => behind.destroy())
-        .pipe(behind)
+        .on('error', () => upstream.destroy())
+        .pipe(upstream)
         .pipe(socket)
     })
-    await new Promise<void>((resolve) => void front.listen(0, resolve))
-    await run({ REDIS_URL: `rediss://localhost:${(front.address() as AddressInfo).port}` })
+    await new Promise<void>((resolve) => void proxy.listen(0, resolve))
+    await run({ REDIS_URL: `rediss://localhost:${(proxy.address() as AddressInfo).port}` })
     await until(isHealthy)
     await redis.stop()
-    front.close()
+    proxy.close()
   })
 })
 

@@ -18,11 +18,11 @@ const targets: [string, (url: string) => RedisTarget][] = [
 ]
 
 describe.each(targets)('TLS to %s', (_, targetAt) => {
-  test('names the host that is meant, for whatever routes by it', async () => {
+  test('sends the configured host name (SNI), for proxies that route by it', async () => {
     const names = new Set<string>()
     const seen = (name: string, done: (error: Error) => void) => {
       names.add(name)
-      done(new Error('It is not served'))
+      done(new Error('This host is not served'))
     }
     const server = createServer({ SNICallback: seen }).on('tlsClientError', () => undefined)
     await once(server.listen(0), 'listening')
@@ -36,7 +36,7 @@ describe.each(targets)('TLS to %s', (_, targetAt) => {
     await once(server, 'close')
   })
 
-  test.skipIf(noRedis || noOpenssl)('ended in the middle of a handshake that fails, it takes nothing along', async () => {
+  test.skipIf(noRedis || noOpenssl)('closing the store during a failing handshake raises no uncaught exception', async () => {
     const authority = createAuthority()
     const { certificate, key } = authority.issue(['DNS:localhost'])
     const port = String(await freePort())
@@ -54,7 +54,7 @@ describe.each(targets)('TLS to %s', (_, targetAt) => {
       await store.close()
       await connecting
     }
-    // What a socket has to say comes before it is closed.
+    // A socket emits its errors before it is closed.
     await until(async () => /connected_clients:1\r/.test(await redis.client.info('clients')))
     process.off('uncaughtException', fail)
     expect(failures).toEqual([])
@@ -64,15 +64,15 @@ describe.each(targets)('TLS to %s', (_, targetAt) => {
 })
 
 test.each([
-  ['a name is itself', 'cache.example', ['rediss://other.example'], { servername: 'cache.example' }],
-  ['a name with the dot of the root', 'cache.example.', [], { servername: 'cache.example' }],
+  ['a host name is used as the server name', 'cache.example', ['rediss://other.example'], { servername: 'cache.example' }],
+  ['the trailing dot of a host name is removed', 'cache.example.', [], { servername: 'cache.example' }],
   [
-    'an address is what was configured',
+    'for an IP address, a configured host name is used',
     '10.0.0.1',
     ['rediss://10.0.0.1', 'rediss://a.example', 'rediss://b.example'],
     { servername: 'a.example' },
   ],
-  ['an address where nothing else is known', '10.0.0.1', ['rediss://[::1]:1'], {}],
+  ['an IP address if no host name is configured', '10.0.0.1', ['rediss://[::1]:1'], {}],
 ])('%s', (_, host, urls, expected) => {
   expect(identityOf(host, urls)).toMatchObject(expected)
 })

@@ -54,7 +54,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
   const document = '{ user(id: "user_1") { orders { nodes { id user { name } products { id name } } } } }'
   const status = async ({ origin }: TestApp) => ((await (await fetch(`${origin}/health`)).json()) as { status: string }).status
   const isHealthy = async (app: TestApp) => (await status(app)) === 'healthy'
-  /** Whether the second of two reads took no SQL */
+  /** Whether the second of two reads needs no SQL */
   const isWarm = async (app: TestApp) => {
     await app.query(document)
     app.takeStatements()
@@ -67,22 +67,22 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     await until(async () => (await isHealthy(app)) && (await isHealthy(other)))
     expect((await app.query('{ cacheInfo { backend } }')).data.cacheInfo.backend).toBe('redis')
     await until(() => isWarm(app))
-    const stockOf = async (its: TestApp) => {
-      const { data, errors } = await its.query('{ product(id: "product_1") { stock } }')
+    const stockOf = async (target: TestApp) => {
+      const { data, errors } = await target.query('{ product(id: "product_1") { stock } }')
       return errors ? null : (data.product.stock as number)
     }
 
     let written = 0
     let reads = 0
-    const faults: string[] = []
+    const failures: string[] = []
     let running = true
-    const reader = async (its: TestApp) => {
+    const reader = async (target: TestApp) => {
       while (running) {
         const before = written
-        const stock = await stockOf(its)
+        const stock = await stockOf(target)
         reads += 1
-        if (stock === null) faults.push('a read failed')
-        else if (its === app && stock < before) faults.push(`read ${stock} after ${before} was answered`)
+        if (stock === null) failures.push('a read failed')
+        else if (target === app && stock < before) failures.push(`read ${stock} after ${before} was answered`)
       }
     }
     const writer = async () => {
@@ -90,7 +90,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
         const stock = written + 1
         const mutation = `mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { stock } } }`
         const { data, errors } = await app.query(mutation)
-        if (errors || data.updateProductStock.product.stock !== stock) faults.push(`write ${stock}: ${JSON.stringify(errors)}`)
+        if (errors || data.updateProductStock.product.stock !== stock) failures.push(`write ${stock}: ${JSON.stringify(errors)}`)
         written = stock
         await sleep(20)
       }
@@ -107,12 +107,12 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     await until(async () => (await isWarm(app)) && (await isWarm(other)))
     running = false
     await Promise.all(load)
-    expect(faults).toEqual([])
+    expect(failures).toEqual([])
     expect(await sentinels.replica.client.get('ecommerce:v1:products')).not.toBe(generation)
     await until(async () => (await stockOf(other)) === written)
   })
 
-  test('a master that the sentinels lost, and a process that lost the sentinels, hide no write from anybody', async () => {
+  test('if the sentinels lost a master, and a process lost the sentinels, every process still sees all writes', async () => {
     const proxies = await Promise.all(sentinels.target.urls.map((url) => startProxy(portOf(url))))
     const asShop = (ports: readonly number[]) =>
       ports.map((port, index) => `redis://${index === 0 ? 'shop:secret@' : ''}127.0.0.1:${port}`).join()
@@ -123,7 +123,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
     await until(async () => (await isHealthy(stays)) && (await isHealthy(follows)))
     for (let id = 1; id <= 20; id += 1) for (const app of [stays, follows]) await stockOf(app, id)
 
-    // Sentinels take a master that refuses their PING for dead. It goes on serving whoever is connected to it.
+    // Sentinels consider a master dead that refuses their PING. It still serves its other clients.
     const admin = new Redis(`redis://shop:secret@127.0.0.1:${portOf(sentinels.master.url)}`)
     await admin.call('ACL', 'SETUSER', 'default', '-@all')
     for (const proxy of proxies) proxy.cut()
@@ -139,7 +139,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
       expect(await stockOf(reader, id)).toBe(1000 + id)
     }
     await admin.call('ACL', 'SETUSER', 'default', '+@all')
-    for (const proxy of proxies) proxy.mend()
+    for (const proxy of proxies) proxy.restore()
     await until(async () => (await sentinels.master.client.info('replication')).includes('role:slave'))
     await until(async () => (await isWarm(stays)) && (await isWarm(follows)))
     for (let id = 1; id <= 20; id += 1) for (const app of [stays, follows]) expect(await stockOf(app, id)).toBe(1000 + id)
@@ -166,12 +166,12 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
     await sentinels.stop()
   })
 
-  /** What another process would have. A server that hangs for less than 5 s does not lose its connection. */
+  /** A cache as another process would have it. A server that hangs for less than 5 s does not lose its connection. */
   async function createCache(target = sentinels.target) {
     const store = new RedisStore({ ...redisOptions(''), target, commandTimeoutMs: 250, healthIntervalMs: 50 })
     const cache = new Cache({
       ...{ store, prefix: 'sentinel', version: 'v1', namespaces: [things], near: { maxBytes: 1e6, maxStalenessMs: 500 } },
-      fetches: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
+      fetchLimits: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
       ...{ leaseMs: 10_000, leaseWaitMs: 200, createToken: createTokenSource(), now: Date.now, random: () => 0.5 },
       sleep: (ms) => sleep(ms),
     })
@@ -189,15 +189,15 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
   }
   const info = async ({ client }: TestRedis, field: string) => new RegExp(`^${field}:(\\S*)`, 'm').exec(await client.info())?.[1]
 
-  /** The near store is used again, and told of what another process removes. */
-  async function followsNewsOf(other: Cache, cache: Cache) {
+  /** Waits until the near store is used again and invalidations by another process are applied. */
+  async function waitForInvalidationsOf(other: Cache, cache: Cache) {
     await until(async () => (await get(cache, 'new')) === 'new' && (await readsNear(cache)))
     await until(() => other.trusted)
     await until(() => other.invalidate(things, { ids: ['a'] }))
     await until(async () => (await cache.read(things, 'a')).state === 'miss')
   }
 
-  test('a master that hangs: the next one is used, also when the old one answers again as if it still were', async () => {
+  test('a master that hangs: the new master is used, even when the old one answers again as a master', async () => {
     const [{ cache, store }, { cache: other }] = [await createCache(), await createCache()]
     await get(cache, 'old')
     await until(() => readsNear(cache))
@@ -205,47 +205,47 @@ describe.skipIf(noRedis)('the cache on a master, its replica and three sentinels
     await until(async () => (await get(cache, 'from the database')) === 'from the database')
     expect(cache.trusted).toBe(false)
     await until(() => sentinels.isMaster(sentinels.replica))
-    // It takes itself for the master for 8 s more: sentinels are not quick to make it a replica.
+    // It acts as master for 8 s more: sentinels take that long to make it a replica.
     sentinels.master.thaw()
     await until(() => cache.trusted && other.trusted)
     expect(await store.identity()).toContain(await info(sentinels.replica, 'run_id'))
-    await followsNewsOf(other, cache)
+    await waitForInvalidationsOf(other, cache)
   })
 
-  test('a master that hands over while it goes on answering is left at once', async () => {
+  test('a master that still answers after a failover is no longer used', async () => {
     const [{ cache, store }, { cache: other }] = [await createCache(), await createCache()]
     await get(cache, 'old')
     await sentinels.failOver()
     await until(() => sentinels.isMaster(sentinels.replica))
     await until(async () => cache.trusted && (await store.identity()).startsWith(`${await info(sentinels.replica, 'run_id')}/`))
-    await followsNewsOf(other, cache)
+    await waitForInvalidationsOf(other, cache)
   })
 
-  test('the credentials and the database number of the first address are for the server, and not told to the sentinels', async () => {
+  test('the credentials and the database number of the first address are used for the server, and not sent to the sentinels', async () => {
     const { urls, masterName } = sentinels.target
-    // The sentinels do not know this user, and would refuse it.
+    // The sentinels have no such user and would refuse the connection.
     const first = urls[0].replace('//', '//shop:secret@').concat('/3')
     const { cache } = await createCache({ kind: 'sentinel', urls: [first, ...urls.slice(1)], masterName })
     await until(() => cache.trusted)
     expect(await sentinels.master.client.client('LIST')).toMatch(/ db=3 .* user=shop /)
   })
 
-  const absences: [string, () => Promise<void>, () => Promise<void>][] = [
-    ['are away', () => sentinels.killSentinels(), () => sentinels.startSentinels()],
+  const outages: [string, () => Promise<void>, () => Promise<void>][] = [
+    ['are unreachable', () => sentinels.killSentinels(), () => sentinels.startSentinels()],
     ['hang', async () => sentinels.freezeSentinels(), async () => sentinels.thawSentinels()],
   ]
-  test.each(absences)(
-    'sentinels that %s: nothing waits for them, and the cache is used when they are back',
-    async (_, leave, comeBack) => {
-      await leave()
+  test.each(outages)(
+    'sentinels that %s: no request waits for them, and the cache is used when they are back',
+    async (_, stop, restart) => {
+      await stop()
       const { cache } = await createCache()
       expect(cache.trusted).toBe(false)
       expect(await get(cache, 'a')).toBe('a')
-      await comeBack()
+      await restart()
       await until(() => cache.trusted)
       await until(async () => (await get(cache, 'b')) === 'b' && (await cache.read(things, 'a')).state === 'hit')
-      // Those who have a connection go on without them, and can be stopped when that is lost, too.
-      await leave()
+      // Clients with a connection work without sentinels, and can be closed when that connection is lost, too.
+      await stop()
       expect((await cache.read(things, 'a')).state).toBe('hit')
       await sentinels.master.kill()
       await until(() => !cache.trusted)

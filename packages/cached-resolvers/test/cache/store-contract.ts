@@ -5,15 +5,15 @@ import type { CacheStore } from '../../src/cache/store.js'
 
 export interface ContractSubject {
   store: CacheStore
-  /** Lets that much time pass for the store. */
+  /** Advances the time of the store. */
   wait(ms: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** A time to live that is not over before it was looked at */
+/** A TTL long enough that the key does not expire before the test has read it */
 const shortMs = 2_000
 
-/** What every store has to keep to, run against each of them. */
+/** The contract of every store, run against each implementation. */
 export function describeStoreContract(name: string, start: () => Promise<ContractSubject>, { skip = false } = {}): void {
   describe.skipIf(skip)(`the store contract: ${name}`, () => {
     let subject: ContractSubject
@@ -31,68 +31,68 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       await subject.stop()
     })
 
-    test('reads what is there, in the order asked, and null for the rest', async () => {
+    test('reads values in the order of the keys, and null for missing ones', async () => {
       const [a, b] = [key(), key()]
       await put(a, 'one')
       await put(b, '')
       expect(await store.readMany([b, key(), a, a])).toEqual(['', null, 'one', 'one'])
     })
 
-    test('keeps text as it is: quotes, line ends, NUL, other planes', async () => {
+    test('keeps text unchanged: quotes, line ends, NUL, supplementary planes', async () => {
       const at = key()
       const text = 'a "b" \n\r\0 |🛒é|'
       await put(at, text)
       expect(await store.readMany([at])).toEqual([text])
     })
 
-    test('vacant: writes where nothing is, and tells what stands in the way', async () => {
+    test('vacant: writes if the key is missing, and returns the current text otherwise', async () => {
       const at = key()
       expect(await put(at, 'first')).toEqual([{ swapped: true }])
-      expect(await put(at, 'second')).toEqual([{ swapped: false, held: 'first' }])
+      expect(await put(at, 'second')).toEqual([{ swapped: false, current: 'first' }])
       expect(await store.readMany([at])).toEqual(['first'])
     })
 
-    test('vacant with an expectation: also writes over what begins so, and over nothing else', async () => {
+    test('vacant with an expected prefix: also overwrites a text with that prefix, and no other', async () => {
       const at = key()
       await put(at, '1|old|x')
       const swap = (expected: string, value: string) =>
         store.swapMany([{ key: at, when: { state: 'vacant', expected }, value, ttlMs: null }])
-      expect(await swap('1|new|', 'no')).toEqual([{ swapped: false, held: '1|old|x' }])
+      expect(await swap('1|new|', 'no')).toEqual([{ swapped: false, current: '1|old|x' }])
       expect(await swap('1|old|', 'yes')).toEqual([{ swapped: true }])
       expect(await store.readMany([at])).toEqual(['yes'])
     })
 
-    test('held: writes only over what begins so, never where nothing is', async () => {
+    test('held: overwrites only a text with the expected prefix, and never writes a missing key', async () => {
       const at = key()
       const swap = (expected: string) =>
         store.swapMany([{ key: at, when: { state: 'held', expected }, value: 'filled', ttlMs: null }])
-      expect(await swap('L|a')).toEqual([{ swapped: false, held: null }])
+      expect(await swap('L|a')).toEqual([{ swapped: false, current: null }])
       await put(at, 'L|b')
-      expect(await swap('L|a')).toEqual([{ swapped: false, held: 'L|b' }])
+      expect(await swap('L|a')).toEqual([{ swapped: false, current: 'L|b' }])
       expect(await swap('L|b')).toEqual([{ swapped: true }])
       expect(await store.readMany([at])).toEqual(['filled'])
     })
 
-    test('unleased: writes over anything but a lease', async () => {
+    test('unleased: overwrites anything but a lease', async () => {
       const [garbage, leased] = [key(), key()]
       await put(garbage, '\u{fffd}garbage')
       await put(leased, encodeLease('someone'))
       const swap = (at: string) => ({ key: at, when: { state: 'unleased' as const }, value: 'mine', ttlMs: null })
       expect(await store.swapMany([swap(garbage), swap(leased), swap(key())])).toEqual([
         { swapped: true },
-        { swapped: false, held: encodeLease('someone') },
+        { swapped: false, current: encodeLease('someone') },
         { swapped: true },
       ])
     })
 
-    test('a swap that is refused does not keep the others of its batch from happening', async () => {
-      const [taken, free] = [key(), key()]
-      await put(taken, 'x')
+    test('a refused swap does not prevent the others of its batch', async () => {
+      const [occupied, free] = [key(), key()]
+      await put(occupied, 'x')
       const swap = (at: string) => ({ key: at, when: { state: 'vacant' as const }, value: 'y', ttlMs: null })
-      expect(await store.swapMany([swap(taken), swap(free)])).toEqual([{ swapped: false, held: 'x' }, { swapped: true }])
+      expect(await store.swapMany([swap(occupied), swap(free)])).toEqual([{ swapped: false, current: 'x' }, { swapped: true }])
     })
 
-    test('what has a time to live is gone after it, and vacant', async () => {
+    test('a key with a TTL expires, and is vacant then', async () => {
       const at = key()
       await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
       expect(await store.readMany([at])).toEqual(['short'])
@@ -101,7 +101,7 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await put(at, 'again')).toEqual([{ swapped: true }])
     })
 
-    test('a swap without a time to live lifts the one before', async () => {
+    test('a swap without a TTL removes the previous TTL', async () => {
       const at = key()
       await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
       await store.swapMany([{ key: at, when: { state: 'held', expected: 'short' }, value: 'long', ttlMs: null }])
@@ -109,14 +109,14 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await store.readMany([at])).toEqual(['long'])
     })
 
-    test('removes many, also what is not there', async () => {
+    test('removes many keys, including missing ones', async () => {
       const [a, b] = [key(), key()]
       await put(a, 'x')
       await store.removeMany([a, b])
       expect(await store.readMany([a, b])).toEqual([null, null])
     })
 
-    test('adds counts once for each batch', async () => {
+    test('adds counts once per batch id', async () => {
       const at = key()
       await store.addCounts(at, 'batch-1', new Map([['hits', 2], ['misses', 1]]), null) // biome-ignore format: a table
       await store.addCounts(at, 'batch-2', new Map([['hits', 3]]), null)
@@ -125,7 +125,7 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await store.readCounts(key())).toEqual(new Map())
     })
 
-    test('counts with a time to live are gone after it', async () => {
+    test('counts with a TTL expire', async () => {
       const at = key()
       await store.addCounts(at, 'batch-1', new Map([['hits', 2]]), shortMs)
       expect(await store.readCounts(at)).toEqual(new Map([['hits', 2]]))
@@ -133,7 +133,7 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await store.readCounts(at)).toEqual(new Map())
     })
 
-    test('answers a ping and tells of itself', async () => {
+    test('answers a ping and reports its state', async () => {
       expect(await store.ping()).toBeGreaterThanOrEqual(0)
       expect(await store.info()).toMatchObject({
         usedMemoryBytes: expect.any(Number),

@@ -1,7 +1,7 @@
-/** The longest source that the lane looks at */
-const longest = 8_192
+/** The maximum length of sources that are compiled */
+const maxLength = 8_192
 
-/** Valid documents for the shop that are as hard to compile as their length allows, by what is hard about them. */
+/** Valid documents for the shop that are as expensive to compile as their length allows, by what makes them expensive. */
 export const adversarialDocuments: Record<string, string> = {
   'many aliases': fill('{', (index) => `a${index}:__typename `, '}'),
   'many aliases of an abstract type': fill(
@@ -13,15 +13,15 @@ export const adversarialDocuments: Record<string, string> = {
   'the deepest inline fragments': deep('{user(id:1){', '...{', '}', '}}'),
   'fragments that double with every level': exponential(40),
   'fragments of an abstract type that double with every level': `${exponential(30).replace('user(id:1)', 'node(id:1)')}`,
-  'one field again and again': `{user(id:1){${'id '.repeat(600)}}}`,
-  'one object again and again': `{${'user(id:1){id}'.repeat(300)}}`,
+  'one field repeated': `{user(id:1){${'id '.repeat(600)}}}`,
+  'one object field repeated': `{${'user(id:1){id}'.repeat(300)}}`,
   'one wide fragment in many places': inManyPlaces(() => 'id '.repeat(700)),
   'one fragment of fragments in many places': inManyPlaces((wide) => fill('', () => '...{id}', '', wide)),
   'one fragment with many conditions in many places': inManyPlaces((wide) => fill('', () => '...on Node{id}', '', wide)),
   'many fragments and many fields': manyFragments(),
 }
 
-/** One that the lane takes, and that costs as much memory as it can; another for each index. */
+/** A document that is compiled and takes as much memory as possible; a different one for each index. */
 export function costlyDocument(kind: 'long' | 'short', index: number): string {
   if (kind === 'long')
     return fill(`{own:user(id:${index}){id}`, (place) => (place < 70 ? `a${place}:node(id:1){__typename}` : ' '), '}')
@@ -35,18 +35,18 @@ export function costlyDocument(kind: 'long' | 'short', index: number): string {
   ].join('')
 }
 
-function fill(start: string, part: (index: number) => string, end: string, most = longest): string {
+function fill(start: string, part: (index: number) => string, end: string, max = maxLength): string {
   let text = start
-  for (let index = 0; text.length + part(index).length + end.length <= most; index += 1) text += part(index)
+  for (let index = 0; text.length + part(index).length + end.length <= max; index += 1) text += part(index)
   return text + end
 }
 
 function deep(start: string, open: string, close: string, end: string): string {
-  const levels = Math.floor((longest - start.length - end.length - 3) / (open.length + close.length))
+  const levels = Math.floor((maxLength - start.length - end.length - 3) / (open.length + close.length))
   return `${start}${open.repeat(levels)}id ${close.repeat(levels)}${end}`
 }
 
-/** A thousand million fields after 30 levels, if they were all looked at */
+/** 30 levels would be a billion fields if all were visited */
 function exponential(levels: number): string {
   const fragments = Array.from({ length: levels }, (_, level) => {
     const next = level + 1 < levels ? `...F${level + 1}` : 'id'
@@ -55,16 +55,16 @@ function exponential(levels: number): string {
   return `{user(id:1){...F0}}${fragments.join('')}`
 }
 
-/** Some 300 places that one fragment stands in; `fill` gives what stands in it, so long at most. */
-function inManyPlaces(fillWide: (most: number) => string): string {
+/** Spreads one fragment in about 300 places; `fillWide` returns its selections, given their maximum length. */
+function inManyPlaces(fillWide: (max: number) => string): string {
   const places = fill(
     'fragment P on Query{',
-    (index) => (index < 330 ? `a${index}:user(id:1){...W}` : ' '.repeat(longest)),
+    (index) => (index < 330 ? `a${index}:user(id:1){...W}` : ' '.repeat(maxLength)),
     '}',
     5_000,
   )
   const head = `{...P}${places}fragment W on User{`
-  return `${head}${fillWide(longest - head.length - 1)}}`
+  return `${head}${fillWide(maxLength - head.length - 1)}}`
 }
 
 function manyFragments(): string {

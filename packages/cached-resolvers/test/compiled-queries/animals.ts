@@ -9,42 +9,42 @@ import {
   isNonNullType,
 } from 'graphql'
 import { Random, seedOf } from './random.js'
-import { awkwardTexts } from './texts.js'
+import { trickyStrings } from './strings.js'
 
-/** The context of a request to the zoo: what its animals have, and what is wrong with them */
-export interface World {
+/** The context of a request to the zoo: determines the values and errors of its resolvers */
+export interface ZooContext {
   schema: GraphQLSchema
   seed: number
-  /** Share of the values that are there at once; the others are promised */
-  near: number
-  /** Share of the values that are none: thrown, rejected, null or of another type */
-  faults: number
-  /** Whether there are values that graphql-js takes and hardly anybody gives */
-  odd: boolean
+  /** Share of the values that are returned directly; the others are promises */
+  immediateShare: number
+  /** Share of the values that are errors: thrown, rejected, null or of another type */
+  faultShare: number
+  /** Whether there are values that graphql-js accepts but resolvers rarely return */
+  unusual: boolean
 }
 
-/** What its fields give hangs on its seed, their names and their arguments: it is the same each time. */
+/** Its fields depend only on its seed, their names and their arguments, so they are the same each time. */
 export class Animal {
   constructor(
     readonly kind: string,
     readonly seed: number,
-    readonly world: World,
+    readonly context: ZooContext,
   ) {}
 
   valueOf(field: string, type: GraphQLOutputType, args: unknown): unknown {
-    return give(type, this.random(`${field}${JSON.stringify(args)}`), this.world)
+    return resolveValue(type, this.random(`${field}${JSON.stringify(args)}`), this.context)
   }
 
-  tellType(): unknown {
+  resolveType(): unknown {
     const random = this.random('type')
-    if (random.chance(this.world.faults)) return random.pick<() => unknown>(wrongTypes)()
-    return this.world.odd && random.chance(0.1) ? Promise.resolve(this.kind) : this.kind
+    if (random.chance(this.context.faultShare)) return random.pick<() => unknown>(wrongTypes)()
+    return this.context.unusual && random.chance(0.1) ? Promise.resolve(this.kind) : this.kind
   }
 
-  isA(kind: string): boolean | Promise<boolean> {
+  isTypeOf(kind: string): boolean | Promise<boolean> {
     const random = this.random('kind')
-    if (random.chance(this.world.faults)) return false
-    return this.world.odd && random.chance(0.1) ? Promise.resolve(this.kind === kind) : this.kind === kind
+    if (random.chance(this.context.faultShare)) return false
+    return this.context.unusual && random.chance(0.1) ? Promise.resolve(this.kind === kind) : this.kind === kind
   }
 
   echo(args: unknown): string {
@@ -66,13 +66,13 @@ const wrongTypes = [
   },
 ]
 
-function give(type: GraphQLOutputType, random: Random, world: World): unknown {
-  if (random.chance(world.faults)) return fault(random)
-  return deliver(plain(type, random, world), random, world)
+function resolveValue(type: GraphQLOutputType, random: Random, context: ZooContext): unknown {
+  if (random.chance(context.faultShare)) return createFault(random)
+  return deliver(createNullable(type, random, context), random, context)
 }
 
-function fault(random: Random): unknown {
-  const error = new Error('a fault')
+function createFault(random: Random): unknown {
+  const error = new Error('an error')
   const kinds = [
     () => error,
     () => null,
@@ -81,8 +81,8 @@ function fault(random: Random): unknown {
     () => ({}),
     () => [error],
     () => Promise.reject(error),
-    () => later(() => Promise.reject(error)),
-    () => awaitable(Promise.reject(error)),
+    () => resolveLater(() => Promise.reject(error)),
+    () => thenable(Promise.reject(error)),
     () => Promise.resolve(error),
     () => {
       throw error
@@ -91,81 +91,81 @@ function fault(random: Random): unknown {
   return random.pick<() => unknown>(kinds)()
 }
 
-/** At once, or by one of the many kinds of promise. */
-function deliver(value: unknown, random: Random, { near, odd }: World): unknown {
-  if (random.chance(near)) return value
-  const ways = [
+/** Returns the value, or a promise or thenable of it. */
+function deliver(value: unknown, random: Random, { immediateShare, unusual }: ZooContext): unknown {
+  if (random.chance(immediateShare)) return value
+  const kinds = [
     () => Promise.resolve(value),
-    () => later(() => value),
-    () => awaitable(Promise.resolve(value)),
-    () => (odd ? immediate(value) : Promise.resolve(value)),
+    () => resolveLater(() => value),
+    () => thenable(Promise.resolve(value)),
+    () => (unusual ? synchronousThenable(value) : Promise.resolve(value)),
   ]
-  return random.pick<() => unknown>(ways)()
+  return random.pick<() => unknown>(kinds)()
 }
 
-function later(make: () => unknown): Promise<unknown> {
+function resolveLater(make: () => unknown): Promise<unknown> {
   return new Promise((resolve) => setImmediate(() => resolve(make())))
 }
 
-/** No Promise, but good for waiting */
-function awaitable(promise: Promise<unknown>) {
-  // It is for its user to handle.
+/** A thenable that is not a Promise */
+function thenable(promise: Promise<unknown>) {
+  // The caller handles rejections.
   promise.catch(() => undefined)
-  // biome-ignore lint/suspicious/noThenProperty: that is what makes it one
+  // biome-ignore lint/suspicious/noThenProperty: that is what makes it a thenable
   return { then: promise.then.bind(promise) }
 }
 
-/** Gives its value before anybody can wait. */
-function immediate(value: unknown) {
-  // biome-ignore lint/suspicious/noThenProperty: that is what makes it one
-  return { then: (use: (its: unknown) => unknown) => use(value) }
+/** A thenable that calls back synchronously. */
+function synchronousThenable(value: unknown) {
+  // biome-ignore lint/suspicious/noThenProperty: that is what makes it a thenable
+  return { then: (onFulfilled: (value: unknown) => unknown) => onFulfilled(value) }
 }
 
-function plain(type: GraphQLOutputType, random: Random, world: World): unknown {
-  if (isNonNullType(type)) return existing(type.ofType, random, world)
-  return random.chance(0.12) ? random.pick([null, undefined]) : existing(type, random, world)
+function createNullable(type: GraphQLOutputType, random: Random, context: ZooContext): unknown {
+  if (isNonNullType(type)) return createNonNull(type.ofType, random, context)
+  return random.chance(0.12) ? random.pick([null, undefined]) : createNonNull(type, random, context)
 }
 
-function existing(type: GraphQLOutputType, random: Random, world: World): unknown {
-  if (isListType(type)) return listOf(type.ofType, random, world)
-  if (isCompositeType(type)) return new Animal(kindOf(type, random, world), random.below(2 ** 31), world)
+function createNonNull(type: GraphQLOutputType, random: Random, context: ZooContext): unknown {
+  if (isListType(type)) return listOf(type.ofType, random, context)
+  if (isCompositeType(type)) return new Animal(concreteTypeOf(type, random, context), random.below(2 ** 31), context)
   const values = leaves[(type as GraphQLNamedType).name] ?? []
-  return world.odd && random.chance(0.1) ? random.pick(oddLeaves) : random.pick(values)
+  return context.unusual && random.chance(0.1) ? random.pick(unusualLeaves) : random.pick(values)
 }
 
-function listOf(type: GraphQLOutputType, random: Random, world: World): unknown {
+function listOf(type: GraphQLOutputType, random: Random, context: ZooContext): unknown {
   const item = () => {
     try {
-      const its = give(type, random, world)
-      // The list may be long on its way before anybody sees it.
-      if (its instanceof Promise) its.catch(() => undefined)
-      return its
+      const value = resolveValue(type, random, context)
+      // The list itself may be a promise: its items may reject before anyone handles them.
+      if (value instanceof Promise) value.catch(() => undefined)
+      return value
     } catch (error) {
       return error
     }
   }
   const items = Array.from({ length: random.below(4) }, item)
-  return world.odd && random.chance(0.1) ? new Set(items) : items
+  return context.unusual && random.chance(0.1) ? new Set(items) : items
 }
 
-function kindOf(type: GraphQLNamedType, random: Random, { schema }: World): string {
+function concreteTypeOf(type: GraphQLNamedType, random: Random, { schema }: ZooContext): string {
   return isAbstractType(type) ? random.pick(schema.getPossibleTypes(type as GraphQLAbstractType)).name : type.name
 }
 
-/** What the scalars serialize without a fault, and not always to itself */
+/** Values that the scalars serialize without an error, some of them to another value */
 const leaves: Record<string, readonly unknown[]> = {
-  String: [...awkwardTexts, 7, true, { valueOf: () => 'boxed' }],
+  String: [...trickyStrings, 7, true, { valueOf: () => 'boxed' }],
   Int: [0, -0, 7, -2_147_483_648, true, '42', { valueOf: () => 3 }],
   Float: [0, -0, 1e21, 1e-7, 0.1, 5e-324, 1.7976931348623157e308, '2.5', true],
   Boolean: [true, false, 1, 0],
   ID: ['id', 7, '', '"', { valueOf: () => 'boxed' }],
   Colour: ['RED', 'GREEN'],
   Anything: [
-    ...[...awkwardTexts, 0, -0, 1e21, Number.NaN, Number.POSITIVE_INFINITY, true, false],
+    ...[...trickyStrings, 0, -0, 1e21, Number.NaN, Number.POSITIVE_INFINITY, true, false],
     ...[{}, [], { a: [1, { b: '\ud800"' }], none: undefined }, [undefined, Number.NaN]],
-    ...[new Date(0), new String('boxed'), { toJSON: () => 'its own' }],
+    ...[new Date(0), new String('boxed'), { toJSON: () => 'converted' }],
   ],
 }
 
-/** What JSON has no place for, or nobody expects to be waited for */
-const oddLeaves = [() => undefined, Symbol('symbol'), 10n, { toJSON: () => undefined }, () => Promise.resolve('promised')]
+/** Values without a JSON form, and promises, which leaf types are not expected to return */
+const unusualLeaves = [() => undefined, Symbol('symbol'), 10n, { toJSON: () => undefined }, () => Promise.resolve('promised')]

@@ -1,32 +1,32 @@
 import { describe, expect, test } from 'vitest'
 import { costlyDocument } from './adversarial.js'
-import { ask, createLane } from './asking.js'
-import { heldMegabytes } from './heap.js'
+import { usedHeapMegabytes } from './heap.js'
+import { createCompiledQueries, runCompiled } from './run-compiled.js'
 
-describe('what the lane remembers', () => {
+describe('the memory of compiled queries', () => {
   test('does not grow with the number of different documents', async () => {
-    const lane = createLane(1_000)
-    let asked = 0
-    const askUpTo = async (end: number) => {
-      for (; asked < end; asked += 1) {
-        const answer = await ask(lane, `{ product(id: "product_${asked}") { id name stock } }`)
-        if (answer === undefined) throw new Error(`Document ${asked} was not for the lane`)
+    const compiledQueries = createCompiledQueries(1_000)
+    let index = 0
+    const runUpTo = async (end: number) => {
+      for (; index < end; index += 1) {
+        const answer = await runCompiled(compiledQueries, `{ product(id: "product_${index}") { id name stock } }`)
+        if (answer === undefined) throw new Error(`Document ${index} was not compiled`)
       }
-      return heldMegabytes()
+      return usedHeapMegabytes()
     }
-    const early = await askUpTo(20_000)
-    const late = await askUpTo(100_000)
+    const early = await runUpTo(20_000)
+    const late = await runUpTo(100_000)
     expect(late - early).toBeLessThan(8)
   })
 
-  test('is bounded where somebody makes the worst of every document', async () => {
+  test('is bounded if every document takes as much memory as it can', async () => {
     for (const kind of ['long', 'short'] as const) {
-      const lane = createLane(100)
-      const before = heldMegabytes()
-      for (let index = 0; index < 300; index += 1) await ask(lane, costlyDocument(kind, index))
-      expect(heldMegabytes() - before).toBeLessThan(40)
-      // Until here it is held.
-      expect(await ask(lane, costlyDocument(kind, 0))).not.toBe(undefined)
+      const compiledQueries = createCompiledQueries(100)
+      const before = usedHeapMegabytes()
+      for (let index = 0; index < 300; index += 1) await runCompiled(compiledQueries, costlyDocument(kind, index))
+      expect(usedHeapMegabytes() - before).toBeLessThan(40)
+      // Keeps the compiled queries reachable until here.
+      expect(await runCompiled(compiledQueries, costlyDocument(kind, 0))).not.toBe(undefined)
     }
   })
 })

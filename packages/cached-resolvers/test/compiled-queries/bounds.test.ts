@@ -1,18 +1,18 @@
 import { parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { adversarialDocuments } from './adversarial.js'
-import { ask, createLane, schema } from './asking.js'
+import { createCompiledQueries, runCompiled, schema } from './run-compiled.js'
 
-describe('a document that is within the limit of length and hard to compile', () => {
-  test.each(Object.entries(adversarialDocuments))('%s is left to the ordinary execution', (_, source) => {
+describe('a document within the length limit that is expensive to compile', () => {
+  test.each(Object.entries(adversarialDocuments))('%s is left to the standard execution', (_, source) => {
     expect(source.length).toBeLessThanOrEqual(8_192)
     expect(validate(schema, parse(source))).toEqual([])
-    expect(ask(createLane(100), source)).toBe(undefined)
+    expect(runCompiled(createCompiledQueries(100), source)).toBe(undefined)
   })
 
-  test('a long one is, too, whatever is in it', () => {
-    const lane = createLane(100)
-    expect(ask(lane, '{ __typename }'.padEnd(8_192))).toBe('{"__typename":"Query"}')
-    expect(ask(lane, '{ __typename }'.padEnd(8_193))).toBe(undefined)
+  test('and so is a document over the length limit', () => {
+    const compiledQueries = createCompiledQueries(100)
+    expect(runCompiled(compiledQueries, '{ __typename }'.padEnd(8_192))).toBe('{"__typename":"Query"}')
+    expect(runCompiled(compiledQueries, '{ __typename }'.padEnd(8_193))).toBe(undefined)
   })
 })

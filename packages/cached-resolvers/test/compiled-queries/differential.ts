@@ -4,30 +4,30 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSchema } from '../../../../src/graphql/schema.js'
 import { administrator, anonymous, type Viewer } from '../../../../src/platform/auth/viewer.js'
 import { compileQuery } from '../../src/compiled-queries/compile.js'
-import { Lane } from '../../src/compiled-queries/lane.js'
-import { Pieces } from '../../src/compiled-queries/pieces.js'
+import { CompiledQueries } from '../../src/compiled-queries/compiled-queries.js'
+import { FragmentCache } from '../../src/compiled-queries/fragment-cache.js'
 import { type GeneratedRequest, generateDocument } from './documents.js'
-import { Forgotten } from './forgotten.js'
-import type { Suggest } from './inputs.js'
-import { createNotes } from './notes.js'
+import type { SuggestValue } from './inputs.js'
+import { createMemo } from './memo.js'
 import { Random, seedOf } from './random.js'
 import { createShopContext, suggestForShop } from './shop.js'
+import { UnhandledRejections } from './unhandled-rejections.js'
 import { createZooSchema } from './zoo.js'
 
-const firstSeed = Number(process.env.LANE_SEED ?? 1)
+const firstSeed = Number(process.env.DIFFERENTIAL_SEED ?? 1)
 
-const pieces = new Pieces({ notes: createNotes(() => false), maxLength: 0 })
+const fragmentCache = new FragmentCache({ memo: createMemo(() => false), maxLength: 0 })
 
-/** What is compared: a schema, and contexts for its resolvers that give the same for the same seed */
+/** What is compared: a schema, and contexts whose resolvers return the same for the same seed */
 interface Subject {
   schema: GraphQLSchema
-  /** Whether requests share this object, so that what is written of it may be remembered */
+  /** Whether requests share this object, so that testCase JSON may be cached */
   isShared: (value: object) => boolean
-  suggest: Suggest
+  suggest: SuggestValue
   createContext: (seed: number) => unknown
 }
 
-/** Most may see all: refusals are left to the ordinary execution. */
+/** Mostly administrators: the standard execution has to report errors of access. */
 const viewers: readonly Viewer[] = [...Array(6).fill(administrator), { role: 'customer', userId: 'user_1' }, anonymous]
 
 const shop: Subject = {
@@ -36,9 +36,15 @@ const shop: Subject = {
   suggest: suggestForShop,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'shop'))
-    const near = random.pick([0, 0.5, 1])
+    const immediateShare = random.pick([0, 0.5, 1])
     const viewer = random.pick(viewers)
-    return createShopContext({ seed, viewer, near, failing: random.pick([0, 0, 0.03]), damaged: random.chance(0.2) })
+    return createShopContext({
+      seed,
+      viewer,
+      immediateShare,
+      failureShare: random.pick([0, 0, 0.03]),
+      invalidRows: random.chance(0.2),
+    })
   },
 }
 
@@ -49,34 +55,34 @@ const zoo: Subject = {
   suggest: () => undefined,
   createContext: (seed) => {
     const random = new Random(seedOf(seed, 'zoo'))
-    const near = random.pick([0.3, 0.8, 1])
-    return { schema: zooSchema, seed, near, faults: random.pick([0, 0, 0.01, 0.1]), odd: random.chance(0.15) }
+    const immediateShare = random.pick([0.3, 0.8, 1])
+    return { schema: zooSchema, seed, immediateShare, faultShare: random.pick([0, 0, 0.01, 0.1]), unusual: random.chance(0.15) }
   },
 }
 
-let forgotten: Forgotten
+let unhandledRejections: UnhandledRejections
 
-/** Declares the tests. So many documents are compared, half of them of each schema, unless LANE_DOCUMENTS says otherwise. */
-export function compareRandomQueries(usualDocuments: number): void {
-  const documents = Number(process.env.LANE_DOCUMENTS ?? usualDocuments)
+/** Declares the tests. DIFFERENTIAL_DOCUMENTS overrides the number of documents; half of them are for each schema. */
+export function compareRandomQueries(defaultDocuments: number): void {
+  const documents = Number(process.env.DIFFERENTIAL_DOCUMENTS ?? defaultDocuments)
   beforeAll(() => {
-    forgotten = new Forgotten()
+    unhandledRejections = new UnhandledRejections()
   })
-  afterAll(() => forgotten.stop())
+  afterAll(() => unhandledRejections.stop())
 
   describe.each([
     ['the shop', shop, 0.55],
-    ['a schema of oddities', zoo, 0.6],
-  ])('random queries of %s', (_, subject, leastShare) => {
+    ['a schema with every kind of type', zoo, 0.6],
+  ])('random queries of %s', (_, subject, minCompiledShare) => {
     test(
-      'the lane answers as graphql-js and JSON.stringify do, or not at all',
+      'are answered by the compiled query as by graphql-js and JSON.stringify, or left to the standard execution',
       async () => {
-        const tally: Tally = { documents: 0, invalid: 0, answered: 0, errors: 0, refused: 0 }
+        const tally: Tally = { documents: 0, invalid: 0, compiled: 0, errors: 0, notCompiled: 0 }
         for (let index = 0; index < documents / 2; index += 1) await compareDocument(subject, firstSeed + index, tally)
-        if (process.env.LANE_DOCUMENTS !== undefined) process.stdout.write(`${JSON.stringify(tally)}\n`)
-        const requests = tally.answered + tally.errors + tally.refused
-        // A single document says nothing of shares.
-        expect(documents < 1_000 || tally.answered / requests > leastShare, JSON.stringify(tally)).toBe(true)
+        if (process.env.DIFFERENTIAL_DOCUMENTS !== undefined) process.stdout.write(`${JSON.stringify(tally)}\n`)
+        const requests = tally.compiled + tally.errors + tally.notCompiled
+        // A few documents are not representative.
+        expect(documents < 1_000 || tally.compiled / requests > minCompiledShare, JSON.stringify(tally)).toBe(true)
       },
       120_000 + documents * 100,
     )
@@ -86,10 +92,12 @@ export function compareRandomQueries(usualDocuments: number): void {
 interface Tally {
   documents: number
   invalid: number
-  /** Requests: by the lane; with errors, so by graphql-js; and without errors by graphql-js all the same */
-  answered: number
+  /** Requests that the compiled query answered */
+  compiled: number
+  /** Requests left to graphql-js, whose results have errors */
   errors: number
-  refused: number
+  /** Requests left to graphql-js although their results have no errors */
+  notCompiled: number
 }
 
 async function compareDocument(subject: Subject, seed: number, tally: Tally): Promise<void> {
@@ -100,19 +108,19 @@ async function compareDocument(subject: Subject, seed: number, tally: Tally): Pr
     return
   }
   tally.documents += 1
-  const lane = new Lane({
+  const compiledQueries = new CompiledQueries({
     schema: subject.schema,
-    notes: createNotes(subject.isShared),
+    memo: createMemo(subject.isShared),
     maxDocuments: 100,
     costOf: () => () => 0,
-    sightings: 1,
+    compileAfterHits: 1,
   })
-  lane.answered(source, document, 'no-store')
+  compiledQueries.recordAnswer(source, document, 'no-store')
   for (const [index, request] of requests.entries()) {
     try {
-      tally[await compare(subject, lane, document, { ...request, source, seed: seed + index })] += 1
+      tally[await compare(subject, compiledQueries, document, { ...request, source, seed: seed + index })] += 1
     } catch (error) {
-      const repeat = `LANE_SEED=${seed} LANE_DOCUMENTS=1`
+      const repeat = `DIFFERENTIAL_SEED=${seed} DIFFERENTIAL_DOCUMENTS=1`
       throw new Error(`${(error as Error).message}\n${repeat}\n${JSON.stringify({ ...request, index })}\n${source}`)
     }
   }
@@ -120,40 +128,46 @@ async function compareDocument(subject: Subject, seed: number, tally: Tally): Pr
 
 type Case = GeneratedRequest & { source: string; seed: number }
 
-/** Gives who had to answer. Throws where it matters who did. */
+/** Returns how the request was answered. Throws if the answers of the compiled query and of graphql-js differ. */
 async function compare(
   subject: Subject,
-  lane: Lane,
+  compiledQueries: CompiledQueries,
   document: DocumentNode,
-  its: Case,
-): Promise<'answered' | 'errors' | 'refused'> {
-  const expected = await answerOrdinarily(subject, document, its, subject.createContext(its.seed))
-  const context = subject.createContext(its.seed)
-  const answer = await answerInLane(lane, its, context)
+  testCase: Case,
+): Promise<'compiled' | 'errors' | 'notCompiled'> {
+  const expected = await executeStandard(subject, document, testCase, subject.createContext(testCase.seed))
+  const context = subject.createContext(testCase.seed)
+  const answer = await executeCompiled(compiledQueries, testCase, context)
   if (expected.errors === undefined && answer === undefined) {
-    if (subject === shop && isForTheLane(subject.schema, document)) throw new Error('Refused without need')
-    return 'refused'
+    if (subject === shop && isCompilable(subject.schema, document))
+      throw new Error('Not answered by the compiled query although it could be')
+    return 'notCompiled'
   }
   if (expected.errors === undefined) {
     const text = JSON.stringify(expected.data)
     if (answer !== text) throw new Error(`Differs:\n${answer}\n${text}`)
-    return 'answered'
+    return 'compiled'
   }
-  if (answer !== undefined) throw new Error(`Answered in spite of errors:\n${answer}\n${JSON.stringify(expected)}`)
-  for (const error of await forgotten.take()) throw new Error(`The lane forgot a rejection: ${error}`)
-  // What the lane began is gone on with. (Of several errors that take the same place, the first counts; that is a race.)
-  const afterwards = await answerOrdinarily(subject, document, its, context)
-  const same = afterwards.errors !== undefined && JSON.stringify(afterwards.data) === JSON.stringify(expected.data)
-  if (!same) throw new Error(`Another answer after the lane:\n${JSON.stringify(afterwards)}\n${JSON.stringify(expected)}`)
+  if (answer !== undefined)
+    throw new Error(`The compiled query answered in spite of errors:\n${answer}\n${JSON.stringify(expected)}`)
+  for (const error of await unhandledRejections.take()) throw new Error(`The compiled query left a rejection unhandled: ${error}`)
+  // The standard execution continues with the same context. (Of several errors for the same path the first one wins, which is a
+  // race.)
+  const afterwards = await executeStandard(subject, document, testCase, context)
+  const isSame = afterwards.errors !== undefined && JSON.stringify(afterwards.data) === JSON.stringify(expected.data)
+  if (!isSame)
+    throw new Error(
+      `The answer differs after the compiled query has used the context:\n${JSON.stringify(afterwards)}\n${JSON.stringify(expected)}`,
+    )
   return 'errors'
 }
 
-/** As the ordinary pipeline does it; data that JSON cannot hold counts as an error. */
-async function answerOrdinarily({ schema }: Subject, document: DocumentNode, its: Case, contextValue: unknown) {
-  const { variables: variableValues, operationName } = its
+/** Executes as the standard path does; data that JSON cannot represent counts as an error. */
+async function executeStandard({ schema }: Subject, document: DocumentNode, testCase: Case, contextValue: unknown) {
+  const { variables: variableValues, operationName } = testCase
   const result = await execute({ schema, document, contextValue, variableValues, operationName: operationName ?? null })
-  // graphql-js forgets the other items of a list when one of them throws.
-  if (result.errors) await forgotten.take()
+  // graphql-js leaves rejections of a list's other items unhandled when one item throws.
+  if (result.errors) await unhandledRejections.take()
   try {
     JSON.stringify(result)
     return result
@@ -162,43 +176,43 @@ async function answerOrdinarily({ schema }: Subject, document: DocumentNode, its
   }
 }
 
-/** Undefined where it is not for the lane. */
-async function answerInLane(
-  lane: Lane,
+/** Returns undefined if the request is left to the standard execution. */
+async function executeCompiled(
+  compiledQueries: CompiledQueries,
   { source, variables, operationName }: Case,
   context: unknown,
 ): Promise<string | undefined> {
   try {
-    const answer = lane.run(
+    const answer = compiledQueries.run(
       { query: source, variables, operationName },
       () => true,
       () => context,
     )
-    return answer && (await soon(answer.data))
+    return answer && (await withinSomeTurns(answer.data))
   } catch (error) {
-    if (error instanceof NeverError) throw error
+    if (error instanceof TimeoutError) throw error
     return undefined
   }
 }
 
-/** Nothing in these schemas takes longer than some turns of the event loop. */
-async function soon<T>(answer: T | Promise<T>): Promise<T> {
+/** Throws if the answer takes more than 500 turns of the event loop, which nothing in these schemas does. */
+async function withinSomeTurns<T>(answer: T | Promise<T>): Promise<T> {
   let settled = !(answer instanceof Promise)
   const settle = () => {
     settled = true
   }
   if (answer instanceof Promise) answer.then(settle, settle)
   for (let turn = 0; turn < 500 && !settled; turn += 1) await setImmediate()
-  if (!settled) throw new NeverError('The lane never came to an end')
+  if (!settled) throw new TimeoutError('The compiled query never settled')
   return answer
 }
 
-class NeverError extends Error {}
+class TimeoutError extends Error {}
 
-/** Whether it compiles with much room to the limit */
-function isForTheLane(schema: GraphQLSchema, document: DocumentNode): boolean {
+/** Whether the document compiles with a lower limit than that of production */
+function isCompilable(schema: GraphQLSchema, document: DocumentNode): boolean {
   try {
-    compileQuery({ schema, maxFields: 200, pieces }, document)
+    compileQuery({ schema, maxFields: 200, fragmentCache }, document)
     return true
   } catch {
     return false

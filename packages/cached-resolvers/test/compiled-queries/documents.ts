@@ -8,7 +8,7 @@ import {
   isUnionType,
 } from 'graphql'
 import { Arguments } from './arguments.js'
-import { Inputs, type Suggest } from './inputs.js'
+import { Inputs, type SuggestValue } from './inputs.js'
 import { Random } from './random.js'
 
 export interface GeneratedRequest {
@@ -21,15 +21,15 @@ export interface GeneratedDocument {
   requests: GeneratedRequest[]
 }
 
-/** A document that is nearly always valid, and requests for it; the same for the same seed. */
-export function generateDocument(schema: GraphQLSchema, seed: number, suggest: Suggest): GeneratedDocument {
+/** Generates a document, which is nearly always valid, and requests for it; the same for the same seed. */
+export function generateDocument(schema: GraphQLSchema, seed: number, suggest: SuggestValue): GeneratedDocument {
   return new Generator(schema, new Random(seed), suggest).generate()
 }
 
 class Generator {
   private readonly args: Arguments
   private readonly fragments: { name: string; type: GraphQLCompositeType; text: string }[] = []
-  /** By response name: what it stands for, everywhere in the document */
+  /** By response name: the field, arguments and type that it has everywhere in the document */
   private readonly meanings = new Map<string, string>()
   private fieldsLeft: number
   private readonly directiveShare: number
@@ -37,7 +37,7 @@ class Generator {
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly random: Random,
-    suggest: Suggest,
+    suggest: SuggestValue,
   ) {
     this.args = new Arguments(random, new Inputs(random, suggest))
     this.fieldsLeft = 4 + random.below(random.chance(0.1) ? 60 : 20)
@@ -50,15 +50,15 @@ class Generator {
     const name = random.chance(0.6) ? random.pick(['Shop', 'query', '__proto__']) : undefined
     const others = name !== undefined && random.chance(0.04) ? 'query Other { __typename }' : ''
     const head = name === undefined && this.args.definitions() === '' ? '' : `query ${name ?? ''}${this.args.definitions()} `
-    const fragments = this.fragments.map((its) => `fragment ${its.name} on ${its.type.name} ${its.text}`)
+    const fragments = this.fragments.map(({ name, type, text }) => `fragment ${name} on ${type.name} ${text}`)
     const definitions = [`${head}${selections}`, ...fragments, others].filter(Boolean)
     if (random.chance(0.3)) definitions.reverse()
     return { source: definitions.join('\n'), requests: Array.from({ length: 2 }, () => this.request(name)) }
   }
 
   private request(name: string | undefined): GeneratedRequest {
-    const given = this.random.pick([undefined, undefined, name, name, name, name, name, name, name, name])
-    const operationName = this.random.chance(0.03) ? this.random.pick(['Wrong', '', 'Other']) : given
+    const usualName = this.random.pick([undefined, undefined, name, name, name, name, name, name, name, name])
+    const operationName = this.random.chance(0.03) ? this.random.pick(['Wrong', '', 'Other']) : usualName
     return { variables: this.args.values(), operationName }
   }
 
@@ -88,12 +88,12 @@ class Generator {
     return this.named(`${field.name}${args}`, `${field.name}${args}: ${field.type}`)
   }
 
-  /** Under its own name, or an alias; a name stands for one thing, so that selections of the same name can be merged. */
+  /** Adds an alias if needed: a response name always means the same field, so that its selections can be merged. */
   private named(text: string, meaning: string): string {
-    const own = text.replace(/\(.*/s, '')
-    if (!this.random.chance(0.15) && this.claims(own, meaning)) return text
-    for (const alias of [this.random.pick(['__proto__', 'constructor', 'a', 'b']), own, `${own}_`]) {
-      if (alias !== own && this.claims(alias, meaning)) return `${alias}: ${text}`
+    const fieldName = text.replace(/\(.*/s, '')
+    if (!this.random.chance(0.15) && this.claims(fieldName, meaning)) return text
+    for (const alias of [this.random.pick(['__proto__', 'constructor', 'a', 'b']), fieldName, `${fieldName}_`]) {
+      if (alias !== fieldName && this.claims(alias, meaning)) return `${alias}: ${text}`
     }
     const alias = `x${this.meanings.size}`
     this.claims(alias, meaning)
@@ -101,13 +101,13 @@ class Generator {
   }
 
   private claims(name: string, meaning: string): boolean {
-    const its = this.meanings.get(name)
-    if (its === undefined) this.meanings.set(name, meaning)
-    return its === undefined || its === meaning
+    const existing = this.meanings.get(name)
+    if (existing === undefined) this.meanings.set(name, meaning)
+    return existing === undefined || existing === meaning
   }
 
   private fragment(type: GraphQLCompositeType, depth: number): string {
-    const others = this.fragments.filter((its) => doTypesOverlap(this.schema, its.type, type))
+    const others = this.fragments.filter((fragment) => doTypesOverlap(this.schema, fragment.type, type))
     if (others.length > 0 && this.random.chance(0.4)) return `...${this.random.pick(others).name}${this.directive()}`
     const condition = this.condition(type)
     if (this.random.chance(0.6)) {
@@ -120,10 +120,10 @@ class Generator {
     return `...${name}`
   }
 
-  /** A type that some value of this one may have */
+  /** A type condition that some values of the type satisfy */
   private condition(type: GraphQLCompositeType): GraphQLCompositeType {
     const types = Object.values(this.schema.getTypeMap()).filter(isCompositeType)
-    return this.random.pick(types.filter((its) => doTypesOverlap(this.schema, its, type)))
+    return this.random.pick(types.filter((other) => doTypesOverlap(this.schema, other, type)))
   }
 
   private directive(): string {

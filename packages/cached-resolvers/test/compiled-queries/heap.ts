@@ -4,8 +4,8 @@ import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Megabytes that are really held */
-export function heldMegabytes(): number {
+/** Megabytes of reachable objects: after a garbage collection */
+export function usedHeapMegabytes(): number {
   collectGarbage()
   collectGarbage()
   return process.memoryUsage().heapUsed / 1_000_000

@@ -9,48 +9,48 @@ import {
   isNonNullType,
 } from 'graphql'
 import type { Random } from './random.js'
-import { writableTexts } from './texts.js'
+import { documentStrings } from './strings.js'
 
-/** Where a value is needed */
-export interface Place {
+/** The position of an input value */
+export interface InputPosition {
   field: string
-  /** Of the argument, or of the input field in it */
+  /** Of the argument, or of the input field in its value */
   name: string
 }
 
-/** Gives a value for a place; undefined where any of its type will do. */
-export type Suggest = (random: Random, place: Place, typeName: string) => unknown
+/** Returns a value for a position; undefined if any value of the type will do. */
+export type SuggestValue = (random: Random, position: InputPosition, typeName: string) => unknown
 
-/** Values for arguments, as JSON has them. */
+/** Generates input values, as in the JSON of a request. */
 export class Inputs {
   constructor(
     private readonly random: Random,
-    private readonly suggest: Suggest,
+    private readonly suggest: SuggestValue,
   ) {}
 
-  valueOf(type: GraphQLInputType, place: Place): unknown {
-    if (isNonNullType(type)) return this.existing(type.ofType, place)
-    return this.random.chance(0.1) ? null : this.existing(type, place)
+  valueOf(type: GraphQLInputType, position: InputPosition): unknown {
+    if (isNonNullType(type)) return this.existing(type.ofType, position)
+    return this.random.chance(0.1) ? null : this.existing(type, position)
   }
 
-  /** One that the type refuses, or coerces in a way that surprises. */
+  /** A value that the type rejects, or coerces in a surprising way. */
   wrongValue(): unknown {
     return this.random.pick<unknown>([null, 1.5, 3_000_000_000, 'text', true, {}, [], [null], { id: {} }, [['nested']]])
   }
 
-  private existing(type: GraphQLInputType, place: Place): unknown {
+  private existing(type: GraphQLInputType, position: InputPosition): unknown {
     if (isListType(type)) {
-      // A single value is taken for a list of it.
-      if (this.random.chance(0.1)) return this.existing(getNullableType(type.ofType), place)
-      return Array.from({ length: this.random.below(4) }, () => this.valueOf(type.ofType, place))
+      // A single value is coerced to a list of one item.
+      if (this.random.chance(0.1)) return this.existing(getNullableType(type.ofType), position)
+      return Array.from({ length: this.random.below(4) }, () => this.valueOf(type.ofType, position))
     }
     if (isInputObjectType(type)) {
       const fields = Object.values(type.getFields()).filter((field) => isNonNullType(field.type) || this.random.chance(0.4))
-      return Object.fromEntries(fields.map((field) => [field.name, this.valueOf(field.type, { ...place, name: field.name })]))
+      return Object.fromEntries(fields.map((field) => [field.name, this.valueOf(field.type, { ...position, name: field.name })]))
     }
     if (isEnumType(type)) return this.random.pick(type.getValues()).name
     const typeName = getNamedType(type).name
-    return this.suggest(this.random, place, typeName) ?? this.scalar(typeName)
+    return this.suggest(this.random, position, typeName) ?? this.scalar(typeName)
   }
 
   private scalar(typeName: string): unknown {
@@ -59,22 +59,22 @@ export class Inputs {
     if (typeName === 'Float') return random.pick([0, 1, -0.5, 1e21, 1e-7])
     if (typeName === 'Boolean') return random.chance(0.5)
     if (typeName === 'ID' && random.chance(0.2)) return random.below(10)
-    return random.pick(writableTexts)
+    return random.pick(documentStrings)
   }
 }
 
-/** What stands for the value in a document. */
+/** The value as GraphQL text. */
 export function literal(value: unknown, type: GraphQLInputType): string {
-  const its = getNullableType(type)
+  const nullable = getNullableType(type)
   if (value === null || value === undefined) return 'null'
-  if (isListType(its)) {
-    if (!Array.isArray(value)) return literal(value, its.ofType)
-    return `[${value.map((item) => literal(item, its.ofType)).join(', ')}]`
+  if (isListType(nullable)) {
+    if (!Array.isArray(value)) return literal(value, nullable.ofType)
+    return `[${value.map((item) => literal(item, nullable.ofType)).join(', ')}]`
   }
-  if (isInputObjectType(its)) {
-    const fields = its.getFields()
+  if (isInputObjectType(nullable)) {
+    const fields = nullable.getFields()
     const parts = Object.entries(value).map(([name, part]) => `${name}: ${literal(part, fields[name]?.type as GraphQLEnumType)}`)
     return `{ ${parts.join(', ')} }`
   }
-  return isEnumType(its) ? String(value) : JSON.stringify(value)
+  return isEnumType(nullable) ? String(value) : JSON.stringify(value)
 }

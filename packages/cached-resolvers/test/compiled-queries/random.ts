@@ -1,10 +1,10 @@
-/** Numbers that look random and are the same for the same seed. */
+/** A seeded pseudo-random number generator. */
 export class Random {
   constructor(private state: number) {
     this.state = scatter(state)
   }
 
-  /** From 0 up to, but not including, 1: mulberry32 */
+  /** A number from 0 (inclusive) to 1 (exclusive): mulberry32 */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
@@ -16,9 +16,9 @@ export class Random {
     return this.next() < share
   }
 
-  /** A whole number below `most` */
-  below(most: number): number {
-    return Math.floor(this.next() * most)
+  /** An integer from 0 (inclusive) to `end` (exclusive) */
+  below(end: number): number {
+    return Math.floor(this.next() * end)
   }
 
   pick<T>(from: readonly T[]): T {
@@ -26,14 +26,14 @@ export class Random {
   }
 }
 
-/** A seed made of another and of what it is for: the same for the same two. */
+/** Derives a seed from another and a purpose, deterministically. */
 export function seedOf(seed: number, purpose: string): number {
   let hash = scatter(seed) ^ 0x811c9dc5
   for (let index = 0; index < purpose.length; index += 1) hash = Math.imul(hash ^ purpose.charCodeAt(index), 0x01000193)
   return scatter(hash)
 }
 
-/** Seeds that follow each other have nothing in common then. */
+/** Mixes the bits, so that consecutive seeds produce unrelated sequences. */
 function scatter(seed: number): number {
   let mixed = seed | 0
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x45d9f3b)

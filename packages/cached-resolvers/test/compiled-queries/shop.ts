@@ -8,39 +8,41 @@ import type { Totals } from '../../../../src/shop/stats/totals.js'
 import type { User } from '../../../../src/shop/users/user.js'
 import { type ListKey, ListLoader } from '../../src/loaders/list-loader.js'
 import { Loader } from '../../src/loaders/loader.js'
-import type { Suggest } from './inputs.js'
+import type { SuggestValue } from './inputs.js'
 import { Random, seedOf } from './random.js'
-import { awkwardTexts, writableTexts } from './texts.js'
+import { documentStrings, trickyStrings } from './strings.js'
 
 export interface ShopOptions {
   seed: number
   viewer: Viewer
-  /** Share of the values that are at hand at once; the others are on their way */
-  near: number
+  /** Share of the values that are returned synchronously; the others are promises */
+  immediateShare: number
   /** Share of the loads that fail */
-  failing: number
-  /** Whether rows may hold what the schema has no place for */
-  damaged: boolean
+  failureShare: number
+  /** Whether rows may contain values that the schema does not allow */
+  invalidRows: boolean
 }
 
-/** What the resolvers of the shop ask, without a database. */
+/** A context for the resolvers of the shop, without a database. */
 export function createShopContext(options: ShopOptions): Context {
-  const { users, products, orders } = options.damaged ? damagedRows : soundRows
+  const { users, products, orders } = options.invalidRows ? invalidRows : validRows
   const byId = <V>(name: string, rows: ReadonlyMap<string, V>) =>
-    new Loader<string, V | null>(answering(options, name, (id: string) => rows.get(id) ?? null))
+    new Loader<string, V | null>(loaderOptions(options, name, (id: string) => rows.get(id) ?? null))
   const lists = (name: string, idsOf: (list: string | null) => readonly string[]) => {
     const answer = (key: ListKey) => ('count' in key ? idsOf(key.list).length : pageOf(idsOf(key.list), key))
-    return new ListLoader(answering<ListKey, Page | number>(options, name, answer))
+    return new ListLoader(loaderOptions<ListKey, Page | number>(options, name, answer))
   }
   const loaders = {
     users: byId<User>('users', users),
     products: byId<Product>('products', products),
     orders: byId<Order>('orders', orders),
     totals: byId<Totals>('totals', new Map([['all', totals]])),
-    // The last is gone between the reading of a page and its own.
+    // The last user is deleted after the page was read.
     userLists: lists('userLists', () => descending([...users.keys(), 'user_90'])),
     productLists: lists('productLists', (category) =>
-      descending([...products.values()].filter((its) => category === null || its.category === category).map(({ id }) => id)),
+      descending(
+        [...products.values()].filter((product) => category === null || product.category === category).map(({ id }) => id),
+      ),
     ),
     userOrderLists: lists('userOrderLists', (user) =>
       descending([...orders.values()].filter(({ userId }) => userId === user).map(({ id }) => id)),
@@ -55,8 +57,8 @@ export function createShopContext(options: ShopOptions): Context {
   return { requestId: 'request', viewer: options.viewer, loaders, cacheAdmin } as unknown as Context
 }
 
-/** Ids, cursors and sizes of the shop, and some that it does not have. */
-export const suggestForShop: Suggest = (random, { field, name }, typeName) => {
+/** Ids, cursors and page sizes of the shop, and some invalid ones. */
+export const suggestForShop: SuggestValue = (random, { field, name }, typeName) => {
   if (name === 'first' || name === 'last') return random.chance(0.02) ? random.pick([101, -1]) : random.below(5)
   if (name === 'after' || name === 'before') return random.chance(0.03) ? 'no cursor' : cursorFor(field, random)
   if (name === 'category') return random.pick(categories)
@@ -65,33 +67,33 @@ export const suggestForShop: Suggest = (random, { field, name }, typeName) => {
   return random.chance(0.05) ? `${kind}_0` : `${kind}_${1 + random.below(13)}`
 }
 
-/** A list's that has the field's name; the field may mean another. */
+/** A cursor of the list that has the field's name, which may be another list than the field's. */
 function cursorFor(field: string, random: Random): string {
   const list = field === 'orders' ? `orders of user_${1 + random.below(2)}` : field
   return new Cursors(list).encode(`user_${1 + random.below(12)}`)
 }
 
-/** Not everything that fails is waited for. */
+/** A rejection that counts as handled: not every failed load is awaited. */
 function failure(message: string): Promise<never> {
-  const its = Promise.reject(new Error(message))
-  its.catch(() => undefined)
-  return its
+  const rejection = Promise.reject(new Error(message))
+  rejection.catch(() => undefined)
+  return rejection
 }
 
-/** At once or later, or never: the same for the same key. */
-function answering<Key, V>({ seed, near, failing }: ShopOptions, loader: string, answer: (key: Key) => V) {
-  const textOf = (key: Key) => (typeof key === 'string' ? key : JSON.stringify(key))
-  const randomFor = (key: Key) => new Random(seedOf(seed, `${loader} ${textOf(key)}`))
-  const fails = (key: Key) => randomFor(key).chance(failing)
+/** Options of a loader whose keys load synchronously, asynchronously or fail: deterministic for each key. */
+function loaderOptions<Key, V>({ seed, immediateShare, failureShare }: ShopOptions, loader: string, answer: (key: Key) => V) {
+  const cacheKeyOf = (key: Key) => (typeof key === 'string' ? key : JSON.stringify(key))
+  const randomFor = (key: Key) => new Random(seedOf(seed, `${loader} ${cacheKeyOf(key)}`))
+  const fails = (key: Key) => randomFor(key).chance(failureShare)
   return {
-    near: (key: Key) => (randomFor(key).chance(near) && !fails(key) ? answer(key) : undefined),
-    batch: async (keys: readonly Key[]) => keys.map((key) => (fails(key) ? failure(`${textOf(key)} fails`) : answer(key))),
-    textOf,
-    caller: () => patient,
+    readNear: (key: Key) => (randomFor(key).chance(immediateShare) && !fails(key) ? answer(key) : undefined),
+    batch: async (keys: readonly Key[]) => keys.map((key) => (fails(key) ? failure(`${cacheKeyOf(key)} fails`) : answer(key))),
+    cacheKeyOf,
+    cancellation: () => neverCancelled,
   }
 }
 
-const patient = { gaveUp: undefined, whenGivingUp: () => () => undefined }
+const neverCancelled = { reason: undefined, onCancel: () => () => undefined }
 
 function pageOf(ids: readonly string[], { after, before, size, from }: PageQuery): Page {
   const numberOf = (id: string) => Number(id.slice(id.lastIndexOf('_') + 1))
@@ -104,30 +106,30 @@ function descending(ids: readonly string[]): readonly string[] {
   return ids.toReversed()
 }
 
-const categories = [...writableTexts.slice(0, 5), 'none']
+const categories = [...documentStrings.slice(0, 5), 'none']
 
-const soundRows = rows((_, sound) => sound)
-/** About one value in ten is one that its field refuses, or takes in its own way. */
-const damagedRows = rows((place, sound) => {
-  const random = new Random(seedOf(1, place))
+const validRows = rows((_, valid) => valid)
+/** About one value in ten is rejected by its field's type, or serialized to another value. */
+const invalidRows = rows((path, valid) => {
+  const random = new Random(seedOf(1, path))
   return random.chance(0.1)
     ? random.pick<unknown>([null, undefined, Number.NaN, Number.POSITIVE_INFINITY, {}, [], '7', 1.5, true])
-    : sound
+    : valid
 })
 
-/** `alter` may put another value in a place, such as `user_1.name`. */
-function rows(alter: (place: string, sound: unknown) => unknown) {
+/** `alter` may replace the value of a path such as `user_1.name`. */
+function rows(alter: (path: string, valid: unknown) => unknown) {
   const table = <V extends { id: string }>(size: number, row: (index: number) => V) =>
     new Map(
-      Array.from({ length: size }, (_, index) => row(index)).map((its) => {
-        const values = Object.entries(its).map(([name, value]) => [
+      Array.from({ length: size }, (_, index) => row(index)).map((created) => {
+        const values = Object.entries(created).map(([name, value]) => [
           name,
-          name === 'id' ? value : alter(`${its.id}.${name}`, value),
+          name === 'id' ? value : alter(`${created.id}.${name}`, value),
         ])
-        return [its.id, Object.fromEntries(values) as V]
+        return [created.id, Object.fromEntries(values) as V]
       }),
     )
-  const text = (index: number) => awkwardTexts[index % awkwardTexts.length] as string
+  const text = (index: number) => trickyStrings[index % trickyStrings.length] as string
   const createdAt = (index: number) => `2026-01-${String(index + 1).padStart(2, '0')}T12:00:00.000Z`
   return {
     users: table<User>(11, (index) => ({
@@ -162,5 +164,5 @@ function counts(index: number) {
     ...['hits', 'negativeHits', 'staleHits', 'misses', 'nearHits', 'coalesced', 'leaseWaits', 'shed', 'fills', 'invalidations'],
     ...['errors', 'ttlSeconds', 'unavailable', 'refused', 'corrupt', 'failedRefills', 'audited', 'wrong'],
   ]
-  return Object.fromEntries(names.map((name, place) => [name, index * place])) as unknown as CacheCounts
+  return Object.fromEntries(names.map((name, position) => [name, index * position])) as unknown as CacheCounts
 }

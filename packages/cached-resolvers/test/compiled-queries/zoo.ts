@@ -7,31 +7,31 @@ import {
   type GraphQLSchema,
   isObjectType,
 } from 'graphql'
-import { Animal, type World } from './animals.js'
+import { Animal, type ZooContext } from './animals.js'
 import { seedOf } from './random.js'
 
 /**
- * A schema with every kind of type and every way to resolve a field, and faults wherever there can be one. Query and Cat have
- * resolvers; the fields of Dog and Stone are properties or methods of what there is.
+ * A schema with every kind of type and every way to resolve a field, with random errors everywhere. Query and Cat have resolvers;
+ * the fields of Dog and Stone are properties or methods of the source object.
  */
 export function createZooSchema(): GraphQLSchema {
   const schema = buildSchema(definitions)
   const types = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && !type.name.startsWith('__'))
-  for (const type of types as GraphQLObjectType[]) equip(type)
+  for (const type of types as GraphQLObjectType[]) addResolvers(type)
   for (const name of ['Being', 'Find']) {
     const type = schema.getType(name) as GraphQLAbstractType
-    type.resolveType = (animal) => animal.tellType()
+    type.resolveType = (animal) => animal.resolveType()
   }
   for (const name of ['Cat', 'Stone']) {
     const type = schema.getType(name) as GraphQLObjectType
-    type.isTypeOf = (animal) => animal.isA(name)
+    type.isTypeOf = (animal) => animal.isTypeOf(name)
   }
   const anything = schema.getType('Anything') as GraphQLScalarType
   anything.serialize = (value) => (typeof value === 'function' ? value() : value)
   return schema
 }
 
-function equip(type: GraphQLObjectType): void {
+function addResolvers(type: GraphQLObjectType): void {
   const resolves = type.name === 'Query' || type.name === 'Cat'
   for (const field of Object.values(type.getFields())) {
     const special = specialResolvers[field.name]
@@ -40,17 +40,17 @@ function equip(type: GraphQLObjectType): void {
   }
 }
 
-const resolve: Resolver = (source, args, world, { fieldName, returnType }) =>
-  (source ?? new Animal('Query', world.seed, world)).valueOf(fieldName, returnType, args)
+const resolve: Resolver = (source, args, context, { fieldName, returnType }) =>
+  (source ?? new Animal('Query', context.seed, context)).valueOf(fieldName, returnType, args)
 
 const specialResolvers: Record<string, { resolve: Resolver; everywhere: boolean }> = {
-  /** Its arguments, as the resolver sees them; an animal has a method for that. */
+  /** Returns its arguments; for types without resolvers, Animal has a method echo(). */
   echo: { resolve: (_, args) => JSON.stringify(args), everywhere: false },
   where: {
-    resolve: (_, __, { odd }, info) => (odd ? `${info.path.key} of ${info.path.typename}` : 'here'),
+    resolve: (_, __, { unusual }, info) => (unusual ? `${info.path.key} of ${info.path.typename}` : 'here'),
     everywhere: true,
   },
-  /** What a resolver may know of its place in the document */
+  /** Returns the parts of `info` that compiled queries provide */
   asked: {
     resolve: (_, __, ___, { fieldName, fieldNodes, parentType, returnType, operation, fragments }) =>
       [fieldName, fieldNodes.length, parentType, returnType, operation.name?.value, ...Object.keys(fragments)].join(' '),
@@ -58,7 +58,7 @@ const specialResolvers: Record<string, { resolve: Resolver; everywhere: boolean 
   },
 }
 
-/** For execution without a resolver: some are methods, some getters. */
+/** Adds a member for execution without a resolver: a method or a getter. */
 function addMember(name: string, type: Parameters<Animal['valueOf']>[1]): void {
   const members = Animal.prototype as unknown as Record<string, unknown>
   if (name in members) return
@@ -75,7 +75,7 @@ function addMember(name: string, type: Parameters<Animal['valueOf']>[1]): void {
   }
 }
 
-type Resolver = GraphQLFieldResolver<Animal | undefined, World, Record<string, unknown>>
+type Resolver = GraphQLFieldResolver<Animal | undefined, ZooContext, Record<string, unknown>>
 
 const leaves = `
   text: String  int: Int  float: Float  flag: Boolean  colour: Colour  anything: Anything  id: ID

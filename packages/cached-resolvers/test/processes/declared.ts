@@ -4,7 +4,7 @@ interface Author {
   id: string
   name: string
 }
-/** What values are read from: a connection to a database. Here rows in memory stand for it. */
+/** The source that values are read from: usually a database connection, here rows in memory. */
 type Source = ReadonlyMap<string, Author>
 
 const minutes = 60_000
@@ -12,7 +12,7 @@ const authors = defineEntity({
   name: 'authors',
   kind: 'author',
   fresh: { softMs: 10 * minutes, graceMs: 10 * minutes, negativeMs: 1 * minutes },
-  // One statement for any number of ids. What is absent from the map does not exist.
+  // One statement for any number of ids. Ids that do not exist are absent from the map.
   fetch: async (rows: Source, ids) => {
     console.log('reading', ids)
     return new Map([...rows].filter(([id]) => ids.includes(id)))
@@ -21,19 +21,19 @@ const authors = defineEntity({
 })
 const entities = { authors }
 
-// new RedisStore({ target: 'redis://127.0.0.1:6379', prefix: 'blog' }) of cached-resolvers/redis keeps the same contract.
+// In production: new RedisStore({ target: 'redis://127.0.0.1:6379', prefix: 'blog' }) of cached-resolvers/redis.
 const cache = new Cache({ store: new MemoryStore(), prefix: 'blog', namespaces: namespacesOf(entities) })
 await cache.connect()
 
 const rows: Source = new Map(['Ada', 'Grace'].map((name, index) => [`author_${index + 1}`, { id: `author_${index + 1}`, name }]))
 const createLoaders = createLoaderFactory(cache, entities, (_, read) => read(rows))
 
-// For each request: resolvers load from these, and all that is asked in a tick is one read.
-const { authors: ofRequest } = createLoaders()
-console.log(await Promise.all(['author_1', 'author_2', 'author_3'].map((id) => ofRequest.load(id))))
-// The next request finds them.
+// Create loaders for each request. All loads of one tick are one read.
+const { authors: authorLoader } = createLoaders()
+console.log(await Promise.all(['author_1', 'author_2', 'author_3'].map((id) => authorLoader.load(id))))
+// The next request reads them from the cache.
 console.log(await createLoaders().authors.load('author_1'))
-// After a change was committed
+// After a change was committed:
 await cache.invalidate(authors.namespace, { ids: ['author_1'] })
 console.log(await createLoaders().ofKind('author')?.load('author_1'))
 await cache.close()

@@ -1,25 +1,25 @@
 const tokenKey = 'administrator-token'
 
-/** As headers, where there is one @returns {Record<string, string>} */
+/** The authorization header, if a token is stored @returns {Record<string, string>} */
 export function authorization() {
   const token = sessionStorage.getItem(tokenKey)
   return token ? { authorization: `Bearer ${token}` } : {}
 }
 
-/** @param {(selector: string) => HTMLElement} find @param {() => void} changed */
-export function createAccess(find, changed) {
+/** @param {(selector: string) => HTMLElement} find @param {() => void} onChange */
+export function createTokenForm(find, onChange) {
   const field = /** @type {HTMLInputElement} */ (find('#token'))
   field.value = sessionStorage.getItem(tokenKey) ?? ''
   find('#access').addEventListener('submit', (event) => {
     event.preventDefault()
     if (field.value.trim() === '') sessionStorage.removeItem(tokenKey)
     else sessionStorage.setItem(tokenKey, field.value.trim())
-    changed()
+    onChange()
   })
 }
 
 /**
- * What administrators do to the cache, each after a confirmation. What came of it is shown by `report`.
+ * Actions of administrators on the cache, each after a confirmation. `report` shows progress and the result.
  * @param {(selector: string) => HTMLElement} find
  * @param {(text: string) => void} report
  */
@@ -27,8 +27,8 @@ export function createActions(find, report) {
   /** @param {Action} action */
   const run = async (action) => {
     if (!(await confirm(find, action))) return
-    report(`${action.label}: under way`)
-    report(await mutate(action).catch((error) => `Not done: ${error instanceof Error ? error.message : error}`))
+    report(`${action.label}: in progress`)
+    report(await mutate(action).catch((error) => `Failed: ${error instanceof Error ? error.message : error}`))
   }
   return {
     /** @param {string} namespace */
@@ -36,7 +36,7 @@ export function createActions(find, report) {
       void run({
         label: 'Flush',
         question: `Flush ${namespace}?`,
-        consequence: 'All its entries are unreadable at once, in all processes; the next reads come from the database.',
+        consequence: 'All its entries are invalidated immediately, in all processes. The next reads go to the database.',
         document: 'mutation ($namespace: CacheNamespace!) { flushCache(namespace: $namespace) { namespace } }',
         variables: { namespace: namespace.toUpperCase().replaceAll('-', '_') },
         done: () => `${namespace} was flushed.`,
@@ -45,7 +45,7 @@ export function createActions(find, report) {
       void run({
         label: 'Warm up',
         question: 'Warm up the cache?',
-        consequence: 'The newest 1,000 of each namespace are read from the database, unless the cache holds them.',
+        consequence: 'The newest 1,000 rows of each namespace are read from the database, unless they are already cached.',
         document: 'mutation { warmUpCache { warmed { namespace entries } } }',
         variables: {},
         done: ({ warmUpCache }) => `The cache now holds ${sum(warmUpCache.warmed)} of the newest entries.`,
@@ -60,12 +60,12 @@ function confirm(find, { label, question, consequence }) {
   const dialog = /** @type {HTMLDialogElement} */ (find('#confirm'))
   find('#question').textContent = question
   find('#consequence').textContent = consequence
-  find('#go').textContent = label
-  // Escape leaves it as it was the last time.
+  find('#confirm-button').textContent = label
+  // Escape does not change returnValue, so it would keep the value of the previous dialog.
   dialog.returnValue = 'cancel'
   dialog.showModal()
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'go'), { once: true })
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'confirm'), { once: true })
   })
 }
 
@@ -83,7 +83,7 @@ async function mutate({ document, variables, done }) {
 
 /** @param {string | undefined} code */
 function advice(code) {
-  return code === 'UNAUTHENTICATED' || code === 'FORBIDDEN' ? '. Paste an administrator’s token below.' : ''
+  return code === 'UNAUTHENTICATED' || code === 'FORBIDDEN' ? '. Paste an administrator token below.' : ''
 }
 
 /** @param {{ entries: number }[]} warmed */

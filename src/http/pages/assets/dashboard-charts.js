@@ -6,14 +6,14 @@ import { duration, hitRate, lookups, number, percent, perSecond, share } from '.
  * @typedef {object} Line
  * @property {string} name
  * @property {string} color a custom property of the style sheet
- * @property {(slot: Summary) => number | null} value what is drawn
- * @property {(slot: Summary) => string} text what is read
+ * @property {(slot: Summary) => number | null} value drawn in the chart
+ * @property {(slot: Summary) => string} text shown in the legend
  * @property {boolean} [filled]
  */
 /**
  * @typedef {object} Chart
  * @property {string} title
- * @property {readonly Line[]} lines the first is drawn first
+ * @property {readonly Line[]} lines in drawing order
  * @property {[number, number]} [range]
  * @property {boolean} [logarithmic]
  * @property {(value: number) => string} axis
@@ -32,15 +32,15 @@ const rate = (count) => ({
 const time = (ms) => ({ value: ms, text: (/** @type {Summary} */ slot) => duration(ms(slot)) })
 
 /** @param {number | null} value */
-const hundred = (value) => (value === null ? null : value * 100)
+const asPercent = (value) => (value === null ? null : value * 100)
 
 /** @type {readonly Chart[]} */
 const charts = [
   {
-    title: 'Where lookups were answered',
+    title: 'Lookups by store',
     range: [0, 100],
     axis: (value) => `${value} %`,
-    // Each covers what the one before it drew below.
+    // Stacked: each area is drawn over the lower part of the previous one.
     lines: [
       {
         ...{ name: 'Misses', color: '--miss', filled: true },
@@ -49,12 +49,12 @@ const charts = [
       },
       {
         ...{ name: 'Far', color: '--far', filled: true },
-        value: ({ cache }) => hundred(hitRate(cache)),
+        value: ({ cache }) => asPercent(hitRate(cache)),
         text: ({ cache }) => percent(share(cache.far, lookups(cache))),
       },
       {
         ...{ name: 'Near', color: '--near', filled: true },
-        value: ({ cache }) => hundred(share(cache.near, lookups(cache))),
+        value: ({ cache }) => asPercent(share(cache.near, lookups(cache))),
         text: ({ cache }) => percent(share(cache.near, lookups(cache))),
       },
     ],
@@ -69,7 +69,7 @@ const charts = [
     ],
   },
   {
-    title: 'Latency of requests',
+    title: 'Request latency',
     logarithmic: true,
     axis: (value) => duration(value),
     lines: [
@@ -103,14 +103,14 @@ const charts = [
 ]
 
 /**
- * Draws all charts into the element, and gives what draws them anew. What they say now stands beside each as text.
+ * Creates all charts in the element, and returns a function that redraws them. Legends show the latest values as text.
  * @param {HTMLElement} element
  * @returns {(slots: readonly Slot[], latest: Summary, endMs: number, seconds: number) => void}
  */
 export function createCharts(element) {
   const all = charts.map((chart) => createChart(element, chart))
-  return (...its) => {
-    for (const draw of all) draw(...its)
+  return (...data) => {
+    for (const draw of all) draw(...data)
   }
 }
 
@@ -127,7 +127,7 @@ function createChart(element, chart) {
   const texts = chart.lines.map((line) => legendItem(legend, line))
   const plot = new uPlot(options(chart, canvas.clientWidth), [[]], canvas)
   new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height })).observe(canvas)
-  // Colours are read when something is drawn.
+  // The canvas keeps the colors that it was drawn with.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw(true, true))
 
   /** @type {ReturnType<typeof createCharts>} */
@@ -151,7 +151,7 @@ function legendItem(legend, { name, color }) {
   return text
 }
 
-/** One column for every slot, also where nothing is known. @param {Chart} chart @param {readonly Slot[]} slots @param {number} endMs @param {number} seconds */
+/** One column for every slot, with nulls for missing slots. @param {Chart} chart @param {readonly Slot[]} slots @param {number} endMs @param {number} seconds */
 function aligned({ lines }, slots, endMs, seconds) {
   const bySecond = new Map(slots.map((slot) => [slot.at / 1000, slot]))
   const end = Math.floor(endMs / 1000 / slotSeconds) * slotSeconds
@@ -200,15 +200,15 @@ function options(chart, width) {
 /** @param {Chart} chart @returns {import('uplot').Scale} */
 function scale({ range, logarithmic }) {
   if (range) return { range }
-  if (logarithmic) return { distr: 3, range: (_, least, most) => decades(least, most) }
-  return { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] }
+  if (logarithmic) return { distr: 3, range: (_, min, max) => decades(min, max) }
+  return { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] }
 }
 
-/** Whole powers of ten around what there is. @param {number | null} least @param {number | null} most @returns {[number, number]} */
-function decades(least, most) {
-  if (!least || !most) return [0.1, 100]
-  const low = 10 ** Math.floor(Math.log10(least))
-  return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(most)))]
+/** The range in whole powers of ten that contains the values. @param {number | null} min @param {number | null} max @returns {[number, number]} */
+function decades(min, max) {
+  if (!min || !max) return [0.1, 100]
+  const low = 10 ** Math.floor(Math.log10(min))
+  return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(max)))]
 }
 
 /** @param {unknown} _ @param {unknown} __ @param {number} low @param {number} high */

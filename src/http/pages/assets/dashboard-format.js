@@ -3,7 +3,7 @@ export function number(value, digits = 0) {
   return value.toLocaleString('en', { maximumFractionDigits: digits })
 }
 
-/** Small rates need a decimal, large ones do not. @param {number} count @param {number} seconds */
+/** One decimal for rates below 10, none above. @param {number} count @param {number} seconds */
 export function perSecond(count, seconds) {
   const rate = seconds === 0 ? 0 : count / seconds
   return number(rate, rate < 10 ? 1 : 0)
@@ -13,7 +13,7 @@ export function perSecond(count, seconds) {
 export function percent(share) {
   if (share === null) return '–'
   const rounded = Math.round(share * 1000) / 10
-  // 99.96 % is not all, and 0.04 % is not nothing.
+  // Only exact values are shown as 100 % and 0 %.
   if (rounded === 100 && share < 1) return '99.9 %'
   if (rounded === 0 && share > 0) return '<0.1 %'
   return `${number(rounded, 1)} %`

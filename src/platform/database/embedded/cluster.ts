@@ -3,107 +3,107 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
-import { cannotRun, isThere } from './binaries.js'
-import { isRunning } from './live-process.js'
-import { giveTo, identityOf, type Place } from './place.js'
+import { cannotRunError, pathExists } from './binaries.js'
+import { changeOwner, type Installation, processOwner } from './installation.js'
+import { isRunning } from './process-identity.js'
 
-/** LC_ALL: the names of locales differ between systems, and macOS wants one set. TZ: initdb writes it into the configuration. */
+/** LC_ALL: locale names differ between systems, and macOS requires it to be set. TZ: initdb writes it into the configuration. */
 export const postgresEnvironment = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
 
-export const dataFolder = ({ home }: Place) => join(home, 'data')
-export const logFile = ({ home }: Place) => join(home, 'postgres.log')
+export const dataFolder = ({ home }: Installation) => join(home, 'data')
+export const logFile = ({ home }: Installation) => join(home, 'postgres.log')
 
-/** Makes the cluster unless it is there. It appears by a rename when it is complete: no half-made one can be taken for it. */
-export async function ensureCluster(place: Place, log: (message: string) => void): Promise<void> {
-  await removeAbandonedDrafts(place.home)
-  if (!(await isThere(place.home))) {
-    log(`Creating a Postgres cluster in ${place.home}`)
-    await createCluster(place)
+/** Creates the cluster if it does not exist. It is created under a temporary name and renamed when complete, so it is never partial. */
+export async function ensureCluster(installation: Installation, log: (message: string) => void): Promise<void> {
+  await removeAbandonedDrafts(installation.home)
+  if (!(await pathExists(installation.home))) {
+    log(`Creating a Postgres cluster in ${installation.home}`)
+    await createCluster(installation)
   }
-  await checkMajorVersion(place)
+  await checkMajorVersion(installation)
 }
 
-export async function readPassword({ home }: Place): Promise<string> {
+export async function readPassword({ home }: Installation): Promise<string> {
   return readFile(join(home, 'password'), 'utf8')
 }
 
-async function createCluster(place: Place): Promise<void> {
-  const draft = { ...place, home: `${place.home}.new-${process.pid}-${randomUUID().slice(0, 8)}` }
+async function createCluster(installation: Installation): Promise<void> {
+  const draft = { ...installation, home: `${installation.home}.new-${process.pid}-${randomUUID().slice(0, 8)}` }
   try {
     await createHome(draft)
     await initialize(draft)
     await createDatabase(draft)
-    await rename(draft.home, place.home)
+    await rename(draft.home, installation.home)
   } catch (error) {
     await rm(draft.home, { recursive: true, force: true })
-    // Of two processes that start at once the slower one uses the cluster of the other.
-    if (!(await isThere(place.home))) throw error
+    // If two processes create it at once, the slower one uses the cluster of the other.
+    if (!(await pathExists(installation.home))) throw error
   }
 }
 
-async function createHome({ home, account }: Place): Promise<void> {
+async function createHome({ home, account }: Installation): Promise<void> {
   const passwordFile = join(home, 'password')
   await mkdir(home, { mode: 0o700 })
   await writeFile(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 })
-  await Promise.all([home, passwordFile].map((path) => giveTo(account, path)))
+  await Promise.all([home, passwordFile].map((path) => changeOwner(account, path)))
 }
 
-/** The built-in locale is the same on every system: order by code point, and lower() knows all of Unicode. */
-function initialize(place: Place): Promise<void> {
-  return runProgram(place, place.binaries.initdb, [
-    ...['-D', dataFolder(place)],
-    ...['--username=shop', `--pwfile=${join(place.home, 'password')}`, '--auth=scram-sha-256'],
+/** The built-in locale is the same on every system: it sorts by code point, and lower() supports all of Unicode. */
+function initialize(installation: Installation): Promise<void> {
+  return runProgram(installation, installation.binaries.initdb, [
+    ...['-D', dataFolder(installation)],
+    ...['--username=shop', `--pwfile=${join(installation.home, 'password')}`, '--auth=scram-sha-256'],
     ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
     ...['--no-sync', '--no-instructions'],
   ])
 }
 
-/** In single-user mode, so that a cluster never lacks its database, whatever happens after the rename. */
-function createDatabase(place: Place): Promise<void> {
-  const options = ['--single', '-F', '-D', dataFolder(place), '-c', 'exit_on_error=true', 'postgres']
-  return runProgram(place, place.binaries.postgres, options, 'create database shop\n')
+/** Uses single-user mode before the rename, so that a complete cluster always has its database. */
+function createDatabase(installation: Installation): Promise<void> {
+  const options = ['--single', '-F', '-D', dataFolder(installation), '-c', 'exit_on_error=true', 'postgres']
+  return runProgram(installation, installation.binaries.postgres, options, 'create database shop\n')
 }
 
-function runProgram({ home, account }: Place, program: string, options: string[], input = ''): Promise<void> {
+function runProgram({ home, account }: Installation, program: string, options: string[], input = ''): Promise<void> {
   return new Promise((resolve, reject) => {
-    const environment = { cwd: home, env: postgresEnvironment, ...identityOf(account) }
+    const environment = { cwd: home, env: postgresEnvironment, ...processOwner(account) }
     const child = execFile(program, options, environment, (error, _stdout, stderr) => {
-      if (error) reject(cannotRun(whyFailed(program, error, stderr), error))
+      if (error) reject(cannotRunError(programFailure(program, error, stderr), error))
       else resolve()
     })
     child.stdin?.on('error', () => {}).end(input)
   })
 }
 
-function whyFailed(program: string, error: ExecFileException, stderr: string): string {
-  // The kernel says that of a program that is there when the loader that it asks for is not.
+function programFailure(program: string, error: ExecFileException, stderr: string): string {
+  // The kernel also returns ENOENT if the program exists but its dynamic loader does not.
   if (error.code === 'ENOENT') return 'its binaries need the C library glibc (Alpine Linux has musl)'
   return `${basename(program)} failed: ${stderr.trim() || error.message}`
 }
 
-async function checkMajorVersion({ home, binaries }: Place): Promise<void> {
+async function checkMajorVersion({ home, binaries }: Installation): Promise<void> {
   const found = await readFile(join(home, 'data', 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => error)
-  const wanted = binaries.version.split('.')[0]
-  const fault = typeof found === 'string' ? faultOfVersion(found.trim(), wanted) : faultOfFile(found)
-  if (fault) throw new Error(`${home} ${fault}. ${waysOut}`)
+  const expected = binaries.version.split('.')[0]
+  const problem = typeof found === 'string' ? versionProblem(found.trim(), expected) : versionFileProblem(found)
+  if (problem) throw new Error(`${home} ${problem}. ${remedies}`)
 }
 
-const waysOut =
+const remedies =
   'Delete that folder to start with an empty database, set DATA_DIR to another folder, or set DATABASE_URL to a Postgres of your own.'
 
-function faultOfVersion(found: string, wanted: string | undefined): string | undefined {
-  return found === wanted ? undefined : `was made by Postgres ${found}, which Postgres ${wanted} cannot read`
+function versionProblem(found: string, expected: string | undefined): string | undefined {
+  return found === expected ? undefined : `was created by Postgres ${found}, which Postgres ${expected} cannot read`
 }
 
-function faultOfFile({ code }: NodeJS.ErrnoException): string {
+function versionFileProblem({ code }: NodeJS.ErrnoException): string {
   return code === 'EACCES' ? 'belongs to another user' : 'is not a complete Postgres cluster'
 }
 
-/** A process that was killed while it made a cluster leaves its draft. */
+/** Removes temporary clusters of processes that were killed while creating them. */
 async function removeAbandonedDrafts(home: string): Promise<void> {
   const prefix = `${basename(home)}.new-`
   for (const name of await readdir(dirname(home))) {
-    const maker = name.startsWith(prefix) && Number.parseInt(name.slice(prefix.length), 10)
-    if (maker && !(await isRunning(maker))) await rm(join(dirname(home), name), { recursive: true, force: true })
+    const pid = name.startsWith(prefix) && Number.parseInt(name.slice(prefix.length), 10)
+    if (pid && !(await isRunning(pid))) await rm(join(dirname(home), name), { recursive: true, force: true })
   }
 }

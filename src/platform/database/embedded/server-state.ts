@@ -4,71 +4,71 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dataFolder } from './cluster.js'
-import { isRunning } from './live-process.js'
-import type { Place } from './place.js'
+import type { Installation } from './installation.js'
+import { isRunning } from './process-identity.js'
 
-/** What serves a cluster at this moment, as the lock file of Postgres tells. Busy: starting, recovering or stopping. */
+/** State of a cluster's server according to the lock file of Postgres. `busy` means starting, recovering or stopping. */
 type ServerState = { state: 'stopped' } | { state: 'busy'; pid: number } | { state: 'ready'; pid: number; port: number }
 
 export const host = '127.0.0.1'
 export const pollMs = 10
-/** A server that died with much unwritten data replays its log before it is ready. */
-export const startPatienceMs = 120_000
+/** Long because a server that crashed with much unwritten data replays its WAL before it is ready. */
+export const startTimeoutMs = 120_000
 
-export async function readServer(place: Place): Promise<ServerState> {
-  const { pid, port, status } = parseLock(await readFile(lockFile(place), 'utf8').catch(() => ''))
+export async function readServer(installation: Installation): Promise<ServerState> {
+  const { pid, port, status } = parseLock(await readFile(lockFile(installation), 'utf8').catch(() => ''))
   if (!pid || !(await isRunning(pid))) return { state: 'stopped' }
   return status === 'ready' ? { state: 'ready', pid, port } : { state: 'busy', pid }
 }
 
 /** Waits until the server is neither starting nor stopping. */
-export async function settledServer(place: Place): Promise<Exclude<ServerState, { state: 'busy' }>> {
-  const deadline = Date.now() + startPatienceMs
+export async function waitForSettledServer(installation: Installation): Promise<Exclude<ServerState, { state: 'busy' }>> {
+  const deadline = Date.now() + startTimeoutMs
   for (;;) {
-    const server = await readServer(place)
+    const server = await readServer(installation)
     if (server.state !== 'busy') return server
-    if (Date.now() > deadline) throw new Error(busyForTooLong(place, server.pid))
+    if (Date.now() > deadline) throw new Error(busyTooLongMessage(installation, server.pid))
     await sleep(pollMs)
   }
 }
 
-/** Whether something listens on the port. A server that is alive but overloaded counts. */
-export function accepts(port: number): Promise<boolean> {
+/** Whether a server listens on the port. A timeout counts as yes: the server may be overloaded. */
+export function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 2000 })
-    const answer = (accepted: boolean) => {
+    const settle = (isAccepted: boolean) => {
       socket.destroy()
-      resolve(accepted)
+      resolve(isAccepted)
     }
-    socket.on('connect', () => answer(true))
-    socket.on('timeout', () => answer(true))
-    socket.on('error', (error: NodeJS.ErrnoException) => answer(error.code !== 'ECONNREFUSED'))
+    socket.on('connect', () => settle(true))
+    socket.on('timeout', () => settle(true))
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(error.code !== 'ECONNREFUSED'))
   })
 }
 
 /**
- * Removes a lock file that Postgres itself would obey: after a power cut it may be empty, or name a process number that some other
- * program has by now. Read and removed without a pause, so that the lock of a server that starts meanwhile stays.
+ * Removes a stale lock file that would prevent Postgres from starting: after a power failure it may be empty, or contain a pid that
+ * another program has by now. Reads and removes it synchronously, so that the lock of a server that starts in the meantime is kept.
  */
-export function removeStaleLock(place: Place, stale: { pid: number }): void {
+export function removeStaleLock(installation: Installation, stale: { pid: number }): void {
   try {
-    if (parseLock(readFileSync(lockFile(place), 'utf8')).pid === stale.pid) rmSync(lockFile(place))
+    if (parseLock(readFileSync(lockFile(installation), 'utf8')).pid === stale.pid) rmSync(lockFile(installation))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }
 
-function lockFile(place: Place): string {
-  return join(dataFolder(place), 'postmaster.pid')
+function lockFile(installation: Installation): string {
+  return join(dataFolder(installation), 'postmaster.pid')
 }
 
-/** An empty file gives process number 0. */
+/** An empty file is parsed as pid 0. */
 function parseLock(text: string): { pid: number; port: number; status: string } {
   const lines = text.split('\n')
   return { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() ?? '' }
 }
 
-function busyForTooLong(place: Place, pid: number): string {
-  const seconds = startPatienceMs / 1000
-  return `Postgres (process ${pid}) has been busy for ${seconds} s. If process ${pid} is not Postgres, delete ${lockFile(place)}.`
+function busyTooLongMessage(installation: Installation, pid: number): string {
+  const seconds = startTimeoutMs / 1000
+  return `Postgres (process ${pid}) has been busy for ${seconds} s. If process ${pid} is not Postgres, delete ${lockFile(installation)}.`
 }

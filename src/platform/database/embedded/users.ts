@@ -2,53 +2,52 @@ import { randomUUID } from 'node:crypto'
 import { appendFile, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import { identify, isAlive, isRunning } from './live-process.js'
-import { giveTo, type Place } from './place.js'
+import { changeOwner, type Installation } from './installation.js'
+import { identify, isAlive, isRunning } from './process-identity.js'
 
-// The processes that use a server: a file with a line for each that entered and each that left. Lines are only ever added, so
-// nobody needs a lock, and every server process has a file of its own, so what earlier ones left behind says nothing about it.
+// The processes that use a server are recorded in one file per server process, with an "enter" and later a "leave" line for each.
+// The file is append-only, so no lock is needed. A file per server process keeps records of earlier servers apart.
 
-export async function enter(place: Place, serverPid: number): Promise<string> {
+export async function registerUser(installation: Installation, serverPid: number): Promise<string> {
   const { pid, startTime } = await identify(process.pid)
   const user = `${pid}/${startTime}/${randomUUID()}`
-  await appendFile(usersFile(place, serverPid), `enter ${user}\n`)
-  await giveTo(place.account, usersFile(place, serverPid))
+  await appendFile(usersFile(installation, serverPid), `enter ${user}\n`)
+  await changeOwner(installation.account, usersFile(installation, serverPid))
   return user
 }
 
-export async function leave(place: Place, serverPid: number, user: string): Promise<void> {
-  await appendFile(usersFile(place, serverPid), `leave ${user}\n`).catch(ignoreMissingFolder)
+export async function unregisterUser(installation: Installation, serverPid: number, user: string): Promise<void> {
+  await appendFile(usersFile(installation, serverPid), `leave ${user}\n`).catch(ignoreMissingFolder)
 }
 
-/** Whether anybody is left who has not died. */
-export async function hasUsers(place: Place, serverPid: number): Promise<boolean> {
-  const lines = (await readFile(usersFile(place, serverPid), 'utf8').catch(() => '')).split('\n')
+/** Whether a registered process is still alive. */
+export async function hasUsers(installation: Installation, serverPid: number): Promise<boolean> {
+  const lines = (await readFile(usersFile(installation, serverPid), 'utf8').catch(() => '')).split('\n')
   const entered = lines.filter((line) => line.startsWith('enter ')).map((line) => line.slice('enter '.length))
-  for (const user of entered.filter((one) => !lines.includes(`leave ${one}`))) {
-    if (await isPresent(user)) return true
+  for (const user of entered.filter((name) => !lines.includes(`leave ${name}`))) {
+    if (await isUserAlive(user)) return true
   }
   return false
 }
 
-/** Removes the files of servers that have ended. */
-export async function forgetEndedServers(place: Place): Promise<void> {
-  for (const name of await readdir(place.home)) {
+export async function removeFilesOfEndedServers(installation: Installation): Promise<void> {
+  for (const name of await readdir(installation.home)) {
     const pid = name.startsWith(prefix) && Number(name.slice(prefix.length))
-    if (pid && !(await isRunning(pid))) await rm(join(place.home, name), { force: true })
+    if (pid && !(await isRunning(pid))) await rm(join(installation.home, name), { force: true })
   }
 }
 
 const prefix = 'users.'
 
-function usersFile(place: Place, serverPid: number): string {
-  return join(place.home, `${prefix}${serverPid}`)
+function usersFile(installation: Installation, serverPid: number): string {
+  return join(installation.home, `${prefix}${serverPid}`)
 }
 
 function ignoreMissingFolder(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error
 }
 
-function isPresent(user: string): Promise<boolean> {
+function isUserAlive(user: string): Promise<boolean> {
   const [pid, startTime = ''] = user.split('/')
   return isAlive({ pid: Number(pid), startTime })
 }

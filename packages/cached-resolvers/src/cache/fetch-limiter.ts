@@ -1,0 +1,95 @@
+import { startDeadline, withDeadline } from './deadline.js'
+
+/** Too many fetches are running and waiting: this one was not started. The caller may retry after a moment. */
+export class OverloadedError extends Error {
+  override readonly name = 'OverloadedError'
+}
+
+/** The fetch did not finish in time. Its statements may still be running. */
+export class FetchTimeoutError extends Error {
+  override readonly name = 'FetchTimeoutError'
+}
+
+export interface FetchLimiterOptions {
+  /** Maximum of concurrent fetches */
+  maxRunning: number
+  /** A fetch without an answer by then rejects with FetchTimeoutError, and its slot goes to the next one. */
+  maxRunMs: number
+  /** Maximum of fetches that wait for a slot; further ones reject with OverloadedError. */
+  maxWaiting: number
+  maxWaitMs: number
+}
+
+export interface FetchLimiterLoad {
+  running: number
+  waiting: number
+}
+
+/** Limits concurrent fetches, so that a cold or unavailable cache does not overload the source of truth. */
+export class FetchLimiter {
+  private running = 0
+  private readonly queue: Waiter[] = []
+
+  constructor(private readonly options: FetchLimiterOptions) {}
+
+  get load(): FetchLimiterLoad {
+    return { running: this.running, waiting: this.queue.length }
+  }
+
+  /**
+   * Rejects with OverloadedError, without calling `work`, if no slot becomes free in time; with FetchTimeoutError if the work
+   * takes too long. Work that is aborted while it waits is not called; running work keeps its slot until it ends or times out,
+   * aborted or not.
+   */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    if (this.running >= this.options.maxRunning) await this.waitForSlot(signal)
+    else this.running += 1
+    try {
+      signal?.throwIfAborted()
+      const { maxRunMs } = this.options
+      return await withDeadline(work(), maxRunMs, () => new FetchTimeoutError(`The fetch did not finish within ${maxRunMs} ms`))
+    } finally {
+      this.releaseSlot()
+    }
+  }
+
+  /** The slot goes to the fetch that has waited longest. */
+  private releaseSlot(): void {
+    const next = this.queue.shift()
+    if (next) next.start()
+    else this.running -= 1
+  }
+
+  private waitForSlot(signal: AbortSignal | undefined): Promise<void> {
+    const { maxWaiting, maxWaitMs } = this.options
+    if (this.queue.length >= maxWaiting) return Promise.reject(new OverloadedError('Too many reads are waiting for the database'))
+    return new Promise((resolve, reject) => {
+      const stopWaiting = () => {
+        deadline.cancel()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const rejectWaiter = (reason: unknown) => {
+        stopWaiting()
+        this.queue.splice(this.queue.indexOf(waiter), 1)
+        reject(reason)
+      }
+      const waiter: Waiter = {
+        start() {
+          stopWaiting()
+          resolve()
+        },
+      }
+      const onAbort = () => rejectWaiter(signal?.reason)
+      const deadline = startDeadline(maxWaitMs, () =>
+        rejectWaiter(new OverloadedError('This read waited too long for the database')),
+      )
+      signal?.addEventListener('abort', onAbort)
+      this.queue.push(waiter)
+    })
+  }
+}
+
+interface Waiter {
+  start(): void
+}

@@ -1,0 +1,163 @@
+import { decodeStored } from './entry.js'
+import type { GuardedStore } from './guarded-store.js'
+import type { Keys } from './key.js'
+import { type Generation, type GenerationScope, joinGenerations, type KeyRead } from './key-read.js'
+import type { EntryId, ListEntryId, Namespace } from './namespace.js'
+import type { NearEntry, NearStore } from './near-store.js'
+import { RecentKeyReads } from './recent-key-reads.js'
+
+export interface KeyReaderOptions {
+  guardedStore: GuardedStore
+  keys: Keys
+  /** null if every read goes to the far store */
+  near: NearStore | null
+  now: () => number
+  /** 0 to 1 */
+  random: () => number
+}
+
+/** Reads keys by id: from the near store if its entry is fresh, else from the far store in one round trip. */
+export class KeyReader {
+  /** null if there is a near store, which keeps decoded entries itself */
+  private readonly recent: RecentKeyReads | null
+  /**
+   * By key of the namespace's generation. The object stays the same while the generation does, so scopes are compared by
+   * identity.
+   */
+  private readonly namespaceScopes = new Map<string, GenerationScope>()
+
+  constructor(private readonly options: KeyReaderOptions) {
+    this.recent = options.near ? null : new RecentKeyReads({ maxBytes: maxRecentBytes, random: options.random })
+  }
+
+  read<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
+    return this.options.near ? this.readNearAndFar(namespace, ids) : this.readFar(namespace, ids)
+  }
+
+  private async readNearAndFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
+    const now = this.options.now()
+    const near = ids.map((id) => this.readNear(namespace, id, now))
+    const missing = ids.filter((_, index) => near[index] === undefined)
+    if (missing.length === 0) return near as KeyRead<Id>[]
+    const far = await this.readFar(namespace, missing)
+    let next = 0
+    return near.map((keyRead) => keyRead ?? (far[next++] as KeyRead<Id>))
+  }
+
+  /** Finds an entry in the near store, synchronously: only if it was filled under the generations known there, fresh or stale. */
+  findNear(namespace: Namespace<unknown>, id: EntryId): NearEntry | undefined {
+    const { near, guardedStore } = this.options
+    if (!near?.usable || !guardedStore.isCaughtUp) return undefined
+    return typeof id === 'string' ? near.find(namespace.name, id) : this.findNearListEntry(near, namespace, id)
+  }
+
+  private findNearListEntry(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): NearEntry | undefined {
+    const { keys } = this.options
+    const entry = near.findEntry(keys.entry(namespace, id))
+    if (!entry) return undefined
+    const ofNamespace = near.findGeneration(keys.namespaceGeneration(namespace))
+    const ofList = near.findGeneration(keys.listGeneration(namespace, id.list))
+    return entry.generation === `${ofNamespace}.${ofList}` ? entry : undefined
+  }
+
+  private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): KeyRead<Id> | undefined {
+    const stored = this.findNear(namespace, id)?.stored
+    if (!stored || stored.header.softUntilMs <= now) return undefined
+    const key = this.options.keys.entry(namespace, id)
+    return { id, key, generation: stored.header.generation, generations: [], stored, near: true }
+  }
+
+  private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
+    const { keys, guardedStore } = this.options
+    const lists = listsOf(ids)
+    const recents = ids.map((id) => this.findRecent(namespace, id))
+    const keysToRead = [keys.namespaceGeneration(namespace)]
+    for (const list of lists) keysToRead.push(keys.listGeneration(namespace, list))
+    const firstEntry = keysToRead.length
+    ids.forEach((id, index) => {
+      keysToRead.push(recents[index]?.key ?? keys.entry(namespace, id))
+    })
+    const removalCounts = this.removalCounts(keysToRead)
+    const texts = await guardedStore.run(namespace, (store) => store.readMany(keysToRead))
+
+    const textAt = (index: number) => texts?.[index] ?? null
+    const ofNamespace = this.namespaceScope(keysToRead[0] as string, textAt(0))
+    const ofLists = lists.map((_, index) => listScope(ofNamespace, keysToRead[1 + index] as string, textAt(1 + index)))
+    const keyReads = ids.map((id, index): KeyRead<Id> => {
+      const scope = typeof id === 'string' ? ofNamespace : (ofLists[lists.indexOf(id.list)] as GenerationScope)
+      const text = textAt(firstEntry + index)
+      let recent = recents[index]
+      if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
+      // Another read of the same turn of the event loop may have decoded the entry by now.
+      recent = this.findRecent(namespace, id)
+      if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
+      const stored = recent?.storedFor(text) ?? (texts ? decodeStored(text, scope.generation) : unavailableValue)
+      const keyRead = { id, key: keysToRead[firstEntry + index] as string, ...scope, stored, near: false }
+      if (hasStringId(keyRead)) this.recent?.keep(namespace, keyRead, text)
+      return keyRead
+    })
+    if (texts) this.keepNear(namespace, [ofNamespace, ...ofLists], keyReads, removalCounts)
+    return keyReads
+  }
+
+  private findRecent(namespace: Namespace<unknown>, id: EntryId) {
+    return typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined
+  }
+
+  private namespaceScope(key: string, text: string | null): GenerationScope {
+    const known = this.namespaceScopes.get(key)
+    if (known?.generations[0]?.text === text) return known
+    const scope = scopeOf([{ key, text }])
+    this.namespaceScopes.set(key, scope)
+    return scope
+  }
+
+  /** Taken before a read; see NearStore.removalCount. */
+  private removalCounts(keys: readonly string[]): readonly number[] {
+    const { near } = this.options
+    return near ? keys.map((key) => near.removalCount(key)) : none
+  }
+
+  /** Puts what was read into the near store. `scopes`: of the namespace, then of the lists, in the order of `removalCounts`. */
+  private keepNear(
+    { name, version }: Namespace<unknown>,
+    scopes: readonly GenerationScope[],
+    keyReads: readonly KeyRead<EntryId>[],
+    removalCounts: readonly number[],
+  ): void {
+    const { near } = this.options
+    if (!near) return
+    for (const [index, { generations }] of scopes.entries()) {
+      const { key, text } = generations.at(-1) as Generation
+      if (text !== null) near.putGeneration(key, text, removalCounts[index] as number, index === 0 ? name : undefined)
+    }
+    for (const [index, { id, key, stored }] of keyReads.entries()) {
+      if (stored.state !== 'entry' || stored.header.version !== version) continue
+      const countBeforeRead = removalCounts[scopes.length + index] as number
+      near.putEntry(key, stored, countBeforeRead, typeof id === 'string' ? { namespace: name, id } : undefined)
+    }
+  }
+}
+
+function scopeOf(generations: readonly Generation[]): GenerationScope {
+  return { generations, generation: joinGenerations(generations) }
+}
+
+function listScope({ generations }: GenerationScope, key: string, text: string | null): GenerationScope {
+  return scopeOf([...generations, { key, text }])
+}
+
+/** The distinct lists of the ids. */
+function listsOf(ids: readonly EntryId[]): readonly string[] {
+  let lists: Set<string> | undefined
+  for (const id of ids) if (typeof id !== 'string') lists = (lists ?? new Set()).add(id.list)
+  return lists ? [...lists] : none
+}
+
+function hasStringId(keyRead: KeyRead<EntryId>): keyRead is KeyRead<string> {
+  return typeof keyRead.id === 'string'
+}
+
+const none: readonly never[] = []
+const unavailableValue = { state: 'unavailable' } as const
+const maxRecentBytes = 64 * 1024 * 1024

@@ -1,0 +1,79 @@
+import { ClockMap, type ClockMapOptions } from './clock-map.js'
+import { DecodedEntry } from './decoded-entry.js'
+import type { StoredEntry } from './entry.js'
+import type { GenerationScope, KeyRead } from './key-read.js'
+import type { Namespace } from './namespace.js'
+
+/** The last read of a key, and the text that it was decoded from */
+class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
+  readonly near = false
+  readonly id: string
+  readonly generations: KeyRead<string>['generations']
+
+  constructor(
+    readonly namespace: string,
+    { id, key, generations, stored }: EntryKeyRead,
+    private readonly text: string,
+  ) {
+    super(key, bytesOf(key, id, text), stored)
+    this.id = id
+    this.generations = generations
+  }
+
+  /** Whether the store returned the same text again, in the same scope. */
+  matches(text: string | null, { generations }: GenerationScope): boolean {
+    return this.generations === generations && this.text === text
+  }
+
+  /** The decoded entry if the text is the same, whatever its scope */
+  storedFor(text: string | null): StoredEntry | undefined {
+    return this.text === text ? this.stored : undefined
+  }
+}
+
+/** A key that holds an entry */
+type EntryKeyRead = KeyRead<string> & { readonly stored: StoredEntry }
+
+/**
+ * The last reads of keys, reused while the store returns the same texts: comparing texts is cheaper than decoding and parsing
+ * them. Every value was just returned by the store, so none is older than without this. Values are shared between requests and
+ * must not be changed.
+ */
+export class RecentKeyReads {
+  private readonly recent: ClockMap<RecentKeyRead>
+  /**
+   * By name of the namespace, then by id. An id is a string whose hash V8 has cached; a key would have to be concatenated first.
+   */
+  private readonly byNamespace = new Map<string, Map<string, RecentKeyRead>>()
+
+  constructor(options: Pick<ClockMapOptions<RecentKeyRead>, 'maxBytes' | 'random'>) {
+    const onDelete = ({ namespace, id }: RecentKeyRead) => this.byNamespace.get(namespace)?.delete(id)
+    this.recent = new ClockMap({ ...options, onDelete })
+  }
+
+  find(namespace: string, id: string): RecentKeyRead | undefined {
+    const recent = this.byNamespace.get(namespace)?.get(id)
+    if (recent) recent.referenced = true
+    return recent
+  }
+
+  /** Keeps a read if its entry is valid and the map admits it. */
+  keep({ name, version }: Namespace<unknown>, keyRead: KeyRead<string>, text: string | null): void {
+    if (text === null || !isValid(keyRead, version) || !this.recent.admits(keyRead.key, bytesOf(keyRead.key, keyRead.id, text)))
+      return
+    const recent = new RecentKeyRead(name, keyRead, text)
+    if (!this.recent.set(recent)) return
+    const byId = this.byNamespace.get(name) ?? new Map<string, RecentKeyRead>()
+    this.byNamespace.set(name, byId.set(keyRead.id, recent))
+  }
+}
+
+function isValid(keyRead: KeyRead<string>, version: number): keyRead is EntryKeyRead {
+  const { stored, generation } = keyRead
+  return stored.state === 'entry' && stored.header.generation === generation && stored.header.version === version
+}
+
+/** Estimate for key, text, header and the parsed value. An id may be longer than its key. */
+function bytesOf(key: string, id: string, text: string): number {
+  return 400 + 2 * Math.max(key.length, id.length) + 4 * text.length
+}

@@ -1,0 +1,92 @@
+import { GraphQLID, type GraphQLLeafType, GraphQLString } from 'graphql'
+import type { Writer } from './execution.js'
+import { NotCompilableError } from './not-compilable.js'
+
+/** Characters that JSON.stringify escapes: quotes, backslashes, control characters, surrogates (it escapes lone ones) */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it matches
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
+
+export function quote(text: string): string {
+  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
+}
+
+export function leafWriter(type: GraphQLLeafType): Writer {
+  const isStringType = type === GraphQLString || type === GraphQLID
+  return (value, buffer) => {
+    const serialized = isStringType && typeof value === 'string' ? value : type.serialize(value)
+    if (typeof serialized === 'string') buffer.text += quote(serialized)
+    else if (typeof serialized === 'number' && Number.isFinite(serialized)) buffer.text += serialized
+    else if (serialized === null || serialized === undefined)
+      throw new NotCompilableError('A leaf was serialized to null or undefined')
+    else buffer.text += stringify(serialized)
+  }
+}
+
+/**
+ * Custom scalars may serialize to anything. JSON cannot represent functions and symbols, and the standard execution has to await
+ * a promise.
+ */
+function stringify(serialized: unknown): string {
+  const json: string | undefined = isPromise(serialized) ? undefined : JSON.stringify(serialized)
+  if (json === undefined) throw new NotCompilableError('A leaf was serialized to a value without a JSON form')
+  return json
+}
+
+/** Writes a value that may be null, an error (which is thrown) or a promise. */
+export function nullableWriter(write: Writer): Writer {
+  const writeSettled: Writer = (value, buffer, execution) => {
+    if (value === null || value === undefined) buffer.text += 'null'
+    else if (value instanceof Error) throw value
+    else write(value, buffer, execution)
+  }
+  return (value, buffer, execution) => {
+    if (isPromise(value)) execution.writeLater(value, buffer, writeSettled)
+    else writeSettled(value, buffer, execution)
+  }
+}
+
+/** Like nullableWriter(), but throws for null. */
+export function nonNullWriter(write: Writer): Writer {
+  const writeSettled: Writer = (value, buffer, execution) => {
+    if (value === null || value === undefined) throw new NotCompilableError('A non-null type was resolved to null')
+    if (value instanceof Error) throw value
+    write(value, buffer, execution)
+  }
+  return (value, buffer, execution) => {
+    if (isPromise(value)) execution.writeLater(value, buffer, writeSettled)
+    else writeSettled(value, buffer, execution)
+  }
+}
+
+export function listWriter(writeItem: Writer): Writer {
+  return (value, buffer, execution) => {
+    const items: readonly unknown[] = Array.isArray(value) ? value : arrayOf(value)
+    buffer.text += '['
+    let index = 0
+    try {
+      for (; index < items.length; index += 1) {
+        if (index > 0) buffer.text += ','
+        writeItem(items[index], buffer, execution)
+      }
+    } catch (error) {
+      // The remaining promises are not awaited anymore: handle their rejections, or they end the process as unhandled.
+      for (const item of items.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
+      throw error
+    }
+    buffer.text += ']'
+  }
+}
+
+/** Converts another iterable, for example a Set. */
+function arrayOf(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
+    throw new NotCompilableError('A list type was resolved to a value that is not iterable')
+  return Array.from(value as Iterable<unknown>)
+}
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value instanceof Promise ||
+    (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function')
+  )
+}

@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createClock } from '../../../../test/helpers/clock.js'
+import { startProxy } from '../../../../test/helpers/proxy.js'
+import { noRedis, redisOptions, startRedis, type TestRedis } from '../../../../test/helpers/redis.js'
+import { recordRedis } from '../../../../test/helpers/redis-recording.js'
+import { until } from '../../../../test/helpers/until.js'
+import { Cache } from '../../src/cache/cache.js'
+import { CountedEntries } from '../../src/cache/counted-entries.js'
+import type { StoredEntry } from '../../src/cache/entry.js'
+import type { ListEntryId, Namespace } from '../../src/cache/namespace.js'
+import { NearStore } from '../../src/cache/near-store.js'
+import { createTokenSource } from '../../src/cache/token.js'
+import { RedisStore } from '../../src/redis/redis-store.js'
+
+const things: Namespace<{ name: string }> = {
+  name: 'things',
+  version: 1,
+  softTtlMs: 60_000,
+  graceMs: 60_000,
+  negativeTtlMs: 10_000,
+}
+const pages: Namespace<{ name: string }> = { ...things, name: 'pages' }
+
+describe.skipIf(noRedis)('the near store in front of Redis', () => {
+  let redis: TestRedis
+  let caches: Cache[]
+  beforeEach(async () => {
+    redis = await startRedis()
+    caches = []
+  })
+  afterEach(async () => {
+    await Promise.all(caches.map((cache) => cache.close()))
+    await redis.stop()
+  })
+
+  /** A cache as another process would have it */
+  async function createCache({ commandTimeoutMs = 60_000, maxStalenessMs = 60_000, url = redis.url } = {}): Promise<Cache> {
+    const cache = new Cache({
+      store: new RedisStore({ ...redisOptions(url), commandTimeoutMs }),
+      prefix: 'near',
+      version: 'v1',
+      namespaces: [things, pages],
+      near: { maxBytes: 1e6, maxStalenessMs },
+      fetchLimits: { maxRunning: 100, maxRunMs: 60_000, maxWaiting: 0, maxWaitMs: 0 },
+      leaseMs: 10_000,
+      leaseWaitMs: 60_000,
+      createToken: createTokenSource(),
+      now: Date.now,
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      random: () => 0.5,
+    })
+    caches.push(cache)
+    await cache.connect()
+    return cache
+  }
+
+  const fetchOf = (name: string) => async (ids: readonly string[]) => new Map(ids.map((id) => [id, { name }]))
+  const nearHits = async (cache: Cache) => (await cache.counts(['things'])).get('things')?.nearHits ?? 0
+
+  /** Reads until an answer came from this process. */
+  async function readUntilNear(cache: Cache, id: string): Promise<void> {
+    const before = await nearHits(cache)
+    await until(async () => {
+      await cache.read(things, id)
+      return (await nearHits(cache)) > before
+    })
+  }
+
+  test('a value that was read is served again without a command to Redis', async () => {
+    const cache = await createCache()
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(cache, 'a')
+    const recording = await recordRedis(redis)
+    expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: { name: 'A' } })
+    expect((await recording.take()).filter(([name]) => name === 'mget')).toEqual([])
+    recording.stop()
+  })
+
+  test('if the list of members was lost, a removal waits until no process may serve its near entries any more', async () => {
+    const proxy = await startProxy(Number(new URL(redis.url).port))
+    const reader = await createCache({ maxStalenessMs: 1_000, url: `redis://127.0.0.1:${proxy.port}` })
+    const writer = await createCache({ maxStalenessMs: 1_000 })
+    await reader.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(writer, 'a')
+    await readUntilNear(reader, 'a')
+    // The reader does not receive the removal.
+    proxy.freeze()
+    await redis.client.del('test:{removals}:members')
+    await writer.invalidate(things, { ids: ['a'] })
+    const near = reader.readNear(things, 'a', new CountedEntries())
+    await proxy.stop()
+    expect(near).toBeUndefined()
+  })
+
+  test.each(['a list', 'fields that are no leases'])(
+    '%s under the key of the members, the registration or the last number heals',
+    async (what) => {
+      const cache = await createCache({ maxStalenessMs: 500 })
+      await cache.getOrFetch(things, 'a', fetchOf('A'))
+      await readUntilNear(cache, 'a')
+      for (const key of [...(await redis.client.keys('*:registration:*')), 'test:{removals}:members', 'test:{removals}']) {
+        await redis.client.del(key)
+        if (what === 'a list') await redis.client.rpush(key, 'not', 'ours')
+        else await redis.client.hset(key, 'not', 'ours')
+        await until(async () => (await cache.invalidate(things, { ids: ['b'] })) && cache.trusted)
+        await cache.getOrFetch(things, 'a', fetchOf('A'))
+        await readUntilNear(cache, 'a')
+      }
+    },
+  )
+
+  test.each(['entry', 'namespace', 'list'])('an invalidation of the %s by another process is applied', async (what) => {
+    const [reader, writer] = [await createCache(), await createCache()]
+    const id: ListEntryId = { list: 'l', parameters: { page: 1 } }
+    const fetch = async (ids: readonly ListEntryId[]) => new Map(ids.map((entryId) => [entryId, { name: 'old' }]))
+    await reader.getOrFetch(pages, id, fetch)
+    await reader.getOrFetch(things, 'a', fetchOf('old'))
+    await readUntilNear(reader, 'a')
+    await reader.read(pages, id)
+    if (what === 'entry') await writer.invalidate(things, { ids: ['a'] })
+    else if (what === 'namespace') await writer.invalidate(things, 'all')
+    else await writer.invalidate(pages, { lists: ['l'] })
+    await until(async () => (await (what === 'list' ? reader.read(pages, id) : reader.read(things, 'a'))).state === 'miss')
+  })
+
+  test('an invalidation by the same process is applied at once', async () => {
+    const cache = await createCache()
+    await cache.getOrFetch(things, 'a', fetchOf('old'))
+    await readUntilNear(cache, 'a')
+    await cache.invalidate(things, { ids: ['a'] })
+    expect(await cache.getOrFetch(things, 'a', fetchOf('new'))).toEqual({ name: 'new' })
+  })
+
+  test('without messages from the server it serves entries no longer than maxStalenessMs, and again when messages arrive', async () => {
+    const cache = await createCache({ commandTimeoutMs: 500, maxStalenessMs: 500 })
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(cache, 'a')
+    redis.freeze()
+    await until(async () => (await cache.read(things, 'a')).state === 'miss')
+    redis.thaw()
+    await until(() => cache.trusted)
+    await readUntilNear(cache, 'a')
+  })
+
+  test('an outage leaves no connections behind', async () => {
+    const cache = await createCache()
+    const clients = async () => ((await redis.client.client('LIST')) as string).trim().split('\n').length
+    await until(async () => (await clients()) === 3)
+    await redis.kill()
+    // Long enough for many connection attempts
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await redis.start()
+    await until(() => cache.trusted)
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    await readUntilNear(cache, 'a')
+    await until(async () => (await clients()) === 3)
+  })
+
+  test('is cleared when its channel breaks, and when a sequence number is missing', async () => {
+    const cache = await createCache()
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    for (const disrupt of [
+      () => redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'),
+      () => redis.client.publish('test:removals', '4711\nsomething'),
+    ]) {
+      await readUntilNear(cache, 'a')
+      const recording = await recordRedis(redis)
+      await disrupt()
+      await until(async () => {
+        await cache.read(things, 'a')
+        return (await recording.take()).some(([name]) => name === 'mget')
+      })
+      recording.stop()
+    }
+  })
+})
+
+describe('the near store', () => {
+  const entry: StoredEntry = {
+    state: 'entry',
+    header: {} as never,
+    json: '"x"',
+    uniquePrefix: '',
+    hit: undefined,
+    isShared: false,
+  }
+
+  function createStore() {
+    const clock = createClock()
+    const near = new NearStore({ maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random: () => 0 })
+    near.confirm(clock.now())
+    return { clock, near }
+  }
+
+  test('does not keep a value that was removed while it was being read', () => {
+    const { near } = createStore()
+    const countBeforeRead = near.removalCount('k')
+    near.remove(['k'])
+    near.putEntry('k', entry, countBeforeRead)
+    expect(near.findEntry('k')).toBeUndefined()
+    near.putEntry('k', entry, near.removalCount('k'))
+    expect(near.findEntry('k')?.stored).toBe(entry)
+  })
+
+  test('does not keep a value if messages may have been missed while it was being read', () => {
+    const { near, clock } = createStore()
+    const countBeforeRead = near.removalCount('k')
+    near.clear()
+    near.confirm(clock.now())
+    near.putEntry('k', entry, countBeforeRead)
+    expect(near.findEntry('k')).toBeUndefined()
+  })
+
+  test('is usable until maxStalenessMs after the last confirmation, and no longer', () => {
+    const { near, clock } = createStore()
+    clock.advance(500)
+    expect(near.usable).toBe(true)
+    clock.advance(1)
+    expect(near.usable).toBe(false)
+    near.confirm(clock.now() - 100)
+    expect(near.usable).toBe(true)
+  })
+
+  test('stays within maxBytes', () => {
+    const { near } = createStore()
+    for (let index = 0; index < 1_000; index += 1)
+      near.putEntry(`k${index}`, { ...entry, json: 'x'.repeat(100) }, near.removalCount(`k${index}`))
+    expect(near.bytes).toBeLessThanOrEqual(10_000)
+    expect(near.findEntry('k999')).toBeDefined()
+  })
+})

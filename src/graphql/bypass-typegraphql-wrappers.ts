@@ -1,0 +1,89 @@
+import { type GraphQLFieldResolver, GraphQLScalarType, type GraphQLSchema, isObjectType } from 'graphql'
+import { getMetadataStorage } from 'type-graphql'
+import type { Context } from './context.js'
+
+type Resolve = GraphQLFieldResolver<unknown, Context>
+/** Returns the value of one parameter of a resolver method */
+type ParamResolver = (...resolverArgs: Parameters<Resolve>) => unknown
+
+type Storage = ReturnType<typeof getMetadataStorage>
+type Method = Storage['queries'][number] | Storage['fieldResolvers'][number]
+type Parameter = NonNullable<Method['params']>[number]
+type Class = new () => object
+
+/**
+ * Replaces TypeGraphQL's resolvers by direct calls of the methods, with the same parameters, for queries and fields whose
+ * arguments need no conversion. TypeGraphQL's own resolvers create a promise for every argument, in case it has to be validated,
+ * and sort the parameters at each call. The direct calls ignore the options authChecker, globalMiddlewares and validate of
+ * buildSchema, which this project does not use.
+ */
+export function bypassTypeGraphQLWrappers(schema: GraphQLSchema, instanceOf: (type: Class) => object): void {
+  const { queries, fieldResolvers, objectTypes } = getMetadataStorage()
+  const replaceResolver = (typeName: string | undefined, method: Method) => {
+    const type = typeName === undefined ? undefined : schema.getType(typeName)
+    const field = isObjectType(type) ? type.getFields()[method.schemaName] : undefined
+    const paramResolvers = paramResolversOf(method)
+    if (field && paramResolvers)
+      field.resolve = methodResolver(instanceOf(method.target as Class), method.methodName, paramResolvers)
+  }
+  for (const method of queries) replaceResolver(schema.getQueryType()?.name, method)
+  for (const method of fieldResolvers.filter(({ kind }) => kind === 'external')) {
+    replaceResolver(objectTypes.find(({ target }) => target === method.getObjectType?.())?.name, method)
+  }
+}
+
+function methodResolver(instance: object, methodName: string, paramResolvers: readonly ParamResolver[]): Resolve {
+  const method = (instance as Record<string, (...params: unknown[]) => unknown>)[methodName] as (...params: unknown[]) => unknown
+  return (source, args, context, info) => {
+    const params: unknown[] = []
+    for (const resolveParam of paramResolvers) params.push(resolveParam(source, args, context, info))
+    return method.apply(instance, params)
+  }
+}
+
+/** Returns undefined if the method needs TypeGraphQL: it has middlewares, roles or arguments to convert. */
+function paramResolversOf({ params = [], middlewares = [], roles }: Method): ParamResolver[] | undefined {
+  if (middlewares.length > 0 || roles) return undefined
+  const resolvers = [...params].sort((a, b) => a.index - b.index).map(paramResolverOf)
+  return resolvers.every((resolver) => resolver !== undefined) ? resolvers : undefined
+}
+
+function paramResolverOf(parameter: Parameter): ParamResolver | undefined {
+  const { kind } = parameter
+  if (kind === 'context') return propertyResolver(parameter.propertyName, (_source, _args, context) => context)
+  if (kind === 'root' && !isConverted(parameter.getType?.())) return propertyResolver(parameter.propertyName, (source) => source)
+  if (kind === 'info') return (_source, _args, _context, info) => info
+  if (kind !== 'arg' && kind !== 'args') return undefined
+  if (parameter.validateFn || parameter.validateSettings) return undefined
+  const type = parameter.getType()
+  if (kind === 'args') return argsInstanceResolver(type as Class)
+  const { name } = parameter
+  return isConverted(type) ? undefined : (_source, args) => args[name]
+}
+
+function propertyResolver(name: string | undefined, resolveParam: ParamResolver): ParamResolver {
+  if (name === undefined) return resolveParam
+  return (...resolverArgs) => (resolveParam(...resolverArgs) as Record<string, unknown>)[name]
+}
+
+/** Resolves @Args() to an instance of its class. Returns undefined if a field has to be converted or the class is derived. */
+function argsInstanceResolver(type: Class): ParamResolver | undefined {
+  const { argumentTypes } = getMetadataStorage()
+  const fields = argumentTypes.find(({ target }) => target === type)?.fields ?? []
+  const isDerived = argumentTypes.some(({ target }) => target !== type && type.prototype instanceof target)
+  const isPlain = fields.every((field) => field.name === field.schemaName && !isConverted(field.getType()))
+  if (!isPlain || isDerived) return undefined
+  return (_source, args) => {
+    const instance = new type() as Record<string, unknown>
+    for (const { name } of fields) if (args[name] !== undefined) instance[name] = args[name]
+    return instance
+  }
+}
+
+/** Whether TypeGraphQL converts values of the type to instances of a class. */
+function isConverted(type: unknown): boolean {
+  return !(type === undefined || type instanceof GraphQLScalarType || unconvertedTypes.has(type))
+}
+
+/** Object is the type that the compiler emits for interfaces. */
+const unconvertedTypes = new Set<unknown>([String, Number, Boolean, Date, Object])

@@ -1,0 +1,26 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/**
+ * Some clients offer HTTP/2 with every request (Upgrade: h2c), which a server may ignore. Node does so only if the server has no
+ * listener for `upgrade`. So the request is put back on the socket without the upgrade headers, and the socket is handed to Node
+ * as a new connection.
+ */
+export function ignoreUpgrade(
+  server: Server,
+  { method, url, httpVersion, rawHeaders }: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (!upgradeHeaders.has(name.toLowerCase())) lines.push(`${name}: ${rawHeaders[index + 1]}`)
+  }
+  // In reverse order: unshift() prepends.
+  if (head.length > 0) socket.unshift(head)
+  socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
+  server.emit('connection', socket)
+}
+
+const upgradeHeaders = new Set(['upgrade', 'connection', 'http2-settings'])

@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify'
+import { administratorsOnly } from '../authentication.js'
+import { registerDashboard } from '../pages/dashboard.js'
+
+export interface MetricsRoutes {
+  /** In Prometheus' text format */
+  readMetrics: () => Promise<string>
+  metricsContentType: string
+  /** Returns the samples after a time: the page polls for those that it does not have yet. */
+  readDashboard: (after: number) => Promise<unknown>
+}
+
+/** Routes /metrics and /dashboard. The metrics are for administrators only. */
+export function registerMetrics(server: FastifyInstance, options: MetricsRoutes): void {
+  const { readMetrics, metricsContentType, readDashboard } = options
+  void server.register((routes, _, done) => {
+    routes.addHook('onRequest', administratorsOnly)
+    routes.get('/metrics', async (_, reply) =>
+      reply
+        .header('cache-control', 'no-store')
+        .type(metricsContentType)
+        .send(await readMetrics()),
+    )
+    routes.get<{ Querystring: { after?: string } }>('/dashboard/metrics', async ({ query }, reply) =>
+      reply.header('cache-control', 'no-store').send(await readDashboard(Number(query.after) || 0)),
+    )
+    done()
+  })
+  // The page itself is public: it contains no metrics, and asks for a token.
+  registerDashboard(server)
+}

@@ -1,0 +1,114 @@
+import { LRUCache } from 'lru-cache'
+import { Histogram, latencyBounds } from './histogram.js'
+
+/**
+ * `compiled`: answered without errors by a compiled query. The others took the standard path: answered without errors, answered
+ * with errors, or refused before anything was executed (malformed, invalid, not allowed).
+ */
+export type RequestOutcome = 'compiled' | 'ok' | 'errors' | 'refused'
+
+export interface OperationMetrics {
+  readonly outcomes: Record<RequestOutcome, number>
+  readonly durations: Histogram
+  /** Requests lately: the count is halved every 10 minutes. */
+  recentCount: number
+}
+
+export interface RequestMetricsOptions {
+  maxOperations: number
+  /** Milliseconds; only differences matter. */
+  now: () => number
+}
+
+/**
+ * Requests by operation. Clients choose the names, so their number is bounded: the `maxOperations` names requested most often
+ * lately are counted separately. When a name is replaced by another one, its counts are added to "other", where its further
+ * requests are counted.
+ */
+export class RequestMetrics {
+  private readonly operations = new Map<string, OperationMetrics>()
+  private named = 0
+  /** Recent requests by name, for names that are not counted separately */
+  private readonly candidates = new LRUCache<string, number>({ max: maxCandidates })
+  private halvedAt: number
+
+  constructor(private readonly options: RequestMetricsOptions) {
+    this.halvedAt = options.now()
+  }
+
+  /** `operation`: its name in the document; undefined for an anonymous operation */
+  observe(operation: string | undefined, outcome: RequestOutcome, seconds: number): void {
+    const name = operation ?? 'anonymous'
+    const metrics = this.operations.get(name) ?? this.metricsFor(name)
+    metrics.recentCount += 1
+    metrics.outcomes[outcome] += 1
+    metrics.durations.observe(seconds)
+  }
+
+  /** For a request that was refused before its operation was known */
+  observeUnparsed(seconds: number): void {
+    this.observe('unknown', 'refused', seconds)
+  }
+
+  byOperation(): ReadonlyMap<string, OperationMetrics> {
+    return this.operations
+  }
+
+  private metricsFor(name: string): OperationMetrics {
+    if (reservedNames.has(name)) return this.add(name)
+    if (name.length > maxNameLength || !this.hasRoomFor(name)) return this.operations.get('other') ?? this.add('other')
+    this.named += 1
+    return this.add(name)
+  }
+
+  private add(name: string): OperationMetrics {
+    const metrics = {
+      outcomes: { compiled: 0, ok: 0, errors: 0, refused: 0 },
+      durations: new Histogram(latencyBounds),
+      recentCount: 0,
+    }
+    this.operations.set(name, metrics)
+    return metrics
+  }
+
+  private hasRoomFor(name: string): boolean {
+    if (this.named < this.options.maxOperations) return true
+    this.halveRecentCounts()
+    const times = (this.candidates.get(name) ?? 0) + 1
+    this.candidates.set(name, times)
+    const [rarest, metrics] = this.rarest()
+    if (times <= metrics.recentCount) return false
+    this.candidates.delete(name)
+    this.operations.delete(rarest)
+    this.named -= 1
+    addTo(this.operations.get('other') ?? this.add('other'), metrics)
+    return true
+  }
+
+  private rarest(): [string, OperationMetrics] {
+    return [...this.operations]
+      .filter(([name]) => !reservedNames.has(name))
+      .reduce((rarest, entry) => (entry[1].recentCount < rarest[1].recentCount ? entry : rarest))
+  }
+
+  private halveRecentCounts(): void {
+    const times = Math.floor((this.options.now() - this.halvedAt) / halvingIntervalMs)
+    if (times === 0) return
+    this.halvedAt += times * halvingIntervalMs
+    for (const metrics of this.operations.values()) metrics.recentCount = Math.floor(metrics.recentCount / 2 ** times)
+    this.candidates.clear()
+  }
+}
+
+function addTo(sum: OperationMetrics, { outcomes, durations }: OperationMetrics): void {
+  for (const [outcome, count] of Object.entries(outcomes) as [RequestOutcome, number][]) sum.outcomes[outcome] += count
+  for (const [bucket, count] of durations.counts.entries())
+    sum.durations.counts[bucket] = (sum.durations.counts[bucket] ?? 0) + count
+  sum.durations.sumSeconds += durations.sumSeconds
+}
+
+/** Labels that are not operation names. They are never replaced by another name. */
+const reservedNames = new Set(['anonymous', 'unknown', 'other'])
+const maxNameLength = 64
+const maxCandidates = 200
+const halvingIntervalMs = 600_000

@@ -1,0 +1,31 @@
+import type { Worker } from 'node:cluster'
+import { sendMessage } from './ipc.js'
+
+const heartbeat = 'heartbeat'
+const intervalMs = 1_000
+
+/** The worker's side: sends a heartbeat to the primary immediately and then periodically, while its event loop runs. */
+export function sendHeartbeats(worker: Worker): void {
+  sendMessage(worker, heartbeat)
+  setInterval(() => sendMessage(worker, heartbeat), intervalMs).unref()
+}
+
+/**
+ * The primary's side: calls `onTimeout` when a worker has sent its first heartbeat and then missed more than `maxMissed` in a row. They are
+ * counted by a timer of the primary, so that a pause of all processes, as when their container is paused, is not counted.
+ */
+export function watchHeartbeat(worker: Worker, maxMissed: number, onTimeout: () => void): void {
+  let timer: NodeJS.Timeout | undefined
+  let missed = 0
+  worker.on('message', (message: unknown) => {
+    if (message !== heartbeat) return
+    missed = 0
+    timer ??= setInterval(() => {
+      missed += 1
+      if (missed <= maxMissed) return
+      clearInterval(timer)
+      onTimeout()
+    }, intervalMs)
+  })
+  worker.once('exit', () => clearInterval(timer))
+}
