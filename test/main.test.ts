@@ -58,6 +58,23 @@ describe('the process', () => {
     })
     afterAll(() => database.drop())
 
+    test('logs lines for a person with LOG_FORMAT=pretty, and summarizes the start without credentials', async () => {
+      const built = start({ DATABASE_URL: database.url, LOG_FORMAT: 'pretty' })
+      const url = await waitUntilReady(built)
+      const { origin } = new URL(url)
+      expect(built.output()).toMatch(/^\[\d\d:\d\d:\d\d\] WARN: NO AUTHENTICATION: /m)
+      expect(built.output()).toContain(
+        [
+          `Ready: open ${url}`,
+          `  GraphQL    ${url}`,
+          `  Dashboard  ${origin}/dashboard`,
+          `  Database   Postgres at ${new URL(database.url).host}`,
+          '  Cache      in this process (64 MB); for several processes set REDIS_URL',
+          '  Access     every caller is an administrator: set AUTH_JWT_SECRET before others can reach it',
+        ].join('\n'),
+      )
+    })
+
     test('after SIGTERM, finishes requests in flight and exits with 0', async () => {
       const server = start({ DATABASE_URL: database.url })
       const url = await waitUntilReady(server)

@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { runCommand } from './run-command.js'
 
 // npm run check: words that were replaced by standard terms may not come back. What to write instead is beside each.
+
+const usage = `Usage: npm run check
+Runs all static checks. This part, tools/check-words.ts, fails if a retired word is used and names its replacement.`
 
 const retired: readonly [RegExp, string][] = [
   [/(?<![\w'’])its(?=\s*(?:=>|[,)\]:?=;]|\.\w))/, 'the noun: entry, options, row ...'],
@@ -30,24 +35,32 @@ const retired: readonly [RegExp, string][] = [
   [/\b(?:[Ww]ho|[Ww]hoever) (?:asks|waits|reads slowly|gives up|has no)\b/, 'the component: the request, the client, the caller'],
 ]
 
-const checked = ['src', 'packages', 'test', 'tools', 'simulator', 'torture', 'bench', 'examples', 'docs', '*.md', '.ci']
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', ...checked], { encoding: 'utf8' })
-  .split('\n')
-  .filter(
-    (file) =>
-      existsSync(file) &&
-      /\.(ts|js|sql|md|css|sh)$|\.ci\/run$/.test(file) &&
-      !/check-words|migrations\/|bench\/results/.test(file),
-  )
+process.exitCode = await runCommand({ usage, readOptions, run: checkWords })
 
-const found = files.flatMap((file) =>
-  readFileSync(file, 'utf8')
+function readOptions() {
+  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
+}
+
+async function checkWords(): Promise<number> {
+  const checked = ['src', 'packages', 'test', 'tools', 'simulator', 'torture', 'bench', 'examples', 'docs', '*.md', '.ci']
+  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', ...checked], { encoding: 'utf8' })
     .split('\n')
-    .flatMap((line, index) =>
-      retired
-        .filter(([word]) => word.test(line))
-        .map(([word, instead]) => `${file}:${index + 1} "${word.exec(line)?.[0]}": say ${instead}`),
-    ),
-)
-if (found.length > 0) process.stderr.write(`${found.join('\n')}\n${found.length} retired words (tools/check-words.ts)\n`)
-process.exitCode = found.length > 0 ? 1 : 0
+    .filter(
+      (file) =>
+        existsSync(file) &&
+        /\.(ts|js|sql|md|css|sh)$|\.ci\/run$/.test(file) &&
+        !/check-words|migrations\/|bench\/results/.test(file),
+    )
+
+  const found = files.flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .flatMap((line, index) =>
+        retired
+          .filter(([word]) => word.test(line))
+          .map(([word, instead]) => `${file}:${index + 1} "${word.exec(line)?.[0]}": say ${instead}`),
+      ),
+  )
+  if (found.length > 0) process.stderr.write(`${found.join('\n')}\n${found.length} retired words (tools/check-words.ts)\n`)
+  return found.length > 0 ? 1 : 0
+}

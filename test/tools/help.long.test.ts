@@ -16,6 +16,7 @@ const commands: [name: string, file: string][] = [
     return file === undefined ? [] : [[name, file]]
   }),
   ['check', 'tools/check-imports.ts'],
+  ['check', 'tools/check-words.ts'],
   ['prestart', 'tools/before-start.js'],
 ]
 
