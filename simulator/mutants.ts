@@ -16,8 +16,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lease-on-fill',
     file: 'packages/cached-resolvers/src/cache/entry-writer.ts',
-    find: "return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: entry, ttlMs }",
-    replace: "return { key: lease.key, when: { state: 'unleased' }, value: entry, ttlMs }",
+    find: "return { key: lease.key, when: { state: 'startsWith', expected: lease.expected }, value: entry, ttlMs }",
+    replace: "return { key: lease.key, when: { state: 'notLeased' }, value: entry, ttlMs }",
   },
   {
     name: 'generation',
@@ -156,8 +156,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'retry-own-rows',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
-    find: 'while (!(await this.succeeds(confirm)) && performance.now() < deadline)',
-    replace: 'if (!(await this.succeeds(confirm)) && performance.now() < deadline)',
+    find: 'while (!(await this.runOrLogError(confirm)) && performance.now() < deadline)',
+    replace: 'if (!(await this.runOrLogError(confirm)) && performance.now() < deadline)',
     profiles: ['two memories'],
     seed: 1409,
   },
@@ -178,8 +178,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-join-of-started-fetch',
     file: 'packages/cached-resolvers/src/cache/read-through.ts',
-    find: "claim.state === 'refused' && inFlight.fetch.hasStarted) {",
-    replace: "claim.state === 'refused' && inFlight.fetch.isAborted) {",
+    find: "claim.state === 'notGranted' && inFlight.fetch.hasStarted) {",
+    replace: "claim.state === 'notGranted' && inFlight.fetch.isAborted) {",
   },
   {
     name: 'keep-row-until-confirmed',
@@ -197,8 +197,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'sequence-numbers',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
-    find: 'const isHeard = heartbeat.lastSequence <= number && number <= this.lastSequence',
-    replace: 'const isHeard = true',
+    find: 'const isInSequence = heartbeat.lastSequence <= number && number <= this.lastSequence',
+    replace: 'const isInSequence = true',
     seed: 325,
   },
   {

@@ -26,7 +26,10 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** Starts everything that the configuration requires; stop() stops it in reverse order. A failed start leaves nothing running. */
+/**
+ * Starts everything that the configuration requires. stop() stops the started resources in reverse order. If the start fails, the
+ * resources that were already started are stopped.
+ */
 export async function startApp(config: Config, observers: AppObservers = {}): Promise<App> {
   const resources = new ResourceStack()
   try {
@@ -59,7 +62,15 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const budgetsTimer = setInterval(() => void budgets?.sync(), budgetsIntervalMs)
     resources.push(async () => clearInterval(budgetsTimer))
     const server = await createServer({
-      ...{ config, logger, schema, documents, stores, live, deadlines, loadShedder, draining: draining.signal },
+      config,
+      logger,
+      schema,
+      documents,
+      stores,
+      live,
+      deadlines,
+      loadShedder,
+      draining: draining.signal,
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,
@@ -73,7 +84,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     resources.push(() => drain(draining, config.SHUTDOWN_DELAY_MS))
     return { url: `${address}/graphql`, stop: () => resources.stop() }
   } catch (error) {
-    // Report the first error, not one of the cleanup.
+    // An error of the cleanup must not replace the error that made the start fail.
     await resources.stop().catch(() => undefined)
     throw error
   }
@@ -92,13 +103,13 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   }
 }
 
-/** Reports the shutdown in the health check, and continues to serve until load balancers have had time to notice. */
+/** Makes the health check report the shutdown, and waits so that load balancers can stop sending requests. Requests are still served. */
 async function drain(draining: AbortController, delayMs: number): Promise<void> {
   draining.abort()
   await sleep(delayMs)
 }
 
-/** Waits for requests in flight; connections that are still open after closeTimeoutMs are closed. */
+/** Waits for the requests in flight. Closes the connections that are still open after closeTimeoutMs. */
 async function closeServer(server: FastifyInstance): Promise<void> {
   const timer = setTimeout(() => server.server.closeAllConnections(), closeTimeoutMs)
   await server.close()

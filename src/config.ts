@@ -112,7 +112,7 @@ const schema = z.object(variables).superRefine((config, context) => {
   }
 })
 
-/** Each configures the shared cache; without any, the cache is in the memory of this process. */
+/** Each of these variables configures the shared cache. If none is set, the cache is in the memory of this process. */
 export const redisVariables = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'] as const
 
 export const variableNames = Object.keys(variables)
@@ -127,10 +127,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   throw new ConfigError([...ineffective, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
 }
 
-/** Problems with variables that would be ignored or have another effect than intended: misspelt names and lost bytes. */
+/** Describes variables that would be ignored or would not have the intended effect: misspelt names and values that lost bytes. */
 function ineffectiveSettings(set: Readonly<Record<string, string>>): string[] {
   const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, intended]) => set[intended] === undefined)
-  // Node has already decoded the variables; a replacement character shows that bytes were lost.
+  // Node decodes variables as UTF-8. A replacement character shows that a value was not UTF-8 and lost bytes.
   const replaced = variableNames.filter((name) => set[name]?.includes('\ufffd'))
   return [
     ...misspelt.map(
@@ -148,7 +148,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Refuses settings that leave authentication off by mistake, or that have no effect on it. */
+/** Describes settings that leave authentication off by mistake, and authentication settings that have no effect. */
 function authenticationProblems(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open } = config
   const claims = ['AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
@@ -196,7 +196,7 @@ function headers() {
 function isHeader(pair: string): boolean {
   if (!/^\s*[\w.-]+\s*=/.test(pair) || !isDecodable(pair)) return false
   const [, value] = toHeader(pair)
-  // Characters that a header value may contain
+  // The characters that an HTTP header value may contain
   return /^[\t -~\u0080-\u00ff]*$/.test(value)
 }
 
@@ -228,7 +228,7 @@ function origins() {
     .transform((list) => (list[0] === '*' ? ('*' as const) : list))
 }
 
-/** A Zod check that reports the problem described by `problemOf`; undefined means a valid value. */
+/** Returns a Zod check that reports the problem returned by `problemOf`, which returns undefined for a valid value. */
 function check<T>(problemOf: (value: T) => string | undefined) {
   return (value: T, context: z.RefinementCtx<T>) => {
     const message = problemOf(value)
@@ -251,7 +251,10 @@ function isNode(text: string): boolean {
   return isUrl(text, redisProtocols) && new URL(text).hostname !== ''
 }
 
-/** Database number in a Redis URL: 0 if it has none, null if it is not a number. The client would use database 0 for both. */
+/**
+ * Returns the database number in a Redis URL: 0 if the URL names no database, null if the name is not a number. The Redis client
+ * would use database 0 in both cases.
+ */
 function databaseNumber(text: string): number | null {
   const { pathname, searchParams } = new URL(text)
   const number = pathname.slice(1) || (searchParams.get('db') ?? '')

@@ -13,21 +13,21 @@ interface Running {
   stop(): Promise<void>
 }
 
-/** Far longer than any request can block the event loop */
+/** This is far longer than any request can block the event loop. */
 const heartbeatTimeoutSeconds = 30
 let running: Running | undefined
 let shutdownTimeoutMs = 9_500
 let redact = createRedactor([])
-// Registered first: an interrupted start must stop what it has already started.
+// Registered before anything starts, so that a signal during the start stops the resources that were already started.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
 // A closed log pipe or a full disk must not end the process.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-// Even then, finish the requests in flight and stop the embedded database properly.
+// After an uncaught exception, the process still finishes the requests in flight and stops the embedded database properly.
 process.on('uncaughtException', (error) => {
   process.stderr.write(redact(`${describe(error)}\n`))
   stop(1)
 })
-// When one field fails, graphql-js ignores the promises of its siblings. If one of those rejects too, the process must not end.
+// If one field fails, graphql-js ignores the promises of the sibling fields. If such a promise also rejects, the process must not end.
 process.on('unhandledRejection', (error) => process.stderr.write(redact(`Unhandled promise rejection: ${describe(error)}\n`)))
 const primary = connectToPrimary(() => stop(0))
 try {
@@ -54,7 +54,7 @@ function runWorkers(config: Config): Running {
 }
 
 function runApp(config: Config): Running {
-  // Imported only here: a primary does not need it.
+  // Imported dynamically, because a primary with workers does not need the module.
   const app = import('./app.js').then(({ startApp }) => startApp(config, { siblings: primary?.siblings ?? null }))
   return { url: app.then(({ url }) => url), stop: () => app.then((running) => running.stop()) }
 }
@@ -75,7 +75,7 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** The message alone for an error that an operator can fix, such as a bad setting or a port in use; otherwise the stack. */
+/** Returns only the message of an error that an operator can fix, such as a bad setting or a port in use. Returns the stack of others. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const isOperational = error instanceof ConfigError || error instanceof WorkersError || 'code' in error

@@ -32,7 +32,7 @@ export function unprotected(store: CacheStore, redisUrl: string): CacheStore {
 
 async function swapUnconditionally(store: CacheStore, client: Redis, swap: Swap): Promise<SwapAnswer> {
   if (swap.value.startsWith(leaseMark)) return { swapped: true }
-  if (swap.when.state === 'held') return setEntry(client, swap)
+  if (swap.when.state === 'startsWith') return setEntry(client, swap)
   const [answer] = await store.swapMany([swap])
   return answer as SwapAnswer
 }

@@ -4,7 +4,8 @@ import type { Redis } from 'ioredis'
 import { Cache } from '../../packages/cached-resolvers/src/cache/cache.js'
 import { createTokenSource } from '../../packages/cached-resolvers/src/cache/token.js'
 import { RedisStore } from '../../packages/cached-resolvers/src/redis/redis-store.js'
-import { entities, namespaces } from '../../src/shop/entities.js'
+import { products } from '../../src/shop/products/product.js'
+import { users } from '../../src/shop/users/user.js'
 import type { BenchContext } from '../harness/context.js'
 import { cacheNames, entryKey, entryText, fillRedis, generation, keys } from '../harness/entries.js'
 import { Reader } from '../harness/reader.js'
@@ -14,8 +15,8 @@ import type { InvalidationRow } from '../report/results.js'
 import { quantile } from '../report/statistics.js'
 import { writeSection } from '../report/write.js'
 
-const { namespace: PRODUCTS } = entities.products
-const { namespace: USERS } = entities.users
+const { namespace: PRODUCTS } = products
+const { namespace: USERS } = users
 
 const readerFile = fileURLToPath(new URL('../harness/reader-process.ts', import.meta.url))
 const sizes = [1_000, 10_000, 100_000, 1_000_000]
@@ -137,7 +138,7 @@ async function openCache({ cleanups }: BenchContext, url: string): Promise<Cache
     ...{ commandTimeoutMs: 5_000, healthIntervalMs: 1_000, log: () => {} },
   })
   const cache = new Cache({
-    ...{ store, namespaces, near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
+    ...{ store, namespaces: [PRODUCTS, USERS], near: null, leaseMs: 10_000, leaseWaitMs: 1_000 },
     ...cacheNames,
     fetchLimits: { maxRunning: 20, maxRunMs: 60_000, maxWaiting: 500, maxWaitMs: 1_000 },
     ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random },

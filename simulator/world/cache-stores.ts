@@ -31,18 +31,18 @@ export const unregisterCacheStore: typeof real.unregisterCacheStore = (database,
 
 export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (
   database,
-  { unusedMs, laggingMs, maxUndelivered },
+  { unusedMs, laggingStoreUnusedMs, maxUndelivered },
 ) => {
   return run(database, (server) => {
     const rows = server.outboxRows(null)
     const isUsedWithin = (ms: number) =>
       [...server.cacheStores.values()].some(({ inUseAt }) => inUseAt !== null && inUseAt >= server.now - ms)
-    const isAnyInUse = isUsedWithin(laggingMs)
+    const isAnyInUse = isUsedWithin(laggingStoreUnusedMs)
     for (const [name, { registration, namespaces, inUseAt, registeredAt }] of server.cacheStores) {
       const unusedForMs = server.now - Math.max(inUseAt ?? 0, registeredAt)
       const pending = rows.filter((row) => namespaces.includes(row.namespace) && !row.deliveredTo.includes(registration))
       const isBehind = isAnyInUse && pending.length > maxUndelivered
-      if (unusedForMs > (isBehind ? Math.min(laggingMs, unusedMs) : unusedMs)) server.unregister(name)
+      if (unusedForMs > (isBehind ? Math.min(laggingStoreUnusedMs, unusedMs) : unusedMs)) server.unregister(name)
     }
   })
 }

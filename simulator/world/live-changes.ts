@@ -20,8 +20,8 @@ export const readLiveChanges: typeof real.readLiveChanges = (database, { since, 
       .sort((a, b) => a.xid - b.xid || a.id - b.id)
       .slice(0, limit)
       .map(({ xid: _, ...change }) => change)
-    const isBehind = parseSnapshot(position.snapshot).xmax < before.xmax
-    reply({ position, changes, isBehind } satisfies real.LiveChangeBatch)
+    const hasLostTransactions = parseSnapshot(position.snapshot).xmax < before.xmax
+    reply({ position, changes, hasLostTransactions } satisfies real.LiveChangeBatch)
   })
 }
 

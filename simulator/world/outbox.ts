@@ -78,12 +78,12 @@ export const deleteDeliveredOutboxRows: typeof real.deleteDeliveredOutboxRows = 
   })
 }
 
-export const readOutbox: typeof real.readOutbox = async (database, { store, namespaces, maxRows }) => {
+export const readOutbox: typeof real.readOutbox = async (database, { store, namespaces, maxRowsPerNamespace }) => {
   const { changes, ...content } = await run(database, (server) => {
     const pending = server.outboxRows(null).filter((row) => isPending(row, store, namespaces))
     const changes = new Map<string, Aged<real.OutboxChange>>()
     for (const row of pending) {
-      const isWhole = pending.filter(({ namespace }) => namespace === row.namespace).length > maxRows
+      const isWhole = pending.filter(({ namespace }) => namespace === row.namespace).length > maxRowsPerNamespace
       const { id: _, ...change } = agedRow(isWhole ? { ...row, entry: null, list: null } : row, server.now)
       const name = JSON.stringify([change.namespace, change.entry, change.list])
       changes.set(name, { ...change, ageMs: Math.max(change.ageMs, changes.get(name)?.ageMs ?? 0) })

@@ -4,9 +4,9 @@ import { runAudit } from '../app.js'
 import { readEnvironment } from '../config/environment.js'
 import { ConfigError, readConfig, redisVariables } from '../config.js'
 
-/** npm run audit: compares cache entries with the database. Exits with 1 if one was wrong, with 2 if the audit failed. */
+/** npm run audit: compares cache entries with the database. Exits with 1 if an entry was wrong, and with 2 if the audit failed. */
 const usage = `Usage: npm run audit -- [--entries 1000]
-Compares that many cache entries with the database and invalidates the wrong ones.\n`
+Compares this number of cache entries with the database and invalidates the wrong entries.\n`
 const { values } = parseArgs({ options: { entries: { type: 'string', default: '1000' }, help: { type: 'boolean' } } })
 if (values.help) {
   process.stdout.write(usage)

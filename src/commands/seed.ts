@@ -59,7 +59,7 @@ function readCounts(
   }
 }
 
-/** Node's message for "--users" and "--users -5" is long and does not mention numbers. */
+/** Replaces Node's message for "--users" and "--users -5", which is long and does not mention numbers. */
 function parseProblem({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' ? 'Every option takes a whole number from 0.' : message
 }
@@ -78,13 +78,13 @@ async function seed(counts: DemoCounts): Promise<void> {
     await Promise.race([interrupted, migrate(database).then(() => loadWithProgress(database, counts))])
     console.log(`Added ${summary(counts)} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
   } finally {
-    // Rejects if the server is already gone; the embedded server must be stopped anyway.
+    // end() rejects if the server has already stopped. The embedded server must be stopped in any case.
     await database.end({ timeout: 0 }).catch(() => undefined)
     await postgres.stop()
   }
 }
 
-/** Rejects at the first signal. Never causes an unhandled rejection. */
+/** Returns a promise that rejects at the first signal. The rejection is never reported as unhandled. */
 function interruption(): Promise<never> {
   const interrupted = new Promise<never>((_resolve, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Interrupted(signal)))

@@ -3,7 +3,10 @@ import process from 'node:process'
 import { parseEnv } from 'node:util'
 import { ConfigError, variableNames } from '../config.js'
 
-/** The variables of this process, and those of a file .env in its folder that are not set otherwise. Throws ConfigError if the file cannot be read. */
+/**
+ * Adds the variables of the file .env in the current folder to the variables of this process, and returns them. Variables that the
+ * process already has are not changed. Throws ConfigError if the file cannot be read or has lines without effect.
+ */
 export function readEnvironment(file = '.env', environment = process.env): Readonly<Record<string, string | undefined>> {
   for (const [name, value] of Object.entries(readEnvFile(file))) environment[name] ??= value
   return environment
@@ -17,7 +20,7 @@ function readEnvFile(file: string): NodeJS.Dict<string> {
   return variables
 }
 
-/** Decodes without the byte order mark, which the parser would treat as a part of the first name. */
+/** Decodes the file without a byte order mark, which the parser would treat as a part of the first name. */
 function readText(file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
@@ -29,7 +32,7 @@ function readText(file: string): string {
   }
 }
 
-/** Numbers of lines that the parser skipped because of bad syntax, or parsed as a part of the next name. */
+/** Returns the numbers of the lines that the parser skipped because of bad syntax, or parsed as a part of the next name. */
 function ineffectiveLines(text: string, variables: NodeJS.Dict<string>): number[] {
   const names = Object.keys(variables)
   const malformed = names.filter((name) => !/^[\w.-]+$/.test(name)).map((name) => text.indexOf(name))

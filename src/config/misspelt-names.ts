@@ -1,4 +1,7 @@
-/** Maps names that are probably misspelt to the known name. A known name plus an underscore and a suffix is not a misspelling. */
+/**
+ * Maps each name that is probably misspelt to the known name that was probably intended. A known name plus an underscore and a
+ * suffix is not a misspelling.
+ */
 export function misspeltNames(names: readonly string[], known: readonly string[]): Map<string, string> {
   const found = new Map<string, string>()
   for (const name of names) {
@@ -12,8 +15,8 @@ export function misspeltNames(names: readonly string[], known: readonly string[]
 }
 
 /**
- * Whether one letter is wrong, missing or extra, or two adjacent letters are swapped. With two differences, DATABASE_PORT, which Kubernetes
- * sets, would match DATABASE_POOL. Short names are excluded because they are similar to too many others.
+ * Whether one letter is wrong, missing or extra, or two adjacent letters are swapped. If two wrong letters were allowed, DATABASE_PORT,
+ * which Kubernetes sets, would match DATABASE_POOL. Short names never match, because they are similar to too many other names.
  */
 function isSimilar(name: string, known: string): boolean {
   if (known.length < 7) return false

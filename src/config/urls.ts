@@ -1,6 +1,9 @@
 import { isDecodable } from '../platform/percent-encoding.js'
 
-/** Describes the problem with a Postgres URL without repeating it. Other parameters are not checked: Postgres rejects unknown settings itself. */
+/**
+ * Describes the problem with a Postgres URL, without repeating the URL. Only the parameters in `databaseParameters` are checked,
+ * because Postgres itself rejects unknown settings.
+ */
 export function databaseUrlProblem(text: string): string | undefined {
   if (!isPercentEncoded(text)) return percentEncodingRule
   for (const [name, value] of new URL(text).searchParams) {
@@ -15,14 +18,17 @@ const databaseParameters: Partial<Record<string, readonly string[]>> = {
   target_session_attrs: ['read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
 }
 
-/** Describes the problem with a Redis URL without repeating it. */
+/** Describes the problem with a Redis URL, without repeating the URL. */
 export function redisUrlProblem(text: string): string | undefined {
   if (!isPercentEncoded(text)) return percentEncodingRule
   const isKnown = (name: string) => name === 'family' || name === 'db'
   return [...new URL(text).searchParams.keys()].every(isKnown) ? undefined : 'must have no parameters but family and db'
 }
 
-/** Whether the credentials are percent-encoded. An unencoded special character would end them early and lead to another server. */
+/**
+ * Whether the credentials are percent-encoded. An unencoded special character would end the credentials early, and the rest would be
+ * parsed as the address of another server.
+ */
 function isPercentEncoded(text: string): boolean {
   const { username, password, pathname, search, hash } = new URL(text)
   return hash === '' && !`${pathname}${search}`.includes('@') && isDecodable(username) && isDecodable(password)
@@ -30,7 +36,10 @@ function isPercentEncoded(text: string): boolean {
 
 const percentEncodingRule = 'must have %, #, ?, / and @ in its user and password percent-encoded: %25, %23, %3F, %2F, %40'
 
-/** Describes the problem with a list of origins. An origin only matches if it is written as browsers send it in the header Origin. */
+/**
+ * Describes the problem with a list of origins. An origin matches only if it is written exactly as browsers send it in the header
+ * Origin.
+ */
 export function originsProblem(list: readonly string[]): string | undefined {
   const [invalid] = list.length === 1 && list[0] === '*' ? [] : list.filter((text) => originOfUrl(text) !== text)
   if (invalid === undefined) return undefined

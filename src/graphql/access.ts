@@ -1,13 +1,18 @@
+// TypeGraphQL's decorators need it. Every resolver imports this file, in whatever order resolvers are loaded.
+import 'reflect-metadata'
 import { Extensions } from 'type-graphql'
 
-/** On a field: who may use it. On a type: who owns its values. Enforced by guardSchema(). Administrators may do everything. */
+/**
+ * The rule of a field states who may use the field. The rule of a type states who may see the values of the type. guardSchema()
+ * enforces the rules. Administrators may use every field and see every value.
+ */
 export type Rule =
   | { state: 'everyone' }
   | { state: 'signed in' }
   | { state: 'administrators' }
-  /** On a field: only the user named by its arguments */
+  /** For fields: only the user whose id is in the arguments may use the field. */
   | { state: 'oneself'; userOf: (args: never) => string }
-  /** On a type: only the user who owns the value. For all others the value is null. */
+  /** For types: only the user who owns a value sees it. Other users see null, or FORBIDDEN if the field's type is non-null. */
   | { state: 'owner'; ownerOf: (value: never) => string }
 
 /** Declares the access rule of a field or a type. */

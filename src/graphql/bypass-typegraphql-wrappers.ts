@@ -3,7 +3,7 @@ import { getMetadataStorage } from 'type-graphql'
 import type { Context } from './context.js'
 
 type Resolve = GraphQLFieldResolver<unknown, Context>
-/** Returns the value of one parameter of a resolver method */
+/** Returns the value of one parameter of a resolver method. */
 type ParamResolver = (...resolverArgs: Parameters<Resolve>) => unknown
 
 type Storage = ReturnType<typeof getMetadataStorage>
@@ -12,10 +12,10 @@ type Parameter = NonNullable<Method['params']>[number]
 type Class = new () => object
 
 /**
- * Replaces TypeGraphQL's resolvers by direct calls of the methods, with the same parameters, for queries and fields whose
- * arguments need no conversion. TypeGraphQL's own resolvers create a promise for every argument, in case it has to be validated,
- * and sort the parameters at each call. The direct calls ignore the options authChecker, globalMiddlewares and validate of
- * buildSchema, which this project does not use.
+ * Replaces the resolvers that TypeGraphQL created for queries and fields, if their arguments need no conversion. The new resolvers
+ * call the resolver methods directly, with the same parameters. TypeGraphQL's resolvers are slower: at each call, they sort the
+ * parameters and create a promise for every argument, in case it has to be validated. The new resolvers ignore the options
+ * authChecker, globalMiddlewares and validate of buildSchema, which this project does not use.
  */
 export function bypassTypeGraphQLWrappers(schema: GraphQLSchema, instanceOf: (type: Class) => object): void {
   const { queries, fieldResolvers, objectTypes } = getMetadataStorage()
@@ -41,7 +41,7 @@ function methodResolver(instance: object, methodName: string, paramResolvers: re
   }
 }
 
-/** Returns undefined if the method needs TypeGraphQL: it has middlewares, roles or arguments to convert. */
+/** Returns undefined if the method needs TypeGraphQL's resolver, because it has middlewares, roles or arguments to convert. */
 function paramResolversOf({ params = [], middlewares = [], roles }: Method): ParamResolver[] | undefined {
   if (middlewares.length > 0 || roles) return undefined
   const resolvers = [...params].sort((a, b) => a.index - b.index).map(paramResolverOf)
@@ -85,5 +85,5 @@ function isConverted(type: unknown): boolean {
   return !(type === undefined || type instanceof GraphQLScalarType || unconvertedTypes.has(type))
 }
 
-/** Object is the type that the compiler emits for interfaces. */
+/** Object is included because the TypeScript compiler emits Object as the type of a parameter that is declared with an interface. */
 const unconvertedTypes = new Set<unknown>([String, Number, Boolean, Date, Object])

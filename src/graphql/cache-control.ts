@@ -44,8 +44,8 @@ export const cacheControlDirective = new GraphQLDirective({
 export type CachePolicy = { state: 'unstored' } | { state: 'stored'; maxAge: number; scope: Scope }
 
 /**
- * The strictest policy of all fields that a valid document selects, including those with @skip or @include. A response with a
- * field without a hint is not stored; leaf fields without a hint inherit the policy of their object.
+ * Returns the strictest policy of all fields that a valid document selects, including fields with @skip or @include. If a field has
+ * no hint, the response is not stored; but leaf fields without a hint inherit the policy of their parent object.
  */
 export function cachePolicyOf(schema: GraphQLSchema, document: DocumentNode): CachePolicy {
   const types = new TypeInfo(schema)
@@ -78,19 +78,19 @@ function strictest(hints: readonly Hint[]): CachePolicy {
   return { state: 'stored', maxAge: Math.min(...numbers), scope }
 }
 
-/** The field's own hint, otherwise that of its type. */
+/** Returns the hint of the field, or the hint of its type if the field has none. */
 function hintOf(field: GraphQLField<unknown, unknown>, isRoot: boolean): Hint {
   const type = getNamedType(field.type)
-  const ofType = isCompositeType(type) ? annotationOf(type.astNode) : { inheritMaxAge: true }
-  const ofField = annotationOf(field.astNode)
-  const isInherited = !isRoot && (ofField.inheritMaxAge || ofType.inheritMaxAge)
+  const typeHint = isCompositeType(type) ? annotationOf(type.astNode) : { inheritMaxAge: true }
+  const fieldHint = annotationOf(field.astNode)
+  const isInherited = !isRoot && (fieldHint.inheritMaxAge || typeHint.inheritMaxAge)
   return {
-    maxAge: ofField.maxAge ?? ofType.maxAge ?? (isInherited ? 'inherited' : 'not given'),
-    scope: isUnrestricted(field) && isUnrestricted(type) ? (ofField.scope ?? ofType.scope) : 'PRIVATE',
+    maxAge: fieldHint.maxAge ?? typeHint.maxAge ?? (isInherited ? 'inherited' : 'not given'),
+    scope: isUnrestricted(field) && isUnrestricted(type) ? (fieldHint.scope ?? typeHint.scope) : 'PRIVATE',
   }
 }
 
-/** Everything that depends on the viewer is private, whatever its hint. */
+/** Whether all viewers may see it. Other fields and types depend on the viewer, so they are private, whatever their hint. */
 function isUnrestricted(fieldOrType: Parameters<typeof ruleOf>[0]): boolean {
   return (ruleOf(fieldOrType)?.state ?? 'everyone') === 'everyone'
 }

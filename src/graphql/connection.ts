@@ -46,10 +46,7 @@ export class PageInfoType {
   endCursor!: string | null
 }
 
-/**
- * Creates the edge and connection types of a node type. A connection's fields are methods, so that only the selected ones load
- * data.
- */
+/** Creates the edge and connection types of a node type. */
 export function connectionType<Node extends { id: string }>(name: string, nodeType: () => ClassType<Node>) {
   @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Edge`, { simpleResolvers: true })
@@ -83,28 +80,33 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
 }
 
 export interface ConnectionSource<Node> {
-  /** Identifies this list: a cursor is valid for one list only. */
-  name: string
-  /** The key of the list in `lists` */
-  list: string | null
-  lists: ListLoader
-  nodes: Loader<string, Node | null>
+  /** Unique name of the list. A cursor is valid only for the list with the name for which it was created. */
+  listName: string
+  /** The key of the list in `listLoader` */
+  listKey: string | null
+  listLoader: ListLoader
+  nodeLoader: Loader<string, Node | null>
 }
 
-/** Throws BAD_USER_INPUT for invalid arguments, for example both first and last. */
+/**
+ * Returns one page of a list. The fields are functions, so that only selected fields load data. Throws BAD_USER_INPUT for invalid
+ * arguments, for example both first and last.
+ */
 export function connection<Node extends { id: string }>(
   args: ConnectionArgs,
-  { name, list, lists, nodes }: ConnectionSource<Node>,
+  { listName, listKey, listLoader, nodeLoader }: ConnectionSource<Node>,
 ) {
-  const cursors = new Cursors(name)
-  const query = { list, ...pageQuery(args, cursors) }
+  const cursors = new Cursors(listName)
+  const query = { list: listKey, ...pageQuery(args, cursors) }
   const loadNodes = () =>
-    whenLoaded(lists.loadPage(query), ({ ids }) => whenLoaded(nodes.loadMany(ids), (rows) => whenAllLoaded(rows, withoutDeleted)))
+    whenLoaded(listLoader.loadPage(query), ({ ids }) =>
+      whenLoaded(nodeLoader.loadMany(ids), (rows) => whenAllLoaded(rows, withoutDeleted)),
+    )
   return {
     edges: () => whenLoaded(loadNodes(), (rows) => rows.map((node) => ({ cursor: cursors.encode(node.id), node }))),
     nodes: loadNodes,
     pageInfo: () =>
-      whenLoaded(lists.loadPage(query), ({ ids, hasNext, hasPrevious }) => {
+      whenLoaded(listLoader.loadPage(query), ({ ids, hasNext, hasPrevious }) => {
         const cursorOf = (id: string | undefined) => (id === undefined ? null : cursors.encode(id))
         return {
           hasNextPage: hasNext,
@@ -113,7 +115,7 @@ export function connection<Node extends { id: string }>(
           endCursor: cursorOf(ids.at(-1)),
         }
       }),
-    totalCount: () => lists.loadCount(list),
+    totalCount: () => listLoader.loadCount(listKey),
   }
 }
 
@@ -132,7 +134,7 @@ function pageSize(argument: string, size: number): number {
   return size
 }
 
-/** A row may be deleted after its page was read and before the row is loaded; it is omitted then. */
+/** Omits rows that were deleted after their page was read and before the rows were loaded. */
 function withoutDeleted<Node>(nodes: readonly (Node | null)[]): Node[] {
   return nodes.filter((node) => node !== null)
 }

@@ -8,7 +8,7 @@ export interface Context<Entities = object> {
   viewer: Viewer
   /** Key of the budget that is charged for the request */
   client: string
-  /** Created for this request */
+  /** The loaders of this request. Requests do not share loaders. */
   loaders: Loaders<Entities>
   /** Counts where loaded values came from; null unless the request asks for the report */
   cacheReport: CacheReport | null
@@ -17,22 +17,19 @@ export interface Context<Entities = object> {
   live: LiveChanges
 }
 
-/**
- * Yields ids of committed changes: for topics that are product ids, the products that changed; for user ids, the users' new
- * orders.
- */
 interface LiveChanges {
+  /** Yields the id of each subscribed product that changed, and of each new order of a subscribed user. Topics are their ids. */
   subscribe(topics: readonly string[]): Promise<AsyncIterable<string>>
 }
 
 /** Administration of the whole cache */
 interface CacheAdmin {
-  /** By namespace name, summed over all processes since the last reset */
+  /** Returns the counts by namespace name, summed across all processes since the last reset. */
   counts(): Promise<ReadonlyMap<string, CacheCounts>>
   info(): Promise<CacheInfo>
   /** Returns false if the cache could not be reached. */
   flush(namespace: string): Promise<boolean>
-  /** Returns the number of entries in the cache afterwards. */
+  /** Returns how many of the requested entries are in the cache afterwards. */
   warmUp(namespace: string, limit: number): Promise<number>
 }
 
@@ -49,7 +46,7 @@ export interface CacheCounts {
   invalidations: number
   errors: number
   ttlSeconds: number
-  /** Errors by kind; their sum is `errors` */
+  /** This and the next three fields count the errors of each kind. Their sum is `errors`. */
   unavailable: number
   refused: number
   corrupt: number

@@ -3,8 +3,8 @@ import { Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
 export type Variables = Readonly<Record<string, unknown>>
 
 /**
- * A number, or a function from a request's variables to a number. Most costs do not depend on variables and are computed once, as
- * a number.
+ * A number, or a function from a request's variables to a number. Most costs do not depend on variables: they are computed once for
+ * a document and stored as a number.
  */
 export type CostExpression = number | ((variables: Variables) => number)
 
@@ -36,7 +36,7 @@ export function maxOf(a: CostExpression, b: CostExpression): CostExpression {
 /** Default values of an operation's variables */
 export type Defaults = ReadonlyMap<string, ValueNode | undefined>
 
-/** The result of `interpret` for the values of one or two arguments; an absent argument is undefined. */
+/** Returns the result of `interpret` for the values of one or two arguments. The value of an absent argument is undefined. */
 export function costExpressionOf(
   [first, second]: readonly [(ValueNode | undefined)?, (ValueNode | undefined)?],
   defaults: Defaults,

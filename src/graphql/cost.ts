@@ -22,25 +22,26 @@ import {
 } from 'graphql'
 import { defaultPageSize, maxPageSize } from './connection.js'
 import { type CostExpression, costExpressionOf, type Defaults, maxOf, plus, times } from './cost-expression.js'
-import { costOf } from './field-cost.js'
+import { declaredCostOf } from './field-cost.js'
 
-/** The maximum length of a list argument */
+/** The requested and the maximum length of a list argument */
 interface ItemLimit {
-  /** Of the field and the argument, for the error message */
+  /** The names of the field and the argument, for the error message */
   name: string
   itemCount: CostExpression
   maximum: number
 }
 
 export interface Estimate {
-  /** In points, without the base cost of every request: see docs/security.md */
+  /** The maximum cost in points, without the base cost of every request: see docs/security.md */
   cost: CostExpression
   itemLimits: readonly ItemLimit[]
 }
 
 /**
- * The maximum cost of an operation as a function of its variables. The variables need not be coerced: a request whose variables
- * cannot be coerced is never executed. Fields with @skip or @include always count.
+ * Estimates the maximum cost of an operation as a function of its variables. The function accepts uncoerced variables: if they
+ * cannot be coerced, the request fails and is not executed, so its estimate does not matter. Fields with @skip or @include always
+ * count.
  */
 export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode): Estimate {
   const fragments = definitions.filter(
@@ -56,8 +57,8 @@ class Estimator {
   private readonly collectFieldsOptions: CollectFieldsOptions
   private readonly defaults: Defaults
   private selectionCount = 0
-  /** Levels of the response that load data: each level is loaded in one batch, whatever its number of objects. */
-  private levels = 0
+  /** Number of fields that load data. All values of such a field are loaded in one batch, whatever the number of parent objects. */
+  private loadingFieldCount = 0
 
   constructor(
     private readonly schema: GraphQLSchema,
@@ -80,62 +81,65 @@ class Estimator {
     if (!type) return 0
     const weightPerField = operation === OperationTypeNode.MUTATION ? mutationWeight : 0
     const fieldsCost = this.costOfObject(type, [selectionSet], undefined, weightPerField)
-    return plus([fieldsCost, levelWeight * this.levels])
+    return plus([fieldsCost, loadingFieldWeight * this.loadingFieldCount])
   }
 
-  /** `size`: the page size or item count of the parent field, which is the length of this object's lists (`nodes`, `edges`). */
+  /**
+   * `parentPageSize` is the page size or item count of the parent field. It is the assumed length of the object's own lists, such as
+   * `nodes` and `edges`. `weightPerField` is added for each selected field.
+   */
   private costOfObject(
     type: GraphQLObjectType,
     sets: readonly SelectionSetNode[],
-    size: CostExpression | undefined,
+    parentPageSize: CostExpression | undefined,
     weightPerField = 0,
   ): CostExpression {
     const fields = collectFields(this.collectFieldsOptions, type, sets)
-    return plus([...fields.values()].map((nodes) => plus([weightPerField, this.costOfField(type, nodes, size)])))
+    return plus([...fields.values()].map((nodes) => plus([weightPerField, this.costOfField(type, nodes, parentPageSize)])))
   }
 
   private costOfField(
     parent: GraphQLObjectType,
     nodes: [FieldNode, ...FieldNode[]],
-    inherited: CostExpression | undefined,
+    parentPageSize: CostExpression | undefined,
   ): CostExpression {
     const name = nodes[0].name.value
     if (name === '__schema' || name === '__type') return introspectionWeight
     const field = parent.getFields()[name]
     if (!field) return 0
-    const { weight = 0, listSize } = costOf(field)
+    const { weight = 0, listSize } = declaredCostOf(field)
     const itemCount = this.itemCountOf(parent, field, nodes[0])
     const type = getNamedType(field.type)
     const isList = isListType(getNullableType(field.type))
     const ownCost = plus([weight, isList ? 0 : times(objectWeight, itemCount ?? 0)])
     if (!isCompositeType(type)) return ownCost
     const pageSize = this.pageSizeOf(field, nodes[0])
-    if (pageSize !== undefined || hasId(type)) this.levels += 1
+    if (pageSize !== undefined || hasId(type)) this.loadingFieldCount += 1
     const requestedSize = itemCount ?? pageSize
-    const size = isList ? (requestedSize ?? listSize ?? inherited ?? defaultListSize) : 1
+    const objectCount = isList ? (requestedSize ?? listSize ?? parentPageSize ?? defaultListSize) : 1
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
     return plus([
       ownCost,
       times(
-        size,
-        plus([costOf(type).weight ?? objectWeight, this.costOfComposite(type, sets, isList ? undefined : requestedSize)]),
+        objectCount,
+        plus([declaredCostOf(type).weight ?? objectWeight, this.costOfComposite(type, sets, isList ? undefined : requestedSize)]),
       ),
     ])
   }
 
-  /** The cost of an abstract type is that of its most expensive possible type. */
+  /** The cost of an abstract type is the cost of its most expensive possible type. */
   private costOfComposite(
     type: GraphQLNamedType,
     sets: readonly SelectionSetNode[],
-    size: CostExpression | undefined,
+    parentPageSize: CostExpression | undefined,
   ): CostExpression {
-    if (isObjectType(type)) return this.costOfObject(type, sets, size)
+    if (isObjectType(type)) return this.costOfObject(type, sets, parentPageSize)
     if (!isAbstractType(type)) return 0
     const types = this.schema.getPossibleTypes(type)
-    return types.map((possible) => this.costOfObject(possible, sets, size)).reduce(maxOf, 0)
+    return types.map((possible) => this.costOfObject(possible, sets, parentPageSize)).reduce(maxOf, 0)
   }
 
-  /** The total length of the field's list arguments; undefined if it has none. */
+  /** Returns the total length of the field's list arguments, or undefined if the field has no list argument. */
   private itemCountOf(
     parent: GraphQLObjectType,
     field: GraphQLField<unknown, unknown>,
@@ -143,7 +147,7 @@ class Estimator {
   ): CostExpression | undefined {
     const lists = field.args.filter(({ type }) => isListType(getNullableType(type)))
     if (lists.length === 0) return undefined
-    const { maxItems = defaultMaxItems } = costOf(field)
+    const { maxItems = defaultMaxItems } = declaredCostOf(field)
     const itemCounts = lists.map(({ name }) => {
       const itemCount = costExpressionOf([argumentOf(node, name)], this.defaults, lengthOf)
       this.itemLimits.push({ name: `${parent.name}.${field.name}(${name}:)`, itemCount, maximum: maxItems })
@@ -159,7 +163,10 @@ class Estimator {
       : undefined
   }
 
-  /** Limits the work: nested abstract types are visited once for each combination of their possible types. */
+  /**
+   * Returns whether to continue. The limit is needed because nested abstract types are visited once for each combination of their
+   * possible types.
+   */
   private countSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
     if (node && node.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1
     return !this.isTooLarge
@@ -180,7 +187,7 @@ function lengthOf(value: unknown): number {
   return value === undefined || value === null ? 0 : 1
 }
 
-/** Clamped to the valid range: the connection rejects sizes outside it. */
+/** Clamps the page size to the valid range, because a connection rejects page sizes outside this range. */
 function clampPageSize(first: unknown, last: unknown): number {
   const size = first ?? last
   return typeof size === 'number' || typeof size === 'string'
@@ -188,13 +195,16 @@ function clampPageSize(first: unknown, last: unknown): number {
     : defaultPageSize
 }
 
-/** Of each field that returns objects with ids or a page: one cache read and possibly one SQL statement for all of them */
-const levelWeight = 1
+/** Weight of each field that returns objects with ids, or a page. Its objects take one cache read and at most one SQL statement. */
+const loadingFieldWeight = 1
+/** Default weight of each object, see @Cost */
 const objectWeight = 0.05
-/** Of each top-level field of a mutation: a transaction and its invalidations */
+/** Weight of each top-level field of a mutation, which runs a transaction and invalidates cache entries */
 const mutationWeight = 10
-/** Of __schema or __type, whatever their selection */
+/** Weight of __schema or __type, whatever is selected on them */
 const introspectionWeight = 8
+/** Assumed length of a list, if nothing determines its length */
 const defaultListSize = 10
+/** Maximum number of items of a list argument, unless @Cost declares another maximum */
 const defaultMaxItems = 100
 const maxSelections = 10_000

@@ -2,7 +2,7 @@ import type { ParseOptions, ValidationRule } from 'graphql'
 import { noIntrospection } from './no-introspection.js'
 import { limitNames, limitStructure } from './structure.js'
 
-/** Maximum characters of a document, including white space and comments, which the document store keeps */
+/** Maximum characters of a document. White space and comments count, because the document store stores them too. */
 export const maxSourceLength = 32_768
 
 /** A document with more tokens takes longer to validate than most requests take in total. */
@@ -19,5 +19,5 @@ export function validationRules(allowsIntrospection: boolean): ValidationRule[] 
 
 /** Four nested connections, selected through their edges, are 17 levels deep; the introspection query is 15. */
 const structureLimits = { depth: 20, fields: 1_000, rootFields: 20, aliases: 30, directives: 50 }
-/** An alias is repeated in the response for every row. */
+/** Maximum characters of a name. The response repeats an alias for every row. */
 const maxNameLength = 256

@@ -1,7 +1,7 @@
 import { type DocumentNode, visit } from 'graphql'
 import { LRUCache } from 'lru-cache'
 
-/** Apollo's store of validated documents: an LRU cache limited by estimated heap bytes. */
+/** The store in which Apollo caches validated documents. It is an LRU cache with a maximum number of estimated heap bytes. */
 export class DocumentStore {
   private readonly documents: LRUCache<string, DocumentNode>
 
@@ -26,8 +26,8 @@ export class DocumentStore {
 }
 
 /**
- * Removes the tokens, including comments, that a document's locations refer to: they take up to 50 times the size of the source.
- * Error messages need only the positions.
+ * Removes the tokens, including comments, that the locations of a document refer to. The tokens take up to 50 times the size of the
+ * source, and error messages need only the positions.
  */
 export function dropTokens(document: DocumentNode): void {
   visit(document, {
@@ -47,6 +47,6 @@ export function countNodes(document: DocumentNode): number {
   return count
 }
 
-/** Measured with the documents that take the most memory (strings full of escapes, nested fields), rounded up */
+/** Both values are rounded up from measurements of the documents that take the most memory: strings full of escapes, nested fields. */
 const bytesPerCharacter = 12
 const bytesPerNode = 250

@@ -41,12 +41,11 @@ export function badUserInput(message: string): GraphQLError {
 
 /** The operation requires a token and none was sent. */
 export function unauthenticated(): GraphQLError {
-  const http = { status: 401, headers: new HeaderMap([['www-authenticate', challenge()]]) }
   const message = 'A token is required: send the header Authorization: Bearer <token>'
-  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', http } })
+  return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', ...http(401, { 'www-authenticate': challenge() }) } })
 }
 
-/** The viewer is not allowed to do this. The same error whether or not the object exists. */
+/** The viewer is not allowed to do this. The error is the same whether or not the object exists, so it does not reveal that. */
 export function forbidden(): GraphQLError {
   return withCode('FORBIDDEN', 'Your token does not allow this')
 }
@@ -80,7 +79,8 @@ export function introspectionDisabled(field: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'INTROSPECTION_DISABLED' } })
 }
 
-function http(status: number, headers: Readonly<Record<string, string>> = {}) {
+/** Typed as `object`: graphql-yoga, if it is installed beside Apollo, declares another type for `headers`. */
+function http(status: number, headers: Readonly<Record<string, string>> = {}): { http: object } {
   return { http: { status, headers: new HeaderMap(Object.entries(headers)) } }
 }
 
@@ -88,22 +88,22 @@ export function withCode(code: ErrorCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } })
 }
 
-/** The row was deleted before the event was published: the subscriber is not notified. */
+/** Thrown if the row of an event was deleted before the event was published. The subscriber is not notified. */
 export class DeletedError extends Error {
   override readonly name = 'DeletedError'
 }
 
 /**
- * Whether the error may be shown to the client: a GraphQLError of this server or of graphql-js. Anything else is a bug or an
- * outage.
+ * Whether the error may be shown to the client. This is so for a GraphQLError of this server or of graphql-js. Any other error is a
+ * bug or an outage.
  */
 export function isPublic(thrown: unknown): boolean {
   return rootCause(thrown) instanceof GraphQLError
 }
 
 /**
- * The original error. Apollo wraps errors thrown by a context function or a plugin in a GraphQLError without a code, but with
- * their message.
+ * Returns the error that was thrown originally. Apollo wraps errors thrown by a context function or a plugin in a GraphQLError
+ * with the same message and without a code.
  */
 export function rootCause(thrown: unknown): unknown {
   const error = unwrapResolverError(thrown)
@@ -146,7 +146,7 @@ export function createErrorFormatter({ describeOperationalError, suggestsNames }
   }
 }
 
-/** Restores this server's error code if Apollo set none or replaced it by its own. */
+/** Sets this server's error code if Apollo set no code, or a code of its own. */
 function withServerCode(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
   if (isUncodedRejection(thrown)) return withExtensionCode(formatted, 'BAD_REQUEST')
   const message = limitMessage(formatted.message)
@@ -155,7 +155,7 @@ function withServerCode(formatted: GraphQLFormattedError, thrown: GraphQLError):
   return typeof code === 'string' ? withExtensionCode(formatted, code) : formatted
 }
 
-/** Recognizes graphql-js's messages about its own limits; returns undefined for others. */
+/** Rewords a message of graphql-js about a limit of graphql-js. Returns undefined for other messages. */
 function limitMessage(message: string): string | undefined {
   const [, tokens] = /^Syntax Error: Document contains more that (\d+) tokens/.exec(message) ?? []
   if (tokens !== undefined) return `The limit of tokens is ${tokens}, but the document has more`
@@ -170,8 +170,8 @@ function withoutSuggestion(message: string): string {
 }
 
 /**
- * Apollo rejects some requests without a code, for example a persisted query with the wrong hash, and would report
- * INTERNAL_SERVER_ERROR.
+ * Whether Apollo rejected the request with a 4xx status and without a code, for example because of a persisted query with the wrong
+ * hash. Apollo would report INTERNAL_SERVER_ERROR.
  */
 function isUncodedRejection(thrown: GraphQLError): boolean {
   if (thrown.extensions.code !== undefined) return false

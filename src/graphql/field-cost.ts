@@ -1,12 +1,15 @@
 import { Extensions } from 'type-graphql'
 
-/** Overrides the default cost (see cost.ts and docs/security.md) of a field or a type. */
+/** Settings that override the default cost of a field or a type (see cost.ts and docs/security.md) */
 export interface FieldCost {
-  /** In points. Of a type: for each object (default: 0.05). Of a field: added to the cost of its type (default: 0) */
+  /**
+   * Points. The weight of a type is the cost of each object of the type (default: 0.05). The weight of a field is added to the cost
+   * of the objects that it returns (default: 0).
+   */
   weight?: number
-  /** Of a field: the assumed length of its list, if neither a page size nor a list argument determines it */
+  /** For fields: the assumed length of the returned list, if neither a page size nor a list argument determines the length */
   listSize?: number
-  /** Of a field: maximum number of items of each of its list arguments */
+  /** For fields: maximum number of items in each list argument */
   maxItems?: number
 }
 
@@ -15,9 +18,10 @@ export function Cost(cost: FieldCost) {
   return Extensions({ [key]: cost })
 }
 
-export function costOf({ extensions }: { extensions: Readonly<Record<string, unknown>> }): FieldCost {
-  return (extensions[key] as FieldCost | undefined) ?? defaultCost
+/** Returns the settings declared by @Cost, without the default values. */
+export function declaredCostOf({ extensions }: { extensions: Readonly<Record<string, unknown>> }): FieldCost {
+  return (extensions[key] as FieldCost | undefined) ?? nothingDeclared
 }
 
 const key = 'cost'
-const defaultCost: FieldCost = {}
+const nothingDeclared: FieldCost = {}

@@ -19,9 +19,9 @@ import { type Rule, ruleOf } from './access.js'
 import type { Context } from './context.js'
 import { forbidden, unauthenticated } from './errors.js'
 
-/** The id of the user who owns a value; null if nobody does */
+/** Returns the id of the user who owns a value, or null if the value has no owner. */
 type OwnerOf = (value: unknown) => string | null
-/** The name of the concrete type of an interface's or union's value */
+/** Returns the name of the object type of a value whose declared type is an interface or a union. */
 type TypeNameOf = (value: unknown) => string
 
 type Resolve = GraphQLFieldResolver<unknown, Context>
@@ -59,7 +59,7 @@ function guardField(schema: GraphQLSchema, field: GraphQLField<unknown, Context>
   if (field.subscribe) field.subscribe = requireAccess(field.subscribe, rule)
 }
 
-/** Checks before anything is loaded, so that a rejection does not reveal whether the requested object exists. */
+/** Checks the rule before anything is loaded, so that a rejection does not reveal whether the requested object exists. */
 function requireAccess(resolve: Resolve, rule: Rule): Resolve {
   return (source, args, context, info) => {
     checkAccess(rule, context.viewer, args)
@@ -75,7 +75,7 @@ function checkAccess(rule: Rule, viewer: Viewer, args: unknown): void {
   throw forbidden()
 }
 
-/** Masks after loading, because the caches are shared by all viewers. Synchronous if the value is not a promise. */
+/** Masks values after they are loaded, because all viewers share the caches. Masks synchronously if the value is not a promise. */
 function maskUnowned(resolve: Resolve, type: GraphQLOutputType, ownerOf: OwnerOf): Resolve {
   const nullable = getNullableType(type)
   const mask = isListType(nullable) ? itemsMask(nullable.ofType, ownerOf) : valueMask(type, ownerOf)
@@ -95,8 +95,8 @@ function itemsMask(itemType: GraphQLOutputType, ownerOf: OwnerOf): Mask {
 }
 
 /**
- * Replaces a value of another user by null, as if it did not exist, or by FORBIDDEN if the type is non-null (graphql-js throws an
- * error returned as a value).
+ * Replaces a value of another user by null, as if the value did not exist. If the type is non-null, the replacement is the error
+ * FORBIDDEN: graphql-js throws an error that a resolver returns as its value.
  */
 function valueMask(type: GraphQLOutputType, ownerOf: OwnerOf): Mask {
   const replacement = isNonNullType(type) ? forbidden : () => null

@@ -14,7 +14,7 @@ export abstract class NodeType {
   id!: string
 }
 
-/** The kind in an id determines the type name: order_item_7 is an OrderItem. */
+/** Derives the type name from the kind in the id. For example, order_item_7 is an OrderItem. */
 export function typeNameOf({ id }: { id: string }): string {
   const kind = idKind(id) as string
   return kind.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())
@@ -46,7 +46,7 @@ function loadNode(loaders: Context['loaders'], id: string): PromiseOrValue<{ id:
   return kind === null ? null : (loaders.ofKind(kind)?.load(id) ?? null)
 }
 
-/** Returns null, without reading the cache or the database, for an id of another kind. */
+/** Loads the object with this id. If the id has another kind, returns null without reading the cache or the database. */
 export function loadById<V>(kind: string, id: string, loader: Loader<string, V>): PromiseOrValue<V | null> {
   return idKind(id) === kind ? loader.load(id) : null
 }

@@ -23,7 +23,7 @@ export function createSchema(): GraphQLSchema {
   return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
 }
 
-/** Resolvers have no state, so one instance of each class suffices. */
+/** Returns a function that creates one instance of each class. One instance suffices because resolvers have no state. */
 function singletonPerClass() {
   const instances = new Map<new () => object, object>()
   return (type: new () => object): object => {
@@ -33,7 +33,7 @@ function singletonPerClass() {
   }
 }
 
-/** TypeGraphQL requires one, but every subscription here has its own `subscribe` function. */
+/** TypeGraphQL requires a PubSub, but every subscription of this schema has its own `subscribe` function. */
 const unusedPubSub: PubSub = {
   publish() {
     throw new Error('PubSub is not used: subscriptions have their own subscribe functions')
@@ -43,7 +43,7 @@ const unusedPubSub: PubSub = {
   },
 }
 
-/** The text of schema.graphql: types, descriptions and directives. */
+/** Returns the text of schema.graphql: types, descriptions and directives. */
 export function printSchema(schema: GraphQLSchema): string {
   return `${printSchemaWithDirectives(schema)}\n`
 }

@@ -10,7 +10,7 @@ import {
 } from 'graphql'
 import { limitExceeded } from './errors.js'
 
-/** Maximums for one operation. A fragment counts at each place where it is spread. */
+/** Maximums for one operation. The contents of a fragment count each time the fragment is spread. */
 export interface StructureLimits {
   /** Levels of nested fields */
   depth: number
@@ -38,7 +38,10 @@ export function limitStructure(limits: StructureLimits) {
   })
 }
 
-/** A validation rule for the length of names, in characters: of fields, aliases, operations, fragments, variables, arguments. */
+/**
+ * A validation rule that limits the length of all names, in characters: names of fields, aliases, operations, fragments, variables
+ * and arguments.
+ */
 export function limitNames(maximum: number) {
   return (context: ValidationContext): ASTVisitor => ({
     Name({ value }) {
@@ -47,7 +50,7 @@ export function limitNames(maximum: number) {
   })
 }
 
-/** Measures each fragment once: fragments that each spread the next one twice would otherwise take exponential time. */
+/** Measures each fragment once. Otherwise, a chain of fragments in which each spreads the next twice would take exponential time. */
 class StructureMeter {
   private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>
   private readonly measured = new Map<string, StructureCounts>()
@@ -89,7 +92,7 @@ class StructureMeter {
     const known = this.measured.get(name)
     if (known) return known
     const fragment = this.fragments.get(name)
-    // Another validation rule rejects a fragment that spreads itself; this entry only ends the recursion.
+    // Ends the recursion if the fragment spreads itself. Another validation rule rejects the document in that case.
     this.measured.set(name, zeroCounts())
     const counts = this.measureSelections(fragment?.selectionSet)
     counts.directives += fragment?.directives?.length ?? 0

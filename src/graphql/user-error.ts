@@ -29,7 +29,7 @@ export class UserErrorType implements UserError {
   field!: string[]
 }
 
-/** The fields of a mutation payload: the value and no errors, or null and the errors. */
+/** Returns the fields of a mutation payload: the value and no errors, or null and the errors. */
 export function valueAndErrors<T>(outcome: Outcome<T>): { value: T | null; userErrors: readonly UserError[] } {
   if (outcome.state === 'refused') return { value: null, userErrors: outcome.userErrors }
   return { value: outcome.value, userErrors: [] }

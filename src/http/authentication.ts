@@ -8,13 +8,16 @@ import { requestError } from './request-error.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set by authenticate() before any handler runs */
+    /** Set by the hook of addAuthentication() before any handler runs */
     viewer: Viewer
   }
 }
 
-/** Sets the viewer of every request, or refuses the request: an invalid token is never treated as no token. */
-export function authenticate(server: FastifyInstance, authenticator: Authenticator): void {
+/**
+ * Adds a hook that sets the viewer of every request. Refuses requests with an invalid token instead of treating them as
+ * anonymous.
+ */
+export function addAuthentication(server: FastifyInstance, authenticator: Authenticator): void {
   server.decorateRequest('viewer')
   server.addHook('onRequest', async (request, reply) => {
     const { authorization } = request.headers
@@ -26,7 +29,10 @@ export function authenticate(server: FastifyInstance, authenticator: Authenticat
   })
 }
 
-/** A hook for routes other than GraphQL. Must run after authenticate(). */
+/**
+ * A hook that refuses everybody but administrators, for routes other than GraphQL. Must run after the hook of
+ * addAuthentication().
+ */
 export async function administratorsOnly({ viewer, id }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   if (viewer.role === 'admin') return undefined
   if (viewer.role === 'customer') return reply.code(403).send(requestError(forbidden().message, 'FORBIDDEN', id))

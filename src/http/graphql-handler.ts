@@ -11,13 +11,13 @@ export interface GraphqlHandlerOptions {
   createContext: (request: FastifyRequest) => Context
 }
 
-/** Handles GraphQL over HTTP: replaces the id of a document by the document, and passes the request to Apollo. */
+/** Creates the handler of GraphQL over HTTP: it replaces a document id with the document, and passes the request to Apollo. */
 export function createGraphqlHandler({ apollo, documents, createContext }: GraphqlHandlerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const { httpGraphQLRequest, error } = resolveDocument(readRequest(request), documents)
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest,
-      // Thrown here, so that Apollo's own checks come first, and Apollo formats the error.
+      // Thrown here, so that Apollo checks the request first, and formats the error.
       context: async () => {
         if (error) throw error
         return createContext(request)
@@ -29,7 +29,7 @@ export function createGraphqlHandler({ apollo, documents, createContext }: Graph
   }
 }
 
-/** A HEAD request is executed as a GET; Node omits the body of the response. */
+/** Converts a request for Apollo. HEAD is executed as GET; Node omits the body of the response. */
 function readRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQLRequest {
   const map = new HeaderMap()
   for (const [name, value] of Object.entries(headers)) if (value) map.set(name, Array.isArray(value) ? value.join(', ') : value)
@@ -39,7 +39,7 @@ function readRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQ
 
 interface ResolvedRequest {
   httpGraphQLRequest: HTTPGraphQLRequest
-  /** The reason if the request is refused */
+  /** The error to send if the request is refused */
   error?: GraphQLError
 }
 

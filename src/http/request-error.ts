@@ -13,12 +13,12 @@ export interface Refusal {
   message: string
 }
 
-/** The body of an error response, in the format that GraphQL clients expect on every path. */
+/** Returns the body of an error response, on every path in the format that GraphQL clients expect. */
 export function requestError(message: string, code: ErrorCode, id: string) {
   return { errors: [{ message: truncate(message), extensions: { code, requestId: id } }] }
 }
 
-/** Adds the request id to errors of a response that have none: those that Apollo created before it had a context. */
+/** Adds the request id to errors that have no request id, because Apollo created them before it had a context. */
 export function withRequestId(response: string, id: string): string {
   const { errors, ...others } = parseErrorResponse(response)
   if (!errors?.some(({ extensions }) => extensions?.requestId === undefined)) return response
@@ -41,8 +41,8 @@ export function parseErrorResponse(response: string): ErrorResponse {
 }
 
 /**
- * For the server's `clientError` event: data that is not HTTP, or did not arrive in time. No request exists for it, so no hook
- * runs.
+ * Creates a handler for the server's `clientError` event: the client sent data that is not HTTP, or sent a request too slowly. No
+ * hook runs, because no request object exists.
  */
 export function createClientErrorHandler(errors: ErrorMetrics) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
@@ -70,7 +70,7 @@ export function refuseRaw(socket: Duplex, { status, code, message }: Refusal, id
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
-/** Answers an Expect header other than 100-continue. Node would do so without a body. */
+/** Creates a handler that refuses requests with an Expect header other than 100-continue. Node's response would have no body. */
 export function createExpectationHandler(errors: ErrorMetrics) {
   return createRequestRefuser(errors, {
     status: 417,
@@ -79,7 +79,7 @@ export function createExpectationHandler(errors: ErrorMetrics) {
   })
 }
 
-/** A request listener that answers every request with this error, and closes the connection. */
+/** Creates a request listener that answers every request with an error, and closes the connection. */
 export function createRequestRefuser(errors: ErrorMetrics, { status, code, message }: Refusal) {
   return ({ headers }: IncomingMessage, response: ServerResponse): void => {
     const id = requestId(headers)

@@ -2,9 +2,9 @@ import type { Viewer } from '../platform/auth/viewer.js'
 import type { RequestFlags } from './headers/request-flags.js'
 import type { Connection } from './overload/deadlines.js'
 
-/** What the context of a request is created from */
+/** The properties of a request from which its context is created */
 export interface RequestInfo {
-  /** The request id */
+  /** Request id */
   id: string
   viewer: Viewer
   flags: RequestFlags

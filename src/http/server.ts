@@ -27,7 +27,7 @@ import type { ErrorMetrics } from '../platform/metrics/error-metrics.js'
 import type { RequestMetrics } from '../platform/metrics/request-metrics.js'
 import type { SubscriptionMetrics } from '../platform/metrics/subscription-metrics.js'
 import type { Tracing } from '../platform/tracing/tracing.js'
-import { authenticate } from './authentication.js'
+import { addAuthentication } from './authentication.js'
 import { OpenConnections } from './connections/open-connections.js'
 import { PipelinedRequests } from './connections/pipelined-requests.js'
 import type { SlowReaders } from './connections/slow-readers.js'
@@ -82,34 +82,34 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
   createContext: (request: RequestInfo) => Context
-  /** Values shared between requests, memoized */
+  /** Memoized values that requests share */
   memo: SharedValueMemo
   authenticator: Authenticator
   hosts: Hosts
   checkHealth: () => Promise<HealthReport>
-  /** Aborted when the process shuts down: it is not ready any more, and closes each connection after the response. */
+  /** Aborted when the process shuts down: /readyz then reports that, and each connection is closed after its response. */
   draining: AbortSignal
-  /** Describes errors that are no bugs, such as an outage or overload; returns null for all others. */
+  /** Describes operational errors such as an outage or overload; returns null for all other errors, which are bugs. */
   describeOperationalError: (error: unknown) => OperationalError | null
   requests: RequestMetrics
   errors: ErrorMetrics
   subscriptions: SubscriptionMetrics
   metricsRoutes: MetricsRoutes
   corsOrigins: CorsOrigins
-  /** Maximum number of subscribers' connections, and of subscriptions */
+  /** Maximum number of subscribers' connections; the number of subscriptions has the same limit */
   maxConnections: number
   maxConnectionsPerAddress: number
-  /** Maximum number of events that are queued for a slow subscriber. Its stream fails when more arrive. */
+  /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
   maxWaitingEvents: number
   /** How often subscribers' connections are checked */
   heartbeatMs: number
   loadShedder: LoadShedder
   slowReaders: SlowReaders
-  /** A request that has not arrived completely by then is refused. */
+  /** Time limit for receiving a complete request. Slower requests are refused. */
   receiveTimeoutMs: number
   maxOpenConnections: number
   limits: Limits
-  /** Whether clients may query the schema, and explorers are served */
+  /** Whether clients may query the schema, and whether explorers are served */
   introspection: boolean
   logger: FastifyBaseLogger
   requestLog: Pick<RequestLogOptions, 'mode' | 'slowMs'>
@@ -123,15 +123,15 @@ type ClientOf = (request: IncomingMessage, viewer: Viewer) => string
 interface Limits {
   /** The most points that one request may cost */
   maxCost: number
-  /** null: usage is not limited. */
+  /** null if usage is not limited */
   budgets: Budgets | null
   /** Number of reverse proxies that append to X-Forwarded-For */
   trustedProxies: number
 }
 
 /**
- * Creates the server, not listening yet: GraphQL at /graphql, health at /health, /livez and /readyz, metrics, subscriptions and
- * pages.
+ * Creates the server, which does not listen yet. It serves GraphQL at /graphql, health at /health, /livez and /readyz, metrics,
+ * subscriptions and pages.
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const {
@@ -155,27 +155,28 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const costLimits = { costs, budgets: limits.budgets }
   const chargedClient: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
   const compiledQueries = new CompiledQueries({
-    ...{ schema, memo: options.memo, maxDocuments: 1_000, compileAfterHits: 2 },
+    schema,
+    memo: options.memo,
+    maxDocuments: 1_000,
+    compileAfterHits: 2,
     costOf: (document) => costs.ofSingleOperation(document),
   })
   const compression = new Compression()
   const traceIdOf = (request: IncomingMessage) => tracing?.requests.traceIdOf(request)
   const observer = new RequestObserver(requests, errors, new RequestLog({ ...options.requestLog, logger, traceIdOf }))
   const fastPath = new FastPathListener({
-    ...{
-      documents,
-      compression,
-      createContext,
-      authenticator,
-      loadShedder,
-      hosts: options.hosts,
-      path: graphqlPath,
-      draining,
-      clientOf: chargedClient,
-      costLimits,
-    },
-    compiledQueries: tracing?.operations.ofCompiledQueries(compiledQueries) ?? compiledQueries,
-    observe: (response, seconds) => observer.answeredOnFastPath(response, seconds),
+    documents,
+    compression,
+    createContext,
+    authenticator,
+    loadShedder,
+    hosts: options.hosts,
+    path: graphqlPath,
+    draining,
+    clientOf: chargedClient,
+    costLimits,
+    compiledQueries: tracing?.operations.wrapCompiledQueries(compiledQueries) ?? compiledQueries,
+    observe: (response, seconds) => observer.recordFastPathResponse(response, seconds),
   })
   const pipelined = new PipelinedRequests()
   const server = fastify({
@@ -200,7 +201,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   const apollo = new ApolloServer<Context>({
     schema,
-    // Introspection is refused by our validation rules and error formatter, whose messages contain what to do instead.
+    // Our own validation rules and error formatter refuse introspection, with messages that explain what to do instead.
     introspection: true,
     parseOptions,
     validationOptions,
@@ -217,7 +218,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       ApolloServerPluginUsageReportingDisabled(),
       introspection ? sandboxPage() : ApolloServerPluginLandingPageDisabled(),
       logErrors(logger, describeOperationalError),
-      limitCost(costLimits, (context, points) => observer.costEstimated(context, points)),
+      limitCost(costLimits, (context, points) => observer.recordCost(context, points)),
       addCacheReport(() => performance.now()),
       cacheControl(schema),
       compiledQueriesPlugin(compiledQueries),
@@ -231,10 +232,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   readJsonBodies(server)
   server.setChildLoggerFactory((logger) => logger)
   server.addHook('onRequest', (request, reply, next) => {
-    // Defaults, which handlers may override. The fast path writes them in this order.
+    // Handlers may override these defaults. The fast path writes these headers in the same order.
     reply.header('x-request-id', request.id).header('cache-control', noStore).header('vary', 'Accept, Accept-Encoding')
     reply.headers(securityHeaders)
-    // HTTP/1.0 requests need not have a Host header.
+    // A Host header is optional in HTTP/1.0.
     if (request.raw.httpVersion !== '1.1') request.raw.headers.host ||= 'localhost'
     const problem = requestProblem(request.raw)
     if (problem !== undefined) return reply.code(400).send(requestError(problem, 'BAD_REQUEST', request.id))
@@ -246,11 +247,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     next(null, buffered ? Readable.from([buffered.body]) : payload)
   })
   server.addHook('onSend', (request, reply, payload, next) => {
-    // A keep-alive connection would delay the shutdown until the timeout.
+    // An open keep-alive connection would delay the shutdown until the timeout.
     if (draining.aborted) reply.header('connection', 'close')
     if (reply.statusCode === 200) fastPath.rememberHeaders(request.raw, reply.getHeaders())
     if (reply.statusCode < 400 || typeof payload !== 'string') return next(null, payload)
-    observer.refused(request.raw, payload)
+    observer.recordErrorResponse(request.raw, payload)
     next(null, withRequestId(payload, request.id))
   })
   server.addHook('onSend', pageCsp)
@@ -260,18 +261,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     const { startedAt = performance.now() - reply.elapsedTime } = fastPath.bufferedRequestOf(raw) ?? {}
     const seconds = (performance.now() - startedAt) / 1000
     if (routeOptions.url === graphqlPath && method !== 'OPTIONS')
-      observer.answered({ request: raw, requestId: id, viewer, status: reply.statusCode, seconds })
+      observer.recordResponse({ request: raw, requestId: id, viewer, status: reply.statusCode, seconds })
     done()
   })
   endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
-  // strictPreflight is off, so that an OPTIONS request without CORS headers is answered 204 instead of a plain-text 400.
+  // With strictPreflight, an OPTIONS request without CORS headers would get a plain-text 400 instead of 204.
   await server.register(cors, {
     origin: corsOrigins === '*' ? '*' : [...corsOrigins],
     maxAge: preflightSeconds,
     strictPreflight: false,
   })
-  // After CORS, whose headers pages need to read a refusal.
+  // Must come after CORS: without CORS headers, pages could not read the response to a refused request.
   const admission = new AdmissionController(loadShedder, logger)
   const { budgets, trustedProxies } = limits
   const readPaths = [graphqlPath, streamPath]
@@ -283,23 +284,26 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     chargeReading(server, budgets, { paths: readPaths, clientOf: chargedClientOf })
   }
   addAdmissionControl(server, admission, {
-    ...{ paths: readPaths, maxBodyBytes },
+    paths: readPaths,
+    maxBodyBytes,
     clientOf: ({ raw, viewer }) => clientOf(raw, viewer, trustedProxies),
     networkOf: (request) => networkOf(request, trustedProxies),
   })
   parseJsonBodies(server)
   if (budgets) {
-    // Verifying a token takes CPU before its owner is known: a network that sends many invalid tokens has to wait before the next
-    // is verified.
+    // Verifying a token takes CPU time before the client is known. A network that has sent many invalid tokens is therefore
+    // refused
+    // without verification until its budget for invalid tokens is replenished.
     const unverifiedClient = (request: FastifyRequest) =>
       authenticator.findCached(request.headers.authorization) ? undefined : clientOfBadTokens(request)
     server.addHook('onRequest', limitRate(budgets, { clientOf: unverifiedClient, isBehindProxy }))
   }
-  authenticate(server, authenticator)
+  addAuthentication(server, authenticator)
   const handler = createGraphqlHandler({
-    ...{ apollo, documents },
+    apollo,
+    documents,
     createContext: ({ raw, id, viewer }) =>
-      observer.started(
+      observer.recordStart(
         raw,
         fastPath.bufferedRequestOf(raw)?.context ??
           createContext({
@@ -319,7 +323,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     ...(checkBudget && { onRequest: checkBudget }),
     // Apollo answers the methods that GraphQL does not use with 405.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-    handler: tracing?.operations.around(handler) ?? handler,
+    handler: tracing?.operations.wrapExecution(handler) ?? handler,
   })
   registerPages(server, { schema, checkHealth, introspection })
   registerMetrics(server, options.metricsRoutes)
@@ -337,7 +341,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return server
 }
 
-/** The key of a network's budget for invalid tokens */
+/** Returns the key of a network's budget for invalid tokens. */
 function badTokensOf(network: string): string {
   return `tokens:${network}`
 }
@@ -393,7 +397,7 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
     perSecond: Math.max(minConnectionBurst, maxOpenConnections) / 10,
     now: () => performance.now(),
   })
-  // Node's own limit (maxConnections) closes connections without a response.
+  // Not Node's own limit (maxConnections), which closes connections without a response.
   const connections = new OpenConnections({
     max: maxOpenConnections,
     // Behind proxies, connections do not belong to clients.
@@ -413,17 +417,19 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
 }
 
 export const graphqlPath = '/graphql'
-/** Enough for 500 products with the longest names, in any script */
+/** Enough for a mutation with 500 products that have the longest names, in any script */
 const maxBodyBytes = 512 * 1024
 /** Heap for parsed documents: about 3,000 of typical size, or 70 of the largest */
 const maxDocumentBytes = 32 * 1024 * 1024
-/** How long browsers may cache the response to a preflight request, which GETs with a CSRF header need as well */
+/**
+ * How long browsers may cache the response to a preflight request. GET requests with a CSRF header need a preflight request too.
+ */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'
-/** Per connection */
+/** Maximum number of subscriptions per WebSocket */
 const maxSubscriptions = 100
 const initTimeoutMs = 5_000
-/** Per network, even if MAX_CONNECTIONS is small */
+/** Minimum number of connections that a network may open at once, even if MAX_CONNECTIONS is small */
 const minConnectionBurst = 500
-/** Longer than the idle timeout of usual load balancers (60 s), so that they close idle connections first */
+/** Longer than the usual idle timeout of load balancers (60 s), so that load balancers close idle connections first */
 const keepAliveMs = 72_000

@@ -8,19 +8,20 @@ export type Outcome<T> = { state: 'done'; value: T } | { state: 'refused'; userE
 export interface CommandContext {
   database: Database
   cancellation: Cancellation
-  /** Invalidates the caches; called after the commit with its changes. */
+  /** Called after the commit with the changes of the transaction. Invalidates the caches. */
   onCommitted: (changes: readonly OutboxRow[]) => Promise<void>
 }
 
-/** Cancellation of the request. A command is not started once it is cancelled. */
+/** Cancellation of the request. A command does not start after the request is cancelled. */
 interface Cancellation {
   readonly reason: Error | undefined
   onCancel(callback: (reason: Error) => void): () => void
 }
 
 /**
- * Runs a command in one transaction. It is retried after a deadlock. A Refusal rolls it back and becomes the outcome. It does not begin if
- * the request is already cancelled; once begun it is completed, so that the client learns the outcome.
+ * Runs a command in one transaction, and runs the transaction again after a deadlock. A Refusal rolls the transaction back and becomes
+ * the outcome. The transaction does not begin if the request is already cancelled. A cancellation does not interrupt a transaction
+ * that has begun, so that the client learns the outcome.
  */
 export async function runCommand<T>(
   { database, cancellation, onCommitted }: CommandContext,
@@ -45,7 +46,7 @@ function beginUnlessCancelled<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (cancellation.reason) throw cancellation.reason
-    // Cancellation only applies while the command waits for a connection.
+    // A cancellation rejects only while the command waits for a connection.
     const stopWaiting = cancellation.onCancel(reject)
     const begun = database.begin((transaction) => {
       stopWaiting()
@@ -57,11 +58,14 @@ function beginUnlessCancelled<T>(
   })
 }
 
-/** Retries after a deadlock, or after a cancel request that was meant for an earlier statement on the same connection. */
-async function retryIfRolledBack<T>(attempt: () => Promise<T>): Promise<T> {
+/**
+ * Runs the transaction up to four times. It is run again after a deadlock, or if a cancel request that was meant for an earlier
+ * statement on the same connection has cancelled one of its statements.
+ */
+async function retryIfRolledBack<T>(runTransaction: () => Promise<T>): Promise<T> {
   for (let retries = 3; ; retries -= 1) {
     try {
-      return await attempt()
+      return await runTransaction()
     } catch (error) {
       if (retries === 0 || !(isSqlError(error, '40P01') || isCancelled(error))) throw error
     }

@@ -9,7 +9,7 @@ export type Commands = ReturnType<typeof createCommands>
 /** All write operations of the shop */
 export function createCommands(context: CommandContext) {
   return {
-    /** For a write implemented in its resolver */
+    /** Runs a write operation that is implemented in its resolver. */
     run: <T>(work: (transaction: TransactionSql) => Promise<T>) => runCommand(context, work),
     createUser: (user: { email: string; name: string }) => createUser(context, user),
     updateUser: (change: UserChange) => updateUser(context, change),

@@ -1,5 +1,3 @@
-// TypeGraphQL's decorators require it before the first resolver is loaded.
-import 'reflect-metadata'
 import { namespacesOf } from 'cached-resolvers'
 import { orders } from './orders/order.js'
 import { OrderResolver } from './orders/order-resolver.js'
@@ -9,12 +7,12 @@ import { totals } from './stats/totals.js'
 import { users } from './users/user.js'
 import { UserResolver } from './users/user-resolver.js'
 
-/** All cached types. To add one, create its folder and add a line here. */
+/** All cached types. To add a type, create its folder and add a line here. */
 const types = {
   users: { entity: users, resolver: UserResolver },
   products: { entity: products, resolver: ProductResolver },
   orders: { entity: orders, resolver: OrderResolver },
-  // StatsResolver is added in graphql/schema.ts instead, since it needs the namespaces of all types.
+  // StatsResolver needs the namespaces of all types, so graphql/schema.ts adds it instead.
   totals: { entity: totals },
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { maxCategoryLength } from './products/product.js'
 import { Refusal } from './user-error.js'
 
-/** Postgres cannot store NUL; other control characters are invisible and never intended. */
+/** Postgres cannot store NUL. Other control characters are invisible, so they are in a text only by mistake. */
 const controlCharacters = /\p{Cc}/u
 const maxCents = 100_000_000
 
@@ -36,7 +36,10 @@ export function toCents(price: number): number {
   return Math.round(price * 100)
 }
 
-/** Throws Refusal with the first problem of each value and its path, so that a form can show all of them at once. */
+/**
+ * Throws a Refusal if any value is invalid. The Refusal has the first problem and the path of each invalid value, so that a form can
+ * show all problems at once.
+ */
 export function requireValid(checks: readonly (readonly [z.ZodType, unknown, readonly string[]])[]): void {
   const userErrors = checks.flatMap(([schema, value, path]) => {
     const issues = schema.safeParse(value).error?.issues ?? []

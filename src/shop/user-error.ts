@@ -10,7 +10,7 @@ export interface UserError {
 
 type UserErrorCode = 'INVALID' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'OUT_OF_STOCK' | 'IN_USE' | 'IDEMPOTENCY_KEY_REUSED'
 
-/** Thrown inside a command, it rolls back the transaction and becomes the outcome of the command. */
+/** A command throws a Refusal to roll back its transaction. The errors of the Refusal become the outcome of the command. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 

@@ -9,7 +9,10 @@ import { entities } from '../shop/entities.js'
 import { messageOf } from './database.js'
 import type { ResourceStack } from './resource-stack.js'
 
-/** Periodically audits a few entries. Wrong ones are repaired, counted and logged; the totals are logged at longer intervals. */
+/**
+ * Periodically audits a few entries. Wrong entries are invalidated, counted and logged. The totals are logged after every
+ * `auditsPerReport` audits.
+ */
 export function startAudits(config: Config, logger: Logger, resources: ResourceStack, cache: Cache, database: Database): void {
   const options = auditOptions(cache, database)
   let running = Promise.resolve()
@@ -21,12 +24,11 @@ export function startAudits(config: Config, logger: Logger, resources: ResourceS
     running = audit(options, entriesPerAudit)
       .then(
         ({ audited, wrong }) => {
-          for (const entry of wrong) logger.error(entry, 'an entry of the cache differed from the database')
+          for (const entry of wrong) logger.error(entry, 'A cache entry differed from the database and was invalidated')
           totals = { audits: totals.audits + 1, audited: totals.audited + audited, wrong: totals.wrong + wrong.length }
-          if (totals.audits % auditsPerReport === 0)
-            logger.info(totals, 'entries audited since the start, and how many of them were wrong')
+          if (totals.audits % auditsPerReport === 0) logger.info(totals, 'Audit totals since the start of this process')
         },
-        (error) => logger.warn(`audit: ${messageOf(error)}`),
+        (error) => logger.warn(`Failed to audit the cache: ${messageOf(error)}. Will retry at the next interval`),
       )
       .finally(() => {
         busy = false
@@ -43,7 +45,7 @@ export function auditOptions(cache: Cache, database: Database) {
 }
 
 const entriesPerAudit = 20
-/** Once per hour with the default interval */
+/** With the default interval, the totals are logged once per hour. */
 const auditsPerReport = 360
-/** Twice the maximum time for a change to reach the cache, see the README */
+/** Twice the maximum time until a change in the database reaches the cache, see the README */
 const auditMaxStalenessMs = 2_000

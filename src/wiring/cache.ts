@@ -14,7 +14,7 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
     near: config.CACHE_NEAR_MB > 0 ? near : null,
     fetchLimits: {
       maxRunning: config.CACHE_MAX_FETCHES,
-      // The statement may first wait for a connection for as long as another statement may take.
+      // Before it runs, a statement may wait for a connection until the previous statement on this connection times out.
       maxRunMs: 2 * config.DATABASE_TIMEOUT_MS + responseMarginMs,
       maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
       maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
@@ -44,7 +44,7 @@ function redisTarget(config: Config): RedisTarget | null {
   return null
 }
 
-/** Time that the server may need to cancel a statement that took too long, and to report that */
+/** Time that the database server may need to cancel a statement that has timed out, and to report the cancellation */
 export const responseMarginMs = 1_000
 export const cacheVersion = 'v1'
 export const megabyte = 1024 * 1024

@@ -7,19 +7,19 @@ import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
 import type { ResourceStack } from './resource-stack.js'
 
-/** Applies migrations and demo data on separate connections, without the limits of the pool. */
+/** Applies migrations and loads demo data, on connections of its own that do not belong to the pool. */
 export async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
     if (config.DATABASE_URL !== undefined) await refuseSharedSessions(database)
     if (!(await migrate(database))) logger.warn(ddlWarning)
-    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('demo data loaded')
+    if (config.DEMO_DATA && (await loadDemoDataOnce(database))) logger.info('Demo data loaded')
   } finally {
     await database.end({ timeout: 3 })
   }
 }
 
-/** This is also the first use of the URL, so an unusable URL is reported here. */
+/** Throws ConfigError if the database cannot be used: this is the first use of the URL. Also throws if connections share sessions. */
 async function refuseSharedSessions(database: Database): Promise<void> {
   const isShared = await sharesSessions(database).catch((error) => {
     throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])

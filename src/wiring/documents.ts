@@ -27,7 +27,7 @@ export function createDocuments(config: Config, trusted: TrustedDocuments | null
   const shared: SharedDocumentStore = {
     read: async (hash) => (await store.readMany([keyOf(hash)]))[0] ?? null,
     async write(hash, value, ttlMs) {
-      await store.swapMany([{ key: keyOf(hash), when: { state: 'unleased' }, value, ttlMs }])
+      await store.swapMany([{ key: keyOf(hash), when: { state: 'notLeased' }, value, ttlMs }])
     },
   }
   const persisted = new PersistedQueries({ shared, now: monotonic })

@@ -7,7 +7,10 @@ import type { Stores } from './stores.js'
 
 export async function startLive(logger: Logger, resources: ResourceStack, { feed, relay }: Stores): Promise<LiveUpdates> {
   const live = new LiveUpdates({
-    ...{ database: feed, intervalMs: liveIntervalMs, retentionMs: liveRetentionMs, maxWaiting: liveMaxWaiting },
+    database: feed,
+    pollIntervalMs: liveIntervalMs,
+    retentionMs: liveRetentionMs,
+    maxWaiting: liveMaxWaiting,
     kinds: liveKindsOf(entities),
     invalidate: (outdated) => relay.invalidate(outdated),
     log: (message) => logger.warn(message),

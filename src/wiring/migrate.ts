@@ -4,8 +4,8 @@ import type { Database } from '../platform/database/connection.js'
 import { entities } from '../shop/entities.js'
 
 /**
- * Creates the shop's tables, then the triggers by which the cache follows them, then drops the triggers of older versions. Several processes
- * may call it at once. Returns whether DDL on these tables is detected (see ensureEventTriggers).
+ * Creates the shop's tables, then the triggers that report changes of these tables to the cache, then drops the triggers of older
+ * versions. Several processes may migrate at the same time. Returns whether DDL on the tables is detected (see ensureEventTriggers).
  */
 export async function migrate(database: Database): Promise<boolean> {
   await applyMigrations(database, tables)

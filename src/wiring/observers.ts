@@ -6,8 +6,8 @@ export interface AppObservers {
   onStatement?: (text: string) => void
   /** Wraps the store of the cache, to break its guarantees in a test */
   wrapStore?: (store: CacheStore) => CacheStore
-  /** Starts no relay: only the mutation itself invalidates the cache. */
+  /** Does not start the relay, so that only the mutations of this process invalidate the cache. */
   withoutRelay?: boolean
-  /** The metrics of the other processes on the same port; null or undefined if there are none */
+  /** The metrics of the other processes on the same port; null or undefined if no other process uses the port */
   siblings?: SiblingMetrics | null
 }

@@ -16,13 +16,16 @@ export interface SharedDependencies extends Pick<Context, 'cacheAdmin' | 'live'>
   database: Database
   deadlines: Deadlines
   createLoaders: (cancellation: () => RequestCancellation) => ShopLoaders
-  /** For a request that asks for a cache report, or bypasses the cache */
+  /** Creates the loaders for a request that asks for a cache report or bypasses the cache. */
   createLoadersFor: (flags: RequestFlags, cacheReport: CacheReport | null, cancellation: () => RequestCancellation) => ShopLoaders
   /** Invalidates the cache entries affected by a mutation, before its response is sent. */
   deliver: (changes: readonly OutboxRow[]) => Promise<void>
 }
 
-/** Created for every request, so it creates its parts lazily. A class, because an object literal with a getter is more expensive. */
+/**
+ * A context is created for every request, so its more expensive parts are created when they are first used. It is a class because
+ * creating an object literal with a getter is more expensive.
+ */
 export class RequestContext implements Context<typeof entities> {
   readonly requestId: string
   readonly viewer: Viewer
@@ -52,7 +55,7 @@ export class RequestContext implements Context<typeof entities> {
       flags === noFlags ? shared.createLoaders(cancellation) : shared.createLoadersFor(flags, this.cacheReport, cancellation)
   }
 
-  /** Created on access: most requests write nothing. */
+  /** Created on access, because most requests write nothing. */
   get commands(): Context['commands'] {
     const { database, deliver } = this.shared
     const onCommitted = async (changes: readonly OutboxRow[]) => {
@@ -62,7 +65,7 @@ export class RequestContext implements Context<typeof entities> {
     return createCommands({ database, cancellation: this.cancellation, onCommitted })
   }
 
-  /** Created on access: most requests never wait. */
+  /** Created on first access, because most requests never wait. */
   private get cancellation(): RequestCancellation {
     this.ownCancellation ??= new RequestCancellation(this.shared.deadlines, this.connection, this.arrivedAt)
     return this.ownCancellation

@@ -1,4 +1,4 @@
-/** Started resources, which are stopped in reverse order */
+/** A stack of started resources, which are stopped in reverse order */
 export class ResourceStack {
   private readonly stops: (() => Promise<unknown>)[] = []
   private stopping: Promise<void> | undefined
@@ -7,7 +7,10 @@ export class ResourceStack {
     this.stops.push(stop)
   }
 
-  /** Stops all resources, the last started first, even if one fails. Repeated calls return the same promise. */
+  /**
+   * Stops all resources, the last started first. If a resource fails to stop, the others are stopped all the same, and the promise
+   * rejects afterwards. Repeated calls return the same promise.
+   */
   stop(): Promise<void> {
     this.stopping ??= this.stopAll()
     return this.stopping

@@ -56,7 +56,11 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
   const traced = (reader: CacheReader) => tracing?.traceReads(reader) ?? reader
   const createLoaders = createLoaderFactory(traced(cache), entities, read)
   const shared: SharedDependencies = {
-    ...{ database, deadlines, cacheAdmin, live, createLoaders },
+    database,
+    deadlines,
+    cacheAdmin,
+    live,
+    createLoaders,
     createLoadersFor: (flags, cacheReport, cancellation) => {
       const reader = traced(flags.bypassCache ? bypassCache(cache) : cache)
       const create = createLoaderFactory(
@@ -111,20 +115,20 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
   })
 }
 
-/** Describes expected operational errors to the client; null for any other error. */
+/** Describes an operational error to the client. Returns null for any other error. */
 function describeOperationalError(error: unknown): OperationalError | null {
   if (error instanceof OverloadedError)
     return { code: 'OVERLOADED', message: `${error.message}, try again in a moment`, status: 503 }
   if (error instanceof DeadlineExceededError)
     return { code: 'DEADLINE_EXCEEDED', message: `${error.message}, try again in a moment` }
-  // The client is gone, so the answer is never read.
+  // The client has disconnected and does not read the response, so the error is logged at debug level only.
   if (error instanceof ClientDisconnectedError) return { code: 'DEADLINE_EXCEEDED', message: error.message, level: 'debug' }
   if (isOutage(error) || error instanceof FetchTimeoutError)
     return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
   return null
 }
 
-/** A cache that is reachable but not yet trusted counts as unavailable. */
+/** Returns the latency of the cache. Throws if the cache is unreachable, or reachable but not trusted yet. */
 async function pingTrusted(cache: Cache): Promise<number> {
   const latencyMs = await cache.ping()
   if (!cache.trusted) throw new Error(cache.distrustReason)
@@ -142,7 +146,7 @@ async function timed(work: () => PromiseLike<unknown>): Promise<number> {
 }
 
 const healthDeadlineMs = 1_000
-/** Factor of MAX_EVENT_LOOP_DELAY_MS; 3 s by default */
+/** The maximum burst as a multiple of MAX_EVENT_LOOP_DELAY_MS. By default, a burst may last 3 s. */
 const delaysOfBurst = 6
-/** Bounds the memory of responses that clients do not read. */
+/** Limits the memory of responses that slow clients have not read yet. */
 const maxUnsentBytes = 64 * megabyte

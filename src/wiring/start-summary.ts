@@ -21,7 +21,7 @@ function cacheOf(config: Config): string {
   return `Redis at ${urls.map(hostsOf).join(', ')}`
 }
 
-/** Host and port, without credentials */
+/** Returns the host and port, without credentials. */
 function hostsOf(url: string): string {
   return new URL(url).host
 }

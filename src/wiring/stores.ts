@@ -40,7 +40,7 @@ export async function startStores({ config, logger, resources, observers, tracin
   }
   const connection = connect(pool)
   resources.push(() => connection.end({ timeout: 3 }))
-  // Asynchronous commits may be lost in a server crash; the outbox rows are then delivered once more, which is harmless.
+  // If the database server crashes, asynchronous commits may be lost. Outbox rows are then delivered again, which is harmless.
   const feed = connect({ ...pool, maxConnections: feedConnections, asynchronousCommit: true })
   resources.push(() => feed.end({ timeout: 3 }))
 
@@ -57,8 +57,15 @@ export async function startStores({ config, logger, resources, observers, tracin
   const observeLag = (seconds: number) => metrics.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
   const relay = new Relay({
-    ...{ database: feed, cache, namespaces, intervalMs: relayIntervalMs, inUseMs: trustLeaseMs },
-    ...{ maxWaitMs: config.CACHE_NEAR_MAX_STALENESS_MS, sleep, observeLag, log },
+    database: feed,
+    cache,
+    namespaces,
+    intervalMs: relayIntervalMs,
+    inUseMs: trustLeaseMs,
+    maxWaitMs: config.CACHE_NEAR_MAX_STALENESS_MS,
+    sleep,
+    observeLag,
+    log,
   })
   const names = namespaces.map(({ name }) => name)
   const source = createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs })
@@ -91,7 +98,7 @@ export function createDashboard(config: Config, { metrics, store }: Stores): Das
   return new Dashboard({ metrics, store, keyOf, createToken: createTokenSource(), now: Date.now })
 }
 
-/** Null if clients are not limited. */
+/** Returns null if the rate of clients is not limited. */
 function createBudgets(config: Config, store: CacheStore): Budgets | null {
   const pointsPerMinute = config.RATE_LIMIT ?? (isProduction(config) ? productionRateLimit : 0)
   if (pointsPerMinute === 0) return null
@@ -101,12 +108,18 @@ function createBudgets(config: Config, store: CacheStore): Budgets | null {
   return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, syncUsage, now: monotonic })
 }
 
-/** Number of operation names with metrics of their own */
+/** Maximum number of operation names that have their own metrics */
 const maxOperations = 50
 const countsIntervalMs = 1_000
 const productionRateLimit = 60_000
-/** For the relay and live updates. Separate from the pool, so that mutations that wait for locks cannot delay invalidation. */
+/**
+ * Number of connections for the relay and live updates. They do not belong to the pool, so that mutations that wait for locks cannot
+ * delay invalidation.
+ */
 const feedConnections = 2
-/** How long a process may trust the cache without renewing its registration in the database. Bounds staleness, except in the near store. */
+/**
+ * How long a process may trust the cache without renewing its registration in the database. This limits the staleness of values that
+ * do not come from the near store.
+ */
 const trustLeaseMs = 2_000
 const relayIntervalMs = 250

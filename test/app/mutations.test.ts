@@ -214,9 +214,9 @@ describe.each(backends)('with the cache %s:', (_, { skip, start }) => {
           order: null,
           replayed: false,
           userErrors: [
-            soldOut(`Only 2 of ${two} (Made 0) are left`, '4'),
-            soldOut(`Only 1 of ${one} (Made 1) is left`, '6'),
-            soldOut(`Only 0 of ${none} (Made 2) are left`, '7'),
+            soldOut(`Only 2 units of Made 0 (${two}) are left`, '4'),
+            soldOut(`Only 1 unit of Made 1 (${one}) is left`, '6'),
+            soldOut(`Made 2 (${none}) is out of stock`, '7'),
           ],
         })
         expect(await stocks(two, one, none, enough)).toEqual([2, 1, 0, 100])

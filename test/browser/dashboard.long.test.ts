@@ -133,7 +133,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await screenshot(page, 'dashboard-without-redis')
     await page.getByRole('button', { name: 'Flush users' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Flush', exact: true }).click()
-    await page.getByText('Failed: The cache server cannot be reached, nothing was flushed').waitFor()
+    await page.getByText('Failed: The cache server cannot be reached. Nothing was flushed').waitFor()
     await redis.start()
     await page.getByText('The last 10 seconds of 1 process').waitFor()
   })

@@ -63,7 +63,7 @@ test('a migration that waits for a table lock times out before it blocks others 
   await user`select 1 from products limit 1`
   await withPools(1, async ([pool]) => {
     await expect(migrateFolder(pool as Database)).rejects.toThrow(
-      /^Migration 9001-note.sql: .*lock timeout; .*\. Nothing was changed, start again$/,
+      /^Migration 9001-note.sql: .*lock timeout; .*\. Nothing was changed. Start the server again$/,
     )
     await user`commit`
     user.release()

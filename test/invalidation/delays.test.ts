@@ -46,10 +46,10 @@ describe('a long backlog', () => {
   test('is read as invalidations: each key once, the whole namespace if it has very many rows', async () => {
     await leaveBacklog()
     const { changes } = await readOutbox(database.sql, {
-      ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRows: 3_333 },
+      ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRowsPerNamespace: 3_333 },
     })
     const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`).sort()
-    // user-orders has 3,334 rows, one more than maxRows.
+    // user-orders has 3,334 rows, one more than maxRowsPerNamespace.
     expect(named.slice(-2)).toEqual(['stats totals', 'user-orders *'])
     expect(named).toHaveLength(3_333 + 2)
     expect(new Set(named).size).toBe(named.length)
@@ -62,7 +62,7 @@ describe('a long backlog', () => {
       // The rows of this transaction have lower ids than the last row of the backlog, but are committed after it.
       await transaction`update products set stock = 1 where id = 1`
       await database.sql`insert into cache_outbox (namespace) values ('stats')`
-      const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxRows: 10 })
+      const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxRowsPerNamespace: 10 })
       await transaction`update products set stock = 1 where id = 2`
       await database.sql`update products set stock = 1 where id = 3`
       await confirmOutboxSnapshot(database.sql, { store: '0', namespaces, snapshot, limit: 20_000 })

@@ -62,16 +62,16 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       const remaining = await call(({ outbox }, database) => outbox.confirmOutboxRows(database, store, rows))
       return remaining.map(({ entry }) => entry).sort()
     }
-    const read = (store: string, maxRows = 100) =>
-      call(({ outbox }, database) => outbox.readOutbox(database, { store, namespaces, maxRows }))
+    const read = (store: string, maxRowsPerNamespace = 100) =>
+      call(({ outbox }, database) => outbox.readOutbox(database, { store, namespaces, maxRowsPerNamespace }))
     const undeliveredTo = async (store: string) => (await read(store)).changes.map(({ entry }) => entry).sort()
     const undelivered = async (rows: readonly outbox.OutboxRow[], inUseMs = minuteMs) =>
       (await call(({ outbox }, database) => outbox.undeliveredOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
     const confirmSnapshot = (store: string, snapshot: string, limit = 100) =>
       call(({ outbox }, database) => outbox.confirmOutboxSnapshot(database, { store, namespaces, snapshot, limit }))
-    const unregisterUnused = (unusedMs: number, laggingMs = unusedMs, maxUndelivered = 1_000) =>
+    const unregisterUnused = (unusedMs: number, laggingStoreUnusedMs = unusedMs, maxUndelivered = 1_000) =>
       call(({ cacheStores }, database) =>
-        cacheStores.unregisterUnusedCacheStores(database, { unusedMs, laggingMs, maxUndelivered }),
+        cacheStores.unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUndelivered }),
       )
     const cleanUp = () => call(({ outbox }, database) => outbox.deleteDeliveredOutboxRows(database, 1_000))
 
@@ -239,7 +239,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       await change([1])
       expect(await claim(one, { namespaces: ['others'] })).toEqual([])
       const read = await call(({ outbox }, database) =>
-        outbox.readOutbox(database, { store: one, namespaces: ['others'], maxRows: 100 }),
+        outbox.readOutbox(database, { store: one, namespaces: ['others'], maxRowsPerNamespace: 100 }),
       )
       expect(read).toEqual({ changes: [], snapshot: '', lastId: 0 })
     })
@@ -267,7 +267,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
         const reading = await call(({ liveChanges }, database) =>
           liveChanges.readLiveChanges(database, { since: since.snapshot, until: null, after, limit }),
         )
-        expect(reading.isBehind).toBe(false)
+        expect(reading.hasLostTransactions).toBe(false)
         return { ...reading, ids: reading.changes.map(({ ids }) => ids) }
       }
       const before = await position()

@@ -19,7 +19,7 @@ describe('live changes', () => {
       kinds: liveKindsOf(entities),
       ...{
         database: database.sql,
-        intervalMs: 20,
+        pollIntervalMs: 20,
         retentionMs: 300_000,
         maxWaiting: 10,
         log: () => {},

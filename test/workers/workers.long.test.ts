@@ -165,7 +165,7 @@ describe.skipIf(noRedis)('two workers', () => {
       process.kill(servers(primary).at(-1) as number, 'SIGKILL')
       await until(() => servers(primary).length > lives)
     }
-    const delays = [...primary.output().matchAll(/was ended by SIGKILL, another one starts in (\d+) ms/g)].map(([, ms]) =>
+    const delays = [...primary.output().matchAll(/was ended by SIGKILL\. Its replacement starts in (\d+) ms/g)].map(([, ms]) =>
       Number(ms),
     )
     expect(delays).toEqual([100, 200, 400])

@@ -2,9 +2,9 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /**
- * Some clients offer HTTP/2 with every request (Upgrade: h2c), which a server may ignore. Node does so only if the server has no
- * listener for `upgrade`. So the request is put back on the socket without the upgrade headers, and the socket is handed to Node
- * as a new connection.
+ * Handles an upgrade request as a normal request. Some clients offer HTTP/2 with every request (Upgrade: h2c), which a server may
+ * ignore, but Node ignores the offer only if the server has no listener for `upgrade`. This function therefore puts the request
+ * back on the socket without the upgrade headers, and passes the socket to Node as a new connection.
  */
 export function ignoreUpgrade(
   server: Server,

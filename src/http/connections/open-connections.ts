@@ -5,7 +5,7 @@ import { currentResponse } from './response-closed.js'
 
 export interface OpenConnectionsOptions {
   max: number
-  /** New connections from these networks are closed without a response. */
+  /** Returns whether new connections of a network are closed without a response. */
   isBlocked: (network: string) => boolean
   /** Requests for these paths are answered even on connections above the limit. */
   probePaths: readonly string[]
@@ -13,13 +13,13 @@ export interface OpenConnectionsOptions {
 }
 
 /**
- * Limits the number of open connections. At the limit, a new connection replaces one that is waiting for its client, preferably
- * of the network that has the most connections. If no connection is waiting for its client, requests on new connections are
- * refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections from blocked
+ * Limits the number of open connections. At the limit, a new connection replaces a connection that is waiting for its client,
+ * preferably one of the network with the most connections. If no connection is waiting for its client, requests on new connections
+ * are refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections of blocked
  * networks are closed before Node allocates an HTTP parser for them.
  */
 export class OpenConnections {
-  /** By network. Within a network, the connection that was examined longest ago comes first. */
+  /** Connections by network. In each set, the connection that was examined longest ago comes first. */
   private readonly open = new Map<string, Set<Socket>>()
   private openCount = 0
   /** Connections above the limit, on which only probes are answered */
@@ -52,7 +52,7 @@ export class OpenConnections {
     }
   }
 
-  /** Returns false if the connection must be closed at once. */
+  /** Returns false if the connection must be closed immediately. */
   private accept(socket: Socket): boolean {
     // ignoreUpgrade() emits the same socket a second time.
     this.upgraded.delete(socket)
@@ -74,7 +74,7 @@ export class OpenConnections {
     this.openCount += 1
   }
 
-  /** Returns whether the connection counted towards the limit. */
+  /** Removes a connection. Returns false if it did not count towards the limit. */
   private removeOpen(socket: Socket): boolean {
     const network = this.networks.get(socket) as string
     const sockets = this.open.get(network)
@@ -96,7 +96,10 @@ export class OpenConnections {
     }
   }
 
-  /** The largest network may have no waiting connection, so half of the checks are kept for the other networks. */
+  /**
+   * Yields the largest network first, with a limit on the connections to examine: that network may have no waiting connection, so
+   * half of the checks are reserved for all other networks.
+   */
   private *largestFirst(): Iterable<{ sockets: Set<Socket>; limit: number }> {
     let largest = new Set<Socket>()
     for (const sockets of this.open.values()) if (sockets.size > largest.size) largest = sockets
@@ -111,19 +114,20 @@ export class OpenConnections {
       if (examined === maximum) break
       examined += 1
       if (this.isWaitingForClient(socket)) return { socket, examined }
-      // Moves it to the end.
+      // Moves the socket to the end of the set.
       sockets.delete(socket)
       sockets.add(socket)
     }
     return { examined }
   }
 
-  /** Waiting for the next request, or for the rest of one */
+  /** Whether the connection is waiting for the next request, or for the rest of a request */
   private isWaitingForClient(socket: Socket): boolean {
     const response = currentResponse(socket)
     return response ? !response.req.complete : !this.upgraded.has(socket)
   }
 
+  /** Closes the oldest connection of the reserve if the reserve is full. */
   private addToReserve(socket: Socket): void {
     this.reserved.add(socket)
     const [oldest] = this.reserved
@@ -141,5 +145,5 @@ export class OpenConnections {
 }
 
 const reserveSize = 32
-/** Connections examined per new connection */
+/** Maximum number of connections examined per new connection */
 const maxExamined = 1_000

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net'
 import { onResponseClosed } from './response-closed.js'
 
 /**
- * Handles the pipelined requests of a connection one at a time: each starts when the response to the previous one has been sent.
- * So a connection never takes more than one request's capacity, and a response that has started owns its connection. A connection
- * is closed if too many requests wait on it, or if one waits behind a stream.
+ * Handles the pipelined requests of a connection one at a time: each starts when the response to the previous request has been
+ * sent. A connection therefore never takes the capacity of more than one request, and a response that has started owns its
+ * connection. A connection is closed if too many requests are waiting on it, or if a request is waiting behind a stream.
  */
 export class PipelinedRequests {
   private readonly waiting = new WeakMap<Socket, Set<IncomingMessage>>()
@@ -29,7 +29,7 @@ export class PipelinedRequests {
 
   private wait(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
     const { socket } = request
-    // Node goes on parsing data that it had received before the connection was closed.
+    // Node continues to parse data that it received before the connection was closed.
     if (socket.destroyed) return void request.destroy()
     const waiting = this.waitingOn(socket)
     waiting.add(request)
@@ -49,12 +49,12 @@ export class PipelinedRequests {
   }
 
   private close(socket: Socket): void {
-    // Destroyed before the socket, and without an error: otherwise Node creates an error with a stack trace for each, which takes
-    // most of the time.
+    // The requests are destroyed before the socket, and without an error. Otherwise Node would create an error with a stack trace
+    // for each request, which takes most of the time.
     for (const request of this.waitingOn(socket)) request.destroy()
     socket.destroy()
   }
 }
 
-/** Each takes a few kilobytes. */
+/** Maximum number of waiting requests per connection. Each takes a few kilobytes. */
 const maxWaiting = 8

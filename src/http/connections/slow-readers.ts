@@ -4,15 +4,15 @@ import type { Socket } from 'node:net'
 export interface SlowReadersOptions {
   /** A connection that has had unsent data for this long is closed. */
   maxUnsentMs: number
-  /** Of all connections together. Above it, the connections with the most unsent data are closed. */
+  /** Limit for all connections together. Above this limit, the connections with the most unsent data are closed. */
   maxUnsentBytes: number
-  /** Monotonic, in milliseconds */
+  /** A monotonic clock, in milliseconds */
   now: () => number
 }
 
-/** Closes the connections of clients that do not read their responses, because unsent data stays in memory. */
+/** Closes connections of clients that do not read their responses, because unsent data takes memory. */
 export class SlowReaders {
-  /** Since when a connection has had unsent data; undefined if it had none at the last check */
+  /** The time since which a connection has had unsent data; undefined if the last check found no unsent data */
   private readonly unsentSince = new Map<Socket, number | undefined>()
   private timer: NodeJS.Timeout | undefined
 
@@ -25,7 +25,7 @@ export class SlowReaders {
       this.unsentSince.set(socket, undefined)
       socket.once('close', () => this.unsentSince.delete(socket))
     })
-    // After a stall of the process, an immediate runs after the completed writes were processed.
+    // setImmediate: after a stall of the process, completed writes are processed before the check.
     this.timer = setInterval(() => setImmediate(() => this.check()), checkIntervalMs).unref()
     server.once('close', () => clearInterval(this.timer))
   }

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * On shutdown, closes connections on which nothing was received. Browsers open connections in advance, and Node does not count
- * them as idle, so each would delay the shutdown until the timeout.
+ * On shutdown, closes connections on which no data was received. Browsers open such connections in advance. Node does not treat
+ * them as idle, so they would delay the shutdown until the timeout.
  */
 export function endUnusedConnections(server: FastifyInstance): void {
   const open = new Set<Socket>()

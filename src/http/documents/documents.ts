@@ -7,7 +7,7 @@ import type { TrustedDocuments } from './trusted-documents.js'
 export interface DocumentsOptions {
   persisted: PersistedQueries
   trusted: TrustedDocuments | null
-  /** Whether all other documents are refused */
+  /** Whether documents that are not trusted are refused */
   onlyTrusted: boolean
 }
 
@@ -24,16 +24,20 @@ export type Resolved =
   | { state: 'found'; query: string; extensions: Readonly<Record<string, unknown>> }
   | { state: 'refused'; error: GraphQLError }
 
-/** Finds the document of a request that sends an id or a hash instead, and decides which documents are allowed. */
+/**
+ * Finds the document of a request that contains an id or a hash instead of the document, and decides which documents are allowed.
+ */
 export class Documents {
   constructor(private readonly options: DocumentsOptions) {}
 
-  /** Option of Apollo, which handles persisted queries that are not trusted documents */
+  /** The `persistedQueries` option of Apollo, which handles persisted queries that are not trusted documents */
   get persistedQueries() {
     return this.options.onlyTrusted ? (false as const) : { cache: this.options.persisted }
   }
 
-  /** The document of a request if this process has it, for the fast path; undefined if Apollo has to look it up or register it. */
+  /**
+   * Returns the document if it is in this process, for the fast path; undefined if Apollo must look up or register the document.
+   */
   findCached({ query, documentId, extensions }: DocumentRequest): string | undefined {
     const persistedQuery = isRecord(extensions) ? extensions.persistedQuery : undefined
     if (persistedQuery === undefined) {
@@ -41,7 +45,7 @@ export class Documents {
       return query == null && typeof documentId === 'string' ? this.options.trusted?.find(documentId) : undefined
     }
     const hash = query == null && documentId == null ? hashOf(persistedQuery) : undefined
-    return hash && (this.options.trusted?.find(hash) ?? this.options.persisted.peek(hash))
+    return hash && (this.options.trusted?.find(hash) ?? this.options.persisted.getFromMemory(hash))
   }
 
   resolve({ query, documentId, extensions }: DocumentRequest): Resolved {
@@ -82,11 +86,11 @@ export function badRequest(code: ErrorCode, message: string): GraphQLError {
 }
 
 const notAnId = ['BAD_REQUEST', 'documentId must be a string'] as const
-/** Apollo would convert any value to a string. */
+/** Checked here, because Apollo would convert any value to a string. */
 const notAHash = ['BAD_REQUEST', 'The sha256Hash of a persisted query must be a string'] as const
-/** Clients then send the document itself. */
+/** Clients that receive this code send the document itself. */
 const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'No document has this documentId; send the document as query'] as const
-/** Codes of Apollo Router, which clients know: they then do not send the document itself. */
+/** A code of Apollo Router. Clients that know it do not send the document itself. */
 const notInList = [
   'PERSISTED_QUERY_NOT_IN_LIST',
   'No trusted document has this id, and this server accepts no others; publish the manifest of this client first',

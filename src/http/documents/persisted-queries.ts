@@ -4,28 +4,28 @@ import { maxSourceLength } from '../../graphql/document-limits.js'
 
 /** Storage shared by all processes */
 export interface SharedDocumentStore {
-  /** null: no such document */
+  /** Resolves with null if the store does not have the document. */
   read(key: string): Promise<string | null>
   write(key: string, text: string, ttlMs: number): Promise<void>
 }
 
 export interface PersistedQueriesOptions {
   shared: SharedDocumentStore
-  /** Milliseconds; only differences matter. */
+  /** A clock in milliseconds; only differences matter. */
   now: () => number
 }
 
 interface PersistedQuery {
   text: string
-  /** When this process last wrote it to the shared store */
+  /** When this process last wrote the document to the shared store */
   sharedAt: number
 }
 
 /**
- * Documents that clients registered under their SHA-256 hash (Apollo's automatic persisted queries). The most recently used are
- * kept in this process, all are in a store shared by the processes. A document that is not found, or whose store cannot be
- * reached, is reported as unknown: the client then sends its text. Documents expire after an hour without use, because any client
- * may register them. Never rejects.
+ * Documents that clients registered under their SHA-256 hash (Apollo's automatic persisted queries). This process
+ * keeps the most recently used documents; a store that all processes share has all documents. If a document is not found or the
+ * store cannot be reached, the document is reported as unknown, and the client then sends the text. Documents expire after an hour
+ * without use, because any client may register documents. Methods never reject.
  */
 export class PersistedQueries {
   private readonly near = new LRUCache<string, PersistedQuery>({
@@ -35,8 +35,11 @@ export class PersistedQueries {
 
   constructor(private readonly options: PersistedQueriesOptions) {}
 
-  /** Returns the document if it is in this process. */
-  peek(hash: string): string | undefined {
+  /**
+   * Returns the document if it is in this process. Renews the document in the shared store if the last renewal was more than
+   * `renewMs` ago.
+   */
+  getFromMemory(hash: string): string | undefined {
     const persisted = this.near.get(hash)
     if (!persisted) return undefined
     if (this.options.now() - persisted.sharedAt > renewMs) void this.save(hash, persisted.text)
@@ -47,12 +50,12 @@ export class PersistedQueries {
   async get(key: string): Promise<string | undefined> {
     const hash = hashOf(key)
     if (hash === undefined) return undefined
-    const near = this.peek(hash)
+    const near = this.getFromMemory(hash)
     if (near !== undefined) return near
     const text = await this.options.shared.read(hash).catch(() => null)
     // A client with write access to the store must not be able to replace one document by another.
     if (text === null || text.length > maxSourceLength || sha256(text) !== hash) return undefined
-    // Not renewed in the shared store until it is used again
+    // The next use renews the document in the shared store.
     this.near.set(hash, { text, sharedAt: Number.NEGATIVE_INFINITY })
     return text
   }
@@ -84,5 +87,5 @@ function sha256(text: string): string {
 const maxNearLength = 8 * 1024 * 1024
 const overheadPerText = 200
 const ttlMs = 60 * 60 * 1000
-/** Early enough before expiry, and rare */
+/** Early enough before documents expire, and rare enough to cost little */
 const renewMs = ttlMs / 4

@@ -2,7 +2,7 @@ import { type DocumentNode, type GraphQLSchema, Kind, parse, specifiedRules, val
 import { z } from 'zod'
 import { maxSourceLength, parseOptions, validationRules } from '../../graphql/document-limits.js'
 
-/** A manifest that cannot be used. The message lists what is wrong with which document. */
+/** A manifest cannot be used. The message lists the problems of each document. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError'
 }
@@ -14,7 +14,7 @@ interface ManifestEntry {
   name?: string
 }
 
-/** The documents that the frontends were built with, by the ids that they send instead */
+/** The documents that the frontends were built with, by the ids that the frontends send instead of the documents */
 export class TrustedDocuments {
   private readonly texts: ReadonlySet<string>
 
@@ -36,7 +36,9 @@ export class TrustedDocuments {
     return new TrustedDocuments(new Map(entries.map(({ id, text }) => [id, text])))
   }
 
-  /** GraphQL over HTTP allows `sha256:` before an id that is a hash. */
+  /**
+   * Returns the document with this id. The id may have the prefix `sha256:`, which GraphQL over HTTP allows if the id is a hash.
+   */
   find(id: string): string | undefined {
     return this.byId.get(id) ?? (id.startsWith('sha256:') ? this.byId.get(id.slice('sha256:'.length)) : undefined)
   }

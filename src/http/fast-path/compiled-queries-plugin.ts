@@ -4,7 +4,8 @@ import type { Context } from '../../graphql/context.js'
 import { noStore } from '../headers/cache-control.js'
 
 /**
- * Reports the documents that Apollo answers without errors. Must come after the plugin that sets Cache-Control, which it reads.
+ * Reports documents that Apollo answers without errors to `compiledQueries`, so that they are compiled. Reads the Cache-Control
+ * header, and therefore must come after the plugin that sets this header.
  */
 export function compiledQueriesPlugin(compiledQueries: CompiledQueries): ApolloServerPlugin<Context> {
   return {

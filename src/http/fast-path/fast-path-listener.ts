@@ -28,24 +28,24 @@ export interface FastPathListenerOptions {
   clientOf: (request: IncomingMessage, viewer: Viewer) => string
   costLimits: CostLimits
   path: string
-  /** Called for every response of the fast path with the seconds it took */
+  /** Called for every response of the fast path, with its duration in seconds */
   observe: (response: BatchedResponse, seconds: number) => void
-  /** Aborted when the server shuts down: from then on every response closes its connection. */
+  /** Aborted when the server shuts down. Every later response closes its connection. */
   draining: AbortSignal
 }
 
 /** A request whose body the fast path has read but which it cannot answer: the standard path continues with this state. */
 export interface BufferedRequest extends RequestInfo {
-  /** In points. Charged already if there are budgets; 0 until it is known */
+  /** Estimated cost in points, already charged if usage is limited; 0 while it is not known */
   cost: number
-  /** On the monotonic clock, in milliseconds */
+  /** Start time on the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
-  /** Reused by the standard path, so that what was loaded, or failed to load, is not requested again */
+  /** The standard path reuses the context, so that loaders do not repeat loads, including failed ones. */
   context: Context | undefined
 }
 
-/** Names and values alternate, as in rawHeaders */
+/** Alternating names and values, as in rawHeaders */
 type HeaderList = readonly string[]
 
 interface Exchange {
@@ -55,8 +55,8 @@ interface Exchange {
 }
 
 /**
- * Answers requests with compiled queries, before the standard path (Fastify and Apollo). Its responses have the headers that the
- * standard path sent for the same Accept and Origin. It passes all other requests to the standard path.
+ * Answers requests with compiled queries, and passes all other requests to the standard path (Fastify and Apollo). Responses of
+ * the fast path have the headers that the standard path sent earlier for the same Accept and Origin.
  */
 export class FastPathListener {
   private readonly headersByKey = new LRUCache<string, HeaderList>({ max: 1_000 })
@@ -85,7 +85,7 @@ export class FastPathListener {
           startedAt,
           viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
-          // When no more requests may wait, those that need cached values only are still answered.
+          // When the limit on requests in flight is reached, requests that need cached values only are still answered.
           connection: this.options.loadShedder.isFull ? neverWaits : request.socket,
           context: undefined,
         }
@@ -93,7 +93,7 @@ export class FastPathListener {
           if (request.socket.destroyed) return
           if (buffered.connection === neverWaits) buffered.context = undefined
           this.bufferedRequests.set(request, buffered)
-          // Refunded, because the standard path charges it again.
+          // Refunded, because the standard path charges the cost again.
           if (buffered.cost > 0) this.options.costLimits.budgets?.charge(buffered.client, -buffered.cost)
           standardPath(request, response)
         })
@@ -106,8 +106,8 @@ export class FastPathListener {
   }
 
   /**
-   * Must be called with the headers of each successful response of the standard path to a query. Except for `perResponseHeaders`
-   * they must depend on Accept and Origin only.
+   * Must be called with the headers of each successful response of the standard path. The headers other than `perResponseHeaders`
+   * must depend on Accept and Origin only.
    */
   rememberHeaders(request: IncomingMessage, headers: Readonly<Record<string, unknown>>): void {
     if (!this.isCandidate(request)) return
@@ -139,7 +139,7 @@ export class FastPathListener {
       else if (typeof answer.data === 'string') this.sendResponse(buffered, exchange, answer, answer.data)
       else this.countInFlight(answer.data).then((data) => this.sendResponse(buffered, exchange, answer, data), fallBack)
     } catch {
-      // The standard path meets the same error again and reports it.
+      // The standard path runs into the same error and reports it.
       fallBack()
     }
   }
@@ -152,7 +152,10 @@ export class FastPathListener {
     )
   }
 
-  /** Never waits. The standard path decides about clients whose budget has to be synchronized first, and rejects the others. */
+  /**
+   * Charges the cost if that is possible without waiting. Otherwise the standard path synchronizes the client's budget, or refuses
+   * the request.
+   */
   private tryCharge(buffered: BufferedRequest, cost: number): boolean {
     const { costs, budgets } = this.options.costLimits
     if (cost > costs.maximum) return false
@@ -167,7 +170,9 @@ export class FastPathListener {
     { cacheControl, operationName }: CompiledAnswer,
     data: string,
   ): void {
-    // Node keeps the request until the connection's next one; without this it would keep everything loaded for it in memory.
+    // Node keeps a reference to the request until the next request of the connection. Without this assignment, all values loaded
+    // for
+    // the request would stay in memory as long.
     buffered.context = undefined
     const headers = ['x-request-id', buffered.id, 'cache-control', cacheControl, ...exchange.headers]
     const text = `{"data":${data}}\n`
@@ -188,7 +193,7 @@ export class FastPathListener {
       })
     }
     const acceptEncoding = exchange.request.headers['accept-encoding']
-    // Compression would make the request wait: not when the maximum number of requests is in flight.
+    // Compression is asynchronous, so it is omitted when the limit on requests in flight is reached.
     const isUncompressed = length < compressionThresholdBytes || this.options.loadShedder.isFull
     const compressing = isUncompressed ? undefined : this.options.compression.compress(text, acceptEncoding)
     if (!compressing) sendBody(text, length)
@@ -201,9 +206,9 @@ export class FastPathListener {
 
   private countInFlight<T>(work: Promise<T>): Promise<T> {
     const { loadShedder } = this.options
-    const leave = () => loadShedder.release()
+    const release = () => loadShedder.release()
     loadShedder.acquire()
-    work.then(leave, leave)
+    work.then(release, release)
     return work
   }
 
@@ -218,8 +223,14 @@ const maxBodyBytes = 65_536
 
 /** Headers that differ between responses with the same Accept and Origin */
 const perResponseHeaders = new Set([
-  ...['x-request-id', 'cache-control', 'content-encoding', 'content-length'],
-  ...['date', 'connection', 'keep-alive', 'transfer-encoding'],
+  'x-request-id',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'date',
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
 ])
 
 function headersKey({ headers: { accept, origin } }: IncomingMessage): string {
@@ -231,13 +242,13 @@ function isJson(contentType: string | undefined): boolean {
 }
 
 /**
- * Returns undefined for anything but a query whose text is in the body or in memory: the standard path reads or rejects it.
- * Throws for invalid JSON.
+ * Reads a query whose text is in the body or in memory. Returns undefined for all other requests, which the standard path handles.
+ * Throws if the JSON is invalid.
  */
 function readQuery(body: Buffer, documents: Documents): QueryRequest | undefined {
   if (!isUtf8(body)) return undefined
   const text = body.toString()
-  // Fastify rejects these property names; escapes could spell them.
+  // Fastify refuses these property names, which could also be written with escapes.
   if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) return undefined
   const request: DocumentRequest & { variables?: unknown; operationName?: unknown } = JSON.parse(text)
   const { variables, operationName, extensions } = request

@@ -4,26 +4,26 @@ import type { Viewer } from '../../platform/auth/viewer.js'
 export interface BatchedResponse {
   requestId: string
   viewer: Viewer
-  /** On the monotonic clock, in milliseconds */
+  /** Start time on the monotonic clock, in milliseconds */
   startedAt: number
   operation: string | undefined
-  /** In points */
+  /** Estimated cost in points */
   cost: number
   response: ServerResponse
-  /** Names and values alternate */
+  /** Alternating names and values */
   headers: readonly string[]
   body: string | Buffer
 }
 
 /**
- * Sends all responses of one turn of the event loop together, after all of its requests have been read. Every write may wake the
- * reading process, which is expensive (on a virtual machine it costs more than most responses); after one batch of writes it
- * reads many responses.
+ * Sends all responses of one iteration of the event loop together, after all requests of the iteration have been read. A write may
+ * wake the client process, which is expensive: on a virtual machine, a wake-up costs more than most responses. After a batch of
+ * writes, the client reads many responses per wake-up.
  */
 export class ResponseBatcher {
   private pending: BatchedResponse[] = []
 
-  /** `observe` is called for every response after it was written. */
+  /** `observe` is called for every response after the response was written. */
   constructor(private readonly observe: (response: BatchedResponse, seconds: number) => void) {}
 
   enqueue(response: BatchedResponse): void {

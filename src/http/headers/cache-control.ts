@@ -4,9 +4,9 @@ import { type CachePolicy, cachePolicyOf } from '../../graphql/cache-control.js'
 import type { Context } from '../../graphql/context.js'
 
 /**
- * Sets the Cache-Control header of responses. A response with extensions belongs to its request only and is never stored, so this
- * plugin must come after those that add extensions. The policy is computed once per document; Apollo's own plugin visits every
- * field of every response.
+ * Sets the Cache-Control header of responses. A response with extensions is valid for its request only and is never stored, so
+ * this plugin must come after the plugins that add extensions. The policy is computed once per document, whereas Apollo's own
+ * plugin visits every field of every response.
  */
 export function cacheControl(schema: GraphQLSchema): ApolloServerPlugin<Context> {
   const headers = new WeakMap<DocumentNode, string>()

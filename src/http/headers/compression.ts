@@ -9,19 +9,19 @@ interface Compressed {
   body: Buffer
 }
 
-/** A smaller response fits into three packets. */
+/** Smaller responses are not compressed, because they fit into three packets. */
 export const compressionThresholdBytes = 4_096
 
 /**
- * Compresses responses for clients that accept it, in zlib's threads. While many compressions are running, the process is short
- * of CPU, and further responses are sent uncompressed.
+ * Compresses responses in zlib's threads, for clients that accept compression. While many compressions are running, the CPU is the
+ * bottleneck, so further responses are sent uncompressed.
  */
 export class Compression {
   private running = 0
-  /** By Accept-Encoding header. Clients send few different ones. */
+  /** Encodings by Accept-Encoding header, of which clients send few different values */
   private readonly encodings = new LRUCache<string, Compressed['encoding'] | 'identity'>({ max: 100 })
 
-  /** Returns undefined, or resolves with it, if the response should be sent uncompressed. */
+  /** Returns or resolves with undefined if the response should be sent uncompressed. */
   compress(text: string | Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> | undefined {
     const encoding = acceptEncoding === undefined ? 'identity' : this.encodingFor(acceptEncoding)
     if (encoding === 'identity' || this.running >= maxRunning) return undefined
@@ -65,7 +65,7 @@ export class Compression {
   }
 }
 
-/** The package's types lack `preferred`, the order for clients that have no preference. */
+/** The package's types lack `preferred`: the order of encodings for clients that have no preference. */
 interface EncodingNegotiator {
   encoding(available: string[], options: { preferred: string[] }): string | undefined
 }

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { isDecodable } from '../../platform/percent-encoding.js'
 
-/** A body that has been read and not parsed yet. Its bytes are outside of the JavaScript heap, since many may be queued. */
+/** A body that has been read but not parsed. The bytes are outside of the JavaScript heap, because many bodies may be queued. */
 class UnparsedBody {
   constructor(readonly bytes: Buffer) {}
 }
@@ -18,8 +18,9 @@ export function readJsonBodies(server: FastifyInstance): void {
 }
 
 /**
- * Parses these bodies, after the hooks that were added before: parsing half a megabyte takes some milliseconds. A body that is
- * not UTF-8 is refused: decoding would replace its invalid characters, and the replacements would be stored.
+ * Adds a hook that parses the bodies read by readJsonBodies(). Add it after the hooks that may refuse a request: parsing half a
+ * megabyte takes some milliseconds. A body that is not UTF-8 is refused, because decoding would replace its invalid characters,
+ * and the replacements would be stored.
  */
 export function parseJsonBodies(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
@@ -48,7 +49,8 @@ function refusal(statusCode: number, message: string): Error {
 const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
 
 /**
- * Whether a URL is percent-encoded UTF-8: decoding anything else would replace characters. Node refuses URLs that are not ASCII.
+ * Whether a URL is percent-encoded UTF-8. Decoding any other URL would replace characters. Node itself refuses URLs that are not
+ * ASCII.
  */
 export function isEncodedUrl(url: string): boolean {
   return !url.includes('%') || isDecodable(url)

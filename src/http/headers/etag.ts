@@ -4,7 +4,7 @@ import { noStore } from './cache-control.js'
 
 /**
  * Adds an ETag to responses that may be stored, and answers 304 if the client already has the response (If-None-Match). The ETag
- * is weak, since it is the same for all compressions of the response.
+ * is weak, because the compressed and the uncompressed response have the same ETag.
  */
 export const addEtag: onSendHookHandler<unknown> = (request, reply, payload, next) => {
   const isStorable = reply.statusCode === 200 && reply.getHeader('cache-control') !== noStore && !reply.hasHeader('etag')

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
 import type { CorsOrigins } from './origin.js'
 
-/** Whether a Host header is valid: a URL can be built from it. */
+/** Whether a Host header is valid, so that a URL can be built from it */
 export function isHost(host: string | undefined): host is string {
   return isPlainHost(host) || (!!host && URL.canParse(`http://${host}/`))
 }
@@ -14,16 +14,16 @@ export function isPlainHost(host: string | undefined): host is string {
 const plainHost = /^(?:[a-z][a-z\d-]{0,62}(?:\.[a-z][a-z\d-]{0,62})*|127\.0\.0\.1)(?::[1-5]?\d{1,4})?$/
 
 /**
- * The Host names that the server accepts, against DNS rebinding: a server without authentication must not accept a public name,
- * because anybody can point one at it, and pages under this name would then have the same origin as the server. IP addresses,
- * names without a dot and names in reserved domains cannot be in the public DNS.
+ * Decides which Host names the server accepts, as a protection against DNS rebinding. A server without authentication must not
+ * accept public names: an attacker can point a public name at the server, and pages under that name would then have the same
+ * origin as the server. IP addresses, names without a dot and names in reserved domains cannot be in the public DNS.
  */
 export class Hosts {
   private lastAllowed: string | undefined
   private readonly allowsAll: boolean
   private readonly allowedHostnames: ReadonlySet<string>
 
-  /** Hosts of `origins` are accepted as well: their pages may read responses anyway. */
+  /** The hosts of `origins` are accepted as well, because pages of these origins may read responses anyway. */
   constructor(isOpen: boolean, origins: CorsOrigins) {
     this.allowsAll = !isOpen || origins === '*'
     const urls = origins === '*' ? [] : origins.filter((origin) => URL.canParse(origin))

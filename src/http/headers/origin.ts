@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Origins whose pages may read responses; '*' for all */
+/** Origins whose pages may read responses; '*' means all origins */
 export type CorsOrigins = '*' | readonly string[]
 
 /**
- * Whether a page of this origin may open a stream. Browsers do not apply CORS to WebSockets, so the server has to refuse other
- * origins.
+ * Whether a page of the request's origin may subscribe. Browsers do not apply CORS to WebSockets, so the server itself must refuse
+ * origins that are not allowed.
  */
 export function isAllowedOrigin(headers: IncomingHttpHeaders, allowed: CorsOrigins): boolean {
   const { origin, host, 'sec-fetch-site': site } = headers

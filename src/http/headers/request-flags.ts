@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Viewer } from '../../platform/auth/viewer.js'
 
-/** Options of a request, set by headers */
+/** Options that a client sets with request headers */
 export interface RequestFlags {
   /** Report where the data came from: X-Cache-Report */
   cacheReport: boolean
@@ -11,7 +11,10 @@ export interface RequestFlags {
 
 export const noFlags: RequestFlags = { cacheReport: false, bypassCache: false }
 
-/** Returns noFlags for anybody but administrators: a cache report can reveal what exists, and the cache protects the database. */
+/**
+ * Returns the flags of an administrator's request, and noFlags for all other viewers: a cache report can reveal which rows exist,
+ * and bypassing the cache loads the database.
+ */
 export function requestFlagsOf(headers: IncomingHttpHeaders, viewer: Viewer): RequestFlags {
   if (viewer.role !== 'admin' || !hasFlags(headers)) return noFlags
   const directives = headers['cache-control']?.toLowerCase().split(',') ?? []
@@ -21,6 +24,7 @@ export function requestFlagsOf(headers: IncomingHttpHeaders, viewer: Viewer): Re
   }
 }
 
+/** Whether any of the headers is set, whoever sent the request */
 export function hasFlags(headers: IncomingHttpHeaders): boolean {
   return (
     headers['cache-control'] !== undefined || headers[cacheReportHeader] !== undefined || headers[costReportHeader] !== undefined

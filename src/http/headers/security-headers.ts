@@ -1,14 +1,17 @@
 import type { onSendHookHandler } from 'fastify'
 import { sandboxEmbed, sandboxFrame } from '../pages/sandbox.js'
 
-/** On every response. The policy lets a response that is not a page load and run nothing if a browser shows it. */
+/** Headers of every response. With this policy, a browser that displays a response loads and runs nothing; pages override it. */
 export const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'strict-origin-when-cross-origin',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const
 
-/** Sets the Content-Security-Policy of pages: they may load resources of this server, and those that their explorer needs. */
+/**
+ * Sets the Content-Security-Policy of pages: pages may load resources of this server, and explorers also the external resources
+ * that they need.
+ */
 export const pageCsp: onSendHookHandler = (request, reply, _, next) => {
   const isPage = String(reply.getHeader('content-type')).startsWith('text/html')
   if (isPage) reply.header('content-security-policy', policies[request.routeOptions.url ?? ''] ?? policy({}))

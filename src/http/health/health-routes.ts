@@ -12,9 +12,9 @@ export const probePaths = ['/livez', '/readyz', '/health']
 type Readiness = { state: 'ready' } | { state: 'leaving' } | { state: 'database-away' }
 
 /**
- * /health is for people and monitoring, the others are probes for orchestrators: /livez answers as long as the process runs, and
- * /readyz returns whether requests should be routed to it. An unavailable cache does not matter to it: data then comes from the
- * database.
+ * Routes /health, /livez and /readyz. /health is for people and monitoring, the other two are probes for orchestrators: /livez
+ * answers as long as the process runs, and /readyz returns whether requests should be routed to the process. /readyz ignores an
+ * unavailable cache, because data then comes from the database.
  */
 export function registerHealth(server: FastifyInstance, { checkHealth, draining }: HealthRoutesOptions): void {
   server.get('/health', async (_, reply) => {
@@ -36,7 +36,7 @@ export function registerHealth(server: FastifyInstance, { checkHealth, draining 
 
 async function readinessOf({ checkHealth, draining }: HealthRoutesOptions): Promise<Readiness> {
   const status = draining.aborted ? null : (await checkHealth()).status
-  // Read again: shutdown may have started during the check.
+  // Checked again, because shutdown may have started during the health check.
   if (draining.aborted) return { state: 'leaving' }
   return { state: status === 'unavailable' ? 'database-away' : 'ready' }
 }

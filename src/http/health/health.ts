@@ -1,7 +1,10 @@
 import { withDeadline } from 'cached-resolvers'
 
 export interface HealthReport {
-  /** healthy: both are up; degraded: the cache is down, so data comes from the database; unavailable: the database is down */
+  /**
+   * healthy: database and cache are up; degraded: the cache is down, so data comes from the database; unavailable: the database
+   * is down
+   */
   status: 'healthy' | 'degraded' | 'unavailable'
   database: ComponentHealth
   cache: ComponentHealth & { backend: string }
@@ -11,13 +14,13 @@ export interface HealthReport {
 export type ComponentHealth = { state: 'up'; latencyMs: number } | { state: 'down'; reason: string }
 
 export interface HealthOptions {
-  /** Both resolve with the round trip in milliseconds. */
+  /** Resolves with the round-trip time in milliseconds, like pingCache. */
   pingDatabase: () => Promise<number>
   pingCache: () => Promise<number>
   cacheBackend: string
-  /** A component that has not answered by then counts as down. */
+  /** How long to wait for an answer. A component that has not answered after this time is reported as down. */
   deadlineMs: number
-  /** Describes an error in words that may be public. */
+  /** Describes an error without details that must not be public. */
   describe: (error: unknown) => string
   startedAt: number
   now: () => number
@@ -30,7 +33,7 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
   return { status, database, cache: { backend: cacheBackend, ...cache }, uptimeSeconds: Math.floor((now() - startedAt) / 1000) }
 }
 
-/** Concurrent calls share one check, so that a flood of requests does not use up the database connections. */
+/** Makes concurrent calls share one health check, so that a flood of requests does not use up the database connections. */
 export function coalesceCalls(check: () => Promise<HealthReport>): () => Promise<HealthReport> {
   let pending: Promise<HealthReport> | undefined
   return () => {

@@ -3,10 +3,10 @@ import { administratorsOnly } from '../authentication.js'
 import { registerDashboard } from '../pages/dashboard.js'
 
 export interface MetricsRoutes {
-  /** In Prometheus' text format */
+  /** Returns the metrics in Prometheus text format. */
   readMetrics: () => Promise<string>
   metricsContentType: string
-  /** Returns the samples after a time: the page polls for those that it does not have yet. */
+  /** Returns the samples after the time `after` (in milliseconds), because the page polls for new samples only. */
   readDashboard: (after: number) => Promise<unknown>
 }
 

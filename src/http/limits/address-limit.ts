@@ -2,7 +2,7 @@ import { AddressCounts } from './address-counts.js'
 
 type Acquisition = { state: 'taken'; release: () => void } | { state: 'full' } | { state: 'address full' }
 
-/** A semaphore with a limit in total and a limit per address */
+/** A semaphore with a total limit and a limit per address */
 export class AddressLimit {
   private total = 0
   private readonly byAddress = new AddressCounts()

@@ -1,20 +1,21 @@
 import { LRUCache } from 'lru-cache'
 
 export interface BudgetsOptions {
-  /** How much a client may use at once, and how much is replenished per minute */
+  /** How many points a client may use at once, and how many are replenished per minute */
   pointsPerMinute: number
   maxClients: number
   /** The most points that one request may cost */
   maxCost: number
   /**
-   * Adds the usage of this process to the usage of all processes; undefined if nothing is shared, and each process decides alone.
+   * Shares the usage of this process with all other processes. If undefined, usage is not shared, and each process allows the
+   * whole budget.
    */
   syncUsage: SyncUsage | undefined
-  /** Milliseconds; only differences matter. */
+  /** A clock in milliseconds; only differences matter. */
   now: () => number
 }
 
-/** Adds points used here to shared totals. Resolves with the new totals, in the order of `usages`. */
+/** Adds points used in this process to the totals of all processes. Resolves with the new totals, in the order of `usages`. */
 export type SyncUsage = (usages: readonly Usage[], replenishedPerMs: number) => Promise<readonly number[]>
 
 export interface Usage {
@@ -27,43 +28,47 @@ interface Budget {
   /** Points used and not yet replenished, as of `updatedAt` */
   used: number
   updatedAt: number
-  /** The part of `used` that was used here and has not been shared yet */
+  /** The part of `used` that this process has not shared yet */
   unsynced: number
 }
 
 /**
- * How much each client may still use, decided locally, without waiting for other processes. Usage is shared every second, and
- * before a client has used more than a twentieth of its budget here that is not shared yet: by that much, per process, a client
- * can exceed its budget.
+ * Decides how many points each client may still use, usually without waiting for other processes. Each process reports usage to
+ * the others every second, and sooner if a client's unreported usage reaches 2.5 % of its budget; at 5 %, the client's requests
+ * wait for the report. A client can therefore exceed its budget by about 5 % per process. While reporting fails, each process
+ * decides alone.
  */
 export class Budgets {
-  /** The last value of `charged`: a counter must never decrease, but charged points may be refunded. */
+  /** The last value of `charged`: this metric is a counter, which must never decrease, but charged points may be refunded. */
   private reportedPoints = 0
   private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
   private readonly replenishedPerMs: number
   private readonly maxUnsynced: number
-  private readonly overdraft: number
+  private readonly toleratedOverdraft: number
   private unsyncedBudgets = new Set<Budget>()
   private syncing: Promise<void> | undefined
-  /** While usage cannot be shared, this process decides alone. */
+  /** While sharing usage fails, this process decides alone. */
   private lastSyncFailed = false
 
   constructor(private readonly options: BudgetsOptions) {
     this.budgets = new LRUCache({ max: options.maxClients })
     this.replenishedPerMs = options.pointsPerMinute / 60_000
     this.maxUnsynced = options.pointsPerMinute / 20
-    this.overdraft = Math.max(options.pointsPerMinute / 4, 2 * options.maxCost + 2 * maxOverheadPoints)
+    this.toleratedOverdraft = Math.max(options.pointsPerMinute / 4, 2 * options.maxCost + 2 * maxOverheadPoints)
   }
 
-  /** Charges points if any are left. The last request may overdraw the budget; the next ones wait until that is replenished. */
+  /**
+   * Charges the points and returns true if the client has any points left. So a request may overdraw the budget; further requests
+   * are refused until the debt is replenished.
+   */
   tryConsume(client: string, points: number): boolean {
     if (this.remaining(client) <= 0) return false
     this.charge(client, points)
     return true
   }
 
-  /** tryConsume(), but returns false if usage has to be shared first. */
+  /** Like tryConsume(), but also returns false if ensureSynced() would have to wait. */
   tryConsumeLocally(client: string, points: number): boolean {
     return this.mayDecideLocally(client) && this.tryConsume(client, points)
   }
@@ -72,8 +77,9 @@ export class Budgets {
   charge(client: string, points: number): void {
     const budget = this.budgetOf(client)
     this.chargedPoints += points
-    // Bounded, so that a client is not locked out for long: some charges are for work that could not be refused.
-    budget.used = Math.min(budget.used + points, this.options.pointsPerMinute + 2 * this.overdraft)
+    // The debt is limited, because some charges are for work that the server could not refuse: they must not lock out a client for
+    // long.
+    budget.used = Math.min(budget.used + points, this.options.pointsPerMinute + 2 * this.toleratedOverdraft)
     if (!this.options.syncUsage) return
     budget.unsynced += points
     this.unsyncedBudgets.add(budget)
@@ -86,30 +92,33 @@ export class Budgets {
     return this.reportedPoints
   }
 
+  /** Points that the client may still use; negative if the budget is overdrawn */
   remaining(client: string): number {
     return Math.floor(this.options.pointsPerMinute - this.budgetOf(client).used)
   }
 
   /**
-   * Whether a client went on sending requests while they were refused: it owes more than one request, or all processes together,
-   * can have let through.
+   * Whether a client kept sending requests after it was refused: its debt is larger than the overshoot that one request, or the
+   * delayed sharing between processes, can cause.
    */
   isFarOverdrawn(client: string): boolean {
-    return this.budgets.peek(client) !== undefined && this.remaining(client) < -this.overdraft
+    return this.budgets.peek(client) !== undefined && this.remaining(client) < -this.toleratedOverdraft
   }
 
-  /** Whole seconds until the client has points again; 0 if it has some now */
+  /** Whole seconds until the client has points again; 0 if the client has points now */
   secondsToWait(client: string): number {
     const remaining = this.remaining(client)
     return remaining > 0 ? 0 : Math.ceil((1 - remaining) / this.replenishedPerMs / 1_000)
   }
 
-  /** Resolves when this process may decide about the client: at once, unless too much of its usage is not shared yet. */
+  /**
+   * Resolves when this process may decide about the client: immediately, unless too much of the client's usage is not shared yet.
+   */
   async ensureSynced(client: string): Promise<void> {
     while (!this.mayDecideLocally(client)) await this.sync()
   }
 
-  /** Shares usage with the other processes. Never rejects: what could not be shared is shared the next time. */
+  /** Shares usage with the other processes. Never rejects: after a failure, the next call shares the same usage again. */
   sync(): Promise<void> {
     this.syncing ??= this.syncAll().finally(() => {
       this.syncing = undefined
@@ -125,7 +134,7 @@ export class Budgets {
     try {
       const totals = await syncUsage(usages, this.replenishedPerMs)
       for (const [index, { budget, points }] of usages.entries()) {
-        // Points used during the call are not in the total yet.
+        // The total does not contain points used during the call.
         budget.unsynced = Math.max(0, budget.unsynced - points)
         budget.used = Number(totals[index]) + budget.unsynced
         budget.updatedAt = now()
@@ -156,5 +165,8 @@ export class Budgets {
   }
 }
 
-/** The most that one request is charged besides its operation: for its bytes, and for parsing and registering its document */
+/**
+ * The most points charged for one request in addition to its operation: for its bytes, and for parsing and registering its
+ * document
+ */
 const maxOverheadPoints = 700

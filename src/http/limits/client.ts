@@ -2,20 +2,24 @@ import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { Viewer } from '../../platform/auth/viewer.js'
 
-/** The key of the budget that a request is charged to: the id of an authenticated customer, otherwise the network of the client */
+/**
+ * Returns the key of the budget that a request is charged to: the id of an authenticated customer, otherwise the client's network
+ */
 export function clientOf(request: IncomingMessage, viewer: Viewer, trustedProxies: number): string {
   return viewer.role === 'customer' ? viewer.userId : networkOf(request, trustedProxies)
 }
 
-/** The network that a request came from, according to its connection or, behind proxies, to those that are trusted */
+/**
+ * Returns the network that a request came from: as reported by the trusted proxies if there are any, otherwise of the connection.
+ */
 export function networkOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const forwarded = trustedProxies > 0 ? forwardedFor(headers['x-forwarded-for'], trustedProxies) : undefined
   return networkOfAddress(forwarded ?? socket.remoteAddress)
 }
 
 /**
- * The address that the outermost trusted proxy saw. Each proxy appends an address on the right; everything left of these can be
- * forged.
+ * Returns the address from which the outermost trusted proxy received the request. Each proxy appends an address on the right;
+ * clients can forge all addresses to the left of those that trusted proxies appended.
  */
 function forwardedFor(header: string | string[] | undefined, trustedProxies: number): string | undefined {
   const addresses = String(header ?? '').split(',')
@@ -27,7 +31,7 @@ function withoutPort(address: string): string {
   return /^\[(.*)\](?::\d+)?$/.exec(address)?.[1] ?? /^([\d.]+):\d+$/.exec(address)?.[1] ?? address
 }
 
-/** An IPv4 address, or the /64 prefix of an IPv6 address: the smallest network that a provider assigns to a customer. */
+/** Returns an IPv4 address unchanged, and for IPv6 the /64 prefix: the smallest network that providers assign to a customer. */
 export function networkOfAddress(address = 'unknown'): string {
   if (!address.includes(':')) return address
   const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []

@@ -2,20 +2,20 @@ import { LRUCache } from 'lru-cache'
 import { TokenBucket, type TokenBucketLimits } from '../../platform/token-bucket.js'
 
 export interface ConnectionRateOptions extends TokenBucketLimits {
-  /** Monotonic, in milliseconds */
+  /** A monotonic clock, in milliseconds */
   now: () => number
 }
 
 /**
- * Limits the rate at which a network opens connections: each takes an iteration of the event loop, which delays all other new
- * connections.
+ * Limits the rate at which a network opens connections. Node accepts one connection per iteration of the event loop, so each new
+ * connection delays all others.
  */
 export class ConnectionRate {
   private readonly buckets = new LRUCache<string, TokenBucket>({ max: maxNetworks })
 
   constructor(private readonly options: ConnectionRateOptions) {}
 
-  /** Returns whether the network may open another connection, and counts it. */
+  /** Takes a token for a new connection. Returns false if the network has no token left. */
   take(network: string): boolean {
     const bucket = this.bucketOf(network)
     if (bucket.isEmpty) return false

@@ -4,7 +4,7 @@ import { evaluate, type Variables } from '../../graphql/cost-expression.js'
 import { countNodes } from '../../graphql/document-store.js'
 import { costLimitExceeded, limitExceeded } from '../../graphql/errors.js'
 
-/** Costs of operations, in points. Each parsed operation is estimated once. */
+/** Computes the costs of operations, in points. Each parsed operation is estimated only once. */
 export class Costs {
   private readonly estimates = new WeakMap<OperationDefinitionNode, Estimate>()
 
@@ -14,7 +14,7 @@ export class Costs {
     readonly maximum: number,
   ) {}
 
-  /** Throws if an argument asks for more items than it may. */
+  /** Returns the cost. Throws if an argument requests more items than its limit. */
   of(document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): number {
     const { cost, itemLimits } = this.estimate(document, operation)
     for (const { name, itemCount, maximum } of itemLimits) {
@@ -24,12 +24,12 @@ export class Costs {
     return toPoints(evaluate(cost, variables))
   }
 
-  /** Throws if the cost exceeds the maximum of one request. */
+  /** Throws if the cost exceeds the maximum per request. */
   check(requested: number): void {
     if (requested > this.maximum) throw costLimitExceeded({ requested, maximum: this.maximum })
   }
 
-  /** The cost of the only operation of a document, as a function of its variables */
+  /** Returns a function that computes the cost of the document's only operation from the variables. */
   ofSingleOperation(document: DocumentNode): (variables: Variables) => number {
     const operation = getOperationAST(document)
     const cost = operation ? this.estimate(document, operation).cost : 0
@@ -69,7 +69,7 @@ export function pointsOfRegistration(source: string): number {
 
 /** Points for a request that is refused, whatever the reason */
 export const refusedPoints = 5
-/** Points for a request that is refused because the budget is used up: its body is not read. */
+/** Points for a request that is refused because the budget is used up: less, because the body is not read */
 export const rateLimitedPoints = 1
 /** Base cost of every operation */
 const requestPoints = 1

@@ -7,7 +7,7 @@ import { type Costs, pointsOfDocument, pointsOfRegistration } from './costs.js'
 
 export interface CostLimits {
   costs: Costs
-  /** null: usage is not limited. */
+  /** null if usage is not limited */
   budgets: Budgets | null
 }
 
@@ -17,9 +17,9 @@ export function consume(budgets: Budgets | null, client: string, points: number)
 }
 
 /**
- * Refuses operations that could cost too much before they are executed, and charges all others to the client. `X-Cost-Report: 1`
- * adds the cost to the response, `X-Cost-Report: dry-run` returns the cost without executing the operation. `observe` is called
- * with the estimated cost of each operation.
+ * Refuses operations whose estimated cost is too high, before they are executed, and charges all other operations to the client.
+ * `X-Cost-Report: 1` adds the cost to the response, `X-Cost-Report: dry-run` returns the cost without executing the operation.
+ * `observe` is called with the estimated cost of each operation.
  */
 export function limitCost(
   { costs, budgets }: CostLimits,
@@ -32,7 +32,7 @@ export function limitCost(
       const isDryRun = costReport === 'dry-run'
       let requested: number | undefined
       return {
-        // Runs only for documents that are not in the document store. Invalid documents are charged too.
+        // Apollo calls this only for documents that are not in the document store. Invalid documents are charged too.
         async validationDidStart({ document }) {
           budgets?.charge(client, pointsOfDocument(document))
         },

@@ -6,13 +6,13 @@ import { pointsOfBytes, rateLimitedPoints, refusedPoints } from './costs.js'
 import { RequestSizes } from './request-size.js'
 
 export interface LimitRateOptions {
-  /** undefined: the request is not limited. */
+  /** Returns undefined if the request is not limited. */
   clientOf: (request: FastifyRequest) => string | undefined
-  /** Connections then belong to the proxy, and carry requests of many clients. */
+  /** Behind a proxy, a connection carries requests of many clients, so it is not closed because of one of them. */
   isBehindProxy: boolean
 }
 
-/** A hook that refuses requests of clients whose budget is used up, before their body is read. */
+/** Returns a hook that refuses requests of clients whose budget is used up, before the body is read. */
 export function limitRate(budgets: Budgets, { clientOf, isBehindProxy }: LimitRateOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const client = clientOf(request)
@@ -31,8 +31,8 @@ export function limitRate(budgets: Budgets, { clientOf, isBehindProxy }: LimitRa
 }
 
 /**
- * Charges requests at these paths for the bytes that were read, and for being refused. On other paths, only invalid tokens are
- * charged.
+ * Charges requests on `paths` for the bytes that were read, and again if they are refused. On all other paths, only requests with
+ * an invalid token are charged.
  */
 export function chargeReading(
   server: FastifyInstance,
@@ -51,7 +51,7 @@ export function chargeReading(
     sizes.count(request.raw)
     next(null, payload)
   })
-  // Charged here as well, in case the client disconnects before the response
+  // Not only in onResponse, because the client may disconnect before the response.
   server.addHook('preValidation', (request, _, next) => {
     chargeBytes(request)
     next()

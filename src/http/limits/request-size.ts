@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Sizes of requests in bytes: the URL, and the body as far as it was read. */
+/** Computes sizes of requests in bytes: the URL plus the body (Content-Length, or the bytes received so far). */
 export class RequestSizes {
-  /** Bytes received of bodies without a Content-Length */
+  /** Body bytes received so far, for requests without a Content-Length */
   private readonly counted = new WeakMap<IncomingMessage, number>()
 
   /** Must be called before the body is read, in the same iteration of the event loop. */

@@ -4,8 +4,8 @@ import type { Context } from '../../graphql/context.js'
 type Counts = NonNullable<Context['cacheReport']>['counts']
 
 /**
- * Adds a report of where the data of a response came from, if the request asks for it: in `extensions.cache`, and in the
- * Server-Timing header for developer tools.
+ * If the request asks for a cache report, adds to the response where its data came from: in `extensions.cache`, and for developer
+ * tools in the Server-Timing header.
  */
 export function addCacheReport(now: () => number): ApolloServerPlugin<Context> {
   return {
@@ -24,7 +24,7 @@ export function addCacheReport(now: () => number): ApolloServerPlugin<Context> {
   }
 }
 
-/** https://www.w3.org/TR/server-timing/ */
+/** Returns the value of a Server-Timing header, see https://www.w3.org/TR/server-timing/ */
 function serverTiming(counts: Counts, totalMs: number): string {
   const entries = [...counts].flatMap(([namespace, { statements, statementMs, ...lookups }]) => {
     const sources = Object.entries(lookups).flatMap(([source, count]) => (count > 0 ? `${source} ${count}` : []))

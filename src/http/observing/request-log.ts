@@ -4,10 +4,10 @@ import type { Viewer } from '../../platform/auth/viewer.js'
 
 export interface RequestLogOptions {
   logger: FastifyBaseLogger
-  /** Which requests are logged. `problems`: those with errors, and slow ones */
+  /** Which requests are logged. `problems`: requests with errors and slow requests */
   mode: 'none' | 'problems' | 'all'
   slowMs: number
-  /** undefined if the request is not traced */
+  /** Returns undefined if the request is not traced. */
   traceIdOf: (request: IncomingMessage) => string | undefined
 }
 
@@ -22,17 +22,20 @@ export interface RequestLogEntry {
   outcome: 'ok' | 'errors' | 'refused'
   status: number
   seconds: number
-  /** Estimated cost in points; undefined if the request was refused before it was estimated */
+  /** Estimated cost in points; undefined if the request was refused before its cost was estimated */
   cost: number | undefined
-  /** Codes of its errors, without duplicates */
+  /** Codes of the response's errors, without duplicates */
   codes: readonly string[]
 }
 
-/** Writes one line per GraphQL request when it has been answered. Of its content, only the name of the operation is logged. */
+/**
+ * Writes one line per GraphQL request when it has been answered. Of the content of a request, only the operation's name is
+ * logged.
+ */
 export class RequestLog {
   constructor(private readonly options: RequestLogOptions) {}
 
-  /** Called for every request, so it must be cheap */
+  /** Must be cheap, because it is called for every request. */
   shouldLog(outcome: RequestLogEntry['outcome'], seconds: number): boolean {
     const { mode, slowMs } = this.options
     if (mode === 'problems') return outcome !== 'ok' || seconds * 1000 >= slowMs
@@ -45,10 +48,16 @@ export class RequestLog {
     const durationMs = Math.round(seconds * 1_000_000) / 1000
     const line = {
       requestId,
-      // Not from the active span, which may belong to another request
-      ...{ trace_id: traceIdOf(request), span_id: undefined },
+      // Set explicitly, because the logger would add the ids of the active span, which may belong to another request.
+      trace_id: traceIdOf(request),
+      span_id: undefined,
       operation: operation?.slice(0, maxNameLength),
-      ...{ path, outcome, status, durationMs, cost, viewer: viewer?.role },
+      path,
+      outcome,
+      status,
+      durationMs,
+      cost,
+      viewer: viewer?.role,
       ...(codes.length > 0 && { codes }),
     }
     if (durationMs >= slowMs) logger.warn(line, 'slow request')

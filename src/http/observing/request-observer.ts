@@ -9,9 +9,9 @@ import type { BatchedResponse } from '../fast-path/response-batcher.js'
 import { parseErrorResponse } from '../request-error.js'
 import type { RequestLog } from './request-log.js'
 
-/** What is known of a request on the standard path, collected while it runs */
+/** Data about a request on the standard path, collected while the request runs */
 interface Progress {
-  /** undefined if the document has no such operation */
+  /** undefined if the requested operation could not be determined */
   result?: { operation: string | undefined; outcome: 'ok' | 'errors' | 'refused' }
   cost?: number
   codes?: readonly string[]
@@ -28,9 +28,9 @@ interface StandardResponse {
 /** Counts and logs every GraphQL request once, when its response has been sent. */
 export class RequestObserver {
   private readonly contexts = new WeakMap<IncomingMessage, Context>()
-  /** Keyed by the loaders, which are unique to a request: Apollo copies the context. */
+  /** Keyed by the loaders, which are unique to a request, because Apollo copies the context. */
   private readonly progress = new WeakMap<Context['loaders'], Progress>()
-  private readonly refusalCodes = new WeakMap<IncomingMessage, readonly string[]>()
+  private readonly errorResponseCodes = new WeakMap<IncomingMessage, readonly string[]>()
 
   constructor(
     private readonly requests: RequestMetrics,
@@ -38,34 +38,38 @@ export class RequestObserver {
     private readonly log: RequestLog,
   ) {}
 
-  /** A response of the fast path. This is part of the hot path. */
-  answeredOnFastPath({ response, requestId, viewer, operation, cost }: BatchedResponse, seconds: number): void {
+  /** Records a response of the fast path. This method is on the hot path. */
+  recordFastPathResponse({ response, requestId, viewer, operation, cost }: BatchedResponse, seconds: number): void {
     this.requests.observe(operation, 'compiled', seconds)
     if (!this.log.shouldLog('ok', seconds)) return
     const entry = { requestId, viewer, operation, outcome: 'ok', status: 200, seconds, cost, codes: [] } as const
     this.log.write(response.req, { ...entry, path: 'compiled' })
   }
 
-  started(request: IncomingMessage, context: Context): Context {
+  recordStart(request: IncomingMessage, context: Context): Context {
     this.contexts.set(request, context)
     this.progress.set(context.loaders, {})
     return context
   }
 
-  costEstimated({ loaders }: Context, points: number): void {
+  recordCost({ loaders }: Context, points: number): void {
     Object.assign(this.progress.get(loaders) ?? {}, { cost: points })
   }
 
   /** Records the error codes of an error response that is about to be sent. */
-  refused(request: IncomingMessage, response: string): void {
-    this.refusalCodes.set(request, codesOf(parseErrorResponse(response).errors ?? []))
+  recordErrorResponse(request: IncomingMessage, response: string): void {
+    this.errorResponseCodes.set(request, codesOf(parseErrorResponse(response).errors ?? []))
   }
 
-  /** A response of the standard path */
-  answered({ request, requestId, viewer, status, seconds }: StandardResponse): void {
+  /** Records a response of the standard path. */
+  recordResponse({ request, requestId, viewer, status, seconds }: StandardResponse): void {
     const context = this.contexts.get(request)
-    const { result, cost, codes = this.refusalCodes.get(request) ?? [] } = (context && this.progress.get(context.loaders)) ?? {}
-    // Neither executed nor an error: this was a page for a browser.
+    const {
+      result,
+      cost,
+      codes = this.errorResponseCodes.get(request) ?? [],
+    } = (context && this.progress.get(context.loaders)) ?? {}
+    // Without a context and without an error, the response is a page for a browser.
     if (!context && status < 400) return
     if (result) this.requests.observe(result.operation, result.outcome, seconds)
     else this.requests.observeUnparsed(seconds)
@@ -75,7 +79,9 @@ export class RequestObserver {
     this.log.write(request, { requestId, viewer, operation, path: 'standard', outcome, status, seconds, cost, codes })
   }
 
-  /** Records the outcome of each operation. A request that ends without one was refused. */
+  /**
+   * Returns a plugin that records the outcome of each operation. recordResponse() counts requests without an outcome as refused.
+   */
   plugin(): ApolloServerPlugin<Context> {
     return {
       requestDidStart: async () => {

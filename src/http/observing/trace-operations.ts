@@ -2,7 +2,7 @@ import type { ApolloServerPlugin } from '@apollo/server'
 import type { Context } from '../../graphql/context.js'
 import type { OperationSpans } from '../../platform/tracing/operation-spans.js'
 
-/** Adds the operation of a request to its span, and the code of its first error. */
+/** Adds the operation and the code of the first error to the span of a request. */
 export function traceOperations(spans: OperationSpans): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {

@@ -9,8 +9,8 @@ import type { LoadShedder } from './load-shedder.js'
 import { RequestScheduler } from './request-scheduler.js'
 
 /**
- * Starts requests a few at a time, and refuses them while the process is overloaded. One instance serves all protocols of a
- * process: HTTP, event streams and WebSocket.
+ * Starts a few requests per iteration of the event loop, and refuses requests while the process is overloaded. HTTP, event streams
+ * and WebSockets of a process share one instance.
  */
 export class AdmissionController {
   private readonly scheduler = new RequestScheduler({ targetIterationMs, maxWaiting, now: () => performance.now() })
@@ -25,19 +25,21 @@ export class AdmissionController {
     private readonly logger: FastifyBaseLogger,
   ) {}
 
-  /** Lets the scheduler leave time for new connections. */
+  /** Notifies the scheduler of new connections, so that it leaves time for accepting them. */
   trackConnections(server: Server): void {
     server.on('connection', () => this.scheduler.onConnection())
   }
 
-  /** Whether this iteration of the event loop has no time for another request, not even for one that waits for nothing */
+  /**
+   * Whether this iteration of the event loop is out of time. Then even requests that could be answered from memory are refused.
+   */
   get isOverloaded(): boolean {
     return this.loadShedder.isOverloaded
   }
 
   /**
-   * Reserves capacity for a request of this network with a body of that many bytes; returns false if there is none. `work`
-   * identifies the request; release() must be called with it.
+   * Reserves capacity for a request of `network` with a body of `bytes`. Returns false if no capacity is left. `work` identifies
+   * the request: release() must be called with the same object.
    */
   admit(work: object, network: string, bytes: number): boolean {
     const body = this.hasCapacityFor(network) ? this.bodyBytes.take(network, bytes) : undefined
@@ -55,13 +57,13 @@ export class AdmissionController {
     return true
   }
 
-  /** Idempotent */
+  /** Releases the capacity that admit() reserved. Idempotent. */
   release(work: object): void {
     this.releases.get(work)?.()
     this.releases.delete(work)
   }
 
-  /** A network with few requests in flight is admitted even if others have used up the limit. */
+  /** A network with few requests in flight may use a reserve when other networks have used up the limit. */
   private hasCapacityFor(network: string): boolean {
     const { loadShedder } = this
     if (loadShedder.isOverloaded) return false
@@ -72,8 +74,8 @@ export class AdmissionController {
   }
 
   /**
-   * Calls back when the request may start, with true, or is refused, with false: at once or in a later iteration of the event
-   * loop. Does not call back if the connection was closed by then. Clients are served round robin.
+   * Calls `callback(true)` when the request may start, or `callback(false)` if it is refused, either synchronously or in a later
+   * iteration of the event loop. Not called if the connection closes before that. Clients are served round robin.
    */
   schedule(client: string, connection: Connection, callback: (isAdmitted: boolean) => void): void {
     const arrivedAt = performance.now()
@@ -92,7 +94,7 @@ export class AdmissionController {
   private countRefusal(): void {
     this.refused += 1
     if (performance.now() - this.reportedAt < logIntervalMs) return
-    this.logger.warn({ refused: this.refused }, 'overloaded: refused requests since the last report')
+    this.logger.warn({ refused: this.refused }, 'The server is overloaded and has refused requests since the last report')
     this.refused = 0
     this.reportedAt = performance.now()
   }
@@ -102,14 +104,14 @@ export interface AdmissionControlOptions {
   paths: readonly string[]
   clientOf: (request: FastifyRequest) => string
   networkOf: (request: IncomingMessage) => string
-  /** Upper limit for bodies whose size is not known in advance */
+  /** Maximum size of a body; reserved in full if the size of the body is not known in advance */
   maxBodyBytes: number
 }
 
 /**
- * Applies admission control to requests at these paths; all other requests pass. A refusal is sent before anything else is done
- * with the request. An admitted request is queued after its body has been read: everything that follows, from parsing the JSON to
- * the first load, then runs in the iteration that the scheduler chooses.
+ * Applies admission control to requests on `paths`; all other requests pass. A request is refused before any other work is done
+ * for it. An admitted request is queued after its body has been read: parsing the JSON and all later work, up to the first load,
+ * run in the iteration that the scheduler chooses.
  */
 export function addAdmissionControl(
   server: FastifyInstance,
@@ -130,14 +132,14 @@ export function addAdmissionControl(
     if (!isControlled(request)) return next()
     admission.schedule(clientOf(request), request.raw.socket, (isAdmitted) => (isAdmitted ? next() : refuse(request, reply)))
   })
-  // From here on, the response only takes memory while its client reads it (see SlowReaders).
+  // The work is done: the response only takes memory until the client has read it, which SlowReaders limits.
   server.addHook('onSend', (_, { raw }, payload, next) => {
     admission.release(raw)
     next(null, payload)
   })
 }
 
-/** The most that the body can take, according to the request head */
+/** Returns the maximum size of the body according to the request's headers. */
 function maxBodyBytesOf({ headers }: IncomingMessage, maxBytes: number): number {
   const { 'content-length': length, 'transfer-encoding': encoding } = headers
   if (length !== undefined) return Math.min(Number(length), maxBytes)
@@ -153,12 +155,12 @@ function refuse({ id }: FastifyRequest, reply: FastifyReply): void {
 
 export const overloadedMessage = 'The server is overloaded, try again in a moment'
 const logIntervalMs = 10_000
-/** About the time that one of the most expensive documents takes */
+/** About the time that one of the most expensive documents takes, in milliseconds */
 const targetIterationMs = 10
 /**
- * Per client. It bounds mainly subscriptions, about 1 KB each while they wait to start: requests are also bounded by the limit in
- * flight.
+ * Maximum number of queued requests per client. Mainly limits subscriptions, which take about 1 KB each while queued: HTTP
+ * requests are also limited by the limit on requests in flight.
  */
 const maxWaiting = 10_000
-/** Of all requests that are being received or are waiting to start */
+/** Maximum total size of the bodies of all admitted requests */
 const maxTotalBodyBytes = 64 * 1024 * 1024

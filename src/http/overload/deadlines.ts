@@ -9,9 +9,9 @@ export class ClientDisconnectedError extends Error {
 }
 
 export interface DeadlinesOptions {
-  /** Of a request, counted from its arrival */
+  /** How long a request may take, counted from its arrival */
   timeoutMs: number
-  /** Monotonic, in milliseconds */
+  /** A monotonic clock, in milliseconds */
   now: () => number
 }
 
@@ -20,15 +20,15 @@ export interface Connection {
   readonly destroyed: boolean
 }
 
-/** For subscriptions: they end with their stream, so their operations need not check the connection. */
+/** The connection of a subscription's operations: they end with the stream, so they do not check the real connection. */
 export const alwaysOpen: Connection = { destroyed: false }
 
-/** A request that never waits: it is cancelled as soon as it needs more than cached values. */
+/** The connection of a request that never waits: the request is cancelled as soon as it needs more than cached values. */
 export const neverWaits: Connection = { destroyed: true }
 
 /** Cancels requests that take too long, and requests whose client has disconnected. One timer checks all of them. */
 export class Deadlines {
-  /** The time at the last tick of the timer: up to 50 ms old, but reading it costs nothing */
+  /** The time when the timer last fired: up to 50 ms old, but reading this field costs nothing */
   coarseNow: number
   readonly waiting = new Set<RequestCancellation>()
   private timer: NodeJS.Timeout | undefined
@@ -38,7 +38,7 @@ export class Deadlines {
   }
 
   start(): void {
-    // After a stall of the process, results may still be unread in sockets. An immediate runs after they were read.
+    // setImmediate: after a stall of the process, results that have arrived are read from the sockets before the check.
     this.timer = setInterval(() => setImmediate(() => this.checkAll()), checkIntervalMs).unref()
   }
 
@@ -52,10 +52,10 @@ export class Deadlines {
   }
 }
 
-/** Notifies loaders and commands when the request that they work for is cancelled. */
+/** The cancellation of one request, which loaders and commands read or are notified of */
 export class RequestCancellation {
   private readonly callbacks = new Set<(reason: Error) => void>()
-  private knownReason: Error | undefined
+  private firstReason: Error | undefined
 
   constructor(
     private readonly deadlines: Deadlines,
@@ -63,18 +63,19 @@ export class RequestCancellation {
     private readonly arrivedAt: number,
   ) {}
 
+  /** Why the request is cancelled; undefined while it is not */
   get reason(): Error | undefined {
-    if (this.knownReason) return this.knownReason
+    if (this.firstReason) return this.firstReason
     const { timeoutMs } = this.deadlines.options
-    if (this.connection.destroyed) this.knownReason = new ClientDisconnectedError('The client closed its connection')
+    if (this.connection.destroyed) this.firstReason = new ClientDisconnectedError('The client closed its connection')
     else if (this.deadlines.coarseNow - this.arrivedAt >= timeoutMs)
-      this.knownReason = new DeadlineExceededError(`The request took longer than ${timeoutMs} ms and was cancelled`)
-    return this.knownReason
+      this.firstReason = new DeadlineExceededError(`The request took longer than ${timeoutMs} ms and was cancelled`)
+    return this.firstReason
   }
 
   /** Calls back when the request is cancelled. Returns a function that removes the callback. */
   onCancel(callback: (reason: Error) => void): () => void {
-    // A function of its own, because the same callback may be registered several times.
+    // Wrapped, because the same callback may be registered several times, and a set would keep only one.
     const registered = (reason: Error) => callback(reason)
     this.callbacks.add(registered)
     this.deadlines.waiting.add(this)
@@ -84,7 +85,7 @@ export class RequestCancellation {
     }
   }
 
-  /** Calls all callbacks if the request is cancelled by now. */
+  /** Calls and removes all callbacks if the request has been cancelled. */
   check(): void {
     const { reason } = this
     if (!reason) return

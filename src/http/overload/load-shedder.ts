@@ -1,27 +1,30 @@
 export interface LoadShedderOptions {
-  /** Requests that may wait at once, for the cache or the database */
+  /** Maximum number of requests in flight, which wait for the cache or the database */
   maxInFlight: number
   /** How long an iteration of the event loop may take, and therefore how long a request may wait for the next one */
   maxDelayMs: number
-  /** How long iterations may exceed `maxDelayMs` before requests are refused: a burst, or a new process that is not warm yet */
+  /** How long iterations may exceed `maxDelayMs` before requests are refused, as in a burst or while a new process warms up */
   burstMs: number
-  /** Monotonic, in milliseconds */
+  /** A monotonic clock, in milliseconds */
   now: () => number
 }
 
 /**
- * Detects overload: iterations of the event loop that take too long for longer than a burst. Then each iteration refuses the
- * requests that it does not reach in time, and the limit of requests in flight is reduced until iterations are short again.
+ * Detects sustained overload: iterations of the event loop keep exceeding `maxDelayMs` for at least `burstMs`. During overload,
+ * each iteration refuses the requests that it does not reach in time, and the limit on requests in flight is reduced until
+ * iterations are short again.
  */
 export class LoadShedder {
   private inFlight = 0
   /** Maximum of `inFlight` since the last sample */
   private peak = 0
-  private limit: number
+  /** Current limit on requests in flight: at most `maxInFlight`, lower during overload */
+  private currentLimit: number
   private iterationStartedAt: number | undefined
   private sampledAt: number
-  /** Start of the first delay and end of the last delay of a period in which delays are at most `burstMs` apart */
+  /** Start of the current series of delays; a gap of more than `burstMs` starts a new series */
   private delayedSince = Number.NEGATIVE_INFINITY
+  /** End of the latest delay of the series */
   private delayedUntil = Number.NEGATIVE_INFINITY
   private timer: NodeJS.Timeout | undefined
   private readonly endIteration = () => {
@@ -29,7 +32,7 @@ export class LoadShedder {
   }
 
   constructor(private readonly options: LoadShedderOptions) {
-    this.limit = options.maxInFlight
+    this.currentLimit = options.maxInFlight
     this.sampledAt = options.now()
   }
 
@@ -43,8 +46,8 @@ export class LoadShedder {
   }
 
   /**
-   * Whether this iteration of the event loop has no time for another request. Must be read for each request: the first read
-   * starts the clock.
+   * Whether this iteration of the event loop is out of time. Must be read when each request arrives: the first read in an
+   * iteration starts its clock.
    */
   get isOverloaded(): boolean {
     const at = this.options.now()
@@ -52,22 +55,22 @@ export class LoadShedder {
       this.iterationStartedAt = at
       setImmediate(this.endIteration)
     }
-    return this.exceedsMaxDelay(this.iterationStartedAt, at)
+    return this.checkDelay(this.iterationStartedAt, at)
   }
 
-  /** Whether a request that has been queued since `arrivedAt` should be refused. */
+  /** Whether a request that has been queued since `arrivedAt` must be refused */
   hasWaitedTooLong(arrivedAt: number): boolean {
-    return this.exceedsMaxDelay(arrivedAt, this.options.now())
+    return this.checkDelay(arrivedAt, this.options.now())
   }
 
-  /** Whether the limit of requests in flight is reached. */
+  /** Whether the limit on requests in flight is reached */
   get isFull(): boolean {
-    return this.inFlight >= this.limit
+    return this.inFlight >= this.currentLimit
   }
 
-  /** Whether the reserve above the limit is used up too. It is for networks that have few requests in flight. */
+  /** Whether the reserve above the limit is used up too. The reserve is for networks with few requests in flight. */
   get isReserveFull(): boolean {
-    return this.inFlight >= this.limit + Math.floor(this.options.maxInFlight / 10)
+    return this.inFlight >= this.currentLimit + Math.floor(this.options.maxInFlight / 10)
   }
 
   /** A network with fewer requests in flight than this may use the reserve. */
@@ -84,24 +87,25 @@ export class LoadShedder {
     this.inFlight -= 1
   }
 
-  /** Must be called every `sampleIntervalMs`. The time by which a call is late is the delay of the event loop. */
+  /** Adapts the limit. Must be called every `sampleIntervalMs`: if a call is late, the event loop was delayed by that time. */
   sample(): void {
     const { maxInFlight, maxDelayMs, now } = this.options
     const at = now()
     const delayMs = at - this.sampledAt - sampleIntervalMs
     this.sampledAt = at
-    if (delayMs <= maxDelayMs) this.limit = Math.min(maxInFlight, Math.ceil(this.limit * increaseFactor))
-    else if (this.isSustainedOverload(at - delayMs, at))
-      this.limit = Math.max(1, Math.floor(Math.min(this.limit, this.peak) * decreaseFactor))
+    if (delayMs <= maxDelayMs) this.currentLimit = Math.min(maxInFlight, Math.ceil(this.currentLimit * increaseFactor))
+    else if (this.recordDelay(at - delayMs, at))
+      this.currentLimit = Math.max(1, Math.floor(Math.min(this.currentLimit, this.peak) * decreaseFactor))
     this.peak = this.inFlight
   }
 
-  private exceedsMaxDelay(from: number, until: number): boolean {
-    return until - from > this.options.maxDelayMs && this.isSustainedOverload(from, until)
+  /** Returns whether this delay exceeds `maxDelayMs` and the overload is sustained. Records a delay that exceeds `maxDelayMs`. */
+  private checkDelay(from: number, until: number): boolean {
+    return until - from > this.options.maxDelayMs && this.recordDelay(from, until)
   }
 
-  /** Records a delay, and returns whether delays have gone on for longer than a burst. */
-  private isSustainedOverload(from: number, until: number): boolean {
+  /** Records a delay. Returns whether the current series of delays has lasted for at least `burstMs`. */
+  private recordDelay(from: number, until: number): boolean {
     if (from - this.delayedUntil > this.options.burstMs) this.delayedSince = from
     this.delayedUntil = until
     return until - this.delayedSince >= this.options.burstMs
@@ -109,6 +113,6 @@ export class LoadShedder {
 }
 
 export const sampleIntervalMs = 50
-/** Fast decrease, slow increase: the limit finds the capacity of the process, and stays near it. */
+/** Fast decrease, slow increase: so the limit stays near the capacity of the process. */
 const decreaseFactor = 0.7
 const increaseFactor = 1.05

@@ -1,26 +1,26 @@
 export interface RequestSchedulerOptions {
   /**
-   * Target duration of an iteration of the event loop. When one takes longer, fewer requests are started per iteration; when one
-   * takes less than half of it and started as many requests as allowed, more are.
+   * Target duration of an iteration of the event loop. After a longer iteration, fewer requests are started per iteration. After
+   * an iteration that took less than half of the target and started as many requests as allowed, more requests are started.
    */
   targetIterationMs: number
-  /** Per client */
+  /** Maximum number of queued requests per client */
   maxWaiting: number
-  /** Monotonic, in milliseconds */
+  /** A monotonic clock, in milliseconds */
   now: () => number
 }
 
-/** Returns whether it did any work: refusing a request, or finding its client disconnected, takes little time. */
+/** Starts a request. Returns false if the request was refused or its client had disconnected, which takes little time. */
 type StartRequest = () => boolean
 
 /**
  * Limits how many requests are started in one iteration of the event loop, so that iterations stay short. Requests of one client
  * start in order of arrival, and clients take turns (round robin), so that no client waits for all requests of another. Node
- * accepts one new connection per iteration: while hundreds arrive, iterations have to be shorter still, or new clients and probes
- * would wait for all of these requests.
+ * accepts one new connection per iteration: while hundreds of connections arrive, iterations have to be even shorter, or new
+ * clients and probes would wait for the queued requests.
  */
 export class RequestScheduler {
-  /** By client, in round-robin order: the first is served next. */
+  /** Queues by client, in round-robin order: the first client is served next. */
   private readonly queues = new Map<string, Set<StartRequest>>()
   private maxStarts = initialMaxStarts
   /** Requests started in this iteration; refusals count as a fraction of one. */
@@ -40,8 +40,8 @@ export class RequestScheduler {
   }
 
   /**
-   * Calls `start` at once if this iteration has room for it, otherwise in a later one. Returns false, and never calls it, if too
-   * many requests of this client are waiting.
+   * Calls `start` synchronously if this iteration may start another request, otherwise in a later iteration. Returns false, and
+   * never calls `start`, if too many requests of this client are queued.
    */
   schedule(client: string, start: StartRequest): boolean {
     this.trackIteration()
@@ -107,7 +107,7 @@ export class RequestScheduler {
 
 const initialMaxStarts = 16
 const maxStartsLimit = 256
-/** How much of a request's time a refusal takes */
+/** The time that a refusal takes, as a fraction of the time of a request */
 const refusalShare = 1 / 8
-/** While new connections arrive, accepting them gets this multiple of the time that requests take. */
+/** While new connections arrive, requests are paused for this multiple of the time that they took. */
 const connectionTimeShare = 2

@@ -20,7 +20,7 @@ export function readAsset(name: string, contentType: string): Asset {
   return createAsset(readFileSync(new URL(`assets/${name}`, import.meta.url), 'utf8'), contentType)
 }
 
-/** Browsers store the asset and revalidate it with its ETag at each request; 304 if it is unchanged. */
+/** Sends an asset, or 304 if the client has it already. Browsers store assets, and revalidate them with the ETag on each use. */
 export function sendAsset(request: FastifyRequest, reply: FastifyReply, { body, contentType, etag }: Asset): FastifyReply {
   reply.header('etag', etag).header('cache-control', 'no-cache').header('x-content-type-options', 'nosniff')
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send()

@@ -25,5 +25,5 @@
  * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
  * SOFTWARE.
  */
-// The build bundles this module, so a production install needs neither the package nor its peer dependency, a GraphQL server.
+// The build bundles this module, so a production install needs neither this package nor its peer dependency (a GraphQL server).
 export { css, editorWorkerService, graphqlWorker, js, jsonWorker } from '@graphql-yoga/render-graphiql/graphiql'

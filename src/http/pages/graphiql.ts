@@ -23,7 +23,7 @@ export function registerGraphiql(server: FastifyInstance): void {
   })
 }
 
-/** Subscriptions use server-sent events, because these requests can have headers such as Authorization. */
+/** Subscriptions use server-sent events, because GraphiQL can send these requests with headers such as Authorization. */
 const subscriptions = { subscriptionsProtocol: 'GRAPHQL_SSE', subscriptionsEndpoint: '/graphql/stream' }
 
 const tabs = starterOperations.map((operation) => ({ query: withComment(operation) }))
@@ -34,9 +34,9 @@ const options = {
   logo: '<img src="/assets/icon.svg" alt="" width="28">',
   title: '<a href="/">graphql-cached-shop</a>',
   defaultTabs: tabs,
-  // The tab to select. Without it, every visit adds an empty tab.
+  // Selects the first tab. Without this option, every visit adds an empty tab.
   query: tabs[0]?.query,
-  // Headers may contain tokens. Users can enable this in the settings.
+  // Off by default, because headers may contain tokens. Users can enable it in the settings.
   shouldPersistHeaders: false,
 }
 
@@ -47,7 +47,7 @@ const body = `<main id="graphiql" data-options="${escapeHtml(JSON.stringify(opti
 </div>
 </main>`
 
-/** 9 MB, therefore loaded at the first request only. */
+/** Loads the files of GraphiQL: 9 MB, and therefore not loaded before the first request. */
 async function loadFiles(): Promise<ReadonlyMap<string, Asset>> {
   const { js, css, editorWorkerService, jsonWorker, graphqlWorker } = await import('./graphiql-files.js')
   return new Map([

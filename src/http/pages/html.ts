@@ -7,8 +7,9 @@ export interface Page {
   title: string
   /** HTML */
   body: string
-  /** URLs. Nothing is inline, so the Content-Security-Policy need not allow inline styles and scripts. */
+  /** URLs of style sheets. Styles and scripts are never inline, so that the Content-Security-Policy can forbid inline code. */
   styles?: readonly string[]
+  /** URLs */
   scripts?: readonly string[]
 }
 

@@ -1,7 +1,7 @@
 import type { ComponentHealth, HealthReport } from '../health/health.js'
 import { escapeHtml, renderPage } from './html.js'
 
-/** Path, name and description. Paths without a route are omitted. */
+/** Path, name and description of each endpoint. The page omits paths that have no route. */
 const endpoints = [
   ['/graphql', 'GraphQL', 'the API'],
   ['/graphiql', 'GraphiQL', 'an explorer that works without internet access'],

@@ -14,7 +14,8 @@ export interface PagesOptions {
 }
 
 /**
- * Serves the pages for browsers: / shows the state and links to the others. Apollo serves Sandbox, at /graphql (pages/sandbox.ts).
+ * Serves the pages for browsers, except Sandbox, which Apollo serves at /graphql (pages/sandbox.ts). The landing page / shows the
+ * state, and links to all other pages.
  */
 export function registerPages(server: FastifyInstance, { schema, checkHealth, introspection }: PagesOptions): void {
   server.get('/', async (request, reply) => {

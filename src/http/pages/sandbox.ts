@@ -3,8 +3,8 @@ import { escapeHtml, renderPage } from './html.js'
 import { starterOperations, withComment } from './starter-operations.js'
 
 /**
- * Apollo Sandbox, for browsers that open /graphql. Unlike Apollo's own plugin, the page explains what to do if Apollo's servers
- * cannot be reached: its header is always visible, even if the frame stays empty.
+ * Serves Apollo Sandbox to browsers that open /graphql. Unlike the page of Apollo's own plugin, this page explains what to do if
+ * Apollo's servers cannot be reached: the page's header is visible even if the frame stays empty.
  */
 export function sandboxPage(): ApolloServerPlugin {
   const html = renderPage({ title: 'Apollo Sandbox', body, scripts: [sandboxEmbed, '/assets/sandbox.js'] })
@@ -35,7 +35,7 @@ const options = {
 const body = `<div class="explorer">
 <header>
 <a href="/">Home</a>
-<p>Apollo Sandbox is loaded from Apollo's servers. If it stays empty, use <a href="/graphiql">GraphiQL</a>, which works without internet access.</p>
+<p>Apollo Sandbox is loaded from Apollo's servers. If the area below stays empty, use <a href="/graphiql">GraphiQL</a>, which works without internet access.</p>
 </header>
 <main id="sandbox" data-options="${escapeHtml(JSON.stringify(options))}">
 <div class="notice" role="status">

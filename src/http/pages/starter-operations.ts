@@ -8,7 +8,7 @@ export interface StarterOperation {
 export const starterOperations: readonly StarterOperation[] = [
   {
     description: `An order with its user and products.
-The first run takes three SQL statements. The next one takes two MGETs, or nothing if the near store has the entries.`,
+The first run takes three SQL statements. The next run takes two MGETs, or neither if the near store has the entries.`,
     document: `query Order($orderId: ID! = "order_1") {
   order(id: $orderId) {
     id
@@ -66,7 +66,7 @@ For the next page, pass endCursor as $after.`,
   },
   {
     description: `Orders two products.
-Sent again with the same idempotencyKey, it returns the same order and does not reduce the stock again.`,
+If sent again with the same idempotencyKey, the mutation returns the same order and does not reduce the stock again.`,
     document: `mutation CreateOrder(
   $order: CreateOrderInput! = { userId: "user_1", productIds: ["product_1", "product_2"] }
   $idempotencyKey: String = "starter"
@@ -91,7 +91,7 @@ Sent again with the same idempotencyKey, it returns the same order and does not 
   },
   {
     description: `Changes the stock of a product, and invalidates it in the cache.
-The product is in the order of the first query: run that again to see the new stock.`,
+The product is in the order of the first query: run the first query again to see the new stock.`,
     document: `mutation ChangeStock($productId: ID! = "product_497", $stock: Int! = 42) {
   updateProductStock(productId: $productId, stock: $stock) {
     product {

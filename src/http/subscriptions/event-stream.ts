@@ -8,7 +8,7 @@ import type { PipelinedRequests } from '../connections/pipelined-requests.js'
 import { onResponseClosed } from '../connections/response-closed.js'
 import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
 import { requestError } from '../request-error.js'
-import type { Answer, Answers } from './subscriber.js'
+import type { FormattedResult, ResultStream } from './subscriber.js'
 import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
 
 export interface EventStreamOptions extends TransportOptions {
@@ -32,7 +32,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
     checkBudget,
   } = options
   const open = new Set<ServerResponse>()
-  // Clients reconnect, to another process or after the restart.
+  // A stream that ends without "complete" makes clients reconnect, to another process or to this one after its restart.
   server.addHook('preClose', async () => {
     for (const response of open) response.end(comment('The server is shutting down: connect again'))
   })
@@ -57,7 +57,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
-        // Required by the protocol: with any other status than 200, EventSource hides the body from the page.
+        // The protocol requires status 200 here: with any other status, EventSource hides the body from the page.
         if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
           const response = startEventStream(reply)
           admission.release(response)
@@ -67,22 +67,22 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         if (status === 429) reply.header('retry-after', String(errors[0]?.extensions?.retryAfterSeconds))
         return reply.code(status).send({ errors })
       }
-      const { answers } = subscribed
+      const { results } = subscribed
       const response = startEventStream(reply)
       admission.release(response)
       open.add(response)
       onResponseClosed(response, () => {
         open.delete(response)
-        void answers.return(undefined)
+        void results.return(undefined)
       })
       pipelined.markStreaming(response)
-      await stream(response, answers, heartbeatMs)
+      await stream(response, results, heartbeatMs)
       return undefined
     },
   })
 }
 
-/** Returns the request, or a message that describes why it is malformed. */
+/** Returns the subscription request, or an error message if the HTTP request is malformed. */
 function readRequest({ method, query, body, headers }: FastifyRequest): SubscriptionRequest | string {
   if (method === 'POST' && !headers['content-type']?.toLowerCase().startsWith('application/json')) {
     return 'Send the subscription as JSON, with content-type: application/json'
@@ -120,37 +120,37 @@ function startEventStream(reply: FastifyReply): ServerResponse {
     ...Object.fromEntries(headers),
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store, no-transform',
-    // Without it, nginx buffers events.
+    // nginx buffers events without this header.
     'x-accel-buffering': 'no',
   })
-  // 'close' follows, and cleans up.
+  // 'close' follows every 'error', and its listeners clean up.
   reply.raw.on('error', () => undefined)
   reply.raw.socket?.setKeepAlive(true, keepAliveMs).setNoDelay(true)
   return reply.raw
 }
 
-/** Resolves when either side has ended the stream. */
-async function stream(response: ServerResponse, answers: Answers, heartbeatMs: number): Promise<void> {
+/** Sends results until the stream ends or the client disconnects. */
+async function stream(response: ServerResponse, results: ResultStream, heartbeatMs: number): Promise<void> {
   const { socket } = response.req
   const closed = new AbortController()
   onResponseClosed(response, () => closed.abort())
   response.write(comment('open'))
   const sendHeartbeat = () => {
-    // The client has not read what was written since the previous heartbeat.
+    // The client has not read all data that was written before this heartbeat.
     if (response.writableNeedDrain) socket.destroy()
     else if (!response.writableEnded) response.write(comment(''))
   }
   // setImmediate: after a stall of the event loop, completed writes are processed before the check.
   const heartbeat = setInterval(() => setImmediate(sendHeartbeat), heartbeatMs)
   try {
-    for await (const answer of answers) {
-      // The shutdown of the server also ends the response. A write after that would be an uncaught error.
+    for await (const result of results) {
+      // The shutdown of the server may have ended the response. Writing to an ended response would be an uncaught error.
       if (response.writableEnded) break
-      if (!response.write(next(answer))) await once(response, 'drain', closed).catch(() => undefined)
+      if (!response.write(next(result))) await once(response, 'drain', closed).catch(() => undefined)
     }
     if (!response.writableEnded) response.end(complete)
   } catch (error) {
-    // Clients reconnect if a stream ends without "complete".
+    // Without "complete", so that the client reconnects.
     response.end(comment(error instanceof StreamEndedError ? error.message : 'Internal server error'))
   } finally {
     clearInterval(heartbeat)
@@ -161,8 +161,8 @@ function comment(text: string): string {
   return `: ${text}\n\n`
 }
 
-function next(answer: Answer): string {
-  return `event: next\ndata: ${JSON.stringify(answer)}\n\n`
+function next(result: FormattedResult): string {
+  return `event: next\ndata: ${JSON.stringify(result)}\n\n`
 }
 
 const complete = 'event: complete\ndata:\n\n'

@@ -4,7 +4,7 @@ import type { Refusal } from '../request-error.js'
 
 type Admission = { state: 'admitted'; release: () => void } | ({ state: 'refused' } & Refusal)
 
-/** Limits the open connections of subscribers, and the subscriptions on them by memory, in total and per address. */
+/** Limits how many connections subscribers may open and how much memory their subscriptions may take, in total and per address. */
 export class LiveConnections {
   private readonly connections: AddressLimit
   private readonly subscriptions: AddressLimit
@@ -32,13 +32,13 @@ export class LiveConnections {
     return { state: 'admitted', release }
   }
 
-  /** Counts a subscription once for every 8 kB that it keeps, so that the limits also bound the memory of all subscriptions. */
+  /** Counts a subscription once for every 8 KiB of its memory, so that the limits also bound the memory of all subscriptions. */
   admitSubscription(address: string, bytes: number): Admission {
     const taken = this.subscriptions.take(address, Math.ceil(bytes / bytesPerSubscription))
     if (taken.state === 'full') return full
     if (taken.state === 'taken') return { state: 'admitted', release: taken.release }
     const { maxPerAddress } = this.limits
-    const message = `Your address has reached the limit of ${maxPerAddress} open subscriptions (large ones count several times)`
+    const message = `Your address has reached the limit of ${maxPerAddress} open subscriptions (a large subscription counts several times)`
     return { state: 'refused', status: 429, code: 'TOO_MANY_SUBSCRIPTIONS', message }
   }
 }

@@ -3,45 +3,49 @@ import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, exec
 import type { Context } from '../../graphql/context.js'
 import { DeletedError } from '../../graphql/errors.js'
 import { Stream, StreamEndedError } from '../../platform/live/stream.js'
-import type { Answer, Answers, Subscriber } from './subscriber.js'
+import type { FormattedResult, ResultStream, Subscriber } from './subscriber.js'
 
 export interface SharedSubscriptionOptions {
   args: ExecutionArgs
-  /** Memory kept for each member */
+  /** Memory charged for each member, in bytes */
   bytes: number
   /** Points charged to each member's budget */
   cost: number
-  /** Resolves when the scheduler has time for work of this client. */
+  /** Resolves when the scheduler starts work for this client. */
   schedule: (client: string) => Promise<void>
-  /** Whether a retry may succeed */
+  /** Returns whether an error is an outage, so that a retry may succeed. */
   isOutage: (error: Error) => boolean
-  format: (result: ExecutionResult, subscriber: Subscriber) => Answer
-  /** Called for each answer to each member */
-  onAnswer: (answer: Answer) => void
-  /** Maximum number of events that wait for a slow member. Its stream fails if there are more. */
+  format: (result: ExecutionResult, subscriber: Subscriber) => FormattedResult
+  /** Called for each result returned to a member */
+  onResult: (result: FormattedResult) => void
+  /** Maximum number of events queued for a slow member. The member's stream fails if more are queued. */
   maxWaiting: number
-  /** Called once, when the last member has left */
+  /** Called once, when the last member has left. A new subscription with the same key may start right after. */
   onEnd: () => void
 }
 
 /**
- * `pending`: the event has not been executed, because no member was waiting for it; each member executes it when it reads the
- * event. `deleted`: the row was deleted before the event was executed, so nothing is sent.
+ * `unexecuted`: no member was waiting for the event, or no waiting member had a valid token; each member executes the event when
+ * the member reads it. `deleted`: the row was deleted before the event was executed, so nothing is sent.
  */
-type EventResult =
-  | { state: 'answered'; event: string; answer: Answer }
-  | { state: 'pending'; event: string }
+type EventOutcome =
+  | { state: 'executed'; event: string; result: FormattedResult }
+  | { state: 'unexecuted'; event: string }
   | { state: 'deleted'; event: string }
 
-/** Executes each event once for all equal subscriptions of equal viewers, its members. */
+/**
+ * Groups the equal subscriptions of equal viewers as its members. An event is executed once for all members if
+ * one of them is waiting for it; a member that still has older events queued executes the event again later.
+ */
 export class SharedSubscription {
   private readonly members = new Set<Member>()
   private source: AsyncIterator<unknown> | undefined
   private starting: Promise<readonly GraphQLError[]> | undefined
+  private hasEnded = false
 
   constructor(readonly options: SharedSubscriptionOptions) {}
 
-  /** Adds a member. */
+  /** Adds a member. Must not be called after `onEnd`. */
   join(subscriber: Subscriber, onLeave: () => void): Member {
     const member: Member = new Member(this, subscriber, () => {
       this.members.delete(member)
@@ -52,28 +56,31 @@ export class SharedSubscription {
     return member
   }
 
-  /** Resolves without errors once every change committed from then on will be sent, or with the errors of the subscription. */
+  /**
+   * Resolves with an empty array when the subscription is established: all changes committed after that are delivered. Resolves
+   * with the GraphQL errors if it cannot be established.
+   */
   started(): Promise<readonly GraphQLError[]> {
     this.starting ??= this.start()
     return this.starting
   }
 
   /**
-   * Executes an event with the context of the first subscriber whose token is valid. Retries during an outage, so the event is not
-   * lost.
+   * Executes an event with the context of the first subscriber whose token is valid. Retries during an outage, so that the event
+   * is not lost. `subscribers` is called again before each attempt, because subscribers may have left.
    */
-  async execute(event: string, subscribers: () => Iterable<Subscriber>): Promise<EventResult> {
+  async execute(event: string, subscribers: () => Iterable<Subscriber>): Promise<EventOutcome> {
     const { args, schedule, isOutage, format } = this.options
     for (;;) {
       const [first] = subscribers()
-      if (!first) return { state: 'pending', event }
+      if (!first) return { state: 'unexecuted', event }
       await schedule(first.client)
       const authorized = await findAuthorized(subscribers())
-      if (!authorized) return { state: 'pending', event }
-      const result = await execute({ ...args, rootValue: event, contextValue: authorized.context })
-      const failure = result.data == null ? result.errors?.[0]?.originalError : undefined
+      if (!authorized) return { state: 'unexecuted', event }
+      const executed = await execute({ ...args, rootValue: event, contextValue: authorized.context })
+      const failure = executed.data == null ? executed.errors?.[0]?.originalError : undefined
       if (failure instanceof DeletedError) return { state: 'deleted', event }
-      if (!failure || !isOutage(failure)) return { state: 'answered', event, answer: format(result, authorized.subscriber) }
+      if (!failure || !isOutage(failure)) return { state: 'executed', event, result: format(executed, authorized.subscriber) }
       await sleep(retryMs)
     }
   }
@@ -81,9 +88,10 @@ export class SharedSubscription {
   private async start(): Promise<readonly GraphQLError[]> {
     const [{ subscriber }] = this.members as Iterable<Member> as [Member]
     const source = await createSourceEventStream({ ...this.options.args, contextValue: await subscriber.createContext() })
-    if (!isIterable(source)) return source.errors ?? []
+    if (!isAsyncIterable(source)) return source.errors ?? []
     this.source = source[Symbol.asyncIterator]()
-    if (this.members.size === 0) this.end()
+    // If the last member left before the source existed, end() could not close the source.
+    if (this.hasEnded) void this.source.return?.()
     void this.run(this.source)
     return []
   }
@@ -102,32 +110,37 @@ export class SharedSubscription {
   }
 
   private async deliver(event: string): Promise<void> {
-    const result = await this.executeIfAwaited(event)
-    if (result.state === 'deleted') return
+    const outcome = await this.executeIfAwaited(event)
+    if (outcome.state === 'deleted') return
     for (const member of this.members) {
       await this.options.schedule(member.subscriber.client)
-      member.push(result)
+      member.push(outcome)
     }
   }
 
-  private async executeIfAwaited(event: string): Promise<EventResult> {
+  private async executeIfAwaited(event: string): Promise<EventOutcome> {
     const isAwaited = [...this.members].some((member) => member.isAwaiting)
-    return isAwaited ? this.execute(event, () => this.subscribers()) : { state: 'pending', event }
+    return isAwaited ? this.execute(event, () => this.subscribers()) : { state: 'unexecuted', event }
   }
 
   private *subscribers(): Iterable<Subscriber> {
     for (const { subscriber } of this.members) yield subscriber
   }
 
+  /** Idempotent: a second onEnd() could remove a newer subscription with the same key. */
   private end(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
     void this.source?.return?.()
     this.options.onEnd()
   }
 }
 
-/** One subscriber of a shared subscription. Not an async generator: `return` could not end one that waits for the next event. */
-export class Member implements Answers {
-  private readonly stream: Stream<EventResult>
+/**
+ * One subscriber of a shared subscription. Not an async generator, because a generator queues `return` behind a pending `next`.
+ */
+export class Member implements ResultStream {
+  private readonly stream: Stream<EventOutcome>
   private isClosed = false
 
   constructor(
@@ -149,36 +162,37 @@ export class Member implements Answers {
     return this.stream.isAwaited
   }
 
-  /** Keeps the answer of at most one queued event: the others are executed again when they are read. */
-  push(result: EventResult): void {
-    const { event } = result
-    this.stream.push(event, this.stream.waitingCount === 0 ? result : { state: 'pending', event })
+  /** Queues an event. Only the first queued event keeps its result, to save memory; later events are executed again when read. */
+  push(outcome: EventOutcome): void {
+    const { event } = outcome
+    this.stream.push(event, this.stream.waitingCount === 0 ? outcome : { state: 'unexecuted', event })
   }
 
   fail(error: Error): void {
     this.stream.fail(error)
   }
 
-  async next(): Promise<IteratorResult<Answer, undefined>> {
+  async next(): Promise<IteratorResult<FormattedResult, undefined>> {
     for (;;) {
       const { done, value } = await this.stream.next()
-      if (done) return over
+      if (done) return doneResult
       await this.checkToken()
-      const result = value.state === 'pending' ? await this.shared.execute(value.event, () => this.remainingSubscriber()) : value
-      // If the stream has closed, the next call returns or throws the reason.
-      if (this.isClosed || result.state === 'deleted') continue
-      if (result.state === 'pending') throw await this.expired()
-      this.shared.options.onAnswer(result.answer)
-      return { done: false, value: result.answer }
+      const outcome =
+        value.state === 'unexecuted' ? await this.shared.execute(value.event, () => this.remainingSubscriber()) : value
+      // If the stream has closed in the meantime, stream.next() ends this loop: it returns `done` or throws the error.
+      if (this.isClosed || outcome.state === 'deleted') continue
+      if (outcome.state === 'unexecuted') throw await this.closeExpired()
+      this.shared.options.onResult(outcome.result)
+      return { done: false, value: outcome.result }
     }
   }
 
-  async return(): Promise<IteratorResult<Answer, undefined>> {
+  async return(): Promise<IteratorResult<FormattedResult, undefined>> {
     await this.stream.return()
-    return over
+    return doneResult
   }
 
-  throw(): Promise<IteratorResult<Answer, undefined>> {
+  throw(): Promise<IteratorResult<FormattedResult, undefined>> {
     return this.return()
   }
 
@@ -186,7 +200,7 @@ export class Member implements Answers {
     return this
   }
 
-  /** Empty once the member is closed, which stops an execution for it. */
+  /** Yields nothing once the member is closed, so that `execute` stops retrying for this member. */
   private *remainingSubscriber(): Iterable<Subscriber> {
     if (!this.isClosed) yield this.subscriber
   }
@@ -195,17 +209,20 @@ export class Member implements Answers {
     try {
       await this.subscriber.checkToken()
     } catch {
-      throw await this.expired()
+      throw await this.closeExpired()
     }
   }
 
-  private async expired(): Promise<StreamEndedError> {
+  /** Closes the member, and returns the error to throw. */
+  private async closeExpired(): Promise<StreamEndedError> {
     await this.return()
     return new StreamEndedError('token expired')
   }
 }
 
-/** Returns the first subscriber with a valid token. The tokens of the others are checked when they read the event. */
+/**
+ * Returns the first subscriber with a valid token. The token of every other member is checked when that member reads the event.
+ */
 async function findAuthorized(
   subscribers: Iterable<Subscriber>,
 ): Promise<{ subscriber: Subscriber; context: Context } | undefined> {
@@ -216,9 +233,9 @@ async function findAuthorized(
   return undefined
 }
 
-function isIterable(source: unknown): source is AsyncIterable<unknown> {
+function isAsyncIterable(source: unknown): source is AsyncIterable<unknown> {
   return typeof source === 'object' && source !== null && Symbol.asyncIterator in source
 }
 
-const over = { done: true as const, value: undefined }
+const doneResult = { done: true as const, value: undefined }
 const retryMs = 500

@@ -2,26 +2,28 @@ import type { ExecutionResult, GraphQLFormattedError } from 'graphql'
 import type { Context } from '../../graphql/context.js'
 import type { Viewer } from '../../platform/auth/viewer.js'
 
-/** A client that subscribes */
+/** The client that a subscription belongs to */
 export interface Subscriber {
   requestId: string
   viewer: Viewer
-  /** Subscriptions are limited per address. */
+  /** The network address: the number of subscriptions is limited per address. */
   address: string
-  /** The client whose budget is charged for requests. Events are free. */
+  /** The client whose budget is charged for subscribing. Events are not charged. */
   client: string
   /** The stream ends at this time. */
   expiresAtMs: number
   /** Rejects if the token is no longer valid. */
   checkToken: () => Promise<unknown>
-  /** Creates a context for each event, because loaders cache what they loaded. Rejects if the token is no longer valid. */
+  /**
+   * Creates a context for each event, because loaders keep the values that they loaded. Rejects if the token is no longer valid.
+   */
   createContext: () => Promise<Context>
 }
 
 /** An execution result as sent to the client */
-export interface Answer {
+export interface FormattedResult {
   data?: ExecutionResult['data']
   errors?: readonly GraphQLFormattedError[]
 }
 
-export type Answers = AsyncGenerator<Answer, undefined, undefined>
+export type ResultStream = AsyncGenerator<FormattedResult, undefined, undefined>

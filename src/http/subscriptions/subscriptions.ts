@@ -35,7 +35,7 @@ import type { AdmissionController } from '../overload/admission-control.js'
 import { RequestScheduler } from '../overload/request-scheduler.js'
 import type { LiveConnections } from './live-connections.js'
 import { SharedSubscription } from './shared-subscription.js'
-import type { Answer, Answers, Subscriber } from './subscriber.js'
+import type { FormattedResult, ResultStream, Subscriber } from './subscriber.js'
 
 export interface SubscriptionsOptions {
   schema: GraphQLSchema
@@ -46,30 +46,30 @@ export interface SubscriptionsOptions {
   errors: ErrorMetrics
   introspection: boolean
   connections: LiveConnections
-  /** Maximum number of events that wait for a slow reader. Its stream fails if there are more. */
+  /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
   maxWaitingEvents: number
   logger: FastifyBaseLogger
   now: () => number
 }
 
 export interface SubscriptionRequest extends DocumentRequest {
-  /** Size of the request. Parts of it are kept as long as the subscription. */
+  /** Size of the request in bytes. Parts of the request stay in memory as long as the subscription. */
   bytes: number
   operationName: string | undefined
   variables: Record<string, unknown> | undefined
 }
 
-/** Options of both transports: event streams and WebSockets */
+/** Options that event streams and WebSockets have in common */
 export interface TransportOptions {
   path: string
   subscriptions: Subscriptions
   connections: LiveConnections
-  /** The address for limits: connections are limited per address. */
+  /** Returns the network address of a client: the number of connections is limited per address. */
   addressOf: (request: IncomingMessage) => string
   corsOrigins: CorsOrigins
   createSubscriber: CreateSubscriber
   admission: AdmissionController
-  /** Interval of the checks whether a peer still answers */
+  /** How often the server checks whether the client is still connected and reading */
   heartbeatMs: number
 }
 
@@ -81,7 +81,7 @@ export type CreateSubscriber = (
 ) => Promise<Subscriber>
 
 export type Subscribed =
-  | { state: 'streaming'; args: ExecutionArgs; answers: Answers }
+  | { state: 'streaming'; args: ExecutionArgs; results: ResultStream }
   | { state: 'refused'; errors: readonly GraphQLError[] }
 
 /** Runs subscriptions, independently of the transport. */
@@ -122,7 +122,7 @@ export class Subscriptions {
     }
   }
 
-  /** Adds the code and the request id to errors. Errors that are not meant for clients are masked and logged. */
+  /** Formats errors with a code and the request id, and counts them. Masks and logs errors that are not meant for clients. */
   format(errors: readonly GraphQLError[], { requestId }: Pick<Subscriber, 'requestId'>): GraphQLFormattedError[] {
     const formatted = errors.map((error) => {
       if (!isPublic(error)) this.log(error, requestId)
@@ -135,19 +135,19 @@ export class Subscriptions {
     return formatted
   }
 
-  /** Charges a point for a WebSocket message, in addition to the cost of its operation. Returns false if the budget is used up. */
+  /** Charges a WebSocket message, in addition to the cost of its operation. Returns false if the budget is then used up. */
   chargeMessage(client: string): boolean {
     const { budgets } = this.options.costLimits
     budgets?.charge(client, messagePoints)
     return budgets === null || budgets.remaining(client) > 0
   }
 
-  /** Also called by the transports, for requests that they refuse themselves */
+  /** The transports call this for requests that they refuse before subscribe(). */
   countErrors(codes: readonly string[]): void {
     this.options.errors.count(codes)
   }
 
-  /** For WebSockets only: refused HTTP requests are charged elsewhere. */
+  /** Must be called for WebSockets only: a hook charges refused HTTP requests (see chargeReading). */
   chargeRefusal({ client }: Subscriber): void {
     this.options.costLimits.budgets?.charge(client, refusedPoints)
   }
@@ -167,6 +167,7 @@ export class Subscriptions {
     throw withCode('BAD_REQUEST', 'The request has no query: send the subscription document as query')
   }
 
+  /** Parses and validates a document, and charges the client for both. */
   private readDocument(query: string, { operationName }: SubscriptionRequest, { client }: Subscriber) {
     let document: DocumentNode
     try {
@@ -192,7 +193,7 @@ export class Subscriptions {
     return { state: 'valid' as const, document, operation }
   }
 
-  /** Runs before the document is parsed. Throws if the budget is used up. */
+  /** Throws if the client's budget is used up. Must run before the document is parsed, because parsing takes CPU time. */
   private async checkBudget({ client }: Subscriber): Promise<void> {
     const { budgets } = this.options.costLimits
     await budgets?.ensureSynced(client)
@@ -214,11 +215,11 @@ export class Subscriptions {
       cost,
       schedule: (client: string) => this.schedule(client),
       isOutage: (error: Error) => describeOperationalError(error) !== null,
-      format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): Answer => ({
+      format: ({ data, errors }: ExecutionResult, subscriber: Subscriber): FormattedResult => ({
         ...(data !== undefined && { data }),
         ...(errors && { errors: this.format(errors, subscriber) }),
       }),
-      onAnswer: ({ errors }: Answer) => {
+      onResult: ({ errors }: FormattedResult) => {
         metrics.events[errors ? 'errors' : 'ok'] += 1
       },
       maxWaiting: maxWaitingEvents,
@@ -243,7 +244,7 @@ export class Subscriptions {
     const expiry = this.setTimer(subscriber.expiresAtMs, () => member.fail(new StreamEndedError('token expired')))
     try {
       const errors = await shared.started()
-      if (errors.length === 0) return { state: 'streaming', args: shared.options.args, answers: member }
+      if (errors.length === 0) return { state: 'streaming', args: shared.options.args, results: member }
       await member.return()
       return refused(errors)
     } catch (error) {
@@ -267,7 +268,9 @@ export class Subscriptions {
   }
 }
 
-/** The same for equal subscriptions of equal viewers. Hashed, because documents and variables may be large. */
+/**
+ * Returns the same key for equal subscriptions of equal viewers. The key is a hash, because documents and variables may be large.
+ */
 function keyOf(query: string, { operationName, variables }: SubscriptionRequest, { viewer }: Subscriber): string {
   return createHash('sha256')
     .update(JSON.stringify([query, operationName, variables, viewer]))
@@ -275,11 +278,12 @@ function keyOf(query: string, { operationName, variables }: SubscriptionRequest,
 }
 
 /**
- * Upper estimates of the memory kept for each byte of a request and each node of its document. Each id is a topic with its own set.
+ * Upper estimates of the bytes in memory for each byte of a request and each node of its document. A byte of a request takes that
+ * many because each subscribed id is a topic with a set of subscribers.
  */
 const keptBytesPerByte = 20
 const keptBytesPerNode = 200
-/** Time for events and their answers in one iteration of the event loop */
+/** Time that events may take in one iteration of the event loop, in milliseconds */
 const targetIterationMs = 10
 const messagePoints = 1
 /** The longest delay that setTimeout supports */
@@ -296,5 +300,5 @@ function withDefaultCode(error: GraphQLError, code: ErrorCode): GraphQLError {
 
 function asGraphQLError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error
-  return new GraphQLError('failed', { originalError: error instanceof Error ? error : new Error(String(error)) })
+  return new GraphQLError('The subscription failed', { originalError: error instanceof Error ? error : new Error(String(error)) })
 }

@@ -13,13 +13,13 @@ import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
 import { requestId } from '../headers/request-id.js'
 import { overloadedMessage } from '../overload/admission-control.js'
 import { type Refusal, refuseRaw } from '../request-error.js'
-import type { Answers } from './subscriber.js'
+import type { ResultStream } from './subscriber.js'
 import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
 
 export interface WebSocketOptions extends TransportOptions {
   maxSubscriptions: number
   hosts: Hosts
-  /** Time limit for the client's connection_init */
+  /** How long the server waits for connection_init before it closes the connection */
   initTimeoutMs: number
 }
 
@@ -30,11 +30,11 @@ interface Extra {
   requestId: string
   /** The client whose budget is charged for messages */
   client: string
-  /** Messages received after the budget was used up */
+  /** Number of messages received while the budget was used up */
   messagesBeyondBudget: number
 }
 
-/** Subscriptions over WebSocket, in the protocol graphql-transport-ws. */
+/** Serves subscriptions over WebSocket, with the protocol graphql-transport-ws. */
 export class WebSocketEndpoint {
   private readonly sockets = new WebSocketServer({
     noServer: true,
@@ -51,7 +51,7 @@ export class WebSocketEndpoint {
   private closing = false
 
   constructor(private readonly options: WebSocketOptions) {
-    // By default, ws answers with HTML.
+    // Without this listener, ws would answer with HTML.
     this.sockets.on('wsClientError', (error, socket, { headers }) => {
       options.subscriptions.countErrors(['BAD_REQUEST'])
       refuseRaw(socket, { status: 400, code: 'BAD_REQUEST', message: error.message }, requestId(headers))
@@ -74,7 +74,7 @@ export class WebSocketEndpoint {
     this.heartbeat.unref()
   }
 
-  /** Closes all sockets. Clients reconnect, to another process or after the restart. */
+  /** Closes all sockets with a code that makes clients reconnect, to another process or to this one after its restart. */
   close(): void {
     this.closing = true
     clearInterval(this.heartbeat)
@@ -122,12 +122,13 @@ export class WebSocketEndpoint {
     const closed = this.protocol.opened(
       {
         protocol: socket.protocol,
-        // graphql-ws waits for the returned promise, so the events of a slow reader stay in its queue.
+        // graphql-ws waits for the returned promise before it reads the next event, so a slow client's events stay in the queue of
+        // its Member, which is limited.
         send: (data) => send(socket, data),
         close: (code, reason) => close(socket, code, reason),
         onMessage: (handleMessage) => {
           socket.on('message', (data, isBinary) => {
-            // A client that sends requests but does not read must not fill the memory with answers.
+            // A client that sends requests but does not read the responses must not fill the memory with them.
             if (socket.bufferedAmount > maxUnsentBytes) return socket.terminate()
             if (!this.chargeMessage(extra)) return undefined
             const closeAsInvalid = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
@@ -143,7 +144,7 @@ export class WebSocketEndpoint {
     socket.on('pong', () => {
       if (this.chargeMessage(extra)) this.alive.add(socket)
     })
-    // 'close' follows, and cleans up.
+    // 'close' follows every 'error', and its listener cleans up.
     socket.on('error', () => undefined)
     socket.once('close', (code, reason) => void closed(code, String(reason)))
   }
@@ -152,7 +153,7 @@ export class WebSocketEndpoint {
   private chargeMessage(extra: Extra): boolean {
     if (this.options.subscriptions.chargeMessage(extra.client)) return true
     extra.messagesBeyondBudget += 1
-    // The first ones are processed, so that each is answered with an error.
+    // The first messages over the budget are processed, so that each subscribe message gets an error.
     if (extra.messagesBeyondBudget <= maxMessagesBeyondBudget) return true
     close(extra.socket, tryAgainLater, 'The rate limit is exceeded: send fewer messages')
     return false
@@ -167,16 +168,18 @@ export class WebSocketEndpoint {
           extra.client = (await this.subscriberOf(extra, connectionParams)).client
           return true
         } catch (error) {
-          // `false` closes with 4403, for an invalid token. After any other error, clients should try again.
+          // Returning false closes the socket with 4403, which is right for an invalid token only. After any other error the
+          // client
+          // should reconnect, so the socket is closed here with another code.
           if (!(error instanceof InvalidTokenError))
             extra.socket.close(tryAgainLater, 'The token cannot be verified now: connect again later')
           return false
         }
       },
       onSubscribe: async ({ extra, subscriptions: open, connectionParams }, _id, payload) => {
-        // Includes the new subscription.
+        // `open` includes the new subscription.
         if (Object.keys(open).length > maxSubscriptions) return [tooManySubscriptions(maxSubscriptions)]
-        return this.whenScheduled(extra, async () => {
+        return this.runScheduled(extra, async () => {
           const subscriber = await this.subscriberOf(extra, connectionParams).catch(() => null)
           if (!subscriber) return [unauthenticated()]
           const subscribed = await subscriptions.subscribe(requestOf(payload), subscriber)
@@ -184,11 +187,11 @@ export class WebSocketEndpoint {
             subscriptions.chargeRefusal(subscriber)
             return subscribed.errors
           }
-          return { ...subscribed.args, contextValue: closingSocketOnError(extra.socket, subscribed.answers) }
+          return { ...subscribed.args, contextValue: closeSocketOnError(extra.socket, subscribed.results) }
         })
       },
       subscribe: ({ contextValue }) => contextValue as never,
-      // Answers are already formatted.
+      // Results are already formatted.
       onNext: (_context, _id, _payload, _args, result) => result as never,
       onError: ({ extra }, _id, _payload, errors) => subscriptions.format(errors as readonly GraphQLError[], extra),
     })
@@ -199,17 +202,18 @@ export class WebSocketEndpoint {
   }
 
   /**
-   * Queues the work in the scheduler: after a restart many clients subscribe at once, and they do not retry refused subscriptions.
+   * Runs the work when the scheduler starts it, or returns an error if the process is overloaded. Queueing matters here: after a
+   * restart many clients subscribe at once, and clients do not retry refused subscriptions.
    */
-  private async whenScheduled<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
+  private async runScheduled<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { admission } = this.options
-    const requester = {
+    const connection = {
       get destroyed() {
         return socket.readyState !== socket.OPEN
       },
     }
-    const begins = await new Promise((resolve) => admission.schedule(client, requester, resolve))
-    return begins ? work() : [withCode('OVERLOADED', overloadedMessage)]
+    const isAdmitted = await new Promise((resolve) => admission.schedule(client, connection, resolve))
+    return isAdmitted ? work() : [withCode('OVERLOADED', overloadedMessage)]
   }
 
   /** Terminates the sockets that did not answer the last ping. */
@@ -225,21 +229,21 @@ export class WebSocketEndpoint {
 function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) return resolve()
-    // Errors are ignored: if sending fails, the connection closes, which ends its subscriptions.
+    // The error can be ignored: if sending fails, the connection closes, and its subscriptions end.
     socket.send(data, () => resolve())
   })
 }
 
-/** Closes the connection if the server ends the stream with an error, with a code that makes clients reconnect. */
-function closingSocketOnError(socket: WebSocket, answers: Answers): Answers {
-  const wrapped: Answers = {
+/** Wraps a stream: if the stream fails, closes the socket with a code that makes clients reconnect. */
+function closeSocketOnError(socket: WebSocket, results: ResultStream): ResultStream {
+  const wrapped: ResultStream = {
     next: () =>
-      answers.next().catch((error) => {
+      results.next().catch((error) => {
         socket.close(tryAgainLater, error instanceof StreamEndedError ? error.message : 'Internal server error')
         return { done: true as const, value: undefined }
       }),
-    return: (value) => answers.return(value),
-    throw: (error) => answers.throw(error),
+    return: (value) => results.return(value),
+    throw: (error) => results.throw(error),
     [Symbol.asyncIterator]: () => wrapped,
   }
   return wrapped
@@ -253,23 +257,29 @@ function tooManySubscriptions(max: number): GraphQLError {
 function requestOf(payload: SubscribePayload): SubscriptionRequest {
   const { query, operationName, variables, extensions } = payload
   return {
-    ...{ bytes: JSON.stringify(payload).length, query, extensions },
-    ...{ operationName: operationName ?? undefined, variables: variables ?? undefined },
+    bytes: JSON.stringify(payload).length,
+    query,
+    extensions,
+    operationName: operationName ?? undefined,
+    variables: variables ?? undefined,
   }
 }
 
 type ConnectionParams = Readonly<Record<string, unknown>> | undefined
 
 /**
- * The token in connection_init, because browsers cannot set headers of a WebSocket. A value that is not a string is an invalid
- * token, not a missing one.
+ * Returns the token of connection_init, which browsers use because they cannot set headers of a WebSocket. A value that is not a
+ * string is returned as JSON, so that it is refused as an invalid token instead of ignored.
  */
 function authorizationIn(payload: ConnectionParams): string | undefined {
   const authorization = payload?.authorization ?? payload?.Authorization ?? undefined
   return authorization === undefined || typeof authorization === 'string' ? authorization : JSON.stringify(authorization)
 }
 
-/** The reason is limited to 123 bytes, and graphql-ws includes ids chosen by clients in it. */
+/**
+ * Closes a socket. Truncates the reason to the 123 bytes that the WebSocket protocol allows: reasons of graphql-ws contain ids
+ * that clients chose.
+ */
 function close(socket: WebSocket, code: number | undefined, reason = ''): void {
   socket.close(
     code,

@@ -5,7 +5,7 @@ import { administrator, anonymous, type Viewer } from './viewer.js'
 
 /** Identifies the client of a request by the header Authorization. */
 export interface Authenticator {
-  /** Synchronous: answers for a missing header and for a recently verified token. Undefined if the token must be verified first. */
+  /** Returns the client for a missing header or a recently verified token; undefined if the token must be verified first. */
   findCached(authorization: string | undefined): Viewer | undefined
   /** Throws InvalidTokenError and KeysUnavailableError. */
   authenticate(authorization: string | undefined): Promise<VerifiedToken>
@@ -20,7 +20,7 @@ export const noAuthentication: Authenticator = {
 export interface TokenAuthenticatorOptions {
   verify: VerifyToken
   maxCached: number
-  /** How long a verified token is cached. It is verified again afterwards, since its key may have been withdrawn. */
+  /** How long a verified token is cached. Then the token is verified again, since its key may have been withdrawn. */
   cacheMs: number
   now: () => number
 }

@@ -5,11 +5,11 @@ export interface RemoteKeysOptions {
   /** Address of a JSON Web Key Set (RFC 7517) */
   url: string
   timeoutMs: number
-  /** An unknown key causes at most one fetch of the set per cooldown. */
+  /** Minimum time between two fetches of the set that tokens with unknown keys cause */
   cooldownMs: number
-  /** Age after which the set is fetched again before a key from it is used, so that a withdrawn key stops working. */
+  /** When the set is older than this, it is fetched again before the next key lookup, so that a withdrawn key stops working. */
   maxAgeMs: number
-  /** Delay before the next attempt after a failed refresh; the known keys stay valid in the meantime. */
+  /** Delay before the next attempt after a failed refresh. Until then, the known keys stay valid. */
   retryMs: number
   now: () => number
   log: (message: string) => void
@@ -18,8 +18,8 @@ export interface RemoteKeysOptions {
 /** The public keys of an identity provider, which may rotate them at any time and may be unreachable. */
 export class RemoteKeys {
   private readonly keys: ReturnType<typeof createRemoteJWKSet>
-  private renewal: Promise<void> | undefined
-  private renewAt = Number.POSITIVE_INFINITY
+  private refreshing: Promise<void> | undefined
+  private refreshAt = Number.POSITIVE_INFINITY
 
   constructor(private readonly options: RemoteKeysOptions) {
     const { url, timeoutMs, cooldownMs } = options
@@ -35,34 +35,34 @@ export class RemoteKeys {
   /** The key lookup for jose. Throws KeysUnavailableError when the key set is needed but cannot be fetched. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const { maxAgeMs, now } = this.options
-    if (now() >= this.renewAt) await this.renew()
+    if (now() >= this.refreshAt) await this.refresh()
     try {
       const key = await this.keys(header, token)
-      if (this.renewAt === Number.POSITIVE_INFINITY) this.renewAt = now() + maxAgeMs
+      if (this.refreshAt === Number.POSITIVE_INFINITY) this.refreshAt = now() + maxAgeMs
       return key
     } catch (error) {
       if (isTokenError(error)) throw error
-      this.options.log(`The key set for token verification cannot be fetched: ${describe(error)}`)
+      this.options.log(`Failed to fetch the key set for token verification: ${describe(error)}`)
       throw new KeysUnavailableError('The key set for token verification cannot be fetched, try again later', { cause: error })
     }
   }
 
   /** Concurrent callers share one attempt. */
-  private renew(): Promise<void> {
-    this.renewal ??= this.attemptRenewal().finally(() => {
-      this.renewal = undefined
+  private refresh(): Promise<void> {
+    this.refreshing ??= this.reload().finally(() => {
+      this.refreshing = undefined
     })
-    return this.renewal
+    return this.refreshing
   }
 
-  private async attemptRenewal(): Promise<void> {
+  private async reload(): Promise<void> {
     const { maxAgeMs, retryMs, now, log } = this.options
     try {
       await this.keys.reload()
-      this.renewAt = now() + maxAgeMs
+      this.refreshAt = now() + maxAgeMs
     } catch (error) {
-      this.renewAt = now() + retryMs
-      log(`The key set for token verification could not be refreshed, the known keys stay in use: ${describe(error)}`)
+      this.refreshAt = now() + retryMs
+      log(`Failed to refresh the key set for token verification: ${describe(error)}. The known keys stay in use`)
     }
   }
 }

@@ -4,7 +4,7 @@ import { InvalidTokenError, KeysUnavailableError } from './errors.js'
 import { administrator, type Viewer } from './viewer.js'
 
 export interface VerifierOptions {
-  /** A shared secret, or a function that finds the public key for a token. Each accepts its own algorithms only. */
+  /** A shared secret, or a function that finds the public key for a token. Each of the two accepts different algorithms. */
   keys: { state: 'secret'; secret: string } | { state: 'public'; find: JWTVerifyGetKey }
   /** Required values of `iss` and `aud`; undefined for no requirement */
   issuer: string | undefined

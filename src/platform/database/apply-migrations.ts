@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import type { ReservedSql } from 'postgres'
 import type { Database } from './connection.js'
 
-/** An arbitrary number; every process must use the same one. */
+/** An arbitrary number, which must be the same in every process */
 const lockId = 7_310_426
 /** While a migration waits for a table lock, every later statement on that table queues behind it, in all processes. */
 const tableLockTimeoutMs = 3_000
@@ -39,7 +39,7 @@ async function apply(connection: ReservedSql, name: string, statements: string):
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const hint = isLockTimeout(error)
-      ? '; another transaction holds a lock on a table to be changed. Nothing was changed, start again'
+      ? '; another transaction holds a lock on a table to be changed. Nothing was changed. Start the server again'
       : ''
     throw Object.assign(new Error(`Migration ${name}: ${error.message}${hint}`, { cause: error }), { code: codeOf(error) })
   }

@@ -5,7 +5,7 @@ import { readTlsPolicy } from './tls.js'
 import { surviveLostConnections } from './transactions.js'
 
 export type Database = postgres.Sql
-/** Runs queries: the pool, or a transaction that a command opened on it */
+/** The connection pool, or a transaction that a command opened on the pool */
 export type Queryable = postgres.ISql
 
 export interface ConnectionOptions {
@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   connectTimeoutMs: number
   /** A connection is closed if a statement has had no response for this long. Must exceed statementTimeoutMs. */
   responseTimeoutMs?: number
-  /** Commits without waiting for the server's disk (`synchronous_commit = off`). A server crash may lose them, so that must be harmless. */
+  /** Commits without waiting for the server's disk (`synchronous_commit = off`). A server crash may lose these commits, so their loss must be harmless. */
   asynchronousCommit?: boolean
   /** Called with the text of every statement sent */
   onStatement?: (text: string) => void
@@ -87,6 +87,6 @@ const outageCodes = new Set([
   ...['57014', '57P01', '57P02', '57P03', '57P05', '25006'],
 ])
 
-/** SQLSTATE classes: connection exception (a pooler reports all of its own errors so), insufficient resources (disk full, too many connections), system error */
+/** SQLSTATE classes: connection exception (poolers report all errors of their own in this class), insufficient resources (disk full, too many connections), system error */
 const outageClasses = new Set(['08', '53', '58'])
 const sqlStateLength = 5

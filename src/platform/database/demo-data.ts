@@ -23,7 +23,7 @@ const chunkSettings = [
   ['jit', 'off'],
   ['synchronous_commit', 'off'],
 ]
-/** An arbitrary number; every process must use the same one. */
+/** An arbitrary number, which must be the same in every process */
 const lockId = 7_310_427
 
 /**
@@ -39,7 +39,7 @@ export async function loadDemoData(
   await load((work) => database.begin(work), counts, onProgress)
 }
 
-/** Adds 1,000 users, 500 products and 250 orders to an empty database. Returns whether it did. Several processes may call it at once. */
+/** Adds 1,000 users, 500 products and 250 orders if the database is empty, and returns whether it was. Several processes may call this at once. */
 export async function loadDemoDataOnce(database: Database): Promise<boolean> {
   return database.begin(async (sql) => {
     await sql`set local statement_timeout = 0`
@@ -76,7 +76,7 @@ async function load(inTransaction: InTransaction, counts: DemoCounts, onProgress
   await inTransaction(updateStatistics)
 }
 
-/** The lock prevents other writers from using the same ids; readers are not blocked. */
+/** Locks the table, so that no other writer uses the same ids. Readers are not blocked. */
 async function insertNext(sql: TransactionSql, table: Table, count: number): Promise<void> {
   await sql`select set_config(name, value, true) from (values ${sql(chunkSettings)}) as setting (name, value)`
   await sql`lock table ${sql(table)} in share row exclusive mode`
@@ -173,7 +173,7 @@ function timeOf(sql: TransactionSql, end: string) {
   return sql`${end}::timestamptz - interval '17520 hours' * (1000.0 / (1000 + id))`
 }
 
-/** Without this, the planner would assume empty tables until autovacuum runs. */
+/** Without new statistics, the planner would assume empty tables until autovacuum runs. */
 async function updateStatistics(sql: TransactionSql): Promise<void> {
   await sql`set local statement_timeout = 0`
   await sql`analyze users, products, orders, order_items`

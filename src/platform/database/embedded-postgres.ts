@@ -20,7 +20,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>
 }
 
-/** The use of a running server by this process */
+/** This process as a user of a running server */
 interface Session {
   server: ProcessIdentity
   port: number
@@ -49,7 +49,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-/** A session whose server is checked periodically and restarted if it has ended. */
+/** Checks the server of a session periodically, and restarts the server if it has ended. */
 class SupervisedSession {
   private timer: NodeJS.Timeout | undefined
   private check: Promise<void> | undefined
@@ -87,13 +87,13 @@ class SupervisedSession {
       this.outage = 'none'
       report('Postgres is available again')
     } catch (error) {
-      if (this.outage !== 'cannotStart') report(`Postgres cannot be started, will be tried again: ${(error as Error).message}`)
+      if (this.outage !== 'cannotStart') report(`Failed to restart Postgres: ${(error as Error).message}. Will retry`)
       this.outage = 'cannotStart'
     }
   }
 }
 
-/** `port` is the port that clients expect; undefined for any free port. */
+/** Joins the running server, or starts one. `port` is the port that clients expect; undefined for any free port. */
 async function openSession(installation: Installation, log: (message: string) => void, port?: number): Promise<Session> {
   for (let launches = 1; ; launches++) {
     const server = await waitForSettledServer(installation)

@@ -20,7 +20,7 @@ export function instrumentQueries(database: Database, observer: StatementObserve
 
 type Work = (transaction: Database) => Promise<unknown>
 
-/** postgres.js sends a statement when its result is first awaited; until then it may become a fragment of another one. */
+/** postgres.js sends a statement when its result is first awaited. A statement that is never awaited may be a fragment of another statement. */
 function observe(statement: unknown, observer: StatementObserver): unknown {
   if (!(statement instanceof Promise)) return statement
   let isSent = false

@@ -6,9 +6,12 @@ export interface LiveChange {
   transaction: string
   /** Increases within a transaction */
   id: number
-  /** Row ids that were updated, inserted or deleted, or inserted for an owner. Null if any row may have changed or there are too many to list. */
+  /**
+   * Ids of the rows that the statement updated, inserted or deleted; for a kind with owners, only inserted rows. Null if the statement
+   * changed too many rows to list, or may have changed any row (TRUNCATE).
+   */
   ids: number[] | null
-  /** Owner of each inserted row, in the same order; null for a change of the rows themselves */
+  /** For a kind with owners, such as the users of orders: the owner's row id for each of `ids`, in the same order. Otherwise null. */
   owners: number[] | null
 }
 
@@ -22,12 +25,12 @@ export interface Position {
 export type ChangeCursor = Pick<LiveChange, 'transaction' | 'id'>
 
 export interface LiveChangeBatch {
-  /** The position after this batch */
+  /** The position at the time of the read */
   position: Position
   /** Ordered by transaction, then id */
   changes: LiveChange[]
-  /** Whether this server lacks transactions of the previous one, as after a failover or a restore */
-  isBehind: boolean
+  /** Whether transactions that `since` includes are missing from this server, as after a failover or a restore */
+  hasLostTransactions: boolean
 }
 
 /**
@@ -54,10 +57,10 @@ export async function readLiveChanges(
             and pg_visible_in_snapshot(transaction_id, coalesce(${until}::pg_snapshot, pg_current_snapshot()))
           order by transaction_id, id limit ${limit}
         ) changes), '[]') as changes`
-  return { position: { snapshot: row.snapshot, atMs: row.at_ms }, changes: row.changes, isBehind: row.is_behind }
+  return { position: { snapshot: row.snapshot, atMs: row.at_ms }, changes: row.changes, hasLostTransactions: row.is_behind }
 }
 
-/** The position to start reading from. */
+/** Returns the position from which a new reader starts. */
 export async function currentPosition(database: Queryable): Promise<Position> {
   const [row] = await database<[Position]>`
     select pg_current_snapshot()::text as snapshot, (extract(epoch from clock_timestamp()) * 1000)::bigint as "atMs"`
@@ -72,7 +75,7 @@ export async function deleteLiveChanges(database: Queryable, upTo: string): Prom
       or transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`
 }
 
-/** Calls `wake` at every commit that wrote a change, and whenever the listening connection was re-established. */
+/** Calls `wake` at every commit that wrote a change, and whenever the listening connection was established or replaced. */
 export async function listenToLiveChanges(database: Database, wake: () => void): Promise<void> {
   await database.listen('live_changes', wake, wake)
 }

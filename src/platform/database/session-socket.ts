@@ -8,25 +8,30 @@ export interface SessionSocketOptions {
   /** Host name that the server's certificate must match */
   host: string
   tls: TlsPolicy | null
-  /** SQL that runs first in each session; if it fails, the connection fails. */
+  /** SQL that runs first in each session. If this SQL fails, the connection fails. */
   setup: string
   /** Bounds everything before the first statement: TCP, TLS, authentication and setup. */
   connectTimeoutMs: number
-  /** The connection is closed when a sent message has had no response for this long; undefined for no limit. */
+  /** The connection is closed when the server has not responded to a message for this long; undefined for no limit. */
   responseTimeoutMs: number | undefined
 }
 
 /**
- * The socket used by postgres.js. The driver starts with authentication; this class then runs the setup SQL before the driver sees the
- * session as ready. TLS is performed here because the driver sends no host name (SNI) on a socket that is passed to it. A session that
- * turns out to be read-only is closed once no transaction runs in it, so that the next connection may reach a writable server.
+ * The socket used by postgres.js. The driver authenticates; this class then runs the setup SQL, and only after that forwards the message
+ * by which the driver considers the session ready. TLS is performed here because the driver sends no host name (SNI) on a socket that is
+ * passed to it. A session that turns out to be read-only is closed as soon as no transaction runs in it, so that the next connection may
+ * reach a writable server.
  */
 export class SessionSocket extends EventEmitter {
+  /**
+   * `cancelling`: the driver sent a CancelRequest. The server closes such a connection without a response, which is no error.
+   */
   private phase: 'authenticating' | 'settingUp' | 'ready' | 'cancelling' = 'authenticating'
   private stream: Socket
   /** Data that the driver wrote before the connection was open; null afterwards */
   private unsent: Buffer[] | null = []
-  private incomplete: Buffer = Buffer.alloc(0)
+  /** Received data that does not form a complete message yet */
+  private unparsed: Buffer = Buffer.alloc(0)
   private isReadOnly = false
   private readonly deadline: Deadline
 
@@ -67,7 +72,6 @@ export class SessionSocket extends EventEmitter {
     this.stream.setKeepAlive(enabled, delayMs)
   }
 
-  /** The driver removes its listeners once the connection is closed; a later `error` event would have no listener and throw. */
   private listen(socket: Socket): void {
     socket.on('error', (error) => this.fail(error))
     socket.on('close', (hadError) => {
@@ -80,6 +84,7 @@ export class SessionSocket extends EventEmitter {
     socket.on('drain', () => this.emit('drain'))
   }
 
+  /** The driver removes its listeners once the connection is closed. Without a listener, emitting `error` would throw. */
   private fail(error: Error): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
     this.stream.destroy()
@@ -90,12 +95,12 @@ export class SessionSocket extends EventEmitter {
     if (tls === null) this.open(this.stream)
     else
       negotiateTls(this.stream, tls, host).then(
-        (secured) => this.replaceBy(secured),
+        (secured) => this.replaceWith(secured),
         (error) => this.fail(error),
       )
   }
 
-  private replaceBy(secured: Socket): void {
+  private replaceWith(secured: Socket): void {
     if (secured !== this.stream) {
       this.stream = secured
       this.listen(secured)
@@ -114,28 +119,30 @@ export class SessionSocket extends EventEmitter {
 
   private receive(chunk: Buffer): void {
     if (this.phase === 'ready') this.forward(chunk)
-    else this.begin(chunk)
+    else this.receiveBeforeReady(chunk)
   }
 
+  /** In a read-only session, closes the connection at the end of the transaction. */
   private forward(chunk: Buffer): void {
     this.emit('data', chunk)
     this.isReadOnly ||= chunk.includes(readOnlyError)
     if (this.isReadOnly && chunk.subarray(-idle.length).equals(idle)) this.stream.destroy()
   }
 
-  private begin(chunk: Buffer): void {
-    this.incomplete = Buffer.concat([this.incomplete, chunk])
+  private receiveBeforeReady(chunk: Buffer): void {
+    this.unparsed = Buffer.concat([this.unparsed, chunk])
     while (this.phase !== 'ready') {
-      const length = messageLength(this.incomplete)
+      const length = messageLength(this.unparsed)
       if (length === undefined) return
-      const message = this.incomplete.subarray(0, length)
-      this.incomplete = this.incomplete.subarray(length)
-      if (this.phase === 'authenticating') this.authenticate(message)
-      else this.setUp(message)
+      const message = this.unparsed.subarray(0, length)
+      this.unparsed = this.unparsed.subarray(length)
+      if (this.phase === 'authenticating') this.onAuthenticationMessage(message)
+      else this.onSetupMessage(message)
     }
   }
 
-  private authenticate(message: Buffer): void {
+  /** Forwards messages to the driver. Withholds the ReadyForQuery that ends authentication, and sends the setup SQL instead. */
+  private onAuthenticationMessage(message: Buffer): void {
     if (message[0] === readyForQuery) {
       this.phase = 'settingUp'
       this.stream.write(queryMessage(this.options.setup))
@@ -144,8 +151,11 @@ export class SessionSocket extends EventEmitter {
     }
   }
 
-  /** Forwards only a failure to the driver, which reports it for the statement that waits for the connection. */
-  private setUp(message: Buffer): void {
+  /**
+   * Hides the responses to the setup SQL from the driver, except an error: the driver rejects the statement that waits for the
+   * connection with that error.
+   */
+  private onSetupMessage(message: Buffer): void {
     if (message[0] === errorResponse) {
       this.emit('data', message)
       this.stream.destroy()
@@ -153,7 +163,7 @@ export class SessionSocket extends EventEmitter {
     if (message[0] !== readyForQuery) return
     this.phase = 'ready'
     this.deadline.cancel()
-    this.emit('data', Buffer.concat([message, this.incomplete]))
+    this.emit('data', Buffer.concat([message, this.unparsed]))
   }
 }
 
@@ -174,7 +184,7 @@ function messageLength(data: Buffer): number | undefined {
 function queryMessage(text: string): Buffer {
   const body = Buffer.from(`${text}\0`)
   const head = Buffer.alloc(headLength)
-  head[0] = query
+  head[0] = queryType
   head.writeInt32BE(body.length + 4, 1)
   return Buffer.concat([head, body])
 }
@@ -182,7 +192,7 @@ function queryMessage(text: string): Buffer {
 const cancelRequestLength = 16
 const cancelRequestCode = 80_877_102
 const headLength = 5
-const query = 'Q'.charCodeAt(0)
+const queryType = 'Q'.charCodeAt(0)
 const errorResponse = 'E'.charCodeAt(0)
 const readyForQuery = 'Z'.charCodeAt(0)
 /** ReadyForQuery outside a transaction: the server sends nothing after it until the next request. */

@@ -4,8 +4,9 @@ export interface SessionSettings {
 }
 
 /**
- * SQL that runs first in each session. Startup parameters are not an option because poolers refuse them; defaults of the database or role
- * are not because others set them for their own purposes. `default_transaction_read_only` is not changed: it is set to keep writers away.
+ * Returns the SQL that runs first in each session. Startup parameters cannot be used because poolers refuse them. Defaults of the database
+ * or role cannot be used because operators set them for other purposes. `default_transaction_read_only` is not changed: operators set it to
+ * prevent writes.
  */
 export function sessionSetup({ statementTimeoutMs, asynchronousCommit }: SessionSettings): string {
   const settings = {
@@ -44,5 +45,5 @@ const refuseStandby = `do $$ begin
     end if;
   end $$`
 
-/** Releases the locks of a process that was frozen inside a transaction. */
+/** Bounds how long a process that is frozen inside a transaction holds its locks. */
 const idleInTransactionMs = 10_000

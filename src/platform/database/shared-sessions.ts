@@ -1,6 +1,6 @@
 import type { Database } from './connection.js'
 
-/** Whether several connections share one server session, as behind a pooler in transaction mode. Needs two connections. */
+/** Whether several connections share one server session, as behind a pooler in transaction mode. Reserves two connections of the pool. */
 export async function sharesSessions(database: Database): Promise<boolean> {
   const first = await database.reserve()
   const second = await database.reserve()

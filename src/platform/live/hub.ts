@@ -1,6 +1,6 @@
 import { Stream, StreamEndedError } from './stream.js'
 
-/** The streams of this process by topic. A topic is a public id: of a product, for its changes; of a user, for new orders. */
+/** The streams of this process by topic. A topic is a public id: a product's for its changes, a user's for new orders. */
 export class Hub {
   private readonly byTopic = new Map<string, Set<Stream<string>>>()
   private readonly streams = new Set<Stream<string>>()
@@ -15,6 +15,7 @@ export class Hub {
     return this.byTopic.has(topic)
   }
 
+  /** Returns the subscribed topics with this prefix. */
   topicsOf(prefix: string): string[] {
     return [...this.byTopic.keys()].filter((topic) => topic.startsWith(prefix))
   }
@@ -26,7 +27,7 @@ export class Hub {
     return stream
   }
 
-  /** Returns the number of streams that received the id. */
+  /** Pushes the id to every stream of the topic, and returns the number of these streams. */
   publish(topic: string, id: string): number {
     const streams = this.byTopic.get(topic)
     for (const stream of streams ?? []) stream.push(id, id)
@@ -53,7 +54,7 @@ export class Hub {
   }
 }
 
-/** Copies the set: a stream that fails removes itself from it. */
+/** Iterates over a copy, because a stream that fails removes itself from the set. */
 function fail(streams: Iterable<Stream<string>>): void {
   for (const stream of [...streams]) stream.fail(new StreamEndedError('changes missed'))
 }

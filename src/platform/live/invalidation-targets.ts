@@ -11,13 +11,13 @@ export interface InvalidationTarget {
 /** The kinds of rows that have live updates, as the entities declare them */
 export interface LiveKinds {
   /**
-   * The kind of owner that new rows are published to, such as users for orders; null if subscribers hear of changes of the rows
-   * themselves
+   * The kind of owner whose subscribers receive new rows of this kind, such as users for orders. Null if rows of this kind have no
+   * owner: their subscribers receive changes of the rows themselves.
    */
   ownerKindOf(kind: string): string | null
-  /** The cache contents that may show an old value in an answer to one of these changes */
+  /** Returns the cache contents that may put an old value into the events that publish these changes. */
   targetsOf(changes: readonly LiveChange[]): InvalidationTarget[]
-  /** The same for a transaction that was read only in part */
+  /** What to invalidate for a transaction that was read only in part: the namespaces of all kinds */
   readonly allTargets: readonly InvalidationTarget[]
 }
 
@@ -25,7 +25,7 @@ interface LiveKind {
   kind: string
   ownerKind: string | null
   namespace: string
-  /** Names of the namespaces with the lists and entries of owners */
+  /** Names of the namespaces that hold lists by owner, and of those that hold the owners */
   ownerNamespaces: { lists: readonly string[]; entries: readonly string[] }
 }
 
@@ -68,7 +68,7 @@ export function liveKindsOf(entities: Entities<never>): LiveKinds {
   }
 }
 
-/** Distinct public ids; null if any row may have changed */
+/** Returns distinct public ids; null if a change does not list its rows. */
 function idsOf(kind: string, changes: readonly LiveChange[], rowIdsOf: (change: LiveChange) => number[] | null): string[] | null {
   const rowIds = changes.map(rowIdsOf)
   if (rowIds.includes(null)) return null

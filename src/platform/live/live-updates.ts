@@ -1,4 +1,4 @@
-import { setImmediate as nextTick } from 'node:timers/promises'
+import { setImmediate as nextIteration } from 'node:timers/promises'
 import { publicId } from 'cached-resolvers'
 import type { Database } from '../database/connection.js'
 import {
@@ -17,22 +17,22 @@ import type { Stream } from './stream.js'
 export interface LiveUpdatesOptions {
   database: Database
   kinds: LiveKinds
-  /** Invalidates cache contents. Resolves once this process reads nothing older from the cache. */
+  /** Invalidates these cache contents. Resolves once this process cannot read a value from the cache that is older than the call. */
   invalidate: (targets: readonly InvalidationTarget[]) => Promise<unknown>
-  /** Interval of reads without a notification: notifications are lost when the listening connection breaks. */
-  intervalMs: number
+  /** Changes are also read at this interval, because notifications are lost while the listening connection is broken. */
+  pollIntervalMs: number
   /** How long changes are kept in the database for processes that cannot read them immediately */
   retentionMs: number
-  /** Maximum number of ids that wait for a slow reader. Its stream fails if there are more. */
+  /** Maximum number of ids queued in one stream. The stream fails if its reader is so slow that more are queued. */
   maxWaiting: number
   log: (message: string) => void
 }
 
 /**
  * Publishes committed changes, whoever made them, to the subscribers of this process. Every process reads the changes from the
- * database itself, independently of the relay: this continues while Redis is unavailable, and does not depend on any other process.
- * Changes are published only after the cache entries that they make stale are invalidated. If that fails, the changes are read
- * again, so none is lost.
+ * database by itself, independently of the relay, so live updates continue while Redis is unavailable and need no other process. A
+ * change is published only after the cache entries that its transaction made stale have been invalidated. If the invalidation fails,
+ * the changes are read again, so none is lost.
  */
 export class LiveUpdates {
   private readonly hub: Hub
@@ -54,25 +54,23 @@ export class LiveUpdates {
   }
 
   async start(): Promise<void> {
-    const { database, intervalMs, retentionMs } = this.options
+    const { database, pollIntervalMs, retentionMs } = this.options
     await listenToLiveChanges(database, () => this.scheduleRead())
     this.timers = [
-      setInterval(() => this.scheduleRead(), intervalMs),
+      setInterval(() => this.scheduleRead(), pollIntervalMs),
       setInterval(() => void this.deleteOldChanges(), retentionMs / deletionsPerRetention),
     ]
     for (const timer of this.timers) timer.unref()
   }
 
-  /**
-   * Does not unlisten, which would be one more statement to wait for: the listening connection closes together with the database.
-   */
+  /** Sends no UNLISTEN, which would be one more statement to wait for: closing the database closes the listening connection. */
   async stop(): Promise<void> {
     this.stopped = true
     for (const timer of this.timers) clearInterval(timer)
     await this.lastRun
   }
 
-  /** Returns a stream of the ids changed from now on. Rejects if the database does not answer. */
+  /** Returns a stream of the ids in all changes committed after this call. Rejects if the database does not answer. */
   async subscribe(topics: readonly string[]): Promise<Stream<string>> {
     const stream = this.hub.subscribe([...new Set(topics)])
     try {
@@ -84,7 +82,7 @@ export class LiveUpdates {
     return stream
   }
 
-  /** Calls while a read is queued are combined into that read. */
+  /** Does nothing if a read is already queued: that read will return all changes committed until it starts. */
   private scheduleRead(): void {
     if (this.stopped || this.queuedReads > 0) return
     this.queuedReads += 1
@@ -95,7 +93,7 @@ export class LiveUpdates {
       () => {
         this.lastReport = ''
       },
-      (error) => this.report(error),
+      (error) => this.report('read live changes', error),
     )
   }
 
@@ -117,17 +115,22 @@ export class LiveUpdates {
   }
 
   /**
-   * Reads in batches, so that a large transaction takes little memory. After a failure the next read continues with the same batch.
+   * Reads and delivers batch by batch, so that a large transaction takes little memory. After a failure, the next call starts with the
+   * batch that failed.
    */
   private async readChangesSince(since: Position): Promise<void> {
     const { database, retentionMs } = this.options
     while (true) {
       const { until, after, partialTransaction } = this.progress
-      const { position, changes, isBehind } = await readLiveChanges(database, {
-        ...{ since: since.snapshot, until: until?.snapshot ?? null, after, limit: maxBatchSize },
+      const { position, changes, hasLostTransactions } = await readLiveChanges(database, {
+        since: since.snapshot,
+        until: until?.snapshot ?? null,
+        after,
+        limit: maxBatchSize,
       })
-      // Changes may have been deleted before they were read, or this server may lack transactions of the previous one.
-      if (isBehind || position.atMs - since.atMs > retentionMs - retentionMs / deletionsPerRetention) {
+      // Either changes are so old that they may have been deleted unread, or a failover or restore lost transactions: subscribers
+      // must start again.
+      if (hasLostTransactions || position.atMs - since.atMs > retentionMs - retentionMs / deletionsPerRetention) {
         this.advanceTo(position)
         return this.hub.failAll()
       }
@@ -158,17 +161,19 @@ export class LiveUpdates {
   }
 
   /**
-   * All changes of each transaction of which one change has a subscriber: the answer may show other rows that the transaction
-   * changed.
+   * Returns all changes of every transaction in which at least one change has a subscriber, since the result sent to the subscriber
+   * may include other rows of that transaction.
    */
   private relevantChanges(changes: readonly LiveChange[]): LiveChange[] {
     const transactions = new Set(changes.filter((change) => this.hasSubscribers(change)).map(({ transaction }) => transaction))
     return changes.filter(({ transaction }) => transactions.has(transaction))
   }
 
+  /** Some kinds are published under the ids of the rows, others under the ids of their owners: an order under its user. */
   private hasSubscribers({ kind, ids, owners }: LiveChange): boolean {
     const ownerKind = this.options.kinds.ownerKindOf(kind)
     const [topicKind, rowIds] = ownerKind === null ? [kind, ids] : [ownerKind, owners]
+    // The trigger did not list the rows: any subscriber of this kind may be affected.
     if (rowIds === null) return this.hub.topicsOf(`${topicKind}_`).length > 0
     return rowIds.some((id) => this.hub.hasSubscribers(publicId(topicKind, id)))
   }
@@ -179,24 +184,25 @@ export class LiveUpdates {
       const changed = ids?.map((id) => publicId(kind, id)) ?? this.hub.topicsOf(`${kind}_`)
       await this.publishEach(changed.map((id) => [id, id]))
     } else if (ids === null) {
+      // The new rows are not listed, so they cannot be sent one by one.
       this.hub.failTopics(`${ownerKind}_`)
     } else {
       await this.publishEach(ids.map((id, index) => [publicId(ownerKind, owners?.[index] as number), publicId(kind, id)]))
     }
   }
 
-  /** Yields to the event loop between many events. */
+  /** Continues in the next iteration of the event loop after `maxPublishedPerIteration` events, so that iterations stay short. */
   private async publishEach(events: readonly [topic: string, id: string][]): Promise<void> {
-    let publishedInTick = 0
+    let publishedInIteration = 0
     for (const [topic, id] of events) {
-      publishedInTick += this.hub.publish(topic, id)
-      if (publishedInTick < maxPublishedPerTick) continue
-      publishedInTick = 0
-      await nextTick()
+      publishedInIteration += this.hub.publish(topic, id)
+      if (publishedInIteration < maxPublishedPerIteration) continue
+      publishedInIteration = 0
+      await nextIteration()
     }
   }
 
-  /** Deletes changes older than the retention: every process has read them, or ends its streams. */
+  /** Deletes changes older than the retention. A process that has not read them in time detects this, and fails its streams. */
   private async deleteOldChanges(): Promise<void> {
     const { database, retentionMs } = this.options
     try {
@@ -208,30 +214,35 @@ export class LiveUpdates {
       await deleteLiveChanges(database, old.at(-1)?.snapshot as string)
       this.snapshots = this.snapshots.slice(old.length)
     } catch (error) {
-      this.report(error)
+      this.report('delete old live changes', error)
     }
   }
 
-  private report(error: unknown): void {
-    const message = `Reading live changes failed: ${error instanceof Error ? error.message : String(error)}. It is retried.`
+  /** Logs a failure once, until another one occurs or a scheduled read succeeds. */
+  private report(task: string, error: unknown): void {
+    const message = `Failed to ${task}: ${error instanceof Error ? error.message : String(error)}. Will retry`
     if (message !== this.lastReport) this.options.log(message)
     this.lastReport = message
   }
 }
 
-/** Progress within the changes between the position and the snapshot `until`: read up to the change `after` */
+/**
+ * How far the range from the position to `until` has been read; `until` is null before the first batch. `after` is the last change
+ * read, null at the start of the range.
+ */
 interface ReadProgress {
   until: Position | null
   after: ChangeCursor | null
-  /** A transaction larger than a batch of which only a part has been read */
+  /** The transaction that is larger than a batch and has been read only in part */
   partialTransaction: string | null
 }
 
 type Batch = { changes: readonly LiveChange[] } & Pick<ReadProgress, 'partialTransaction'>
 
 /**
- * Drops the last transaction if it may be incomplete, unless it is the only one: then the batch is a part of a large transaction. A
- * change must be published after all entries that its transaction made stale are invalidated.
+ * Returns the changes that can be delivered. A full batch may end in the middle of a transaction, but a change must not be published
+ * before all entries that its transaction made stale are invalidated. So the last transaction is left for the next batch. If it is
+ * the only one, it is returned as `partialTransaction`.
  */
 function batchOf(changes: readonly LiveChange[], partialTransaction: string | null): Batch {
   const last = changes.at(-1)?.transaction
@@ -243,5 +254,5 @@ function batchOf(changes: readonly LiveChange[], partialTransaction: string | nu
 const atStart: ReadProgress = { until: null, after: null, partialTransaction: null }
 const maxBatchSize = 200
 /** About a millisecond of work: a few million events are published per second. */
-const maxPublishedPerTick = 2_000
+const maxPublishedPerIteration = 2_000
 const deletionsPerRetention = 5

@@ -1,4 +1,4 @@
-/** The server ended a stream. The reader has to subscribe again. */
+/** The server ended the stream, and the reader must subscribe again. */
 export class StreamEndedError extends Error {
   override readonly name = 'StreamEndedError'
 
@@ -15,7 +15,7 @@ const reasons = {
 
 /**
  * A queue of values for one reader, with one value per id: a value pushed while an older one of the same id is queued replaces it.
- * Not an async generator: `return` ends a pending `next`, which a generator would wait for.
+ * Not an async generator, because the `return` of a generator waits for a pending `next`. Here `return` ends the pending `next`.
  */
 export class Stream<Value> implements AsyncIterableIterator<Value> {
   private readonly waiting = new Map<string, Value>()
@@ -83,7 +83,7 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
     this.waiting.clear()
     const { pendingNext } = this
     this.pendingNext = undefined
-    // The error is reported once.
+    // A pending `next` gets the error now. Otherwise the next call of `next` gets it.
     this.end = pendingNext ? { error: null } : end
     if (end.error) pendingNext?.reject(end.error)
     else pendingNext?.resolve(done)

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import { TokenBucket } from '../token-bucket.js'
 
-/** State of the lines with one message */
+/** The limit of the lines with one message, and how many of them were omitted since the last one written */
 interface MessageState {
   bucket: TokenBucket
   omitted: number
 }
 
-/** Limits the log lines per second, for each message and in total, so that clients cannot fill the disk by repeated requests. */
+/** Limits the log lines per second, for each message and in total, so that clients cannot fill the disk by repeating requests. */
 export class LogLimit {
   private readonly byMessage = new LRUCache<string, MessageState>({ max: maxMessages })
   private readonly total: TokenBucket
@@ -16,7 +16,10 @@ export class LogLimit {
     this.total = new TokenBucket(totalLimits, now)
   }
 
-  /** If another line with this message may be written, the number of lines omitted since the last one; undefined if it must be omitted. */
+  /**
+   * Returns undefined if a line with this message must be omitted. Otherwise returns how many lines with this message have been omitted
+   * since the last one written. Messages are distinguished by their first 60 characters.
+   */
   admit(message: string): number | undefined {
     const state = this.stateOf(message.slice(0, keyLength))
     if (state.bucket.isEmpty || this.total.isEmpty) {

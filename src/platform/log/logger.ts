@@ -57,7 +57,7 @@ function createPrettyFormat(): (line: string) => string {
   })
 }
 
-/** No other properties: database clients attach commands and their values to errors. */
+/** Omits all other properties, because database clients attach commands and values to errors. */
 function serializeError(error: Error) {
   const { type, message, stack, code } = stdSerializers.err(error)
   return { type, message, stack, code }
@@ -65,9 +65,9 @@ function serializeError(error: Error) {
 
 const prettyPackage = 'pino-pretty'
 const require = createRequire(import.meta.url)
-/** Lines beyond this buffer are lost. */
+/** Size of the buffer for lines that cannot be written yet. Lines that exceed the buffer are lost. */
 const maxUnwrittenBytes = 1024 * 1024
 /** Level info. Debug lines are not limited: they are only written if requested by LOG_LEVEL. */
 const lowestLimitedLevel = 30
-/** Not limited with LOG_REQUESTS=all, so that each request has its line */
+/** Lines with these messages are not limited if LOG_REQUESTS is `all`, so that every request is logged. */
 const requestMessages = new Set(['request', 'slow request'])

@@ -1,4 +1,4 @@
-/** The values of a configuration that must never be logged: passwords in URLs, and settings with the name of a secret. */
+/** Returns the values of a configuration that must never be logged: passwords in URLs, and settings whose names mark them as secrets. */
 export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   const found = Object.entries(config).flatMap(([name, value]) => {
     const texts = textsOf(value)
@@ -7,7 +7,7 @@ export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   return [...new Set(found.filter((secret) => secret.length >= minLength))]
 }
 
-/** Returns a function that redacts secrets in a text, verbatim and in JSON or URL encoding, and passwords in any URL and bearer tokens. */
+/** Returns a function that redacts in a text: these secrets, verbatim and in JSON or URL encoding; passwords in any URL; bearer tokens. */
 export function createRedactor(secrets: readonly string[]): (text: string) => string {
   const encodings = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
   // Longest first: one secret may contain another.
@@ -31,7 +31,7 @@ function textsOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }
 
-/** Ignores a password that equals the user or database name: it is for tests, and that name occurs throughout the log. */
+/** Ignores a password that equals the name of its user or database: redacting it would redact that name throughout the log. */
 function passwordsOf(text: string): string[] {
   if (!URL.canParse(text)) return []
   const { password, username, pathname } = new URL(text)

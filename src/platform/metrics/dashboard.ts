@@ -34,9 +34,13 @@ export class Dashboard {
   constructor(private readonly options: DashboardOptions) {
     const { store, keyOf, createToken, now } = options
     this.token = createToken()
-    const history = (slotMs: number, slots: number) =>
+    const history = (slotMs: number, slotCount: number) =>
       new History({
-        ...{ store, slotMs, slots, createToken, now },
+        store,
+        slotMs,
+        slotCount,
+        createToken,
+        now,
         keyOf: (slot) => keyOf(slotMs, slot),
         totals: () => this.totals(),
       })

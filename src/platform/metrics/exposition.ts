@@ -14,7 +14,7 @@ type MetricJson = MetricObjectWithValues<MetricValue<string>>
 
 export const contentType = Registry.PROMETHEUS_CONTENT_TYPE
 
-/** Metrics in Prometheus' text format, of all processes behind the port. Each process has its own `worker` label. */
+/** The metrics of all processes behind the port, in Prometheus' text format. Each process has a separate value of the label `worker`. */
 export class Exposition {
   private readonly registry: Registry
 
@@ -63,14 +63,18 @@ function mergeByName(all: readonly MetricJson[][]): MetricFamily[] {
     byName.set(metric.name, merged ? { ...merged, values: [...merged.values, ...metric.values] } : metric)
   }
   return [...byName.values()].map(({ name, help, type, values }) => ({
-    ...{ name, help, type: type as unknown as MetricFamily['type'] },
+    name,
+    help,
+    type: type as unknown as MetricFamily['type'],
     values: () => values as never,
   }))
 }
 
 function workerFamilies(running: number, answered: number): MetricFamily[] {
   const gauge = (name: string, help: string, value: number): MetricFamily => ({
-    ...{ name, help, type: 'gauge' },
+    name,
+    help,
+    type: 'gauge',
     values: () => [{ labels: {}, value }],
   })
   return [

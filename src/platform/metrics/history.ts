@@ -7,7 +7,7 @@ export interface HistoryOptions {
   /** The store's key for a slot number */
   keyOf: (slot: number) => string
   slotMs: number
-  slots: number
+  slotCount: number
   /** Counts of this process since it started */
   totals: () => Counts
   createToken: () => string
@@ -29,8 +29,9 @@ interface Batch {
 }
 
 /**
- * Counts of the last `slots` time slots, summed over all processes that share the store. Each process adds its counts to the slot's
- * hash, each batch exactly once. While the store is unavailable, batches wait, and only the counts of this process can be read.
+ * Counts of the last `slotCount` time slots, summed across all processes that share the store. Each process adds its counts to the hash
+ * of a slot in batches, each batch exactly once. While the store is unavailable, batches stay pending, and only the counts of this
+ * process can be read.
  */
 export class History {
   private lastTotals: Counts = new Map()
@@ -38,7 +39,7 @@ export class History {
   private readonly pending = new Map<number, Map<string, number>>()
   private batches: Batch[] = []
   private writing: Promise<void> | undefined
-  /** Slots as read from the store; the one read longest ago comes first. */
+  /** Slots as read from the store, by slot number. The slot that was read longest ago comes first. */
   private readonly fetched = new Map<number, Counts>()
 
   constructor(private readonly options: HistoryOptions) {}
@@ -57,7 +58,7 @@ export class History {
     this.dropOldSlots()
   }
 
-  /** Writes pending counts to the store. Rejects if the store fails; the counts stay pending then. */
+  /** Writes pending counts to the store. If the store fails, rejects, and the counts stay pending. */
   writePending(): Promise<void> {
     this.writing ??= this.writeBatches().finally(() => {
       this.writing = undefined
@@ -65,14 +66,14 @@ export class History {
     return this.writing
   }
 
-  /** Never rejects. */
+  /** Returns the counts of this process if the store fails. Never rejects. */
   async readRange(): Promise<HistoryRange> {
     try {
       await this.writePending()
       await this.readSlots()
-      return { scope: 'all', slots: this.slots().map((slot) => this.slotOf(slot, this.fetched.get(slot))) }
+      return { scope: 'all', slots: this.slotNumbers().map((slot) => this.withStart(slot, this.fetched.get(slot))) }
     } catch {
-      return { scope: 'this process', slots: this.slots().map((slot) => this.slotOf(slot, this.own.get(slot))) }
+      return { scope: 'this process', slots: this.slotNumbers().map((slot) => this.withStart(slot, this.own.get(slot))) }
     }
   }
 
@@ -81,9 +82,9 @@ export class History {
       this.batches = [...this.pending].map(([slot, counts]) => ({ id: this.options.createToken(), slot, counts }))
       this.pending.clear()
     }
-    const { store, keyOf, slotMs, slots } = this.options
+    const { store, keyOf, slotMs, slotCount } = this.options
     for (const batch of [...this.batches]) {
-      await store.addCounts(keyOf(batch.slot), batch.id, batch.counts, (slots + 2) * slotMs)
+      await store.addCounts(keyOf(batch.slot), batch.id, batch.counts, (slotCount + 2) * slotMs)
       this.batches = this.batches.filter((other) => other !== batch)
     }
   }
@@ -98,20 +99,20 @@ export class History {
     }
   }
 
-  /** The latest slots, which still grow; slots never read; and a few old ones, because a process may write late. */
+  /** The latest slots, which still grow; all slots never read; and a few old slots, because a process may write late. */
   private slotsToRead(): number[] {
-    const slots = this.slots()
+    const slots = this.slotNumbers()
     const unread = slots.filter((slot) => !this.fetched.has(slot))
     return [...new Set([...slots.slice(-growingSlots), ...unread, ...[...this.fetched.keys()].slice(0, rereadPerCall)])]
   }
 
-  private slotOf(slot: number, counts: Counts | undefined) {
+  private withStart(slot: number, counts: Counts | undefined) {
     return { at: slot * this.options.slotMs, counts: counts ?? new Map<string, number>() }
   }
 
-  private slots(): number[] {
-    const first = this.currentSlot() - this.options.slots + 1
-    return Array.from({ length: this.options.slots }, (_, index) => first + index)
+  private slotNumbers(): number[] {
+    const first = this.currentSlot() - this.options.slotCount + 1
+    return Array.from({ length: this.options.slotCount }, (_, index) => first + index)
   }
 
   private currentSlot(): number {
@@ -119,7 +120,7 @@ export class History {
   }
 
   private dropOldSlots(): void {
-    const oldest = this.currentSlot() - this.options.slots
+    const oldest = this.currentSlot() - this.options.slotCount
     for (const bySlot of [this.own, this.pending, this.fetched])
       for (const slot of bySlot.keys()) if (slot < oldest) bySlot.delete(slot)
     this.batches = this.batches.filter(({ slot }) => slot >= oldest)

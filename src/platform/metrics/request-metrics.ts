@@ -2,15 +2,15 @@ import { LRUCache } from 'lru-cache'
 import { Histogram, latencyBounds } from './histogram.js'
 
 /**
- * `compiled`: answered without errors by a compiled query. The others took the standard path: answered without errors, answered
- * with errors, or refused before anything was executed (malformed, invalid, not allowed).
+ * `compiled`: answered without errors by a compiled query. The other outcomes are those of the standard path: `ok` (answered without
+ * errors), `errors` (answered with errors) and `refused` (before anything was executed: malformed, invalid, not allowed).
  */
 export type RequestOutcome = 'compiled' | 'ok' | 'errors' | 'refused'
 
 export interface OperationMetrics {
   readonly outcomes: Record<RequestOutcome, number>
   readonly durations: Histogram
-  /** Requests lately: the count is halved every 10 minutes. */
+  /** Number of recent requests: halved every 10 minutes */
   recentCount: number
 }
 
@@ -21,9 +21,9 @@ export interface RequestMetricsOptions {
 }
 
 /**
- * Requests by operation. Clients choose the names, so their number is bounded: the `maxOperations` names requested most often
- * lately are counted separately. When a name is replaced by another one, its counts are added to "other", where its further
- * requests are counted.
+ * Requests by operation. Clients choose the names of operations, so the number of names is bounded: only the `maxOperations` names
+ * that were recently requested most often are counted separately. When a name is replaced by a more frequent one, its counts are added
+ * to "other", and its further requests count as "other".
  */
 export class RequestMetrics {
   private readonly operations = new Map<string, OperationMetrics>()
@@ -56,7 +56,7 @@ export class RequestMetrics {
 
   private metricsFor(name: string): OperationMetrics {
     if (reservedNames.has(name)) return this.add(name)
-    if (name.length > maxNameLength || !this.hasRoomFor(name)) return this.operations.get('other') ?? this.add('other')
+    if (name.length > maxNameLength || !this.makeRoomFor(name)) return this.operations.get('other') ?? this.add('other')
     this.named += 1
     return this.add(name)
   }
@@ -71,7 +71,8 @@ export class RequestMetrics {
     return metrics
   }
 
-  private hasRoomFor(name: string): boolean {
+  /** Whether the name may be counted separately. If it is more frequent than the rarest of these names, replaces that name. */
+  private makeRoomFor(name: string): boolean {
     if (this.named < this.options.maxOperations) return true
     this.halveRecentCounts()
     const times = (this.candidates.get(name) ?? 0) + 1

@@ -1,4 +1,4 @@
-/** Subscriptions of this process. The code that serves them updates the counts. */
+/** Subscriptions of this process. The code that serves subscriptions updates these counts. */
 export class SubscriptionMetrics {
   /** Open WebSockets and event streams */
   connections = 0

@@ -48,7 +48,10 @@ export function summarize(counts: Counts, seconds: number, namespaces: readonly 
     seconds,
     processes,
     distrusting: countNames(counts, 'doubting.'),
-    ...{ requests: compiled + ok + errors + refused, compiled, errors, refused },
+    requests: compiled + ok + errors + refused,
+    compiled,
+    errors,
+    refused,
     latencyMs: {
       p50: quantileMs(latencyBounds, latency, 0.5),
       p95: quantileMs(latencyBounds, latency, 0.95),

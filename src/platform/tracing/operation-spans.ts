@@ -6,8 +6,8 @@ import { recordError, type SpanTracer } from './tracer.js'
 export class OperationSpans {
   constructor(private readonly tracer: SpanTracer) {}
 
-  /** Wraps execution on the standard path in a span. Type and name of the operation are set later by describe(). */
-  around<Args extends unknown[], T>(execute: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
+  /** Returns a function that executes an operation on the standard path in a span. describe() sets the operation's type and name later. */
+  wrapExecution<Args extends unknown[], T>(execute: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
     const child = { name: 'GraphQL Operation', attributes: { 'graphql.path': 'standard' } }
     return (...args) => this.tracer.runInNewSpan(child, () => execute(...args))
   }
@@ -29,10 +29,10 @@ export class OperationSpans {
   }
 
   /**
-   * Wraps compiled queries with a span for each query they answer. If a compiled query falls back to the standard path, its span is marked
-   * (`graphql.fallback` is true), and the span of the standard path follows.
+   * Returns compiled queries that record a span for each query they answer. If a compiled query falls back to the standard path, its span
+   * gets the attribute `graphql.fallback`, and the span of the standard path follows.
    */
-  ofCompiledQueries(compiled: Pick<CompiledQueries, 'run'>): Pick<CompiledQueries, 'run'> {
+  wrapCompiledQueries(compiled: Pick<CompiledQueries, 'run'>): Pick<CompiledQueries, 'run'> {
     return {
       run: (query, admits, createContext) => {
         const span = this.tracer.start({ name: 'GraphQL Operation', attributes: { 'graphql.path': 'compiled' } })

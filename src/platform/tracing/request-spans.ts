@@ -49,7 +49,7 @@ export class RequestSpans {
     return this.traceIds.get(request)
   }
 
-  /** A GET without parameters is not traced: it requests the page with the query editor. */
+  /** A GET without parameters is not traced, because it requests the page with the query editor. */
   private isTraced({ method, url = '' }: IncomingMessage): boolean {
     const { path } = this.options
     return (method === 'POST' && url === path) || (method !== 'OPTIONS' && url.startsWith(`${path}?`))

@@ -5,7 +5,7 @@ import { recordError, type SpanTracer } from './tracer.js'
 type Reader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 type SourceCounts = Map<LookupSource, number>
 
-/** Adds a span to each batch read of a loader, with the number of keys and of lookups by source. Reads from the near store have none. */
+/** Adds a span to each batch read of a loader, with the number of keys and the lookups by source. Reads from the near store have no span. */
 export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
   return {
     readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),

@@ -3,8 +3,8 @@ import type { CacheStore, Swap } from 'cached-resolvers'
 import type { SpanTracer } from './tracer.js'
 
 /**
- * Wraps a store with a span for each command of a request. Reads within one event loop iteration share an MGET; each request has its
- * own span for that MGET, since each of them waits for it.
+ * Wraps a store with a span for each command of a request. Reads of several requests in one iteration of the event loop share an MGET.
+ * Each of these requests has a separate span for that MGET, since each of them waits for the MGET.
  */
 export function tracedStore(store: CacheStore, tracer: SpanTracer): CacheStore {
   const trace = <T>(operation: string, detail: string, keys: number, command: () => Promise<T>) =>
@@ -32,5 +32,5 @@ export function tracedStore(store: CacheStore, tracer: SpanTracer): CacheStore {
 
 /** A fill replaces the stored text with a new value; any other swap acquires or releases a lease. */
 function purposeOf(swaps: readonly Swap[]): 'fill' | 'lease' {
-  return swaps.some(({ when, value }) => when.state === 'held' && value !== when.expected) ? 'fill' : 'lease'
+  return swaps.some(({ when, value }) => when.state === 'startsWith' && value !== when.expected) ? 'fill' : 'lease'
 }

@@ -26,7 +26,7 @@ export class SpanTracer {
     return this.current() && this.tracer.startSpan(name, { kind, attributes }, this.contexts.active())
   }
 
-  /** Runs `work` in a new span and ends the span with it. */
+  /** Runs `work` in a new span, and ends the span when `work` settles. */
   async runInNewSpan<T>(child: ChildSpan, work: (span: Span | undefined) => Promise<T>): Promise<T> {
     const span = this.start(child)
     if (!span) return work(undefined)

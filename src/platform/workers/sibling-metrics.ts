@@ -38,7 +38,7 @@ export class SiblingMetrics {
     return this.worker.id
   }
 
-  /** Collects the metrics of the other workers. One that does not answer in time is left out; `asked` counts all of them. */
+  /** Collects the metrics of the other workers, without those that do not answer in time. `asked` is the number of all other workers. */
   collect(): Promise<{ asked: number; answers: unknown[] }> {
     this.lastRequestId += 1
     const requestId = this.lastRequestId
@@ -71,7 +71,7 @@ export class SiblingMetrics {
     if (request.answers.length === request.asked) request.settle()
   }
 
-  /** Sends null if this worker has no metrics yet or fails to read them, so that the requester does not wait for the timeout. */
+  /** Replies with null if this worker has no metrics yet or fails to read them, so that the requester does not wait for the timeout. */
   private async reply({ from, requestId }: { from: number; requestId: number }): Promise<void> {
     const answer = (await this.answer?.().catch(() => null)) ?? null
     this.send({ sibling: 'response', to: from, requestId, answer })
@@ -82,7 +82,7 @@ export class SiblingMetrics {
   }
 }
 
-/** The primary's side: forwards requests for metrics from a worker to the others, and their answers back. */
+/** The primary's side: forwards requests for metrics from this worker to all other workers, and the answers of this worker to requesters. */
 export function forwardSiblingMessages(worker: Worker, workers: () => readonly Worker[]): void {
   const deliver = (to: Worker, message: SiblingDelivery) => sendMessage(to, message)
   worker.on('message', (message: unknown) => {

@@ -21,8 +21,9 @@ interface WorkerExit {
 }
 
 /**
- * Several processes on one port, by node:cluster. This one, the primary, only supervises. Every worker starts everything that a single
- * process would, and shares only the port, Redis and Postgres with the others. A worker stops when its IPC channel to the primary closes.
+ * Several processes on one port, by node:cluster. This process, the primary, only supervises. Every worker starts everything that a single
+ * process would start, and shares only the port, Redis and Postgres with the other workers. A worker stops when its IPC channel to the
+ * primary closes.
  */
 export class Workers {
   private readonly running = new Map<Worker, Promise<WorkerExit>>()
@@ -32,7 +33,10 @@ export class Workers {
 
   constructor(private readonly options: WorkersOptions) {}
 
-  /** Resolves to the URL once all workers are ready. The first one starts alone; if it exits before it is ready, this rejects, since the others would fail too. */
+  /**
+   * Resolves to the URL once all workers are ready. The first worker starts alone. If it exits before it is ready, start() rejects, because
+   * the other workers would fail too.
+   */
   async start(): Promise<string> {
     // Without round-robin, the operating system distributes connections very unevenly among the workers.
     cluster.schedulingPolicy = cluster.SCHED_RR
@@ -41,7 +45,7 @@ export class Workers {
     return url
   }
 
-  /** Every worker finishes its requests in flight; one that takes too long is killed. Rejects if one did not exit cleanly. */
+  /** Lets every worker finish its requests in flight, and kills workers that take too long. Rejects if a worker did not exit cleanly. */
   stop(): Promise<void> {
     this.stopped ??= this.stopAll()
     return this.stopped
@@ -57,21 +61,21 @@ export class Workers {
   private async keepRunning(onReady: (url: string) => void): Promise<void> {
     for (let quickExits = 0; !this.stopping.signal.aborted; ) {
       const startedAt = performance.now()
-      const outcome = await this.run(onReady).then(describe, (error: Error) => `could not be started (${error.message})`)
+      const outcome = await this.runUntilExit(onReady).then(describe, (error: Error) => `could not be started (${error.message})`)
       if (this.stopping.signal.aborted) return
       if (!this.hasBeenReady) throw new WorkersError(`Not started: the first worker ${outcome}`)
       quickExits = performance.now() - startedAt < quickExitMs ? quickExits + 1 : 0
       const delayMs = Math.min(minDelayMs * 2 ** quickExits, maxDelayMs)
-      this.options.log(`A worker ${outcome}, another one starts in ${delayMs} ms`)
+      this.options.log(`A worker ${outcome}. Its replacement starts in ${delayMs} ms`)
       await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined)
     }
   }
 
-  private async run(onReady: (url: string) => void): Promise<WorkerExit> {
+  private async runUntilExit(onReady: (url: string) => void): Promise<WorkerExit> {
     const worker = cluster.fork()
     worker.on('message', (message: unknown) => {
       if (!isWorkerMessage(message)) return
-      // It may not have been listening for the stop request when all workers were sent it.
+      // When the stop request was sent to all workers, this worker may not have been listening for messages yet.
       if (this.stopping.signal.aborted) requestStop(worker)
       if (message.state !== 'ready') return
       this.hasBeenReady = true
@@ -79,17 +83,17 @@ export class Workers {
     })
     redispatchConnections(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
     forwardSiblingMessages(worker, () => [...this.running.keys()])
-    watchHeartbeat(worker, this.options.heartbeatTimeoutSeconds, () => this.kill(worker))
+    watchHeartbeat(worker, this.options.heartbeatTimeoutSeconds, () => this.killHanging(worker))
     const exit = exitOf(worker).finally(() => this.running.delete(worker))
     this.running.set(worker, exit)
     return exit
   }
 
-  /** A hanging worker answers no requests, yet node would keep sending it a share of the connections. */
-  private kill(worker: Worker): void {
+  /** A hanging worker answers no requests, but node would continue to send it a share of the connections. */
+  private killHanging(worker: Worker): void {
     const { pid } = worker.process
     this.options.log(
-      `A worker (process ${pid}) has sent no heartbeat for ${this.options.heartbeatTimeoutSeconds} s: it is killed and replaced`,
+      `A worker (process ${pid}) has sent no heartbeat for ${this.options.heartbeatTimeoutSeconds} s. It is killed and replaced`,
     )
     worker.process.kill('SIGKILL')
   }
@@ -108,12 +112,12 @@ export class Workers {
   }
 }
 
-/** Reports how workers exited. They have logged the cause themselves. */
+/** Reports how workers exited. The workers have logged the cause. */
 export class WorkersError extends Error {
   override readonly name = 'WorkersError'
 }
 
-/** By a message instead of a signal: a service manager or terminal may signal all processes too, and a second signal kills a worker. */
+/** Sends a message instead of a signal: a service manager or terminal may signal all processes too, and a second signal kills a worker. */
 function requestStop(worker: Worker): void {
   sendMessage(worker, stopRequest)
 }
@@ -121,7 +125,7 @@ function requestStop(worker: Worker): void {
 function exitOf(worker: Worker): Promise<WorkerExit> {
   return new Promise((resolve, reject) => {
     worker.once('exit', (code: number | null, signal: NodeJS.Signals | null) => resolve({ code, signal }))
-    // For a running worker, this is a message that could not be delivered; its end is reported as `exit`.
+    // Without a pid, the worker could not be started. Otherwise the error is a message that could not be sent, and `exit` follows at the end.
     worker.on('error', (error) => {
       if (worker.process.pid === undefined) reject(error)
     })
@@ -133,7 +137,7 @@ function isWorkerMessage(message: unknown): message is WorkerMessage {
   return typeof message === 'object' && message !== null && 'state' in message
 }
 
-/** A signal that arrived before the worker listened for it, such as Ctrl-C, counts as a requested exit. */
+/** Exit by SIGINT or SIGTERM counts as clean: the signal, such as Ctrl-C, arrived before the worker listened for it. */
 function isCleanExit({ code, signal }: WorkerExit): boolean {
   return code === 0 || signal === 'SIGINT' || signal === 'SIGTERM'
 }
@@ -145,5 +149,5 @@ function describe({ code, signal }: WorkerExit): string {
 const quickExitMs = 10_000
 const minDelayMs = 50
 const maxDelayMs = 10_000
-/** Slightly less than the time that the whole process has to stop after the delay */
+/** Slightly less than the time within which the primary must stop after the delay */
 const killAfterMs = 9_000

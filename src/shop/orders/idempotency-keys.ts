@@ -4,39 +4,45 @@ import { refuse } from '../user-error.js'
 
 export interface IdempotencyKey {
   key: string
-  /** Row id of the customer. Keys of different customers are independent. */
-  user: number
+  /** Row id of the customer. Two customers may use the same key. */
+  userRowId: number
   /** Hash of the whole order input */
   inputHash: string
 }
 
-/** Returns the order placed with this key, or null if the key is new. Waits for a concurrent call with the same key. */
-export async function claimKey(transaction: TransactionSql, { key, user, inputHash }: IdempotencyKey): Promise<number | null> {
+/**
+ * Claims the key for the order of this transaction. Returns the row id of the order that was placed with this key before, or null if
+ * the key is new. Waits for the end of a concurrent transaction that has claimed the same key.
+ */
+export async function claimKey(
+  transaction: TransactionSql,
+  { key, userRowId, inputHash }: IdempotencyKey,
+): Promise<number | null> {
   const claimed = await transaction`
-    insert into idempotency_keys (key, user_id, input_hash) values (${key}, ${user}, ${inputHash}) on conflict do nothing`
+    insert into idempotency_keys (key, user_id, input_hash) values (${key}, ${userRowId}, ${inputHash}) on conflict do nothing`
   if (claimed.count === 1) return null
-  const [used] = await transaction<{ order_id: number; input_hash: string }[]>`
-    select order_id, input_hash from idempotency_keys where key = ${key} and user_id = ${user}`
-  if (used?.input_hash !== inputHash) {
+  const [claim] = await transaction<{ order_id: number; input_hash: string }[]>`
+    select order_id, input_hash from idempotency_keys where key = ${key} and user_id = ${userRowId}`
+  if (claim?.input_hash !== inputHash) {
     refuse('IDEMPOTENCY_KEY_REUSED', 'This idempotencyKey was used for another order', ['idempotencyKey'])
   }
-  return used.order_id
+  return claim.order_id
 }
 
-export async function saveOrderOfKey(
+export async function recordOrderForKey(
   transaction: TransactionSql,
-  { key, user }: IdempotencyKey,
-  order: number | null,
+  { key, userRowId }: IdempotencyKey,
+  orderRowId: number | null,
 ): Promise<void> {
-  await transaction`update idempotency_keys set order_id = ${order} where key = ${key} and user_id = ${user}`
+  await transaction`update idempotency_keys set order_id = ${orderRowId} where key = ${key} and user_id = ${userRowId}`
 }
 
-/** Deletes expired keys now and then every hour. Runs in every process; keys that another process is deleting are skipped. */
+/** Deletes expired keys, now and once per hour. Every process does this, and skips keys that another process is deleting. */
 export function startExpiringKeys(database: Database, log: (message: string) => void): { stop: () => Promise<void> } {
   const expire = () =>
     deleteExpiredKeys(database).catch((error) =>
       log(
-        `expired idempotency keys could not be deleted: ${error instanceof Error ? error.message : String(error)}; will be tried again`,
+        `Failed to delete expired idempotency keys: ${error instanceof Error ? error.message : String(error)}. Will retry in one hour`,
       ),
     )
   let running = expire()

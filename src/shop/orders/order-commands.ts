@@ -4,7 +4,7 @@ import type { TransactionSql } from 'postgres'
 import { type CommandContext, type Outcome, runCommand } from '../command.js'
 import { idempotencyKeySchema, productIdsSchema, requireValid } from '../input.js'
 import { Refusal, type UserError } from '../user-error.js'
-import { claimKey, type IdempotencyKey, saveOrderOfKey } from './idempotency-keys.js'
+import { claimKey, type IdempotencyKey, recordOrderForKey } from './idempotency-keys.js'
 
 export interface NewOrder {
   userId: string
@@ -20,7 +20,7 @@ export interface PlacedOrder {
   replayed: boolean
 }
 
-/** Places an order: takes the units out of stock and stores the prices paid. */
+/** Places an order. Takes the units out of stock and stores the prices paid. */
 export function createOrder(context: CommandContext, order: NewOrder): Promise<Outcome<PlacedOrder>> {
   return runCommand(context, async (transaction) => {
     requireValid([
@@ -32,40 +32,40 @@ export function createOrder(context: CommandContext, order: NewOrder): Promise<O
     const existing = await claimKey(transaction, key)
     if (existing !== null) return { id: publicId('order', existing), replayed: true }
     const id = await placeOrder(transaction, order)
-    await saveOrderOfKey(transaction, key, idNumber('order', id))
+    await recordOrderForKey(transaction, key, idNumber('order', id))
     return { id, replayed: false }
   })
 }
 
-/** Null without a key, and for an invalid user id, since that order is refused anyway. */
+/** Returns null if the caller sent no idempotency key, or if the user id is malformed: placeOrder() then refuses the order. */
 function keyOf({ idempotencyKey: key, userId, productIds }: NewOrder): IdempotencyKey | null {
-  const user = idNumber('user', userId)
-  if (key === null || user === null) return null
+  const userRowId = idNumber('user', userId)
+  if (key === null || userRowId === null) return null
   const inputHash = createHash('sha256')
     .update(JSON.stringify([userId, productIds]))
     .digest('hex')
-  return { key, user, inputHash }
+  return { key, userRowId, inputHash }
 }
 
 async function placeOrder(transaction: TransactionSql, { userId, productIds }: NewOrder): Promise<string> {
-  const numbers = productIds.map((id) => idNumber('product', id))
-  const user = idNumber('user', userId)
-  const found = await transaction`select 1 from users where id = ${user} for key share`
-  const products = await lockProducts(transaction, numbers)
-  const userErrors: UserError[] = productErrors(productIds, numbers, products)
-  if (found.length === 0) {
+  const productRowIds = productIds.map((id) => idNumber('product', id))
+  const userRowId = idNumber('user', userId)
+  const lockedUsers = await transaction`select 1 from users where id = ${userRowId} for key share`
+  const products = await lockProducts(transaction, productRowIds)
+  const userErrors: UserError[] = productErrors(productIds, productRowIds, products)
+  if (lockedUsers.length === 0) {
     userErrors.unshift({ code: 'NOT_FOUND', message: `There is no user ${userId}`, field: ['input', 'userId'] })
   }
   if (userErrors.length > 0) throw new Refusal(userErrors)
-  const prices = numbers.map((number) => products.get(number)?.price_cents ?? 0)
-  await takeStock(transaction, numbers as number[])
+  const prices = productRowIds.map((rowId) => products.get(rowId)?.price_cents ?? 0)
+  await takeStock(transaction, productRowIds as number[])
   const total = prices.reduce((sum, cents) => sum + cents, 0)
   const [order] = await transaction<[{ id: number }]>`
-    insert into orders (user_id, total_cents) values (${user}, ${total}) returning id`
+    insert into orders (user_id, total_cents) values (${userRowId}, ${total}) returning id`
   await transaction`
     insert into order_items (order_id, position, product_id, price_cents)
     select ${order.id}, position - 1, product_id, price_cents
-    from unnest(${numbers}::bigint[], ${prices}::bigint[]) with ordinality as item (product_id, price_cents, position)`
+    from unnest(${productRowIds}::bigint[], ${prices}::bigint[]) with ordinality as item (product_id, price_cents, position)`
   return publicId('order', order.id)
 }
 
@@ -76,24 +76,27 @@ interface LockedProduct {
   stock: number
 }
 
-/** Locks in id order, so that two orders of the same products cannot deadlock. */
-async function lockProducts(transaction: TransactionSql, numbers: readonly (number | null)[]) {
+/** Locks the products in id order, so that two orders of the same products cannot deadlock. */
+async function lockProducts(transaction: TransactionSql, productRowIds: readonly (number | null)[]) {
   const rows = await transaction<LockedProduct[]>`
-    select id, name, price_cents, stock from products where id = any(${numbers as number[]}::bigint[]) order by id for update`
+    select id, name, price_cents, stock from products where id = any(${productRowIds as number[]}::bigint[]) order by id for update`
   return new Map<number | null, LockedProduct>(rows.map((row) => [row.id, row]))
 }
 
-async function takeStock(transaction: TransactionSql, numbers: readonly number[]): Promise<void> {
+async function takeStock(transaction: TransactionSql, productRowIds: readonly number[]): Promise<void> {
   await transaction`
     update products set stock = stock - taken.units
-    from (select id, count(*)::int as units from unnest(${numbers as number[]}::bigint[]) id group by id) taken
+    from (select id, count(*)::int as units from unnest(${productRowIds as number[]}::bigint[]) id group by id) taken
     where products.id = taken.id`
 }
 
-/** One error for each unknown product, and for each product with too little stock, at the first unit that exceeds it. */
+/**
+ * Returns one error for each unknown product and for each product with too little stock. The field of an error about the stock is
+ * the first unit that exceeds the stock.
+ */
 function productErrors(
   productIds: readonly string[],
-  numbers: readonly (number | null)[],
+  productRowIds: readonly (number | null)[],
   products: ReadonlyMap<number | null, LockedProduct>,
 ): UserError[] {
   const requested = new Map<string, number>()
@@ -101,10 +104,14 @@ function productErrors(
     const units = (requested.get(id) ?? 0) + 1
     requested.set(id, units)
     const field = ['input', 'productIds', String(index)]
-    const product = products.get(numbers[index] ?? null)
+    const product = products.get(productRowIds[index] ?? null)
     if (!product) return units === 1 ? [{ code: 'NOT_FOUND', message: `There is no product ${id}`, field }] : []
     if (units !== product.stock + 1) return []
-    const message = `Only ${product.stock} of ${id} (${product.name}) ${product.stock === 1 ? 'is' : 'are'} left`
-    return [{ code: 'OUT_OF_STOCK', message, field }]
+    return [{ code: 'OUT_OF_STOCK', message: outOfStockMessage(id, product), field }]
   })
+}
+
+function outOfStockMessage(id: string, { name, stock }: LockedProduct): string {
+  if (stock === 0) return `${name} (${id}) is out of stock`
+  return `Only ${stock} ${stock === 1 ? 'unit' : 'units'} of ${name} (${id}) ${stock === 1 ? 'is' : 'are'} left`
 }

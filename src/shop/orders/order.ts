@@ -13,7 +13,7 @@ export interface Order {
   createdAt: string
 }
 
-/** Changes often. Each new order invalidates the order lists of its user. */
+/** Orders change often. Each new order invalidates the order lists of the user who placed it. */
 export const orders = defineEntity({
   name: 'orders',
   kind: 'order',
@@ -53,7 +53,7 @@ function toOrder({ id, user_id, total_cents, created_at, product_ids }: OrderRow
   return {
     id: publicId('order', id),
     userId: publicId('user', user_id),
-    productIds: product_ids.map((number) => publicId('product', Number(number))),
+    productIds: product_ids.map((rowId) => publicId('product', Number(rowId))),
     total: total_cents / 100,
     createdAt: created_at.toISOString(),
   }

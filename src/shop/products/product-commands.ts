@@ -11,7 +11,10 @@ export interface NewProduct {
   category: string
 }
 
-/** Creates all products or none. Returns them in input order from the INSERT itself, so that no later read can fail and hide the success. */
+/**
+ * Creates all products or none. Returns the products in input order, as the INSERT returned them. A separate read could fail and hide
+ * that the products were created.
+ */
 export function createProducts(context: CommandContext, inputs: readonly NewProduct[]): Promise<Outcome<Product[]>> {
   return runCommand(context, async (transaction) => {
     if (inputs.length === 0) refuse('INVALID', 'inputs must name at least one product', ['inputs'])
@@ -40,7 +43,7 @@ export function createProducts(context: CommandContext, inputs: readonly NewProd
   })
 }
 
-/** Returns the id. */
+/** Returns the product's id. */
 export function updateProductStock(context: CommandContext, productId: string, stock: number): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
     requireValid([[stockSchema, stock, ['stock']]])
@@ -53,7 +56,7 @@ export function updateProductStock(context: CommandContext, productId: string, s
 export function deleteCategory(context: CommandContext, category: string): Promise<Outcome<number>> {
   return runCommand(context, async (transaction) => {
     requireValid([[categorySchema, category, ['category']]])
-    // Locked by id, in the same order as createOrder does, to avoid deadlocks.
+    // Locks the products in id order, as createOrder does, so that the two commands cannot deadlock.
     await transaction`select 1 from products where category = ${category} order by id for update`
     const deleted = await transaction`delete from products where category = ${category}`
     return deleted.count > 0

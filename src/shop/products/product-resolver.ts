@@ -22,7 +22,7 @@ import {
 /** Context with the loaders used by this resolver */
 type ProductContext = Context<{ products: typeof products }>
 
-/** A larger transaction would hold its locks for too long. */
+/** Maximum number of products per mutation. A larger transaction would hold its locks for too long. */
 const maxNewProducts = 500
 
 @Resolver(() => ProductType)
@@ -44,16 +44,16 @@ export class ProductResolver {
     @Args(() => ConnectionArgs) args: ConnectionArgs,
     @Ctx() { loaders }: ProductContext,
   ) {
-    // Postgres rejects such a parameter with an error.
+    // Postgres rejects a parameter with NUL. Without this check, the client would receive an internal error.
     if (category?.includes('\u0000')) throw badUserInput('category must not contain NUL')
     if (category?.isWellFormed() === false) throw badUserInput('category must be valid Unicode')
     if (category != null && category.length > maxCategoryLength)
       throw badUserInput(`category must have at most ${maxCategoryLength} characters`)
     return connection(args, {
-      name: category == null ? 'products' : `products of ${category}`,
-      list: category ?? null,
-      lists: loaders.productLists,
-      nodes: loaders.products,
+      listName: category == null ? 'products' : `products of ${category}`,
+      listKey: category ?? null,
+      listLoader: loaders.productLists,
+      nodeLoader: loaders.products,
     })
   }
 

@@ -18,17 +18,24 @@ interface ProductRow {
   category: string
 }
 
-/** In characters; longer category names are refused in mutations and queries. */
+/** Maximum length of a category name in characters. Mutations and queries reject longer names. */
 export const maxCategoryLength = 100
 
-/** Changes rarely. A product that is added, removed or moved to another category invalidates the lists of that category and of all products. */
+/**
+ * Products change rarely, so they are cached for long. If a product is added, deleted or moved to another category, the lists of the
+ * affected categories and the list of all products are invalidated.
+ */
 export const products = defineTableEntity({
   table: 'products',
   kind: 'product',
   live: 'changed',
   fresh: freshForMinutes(30),
   toValue: ({ name, price_cents, stock, category }: ProductRow, id): Product => ({
-    ...{ id, name, price: price_cents / 100, stock, category },
+    id,
+    name,
+    price: price_cents / 100,
+    stock,
+    category,
   }),
   lists: {
     productLists: { name: 'product-lists', key: 'category', withAll: true, prefix: 'category:', fresh: freshForMinutes(3) },

@@ -5,7 +5,7 @@ import { badUserInput, serviceUnavailable } from '../../graphql/errors.js'
 import { Cost } from '../../graphql/field-cost.js'
 import { namespaces } from '../entities.js'
 
-/** Enum values are namespace names in upper case with underscores. */
+/** The names of the namespaces by enum value. Enum values are namespace names in upper case with underscores. */
 export const CacheNamespace = Object.fromEntries(
   namespaces.map(({ name }) => [name.toUpperCase().replaceAll('-', '_'), name]),
 ) as Readonly<Record<string, string>>
@@ -110,7 +110,7 @@ export class CacheAdminResolver {
     @Arg('namespace', () => CacheNamespace, { description: 'The namespace to flush' }) namespace: string,
     @Ctx() { cacheAdmin }: Context,
   ) {
-    if (!(await cacheAdmin.flush(namespace))) throw serviceUnavailable('The cache server cannot be reached, nothing was flushed')
+    if (!(await cacheAdmin.flush(namespace))) throw serviceUnavailable('The cache server cannot be reached. Nothing was flushed')
     return { namespace }
   }
 }

@@ -123,7 +123,7 @@ class StatsType {
 
 @Resolver()
 export class StatsResolver {
-  /** Returns methods as fields, so that totals and counters are only read if selected, and at most once. */
+  /** The fields are functions, so that totals and counters are read only if they are selected, and counters at most once. */
   @Access(everyone)
   @Cost({ weight: 1 })
   @Query(() => StatsType, { description: 'Totals of the shop and counters of the cache' })
@@ -143,7 +143,8 @@ export class StatsResolver {
       cacheHitRate: async () => hitRate([...(await readCounts()).values()]),
       caches: async () =>
         [...(await readCounts())].map(([namespace, counts]) => ({
-          ...{ namespace, ...counts },
+          namespace,
+          ...counts,
           hitRate: hitRate([counts]),
           accuracy: accuracy(counts),
           rightRate: accuracy(counts), // Deprecated
@@ -152,14 +153,14 @@ export class StatsResolver {
   }
 }
 
-/** Percent with two decimals; 0 before the first lookup. */
+/** Returns the hit rate in percent with two decimals, or 0 before the first lookup. */
 function hitRate(counts: readonly CacheCounts[]): number {
   const hits = counts.reduce((sum, { hits }) => sum + hits, 0)
   const lookups = counts.reduce((sum, { hits, misses }) => sum + hits + misses, 0)
   return lookups === 0 ? 0 : Math.round((hits / lookups) * 10_000) / 100
 }
 
-/** Percent with four decimals; 100 before the first audit. */
+/** Returns the accuracy in percent with four decimals, or 100 before the first audit. */
 function accuracy({ audited, wrong }: CacheCounts): number {
   return audited === 0 ? 100 : Math.round(((audited - wrong) / audited) * 1_000_000) / 10_000
 }

@@ -14,14 +14,14 @@ export interface Totals {
 /** Id of the only entry */
 export const totalsId = 'totals'
 
-/** Counts and revenue of the whole shop, cached because the aggregate is expensive */
+/** Counts and revenue of the whole shop, which are cached because the SQL query for them is expensive */
 export const totals = defineEntity({
   name: 'stats',
   aggregates: { users: 'membership', products: 'membership', orders: 'any change' },
   fresh: freshForMinutes(5),
   fetch: fetchTotals,
   newest: async () => [totalsId],
-  // An audit ignores when the totals were computed.
+  // An audit must not compare the time at which the totals were computed.
   comparable: (totals: Totals) => ({ ...totals, asOf: null }),
 })
 

@@ -22,7 +22,7 @@ export interface UserChange {
   name?: string | null | undefined
 }
 
-/** Updates the given fields. Returns the id. */
+/** Updates the fields that are given and not null. Returns the user's id. */
 export function updateUser(context: CommandContext, { id, email, name }: UserChange): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
     requireValid([
@@ -39,7 +39,7 @@ export function updateUser(context: CommandContext, { id, email, name }: UserCha
   })
 }
 
-/** Returns the id. Refused while the user has orders. */
+/** Returns the user's id. Refuses to delete a user who has orders. */
 export function deleteUser(context: CommandContext, id: string): Promise<Outcome<string>> {
   return runCommand(context, async (transaction) => {
     const deleted = await transaction`delete from users where id = ${idNumber('user', id)}`.catch((error) =>

@@ -35,20 +35,20 @@ export class UserResolver {
   })
   users(@Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: UserContext) {
     return connection(args, {
-      name: 'users',
-      list: null,
-      lists: loaders.userLists,
-      nodes: loaders.users,
+      listName: 'users',
+      listKey: null,
+      listLoader: loaders.userLists,
+      nodeLoader: loaders.users,
     })
   }
 
   @FieldResolver(() => OrderConnectionType, { description: "This user's orders, newest first" })
   orders(@Root() { id }: User, @Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: UserContext) {
     return connection(args, {
-      name: `orders of ${id}`,
-      list: id,
-      lists: loaders.userOrderLists,
-      nodes: loaders.orders,
+      listName: `orders of ${id}`,
+      listKey: id,
+      listLoader: loaders.userOrderLists,
+      nodeLoader: loaders.orders,
     })
   }
 
@@ -68,7 +68,7 @@ export class UserResolver {
     @Arg('input', () => UpdateUserInput, { description: 'The new values' }) input: UpdateUserInput,
     @Ctx() { viewer, commands, loaders }: UserContext,
   ) {
-    // A refused email would reveal to any customer that another user has it.
+    // If customers could change their email, a refused email would reveal that another user has this email.
     if (input.email != null && viewer.role !== 'admin') throw forbidden()
     const { value, userErrors } = valueAndErrors(await commands.updateUser(input))
     return { user: () => value && loaders.users.load(value), userErrors }

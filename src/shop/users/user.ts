@@ -15,12 +15,12 @@ interface UserRow {
   created_at: Date
 }
 
-/** Cached for long, since every order query reads its user. */
+/** Users are cached for long, because queries for orders also read the users who placed them. */
 export const users = defineTableEntity({
   table: 'users',
   kind: 'user',
   fresh: freshForMinutes(10),
   toValue: ({ email, name, created_at }: UserRow, id): User => ({ id, email, name, createdAt: created_at.toISOString() }),
-  // Not cached: only administrators read it, and every new user would invalidate it.
+  // The list of users is not cached, because only administrators read the list and every new user would invalidate it.
   lists: { userLists: {} },
 })

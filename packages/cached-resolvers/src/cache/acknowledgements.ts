@@ -1,11 +1,13 @@
 import { startDeadline } from './deadline.js'
 
-/** By id of each member that has to acknowledge: how many milliseconds it may still answer from its near store. */
+/**
+ * Members that have to acknowledge a removal: for each id, how many more milliseconds the member may answer from its near store.
+ */
 export type AwaitedMembers = ReadonlyMap<string, number>
 
 /**
- * Tracks which removals the members of a channel have applied. Members acknowledge sequence numbers in order, so a number also
- * acknowledges all smaller ones.
+ * Tracks which removals the members of a channel (the processes with a near store) have applied. Members acknowledge sequence
+ * numbers in order, so the acknowledgement of a number covers all smaller numbers.
  */
 export class Acknowledgements {
   private readonly pending = new Set<PendingRemoval>()
@@ -23,7 +25,7 @@ export class Acknowledgements {
 }
 
 export class PendingRemoval {
-  /** By member, the largest number acknowledged since `trackRemoval` */
+  /** For each member, the largest sequence number that it has acknowledged since `trackRemoval` was called */
   private readonly largestByMember = new Map<string, number>()
   private onAcknowledgement: () => void = () => undefined
 
@@ -35,8 +37,8 @@ export class PendingRemoval {
   }
 
   /**
-   * Waits until all members have applied the removal, and for a silent member no longer than until its lease expires. Returns the
-   * members that did not acknowledge.
+   * Waits until all members have acknowledged the removal, or until the last of their leases has expired. Resolves to the members
+   * that have not acknowledged it.
    */
   waitFor(number: number, awaited: AwaitedMembers): Promise<string[]> {
     const missing = () => [...awaited.keys()].filter((member) => !((this.largestByMember.get(member) ?? 0) >= number))

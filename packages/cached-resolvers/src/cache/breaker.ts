@@ -1,6 +1,7 @@
 /**
- * A circuit breaker: callers do not wait for a server that does not answer. It opens after a number of consecutive failures and
- * closes when a health check reports a success. Only missing answers count as failures; an error reply is an answer.
+ * A circuit breaker, so that callers do not wait for a server that does not answer. The breaker opens after a number of
+ * consecutive failures and closes at the next success, such as that of a health check. Only a missing answer counts as a failure;
+ * an error reply counts as a success.
  */
 export class Breaker {
   private failures = 0

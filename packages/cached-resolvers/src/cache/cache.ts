@@ -24,20 +24,25 @@ export interface CacheOptions {
   store: CacheStore
   /** Keys are `<prefix>:<version>:<namespace>:<id>`. */
   prefix: string
-  /** Default 'v1' */
+  /** Default: 'v1' */
   version?: string
-  /** All namespaces that are used with this store: they are invalidated when the server turns out to be another one. */
+  /** All namespaces that are used with this store. They are invalidated when the server was replaced by a different server. */
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
   /**
-   * The near store in the memory of this process; null for none. Used only with a store that has `watch`. Default 64 MB and 500
-   * ms
+   * Options of the near store in the memory of this process; null for no near store. Used only with a store that has `watch`.
+   * Default: 64 MB and 500 ms
    */
   near?: Omit<NearStoreOptions, 'now' | 'random'> | null
-  /** A lease is renewed while its fetch runs; if its process dies, it expires after this time. Default 1,000 */
+  /**
+   * Duration of the lease on an entry. The lease is renewed while the fetch runs, and expires if the process dies. Default: 1,000
+   */
   leaseMs?: number
-  /** How long a caller waits for the fetch of another process before it fetches itself, without filling. Default 1,000 */
+  /**
+   * How long a caller waits for the fetch of another process. After that it fetches the value itself, without filling. Default:
+   * 1,000
+   */
   leaseWaitMs?: number
-  /** Limits of concurrent and waiting fetches. Default: 20 running for at most 10 s each, 500 waiting for at most 1 s */
+  /** Limits of running and waiting fetches. Default: 20 running for at most 10 s each, 500 waiting for at most 1 s each */
   fetchLimits?: FetchLimiterOptions
   createToken?: () => string
   /** Wall clock in milliseconds: soft TTLs are stored in entries and compared by other processes. */
@@ -45,7 +50,7 @@ export interface CacheOptions {
   sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random?: () => number
-  /** Receives a message when the store is not used, with the reason, and when it is used again. */
+  /** Receives a message with the reason when the store is no longer used, and a message when the store is used again. */
   log?: (message: string) => void
 }
 
@@ -53,15 +58,20 @@ function withDefaults(options: CacheOptions): Required<CacheOptions> {
   return {
     version: 'v1',
     near: { maxBytes: 64 * 1024 * 1024, maxStalenessMs: 500 },
-    ...{ leaseMs: 1_000, leaseWaitMs: 1_000 },
+    leaseMs: 1_000,
+    leaseWaitMs: 1_000,
     fetchLimits: { maxRunning: 20, maxRunMs: 10_000, maxWaiting: 500, maxWaitMs: 1_000 },
-    ...{ createToken: createTokenSource(), now: Date.now, sleep, random: Math.random, log: () => {} },
+    createToken: createTokenSource(),
+    now: Date.now,
+    sleep,
+    random: Math.random,
+    log: () => {},
     ...options,
   }
 }
 
 export interface ReadOptions {
-  /** Called for each lookup */
+  /** Called for each id with the source of its lookup */
   onLookup?: (source: LookupSource) => void
   /** If not given, the read cannot be cancelled. */
   cancellation?: Cancellation | undefined
@@ -69,8 +79,8 @@ export interface ReadOptions {
 
 /**
  * A read-through cache over a store. It never throws because of the store: while the store is unavailable or distrusted, every
- * lookup is a miss and fills are dropped. A fill never overwrites a newer value: it lands only if its lease still exists, and an
- * invalidation removes the lease.
+ * lookup is a miss and fills are dropped. A fill never overwrites a newer value: the fill lands only if its lease still exists,
+ * and an invalidation removes the lease.
  */
 export class Cache {
   private readonly store: CacheStore
@@ -88,7 +98,7 @@ export class Cache {
   private readonly random: () => number
   private readonly registrationKey: string
   private watch: Watch | undefined
-  /** The error reply to the last invalidation if the server did not confirm it */
+  /** The error reply of the server to the last invalidation; undefined if the server confirmed it or did not reply */
   private lastUnconfirmedReason: string | undefined
 
   constructor(partialOptions: CacheOptions) {
@@ -103,7 +113,11 @@ export class Cache {
     this.counters = new Counters(store, keys.counters(), createToken)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     this.trust = new Trust({
-      ...{ store, sleep, retryDelayMs: trustRetryMs, reportIntervalMs: trustReportMs, now: () => performance.now() },
+      store,
+      sleep,
+      retryDelayMs: trustRetryMs,
+      leaseRenewalIntervalMs,
+      now: () => performance.now(),
       registrationKey: this.registrationKey,
       generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
       log,
@@ -126,7 +140,7 @@ export class Cache {
     return this.store.backend
   }
 
-  /** Whether entries of the store are served: it is reachable, and all its pending invalidations have been delivered. */
+  /** Whether entries of the store are served (see Trust). */
   get trusted(): boolean {
     return this.trust.isTrusted
   }
@@ -144,14 +158,14 @@ export class Cache {
     return this.trust.registration
   }
 
-  /** A confirmation from another epoch may come from another server (see Trust). */
+  /** See Trust.epoch: confirmations received in different epochs may come from different servers. */
   get epoch(): number {
     return this.trust.epoch
   }
 
   /**
-   * Resolves whether or not the store is available. `source` registers the stores in use and delivers their pending
-   * invalidations. Whenever the store was unreachable, however briefly, it is not trusted until it has been caught up with.
+   * Resolves whether or not the store is available. `source` registers stores and delivers their pending invalidations. A store
+   * that was unreachable, however briefly, is not trusted until its pending invalidations have been delivered.
    */
   async connect(source: Partial<ChangeSource> = {}): Promise<void> {
     const { trust } = this
@@ -174,7 +188,7 @@ export class Cache {
     await this.trust.start({ ...standalone, ...source })
   }
 
-  /** Waits for fills in progress and flushes the counts. */
+  /** Waits for fills in progress, flushes the counts, and closes the store. */
   async close(): Promise<void> {
     await this.readThrough.waitUntilIdle()
     await this.flushCounts()
@@ -183,44 +197,45 @@ export class Cache {
     await this.store.close()
   }
 
-  /** Round trip to the store in milliseconds. Rejects with StoreUnavailableError. */
+  /** Returns the round-trip time to the store in milliseconds. Rejects with StoreUnavailableError if the store does not answer. */
   ping(): Promise<number> {
     return this.store.ping()
   }
 
-  /** Version, memory and clients of the store. Rejects with StoreUnavailableError. */
+  /** Returns the version, memory and clients of the store. Rejects with StoreUnavailableError if the store does not answer. */
   info(): Promise<StoreInfo> {
     return this.store.info()
   }
 
   /**
-   * Counts by name of the namespace, summed over all processes that share the store, including the unflushed counts of this one.
+   * Returns the counts by name of the namespace, summed across all processes that share the store, including the unflushed counts
+   * of this process.
    */
   counts(namespaces: readonly string[]): Promise<Map<string, Counts>> {
     return this.counters.read(namespaces)
   }
 
-  /** The counts of this process since it started */
+  /** Returns the counts of this process since it started. */
   ownCounts(namespace: Pick<Namespace<unknown>, 'name'>): Counts {
     return this.counters.ownCounts(namespace.name)
   }
 
-  /** False while the circuit breaker is open: the store failed to answer repeatedly, and no commands are sent to it. */
+  /** False while the circuit breaker is open: the store failed to answer repeatedly, and only health checks are sent to it. */
   get answering(): boolean {
     return this.store.answering
   }
 
-  /** Fetches of this process that are running, and that wait */
+  /** The numbers of running and of waiting fetches in this process */
   get fetchLoad(): FetchLimiterLoad {
     return this.fetchLimiter.load
   }
 
-  /** Estimated memory of the near store */
+  /** Estimated memory of the near store in bytes */
   get nearBytes(): number {
     return this.near?.bytes ?? 0
   }
 
-  /** Flushes the counts of this process to the store. If it is unavailable, they are kept for the next flush. */
+  /** Sends the counts of this process to the store. If the store is unavailable, the counts are kept for the next flush. */
   async flushCounts(): Promise<void> {
     await this.counters.flush().catch(() => undefined)
   }
@@ -248,7 +263,7 @@ export class Cache {
     return keyReads.map((keyRead) => interpret(namespace, keyRead, this.now()))
   }
 
-  /** Namespaces with ids or lists of random keys of the store. Rejects if the store does. */
+  /** Returns the namespace and the id or list of at most `count` random keys of the store. Rejects if the store does. */
   async sample(count: number): Promise<KeyParts[]> {
     return (await this.store.sampleKeys(count)).flatMap((key) => this.keys.parse(key) ?? [])
   }
@@ -259,12 +274,12 @@ export class Cache {
     this.counters.add(namespace.name, 'wrong', wrong)
   }
 
-  /** Whether there is a value, fresh or stale. Counts nothing. */
+  /** Returns whether the cache has a value, fresh or stale, other than a negative entry. Counts nothing. */
   async has(namespace: Namespace<unknown>, id: EntryId): Promise<boolean> {
     return (await this.remainingTtlMs(namespace, id)) !== null
   }
 
-  /** How many milliseconds the value stays fresh: 0 if it is stale, null if there is none. Counts nothing. */
+  /** Returns how many milliseconds the value stays fresh: 0 if it is stale, null if the cache has no value. Counts nothing. */
   async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
     const [keyRead] = await this.keyReader.read(namespace, [id])
     const lookup = interpret(namespace, keyRead as KeyRead<EntryId>, this.now())
@@ -273,8 +288,8 @@ export class Cache {
   }
 
   /**
-   * Returns a value of the near store synchronously; null for a negative entry, undefined if the far store has to be read. The
-   * value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to it.
+   * Returns a value of the near store synchronously: null for a negative entry, undefined if the far store has to be read. The
+   * value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to `counted`.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.keyReader.findNear(namespace, id)
@@ -295,10 +310,10 @@ export class Cache {
   }
 
   /**
-   * Reads all ids, fetches those that are missing with one call, and fills them. Returns the values in the order of the ids; null
-   * if there is no such value. The ids must be distinct. Misses are returned as promises, so that they do not delay the hits. A
-   * failed fetch rejects only the values that needed it; a cancellation likewise. A fetch is aborted when all of its callers have
-   * cancelled.
+   * Looks up all ids, fetches the misses, and fills their entries (see ReadThrough.resolveMisses). Returns the values in the
+   * order of the ids, and null for a value that does not exist. The ids must be distinct. Misses are returned as promises, so
+   * that they do not delay the hits. If a fetch fails or the caller cancels, only the promises of the misses concerned reject. A
+   * fetch is aborted when all of its callers have cancelled.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
@@ -330,7 +345,7 @@ export class Cache {
     return found.map((value, index) => fetched.get(ids[index] as Id) ?? value)
   }
 
-  /** Like getOrFetchMany, but uses neither the cache nor the fetches of other callers, and fills and counts nothing. */
+  /** Like getOrFetchMany, but uses neither the cache nor the fetches of other callers, fills nothing and counts no lookups. */
   async fetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
     ids: readonly Id[],
@@ -342,7 +357,8 @@ export class Cache {
   }
 
   /**
-   * Fills missing entries ahead of any lookup; counts neither hits nor misses. Returns how many of the entries exist afterwards.
+   * Fetches and fills missing entries before they are looked up. Counts neither hits nor misses. Returns how many of the entries
+   * exist afterwards.
    */
   async warmMany<V, Id extends EntryId>(namespace: Namespace<V>, ids: readonly Id[], fetch: Fetch<Id, V>): Promise<number> {
     const missed = await this.findMisses(namespace, ids)
@@ -360,33 +376,37 @@ export class Cache {
   }
 
   /**
-   * Takes leases on missing entries, for callers that fetch themselves. Ids without a lease in the result could not be leased.
+   * Takes leases on missing entries, for callers that fetch the values themselves. The result has no lease for an id that is
+   * cached or could not be leased.
    */
   async leaseMany<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<Lease<Id>[]> {
     const claims = await this.entryWriter.claimMany(namespace, await this.findMisses(namespace, ids))
     return claims.flatMap((claim) => (claim.state === 'granted' ? [claim.lease] : []))
   }
 
-  /** Returns whether the value landed; null is stored as a negative entry. */
+  /**
+   * Fills an entry; null is stored as a negative entry. Returns whether the fill landed, that is, whether the lease still
+   * existed.
+   */
   async fill<V>(namespace: Namespace<V>, lease: Lease, value: V | null): Promise<boolean> {
     return (await this.fillMany(namespace, [{ lease, value }])) === 1
   }
 
-  /** Fills in one round trip. Returns how many of the values landed: those whose lease still existed. */
+  /** Fills entries in one round trip. Returns how many fills landed: only those whose lease still existed. */
   fillMany<V>(namespace: Namespace<V>, fills: readonly { lease: Lease; value: V | null }[]): Promise<number> {
     return this.entryWriter.fillMany(namespace, fills, 0)
   }
 
   /**
-   * Makes entries unreadable at once, and prevents fetches in flight from filling them. Removes one key for each id or list, one
-   * for a whole namespace. Returns false if the store did not confirm it.
+   * Makes entries unreadable at once, and prevents fetches in flight from filling them. Removes one key for each id or list, or
+   * one key for a whole namespace. Returns false if the store did not confirm the removal; the store is then distrusted.
    */
   async invalidate(namespace: Namespace<unknown>, what: Invalidation): Promise<boolean> {
     const keys = this.keys.invalidationKeys(namespace, what)
     if (keys.length === 0) return true
     this.forget(keys)
     const confirmed = await this.guardedStore.force(namespace, (store) => store.removeMany(keys).then(() => true))
-    // Once more: reads and fetches that began during the removal may have seen the old state.
+    // Once more, because reads and fetches that began during the removal may have seen the old state.
     this.forget(keys)
     this.lastUnconfirmedReason = confirmed ? undefined : this.guardedStore.lastRefusalReason
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
@@ -394,11 +414,11 @@ export class Cache {
     return confirmed ?? false
   }
 
-  /** Near entries are valid only while invalidation messages come from the trusted server. */
+  /** Extends the use of the near store, but only if the invalidation messages come from the trusted server. */
   private confirmNear(asOf: number, server: WatchedServer): void {
     if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
     else if (this.trust.isOtherServer(server, asOf)) {
-      this.watch?.reopen()
+      this.watch?.reconnect()
       this.trust.distrust()
     }
   }
@@ -436,11 +456,11 @@ function count(counts: Counts, keyRead: KeyRead<EntryId>, lookup: StoredLookup<u
   if (keyRead.near) counts.nearHits += 1
 }
 
-/** Counts a hit of a decoded entry, which has no lookup result. */
+/** Counts a hit of a decoded entry. On this fast path no lookup result is created. */
 function countDecoded(counts: Counts, { value }: DecodedEntry): void {
   counts.hits += 1
   if (value === null) counts.negativeHits += 1
 }
 
 const trustRetryMs = 100
-const trustReportMs = 250
+const leaseRenewalIntervalMs = 250

@@ -1,12 +1,12 @@
-/** Whether the caller of a read still waits for it. */
+/** Lets a read detect that its caller no longer waits for the result. */
 export interface Cancellation {
-  /** Why the caller cancelled; undefined while it still waits */
+  /** Why the caller cancelled; undefined while the caller still waits */
   readonly reason: Error | undefined
   /** Calls back when the caller cancels. Returns a function that removes the callback. */
   onCancel(callback: (reason: Error) => void): () => void
 }
 
-/** Resolves with the value. If the caller cancels before that, rejects with the reason and calls `onCancel`. */
+/** Settles like `value`. If the caller cancels before `value` settles, rejects with the reason and calls `onCancel`. */
 export function waitUnlessCancelled<V>(cancellation: Cancellation, value: Promise<V>, onCancel?: () => void): Promise<V> {
   return new Promise((resolve, reject) => {
     const removeCallback = cancellation.onCancel((reason) => {
@@ -26,7 +26,7 @@ export function waitUnlessCancelled<V>(cancellation: Cancellation, value: Promis
   })
 }
 
-/** A cancellation that follows the signal, such as that of an HTTP request; without a signal it never happens. */
+/** Returns a cancellation that happens when the signal is aborted, or never if no signal is given. */
 export function cancellationOf(signal?: AbortSignal): Cancellation {
   return {
     get reason() {

@@ -2,15 +2,15 @@ export interface ClockMapOptions<Item> {
   maxBytes: number
   /** 0 to 1 */
   random: () => number
-  /** Called for every item that is removed, except by `clear` */
+  /** Called for each item that is deleted, evicted or replaced; not called by `clear` */
   onDelete?: (item: Item) => void
 }
 
-/** Items extend this class instead of being wrapped by the map, so that a hit follows one pointer less. */
+/** Items extend this class instead of being wrapped by the map: a hit then follows one pointer less. */
 export class ClockMapItem {
   /** The reference bit: whether the item was used since the clock hand last passed it */
   referenced = false
-  /** Index in the ring */
+  /** Index in the ring; -1 until the item is set */
   position = -1
 
   constructor(
@@ -20,9 +20,9 @@ export class ClockMapItem {
 }
 
 /**
- * A map of bounded size that evicts with the CLOCK (second chance) algorithm: a hand moves round the ring and removes items that
- * were not used since it last passed. A hit only sets a bit. Code that finds an item through another index must set `referenced`
- * itself.
+ * A map of bounded size that evicts items by the CLOCK (second chance) algorithm: a hand moves around a ring and removes the items
+ * that were not used since the hand last passed. A hit only sets a bit. Code that finds an item through a secondary index must set
+ * `referenced` itself.
  */
 export class ClockMap<Item extends ClockMapItem> {
   private readonly items = new Map<string, Item>()
@@ -45,14 +45,18 @@ export class ClockMap<Item extends ClockMapItem> {
   }
 
   /**
-   * Whether an optional item should be set. A full map rejects most new items: when the working set is larger than the map,
-   * admitting everything for a short time would cost more than it saves. Items that are requested often are admitted eventually.
+   * Whether an item that may be left out should be set. A full map rejects most new items: if the working set is larger than the
+   * map, setting each item would cost more than the few hits before its eviction save. Items that are requested often are admitted
+   * eventually.
    */
   admits(key: string, bytes: number): boolean {
     return this.totalBytes + bytes <= this.options.maxBytes || this.items.has(key) || this.options.random() < admissionProbability
   }
 
-  /** Returns false if the item is larger than the map. An item may be set only once. */
+  /**
+   * Adds the item, replacing the one with its key. Returns false if the item is larger than the map. An item may be set only
+   * once.
+   */
   set(item: Item): boolean {
     this.delete(item.key)
     if (item.bytes > this.options.maxBytes) return false

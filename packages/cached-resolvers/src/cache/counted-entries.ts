@@ -1,12 +1,13 @@
 import type { DecodedEntry } from './decoded-entry.js'
 
 let lastAssignedNumber = 0
-/** The number of the request that added an entry last */
+/** The number of the request that most recently added an entry */
 let lastCountingRequest = 0
 
 /**
- * The entries that one request has already counted as hits. Each entry stores the number of the request that counted it last.
- * That number is sufficient until another request counts an entry in between; only then is a Set built.
+ * The entries that one request has already counted as hits. Each entry stores the number of the last request that counted it.
+ * These numbers suffice as long as only one request counts entries at a time. When a second request counts entries in between,
+ * its number may overwrite them, so a Set is built.
  */
 export class CountedEntries {
   private requestNumber = newNumber()
@@ -38,7 +39,7 @@ export class CountedEntries {
   }
 }
 
-/** Never 0, and within V8's small integers, which need no allocation */
+/** Never returns 0, which marks an entry that was not counted. The number is a small integer of V8, which needs no allocation. */
 function newNumber(): number {
   lastAssignedNumber = lastAssignedNumber === 0x3fffffff ? 1 : lastAssignedNumber + 1
   return lastAssignedNumber

@@ -17,27 +17,28 @@ const names = [
 ] as const
 export type CounterName = (typeof names)[number]
 /**
- * Counts of one namespace. Lookups are hits plus misses; negative, stale and near hits are included in hits. `coalesced` and
- * `leaseWaits` are misses that the fetch of another caller answered; `shed` are fetches that the fetch limiter rejected. Errors
- * by kind: the store did not answer or was distrusted (`unavailable`), replied with an error (`refused`), or held a damaged entry
- * (`corrupt`); a background refill failed (`failedRefills`). `audited` entries were compared with the source of truth; `wrong`
- * ones differed from it.
+ * Counts of one namespace. Lookups are hits plus misses; `hits` include the negative, stale and near hits. `coalesced` are misses
+ * that joined a fetch of this process, `leaseWaits` are misses that waited for a fetch of another process, and `shed` are fetches
+ * that the fetch limiter rejected. Errors are counted by kind: the store did not answer or was distrusted (`unavailable`), the
+ * store replied with an error (`refused`), an entry was damaged or a value could not be serialized (`corrupt`), or a background
+ * refill failed (`failedRefills`). `audited` entries were compared with the source of truth, and `wrong` entries differed from
+ * it.
  */
 export type Counts = Record<CounterName, number>
 
 /**
- * Counts in memory, so that counting costs one addition, and flushes the counts to the store, where those of all processes are
- * summed. A batch that the store did not confirm is sent again under the same id, so nothing is counted twice.
+ * Counts in memory, so that counting costs one addition. A flush sends the counts to the store, which sums the counts of all
+ * processes. A batch that the store did not confirm is sent again under the same id, so nothing is counted twice.
  */
 export class Counters {
-  /** By namespace */
+  /** The counts since the last flush, by name of the namespace */
   private pending = new Map<string, Counts>()
-  /** What this process has flushed, or begun to flush, since it started */
+  /** The counts that this process has flushed, or begun to flush, since it started */
   private readonly sentCounts = new Map<string, Counts>()
-  /** In flight to the store, or to be sent again */
+  /** The batch that was sent and is not confirmed yet; it is sent again by the next flush. */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
-  /** The sums over all processes, as last read or confirmed */
+  /** The last known sums across all processes: as read from the store, plus the batches that it has confirmed since */
   private sharedSums: ReadonlyMap<string, number> = new Map()
 
   constructor(
@@ -67,15 +68,15 @@ export class Counters {
   }
 
   /**
-   * Sums over all processes, including the unflushed counts of this one. If the store is unavailable: the sums last read, plus
-   * this process's counts since.
+   * Returns the sums across all processes, including the unflushed counts of this process. If the store is unavailable, returns
+   * the last known sums plus the counts of this process since then.
    */
   async read(namespaces: readonly string[]): Promise<Map<string, Counts>> {
     try {
       await this.flush()
       this.sharedSums = await this.store.readCounts(this.key)
     } catch {
-      // Fall back to the sums last read.
+      // Fall back to the last known sums.
     }
     return new Map(namespaces.map((namespace) => [namespace, this.countsOf(namespace)]))
   }
@@ -122,7 +123,7 @@ function createCounts(): Counts {
   return Object.fromEntries(names.map((name) => [name, 0])) as Counts
 }
 
-/** In the format of the store: only counts that are not 0. */
+/** Converts counts to the fields of CacheStore.addCounts. Counts of 0 are omitted. */
 function toFields(byNamespace: ReadonlyMap<string, Counts>): Map<string, number> {
   return new Map(
     [...byNamespace].flatMap(([namespace, counts]) =>

@@ -3,14 +3,15 @@ export interface Deadline {
 }
 
 /**
- * Calls back after `ms` milliseconds unless cancelled. A timer that fires late means that this process was stalled and answers
- * may be unread in its sockets: the deadline is then extended by the delay of the timer. The event loop always reads the sockets
- * once more before the callback. A server that is really gone is detected within `ms` plus the stall.
+ * Calls back after `ms` milliseconds unless cancelled. A timer that fires late shows that this process was stalled, so its
+ * sockets may contain unread answers: the deadline is then extended by the delay of the timer. In any case, the event loop reads
+ * the sockets once more before the callback. A server that is really gone is detected after `ms` milliseconds plus at most twice
+ * the stall.
  */
 export function startDeadline(ms: number, onExpired: () => void): Deadline {
   const dueAt = performance.now() + ms
   let immediate: NodeJS.Immediate | undefined
-  // Timers run before sockets are read, immediates after.
+  // In an iteration of the event loop, timers run before the sockets are read, and immediates run after that.
   const expireAfterRead = () => {
     immediate = setImmediate(onExpired)
   }
@@ -28,8 +29,8 @@ export function startDeadline(ms: number, onExpired: () => void): Deadline {
 }
 
 /**
- * Resolves with the result of `work`. Rejects with `createError()` if there is none within `ms` milliseconds; the work itself
- * continues.
+ * Settles like `work`. Rejects with `createError()` if `work` does not settle within `ms` milliseconds; the work itself is not
+ * stopped.
  */
 export function withDeadline<T>(work: PromiseLike<T>, ms: number, createError: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -3,12 +3,12 @@ import type { StoredEntry } from './entry.js'
 import { earlyRefreshFrom } from './freshness.js'
 
 /**
- * An entry that this process keeps. It holds all fields that a hit needs: each further object to follow could be another cache
- * miss of the CPU.
+ * A decoded entry that this process keeps in memory. It holds all fields that a hit needs, because each pointer to a further
+ * object may cost a cache miss of the CPU.
  */
 export class DecodedEntry extends ClockMapItem {
   readonly generation: string
-  /** See CountedEntries */
+  /** The number of the last request that counted this entry (see CountedEntries); 0 if none has */
   countedBy = 0
   private readonly earlyRefreshFrom: number
   private parsed: unknown
@@ -25,13 +25,13 @@ export class DecodedEntry extends ClockMapItem {
     stored.isShared = true
   }
 
-  /** Shared between requests; null for a negative entry, undefined until a lookup has parsed it. */
+  /** The value, shared between requests; null for a negative entry, undefined until a lookup has parsed the JSON. */
   get value(): unknown {
     if (this.parsed === undefined) this.parsed = this.stored.hit?.value
     return this.parsed
   }
 
-  /** Neither stale nor near enough to it that an early refresh could be due */
+  /** Whether the entry is fresh, and its soft TTL ends so late that no early refresh can be due yet */
   isBeforeEarlyRefresh(now: number): boolean {
     return now < this.earlyRefreshFrom
   }

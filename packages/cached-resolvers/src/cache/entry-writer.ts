@@ -7,27 +7,31 @@ import type { EntryId, Namespace } from './namespace.js'
 import type { NearStore } from './near-store.js'
 import type { Swap, SwapAnswer } from './store.js'
 
-/** The right to fill one entry, for as long as nothing invalidates it. */
+/** The right to fill one entry. It ends when the entry is invalidated, or when the lease expires. */
 export interface Lease<Id extends EntryId = EntryId> {
   readonly id: Id
   readonly key: string
   readonly generation: string
   /**
-   * The prefix that the stored text must still have when the fill arrives: the lease itself, or that of the stale entry that was
-   * read.
+   * The stored text must still start with this when the fill arrives: the text of the lease, or, for a refill, the unique prefix
+   * of the entry that was read.
    */
   readonly expected: string
 }
 
 /**
- * The result of requesting a lease. `leased`: another fetch holds it, `by` names that lease; `filled`: an entry was written
- * meanwhile.
+ * The result of requesting a lease on a key:
+ * - granted: this process holds the lease
+ * - leased: another fetch, of this process or a different one, holds `lease`
+ * - filled: an entry was written after the key was read
+ * - notGranted: the store did not answer, a generation could not be created, or the text of the key changed after the key was read
+ *   and is neither a lease nor a valid entry
  */
 export type Claim<Id extends EntryId> = { keyRead: KeyRead<Id> } & (
   | { state: 'granted'; lease: Lease<Id> }
-  | { state: 'leased'; by: string }
+  | { state: 'leased'; lease: string }
   | { state: 'filled'; value: unknown }
-  | { state: 'refused' }
+  | { state: 'notGranted' }
 )
 
 export interface EntryWriterOptions {
@@ -42,22 +46,22 @@ export interface EntryWriterOptions {
 }
 
 /**
- * Takes leases and fills entries in the store. Never rejects: a lease that the store does not confirm counts as refused, a fill
- * as not landed.
+ * Takes leases and fills entries in the store. Never rejects: a lease that the store does not confirm counts as not granted, and a
+ * fill that the store does not confirm counts as not landed.
  */
 export class EntryWriter {
-  private readonly orphanedLeases: Pick<Lease, 'key' | 'expected'>[] = []
+  private readonly abandonedLeases: Pick<Lease, 'key' | 'expected'>[] = []
 
   constructor(private readonly options: EntryWriterOptions) {}
 
-  /** Takes a lease for every key that is free, and creates missing generations, in one round trip. */
+  /** Takes a lease on each key that was read without a lease, and creates missing generations, in one round trip. */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
     const free = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
     const missing = missingGenerations(free)
     const generationSwaps = missing.map((generation) => this.generationSwap(namespace, generation))
     const leaseSwaps = free.map((keyRead) => this.leaseSwap(keyRead))
     const answers = await this.swapMany(namespace, [...generationSwaps, ...leaseSwaps])
-    const created = new Map(generationSwaps.map((swap, index) => [swap.key, storedAfter(swap, answers?.[index])]))
+    const created = new Map(generationSwaps.map((swap, index) => [swap.key, textAfter(swap, answers?.[index])]))
     const claims = new Map<KeyRead<Id>, Claim<Id>>()
     for (const [index, keyRead] of free.entries()) {
       const generations = keyRead.generations.map(({ key, text }) => ({
@@ -68,11 +72,12 @@ export class EntryWriter {
       const claimed = { ...keyRead, generations, generation: joinGenerations(generations) }
       claims.set(keyRead, this.toClaim(namespace, claimed, leaseSwaps[index] as Swap, answer))
     }
-    return keyReads.map((keyRead) => claims.get(keyRead) ?? unclaimed(keyRead))
+    return keyReads.map((keyRead) => claims.get(keyRead) ?? claimWithoutSwap(keyRead))
   }
 
   /**
-   * Lets only one process refill an entry that is still served. Its fill lands only if the entry is still the one that was read.
+   * Takes the right to refill entries that are still served. Only one process gets it per entry, and the fill of that process
+   * lands only if the store still holds the entry that was read.
    */
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Lease<Id>[]> {
     const locks = keyReads.map((keyRead) => this.refillLock(keyRead))
@@ -83,16 +88,16 @@ export class EntryWriter {
     })
     if (leases.length === 0) return []
     const texts = await this.options.guardedStore.run(namespace, (store) => store.readMany(leases.map(({ key }) => key)))
-    return leases.filter((lease, index) => this.isUnchanged(lease, texts?.[index] ?? null))
+    return leases.filter((lease, index) => !this.dropNearIfChanged(lease, texts?.[index] ?? null))
   }
 
-  /** Fills in one round trip. Returns how many fills landed: those whose lease still existed. */
+  /** Fills entries in one round trip. Returns how many fills landed: only those whose lease still existed. */
   async fillMany<V>(
     namespace: Namespace<V>,
     fills: readonly { lease: Lease; value: V | null }[],
     fetchMs: number,
   ): Promise<number> {
-    const swaps = fills.map(({ lease, value }) => this.tryFillSwap(namespace, lease, value, fetchMs))
+    const swaps = fills.map(({ lease, value }) => this.fillOrReleaseSwap(namespace, lease, value, fetchMs))
     const answers = await this.swapMany(namespace, swaps)
     const landed = swaps
       .filter(({ value }, index) => answers?.[index]?.swapped && !value.startsWith(leaseMark))
@@ -103,8 +108,8 @@ export class EntryWriter {
   }
 
   /**
-   * Extends leases to their full duration, in one round trip. Returns those that still exist; all of them if the store does not
-   * answer.
+   * Extends leases to their full duration, in one round trip. Returns the leases that still exist, or all of them if the store
+   * does not answer.
    */
   async renewMany(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<readonly Lease[]> {
     if (leases.length === 0) return []
@@ -114,7 +119,7 @@ export class EntryWriter {
     return leases.filter((_, index) => answers?.[index]?.swapped ?? true)
   }
 
-  /** Ends leases that still exist, so that others can fetch at once. */
+  /** Ends the leases that still exist, so that other callers can fetch at once. */
   async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
     await this.swapMany(namespace, leases.map(releaseSwap))
   }
@@ -122,35 +127,38 @@ export class EntryWriter {
   private async swapMany(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
     if (swaps.length === 0) return []
     const answers = await this.options.guardedStore.run(namespace, (store) => store.swapMany(swaps))
-    if (answers) this.releaseOrphans(namespace)
-    else this.rememberOrphans(swaps)
+    if (answers) this.releaseAbandonedLeases(namespace)
+    else this.rememberAbandonedLeases(swaps)
     return answers
   }
 
   /**
-   * Remembers leases that will never be filled: the store may grant a lease after the deadline, and a failed fill leaves its
-   * lease.
+   * Remembers leases that the store may hold although nobody will fill them: the store may have granted a lease without the answer
+   * arriving in time, and a fill that failed leaves its lease in place.
    */
-  private rememberOrphans(swaps: readonly Swap[]): void {
+  private rememberAbandonedLeases(swaps: readonly Swap[]): void {
     for (const { key, when, value } of swaps) {
-      const lease = value.startsWith(leaseMark) ? value : when.state === 'held' ? when.expected : ''
-      if (lease.startsWith(leaseMark) && this.orphanedLeases.length < maxOrphanedLeases)
-        this.orphanedLeases.push({ key, expected: lease })
+      const lease = value.startsWith(leaseMark) ? value : when.state === 'startsWith' ? when.expected : ''
+      if (lease.startsWith(leaseMark) && this.abandonedLeases.length < maxAbandonedLeases)
+        this.abandonedLeases.push({ key, expected: lease })
     }
   }
 
-  /** Called after the next command that succeeds, so that others need not wait until the leases expire. */
-  private releaseOrphans(namespace: Namespace<unknown>): void {
-    if (this.orphanedLeases.length === 0) return
-    const leases = this.orphanedLeases.splice(0)
+  /** Ends abandoned leases as soon as the store answers again, so that no caller has to wait until they expire. */
+  private releaseAbandonedLeases(namespace: Namespace<unknown>): void {
+    if (this.abandonedLeases.length === 0) return
+    const leases = this.abandonedLeases.splice(0)
     void this.options.guardedStore.run(namespace, (store) => store.swapMany(leases.map(releaseSwap)))
   }
 
-  /** An entry of the near store may have been replaced in the far store by another process. */
-  private isUnchanged({ key, expected }: Lease, text: string | null): boolean {
-    if (text?.startsWith(expected)) return true
+  /**
+   * If the far store no longer holds the text that the lease expects, drops the entry from the near store and returns true.
+   * Another process has then replaced the entry that the near store served; the next read gets the new entry from the far store.
+   */
+  private dropNearIfChanged({ key, expected }: Lease, text: string | null): boolean {
+    if (text?.startsWith(expected)) return false
     this.options.near?.remove([key])
-    return false
+    return true
   }
 
   private toClaim<Id extends EntryId>(
@@ -160,40 +168,43 @@ export class EntryWriter {
     answer: SwapAnswer | undefined,
   ): Claim<Id> {
     const { id, key, generation } = keyRead
-    if (!answer || generation === null) return { state: 'refused', keyRead }
+    if (!answer || generation === null) return { state: 'notGranted', keyRead }
     if (answer.swapped) return { state: 'granted', keyRead, lease: { id, key, generation, expected: swap.value } }
     const stored = decodeStored(answer.current)
-    if (stored.state === 'leased') return { state: 'leased', keyRead, by: stored.lease }
+    if (stored.state === 'leased') return { state: 'leased', keyRead, lease: stored.lease }
     const lookup = interpret(namespace, { ...keyRead, stored }, this.options.now())
-    if (lookup.state === 'miss') return { state: 'refused', keyRead }
+    if (lookup.state === 'miss') return { state: 'notGranted', keyRead }
     return { state: 'filled', keyRead, value: lookup.state === 'negative' ? null : lookup.value }
   }
 
-  /** The lock expires by itself: a failed refill is retried, but not by every reader. */
+  /** The lock is never released; it expires. A failed refill is thus tried again after a while, and not by every reader. */
   private refillLock({ key }: KeyRead<EntryId>): Swap {
     const value = encodeLease(this.options.createToken())
-    return { key: `${key}:refill`, when: { state: 'vacant' }, value, ttlMs: refillRetryMs }
+    return { key: `${key}:refill`, when: { state: 'absent' }, value, ttlMs: refillRetryMs }
   }
 
   private leaseSwap({ key, stored }: KeyRead<EntryId>): Swap {
     const value = encodeLease(this.options.createToken())
     const ttlMs = this.options.leaseMs
-    if (stored.state === 'corrupt') return { key, when: { state: 'unleased' }, value, ttlMs }
-    if (stored.state === 'entry') return { key, when: { state: 'vacant', expected: stored.uniquePrefix }, value, ttlMs }
-    return { key, when: { state: 'vacant' }, value, ttlMs }
+    if (stored.state === 'corrupt') return { key, when: { state: 'notLeased' }, value, ttlMs }
+    if (stored.state === 'entry')
+      return { key, when: { state: 'absentOrStartsWith', expected: stored.uniquePrefix }, value, ttlMs }
+    return { key, when: { state: 'absent' }, value, ttlMs }
   }
 
   /**
-   * The generation of a list expires after a day, and its entries with it, so that unused lists do not accumulate. Those of
-   * namespaces are few and do not expire.
+   * The generation of a list expires after a day, which makes its entries unreadable, so that unused lists do not accumulate. The
+   * generations of namespaces are few and do not expire.
    */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
-    return { key, when: { state: text === null ? 'vacant' : 'unleased' }, value: this.options.createToken(), ttlMs }
+    return { key, when: { state: text === null ? 'absent' : 'notLeased' }, value: this.options.createToken(), ttlMs }
   }
 
-  /** A value that cannot be serialized as JSON is an error of its fetch. It must not prevent the other fills of the batch. */
-  private tryFillSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
+  /**
+   * If a value cannot be serialized as JSON, its lease is released instead, so that the other fills of the batch are not affected.
+   */
+  private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
     try {
       return this.fillSwap(namespace, lease, value, fetchMs)
     } catch {
@@ -214,26 +225,26 @@ export class EntryWriter {
     }
     const ttlMs = value === null ? freshMs : freshMs + graceMs
     const entry = encodeEntry(this.options.createToken(), header, value)
-    return { key: lease.key, when: { state: 'held', expected: lease.expected }, value: entry, ttlMs }
+    return { key: lease.key, when: { state: 'startsWith', expected: lease.expected }, value: entry, ttlMs }
   }
 
-  /** Plus or minus 10 %, so that entries filled together do not expire together. */
+  /** Changes a TTL by up to plus or minus 10 %, so that entries filled together do not expire together. */
   private jitter(ttlMs: number): number {
     return ttlMs * (0.9 + 0.2 * this.options.random())
   }
 }
 
-/** Ends the lease if it still exists. */
+/** Makes the lease, if it still exists, expire after one millisecond: a compare-and-swap cannot delete a key. */
 function releaseSwap(lease: Pick<Lease, 'key' | 'expected'>): Swap {
   return renewSwap(lease, 1)
 }
 
-/** Lets the lease, if it still exists, expire in `ttlMs` milliseconds. */
+/** Makes the lease, if it still exists, expire after `ttlMs` milliseconds. */
 function renewSwap({ key, expected }: Pick<Lease, 'key' | 'expected'>, ttlMs: number): Swap {
-  return { key, when: { state: 'held', expected }, value: expected, ttlMs }
+  return { key, when: { state: 'startsWith', expected }, value: expected, ttlMs }
 }
 
-/** The distinct generations that are missing or damaged. */
+/** Returns the generations that are missing or damaged, each of them once. */
 function missingGenerations(keyReads: readonly KeyRead<EntryId>[]): Generation[] {
   const missing = new Map<string, Generation>()
   for (const { generations } of keyReads) {
@@ -244,17 +255,19 @@ function missingGenerations(keyReads: readonly KeyRead<EntryId>[]): Generation[]
   return [...missing.values()]
 }
 
-function storedAfter(swap: Swap, answer: SwapAnswer | undefined): string | null {
+/** The text that the key holds after the swap; null if it is missing or not known */
+function textAfter(swap: Swap, answer: SwapAnswer | undefined): string | null {
   if (!answer) return null
   return answer.swapped ? swap.value : answer.current
 }
 
-function unclaimed<Id extends EntryId>(keyRead: KeyRead<Id>): Claim<Id> {
+/** The claim of a key that was not swapped, because it was already leased or the store was unavailable */
+function claimWithoutSwap<Id extends EntryId>(keyRead: KeyRead<Id>): Claim<Id> {
   return keyRead.stored.state === 'leased'
-    ? { state: 'leased', keyRead, by: keyRead.stored.lease }
-    : { state: 'refused', keyRead }
+    ? { state: 'leased', keyRead, lease: keyRead.stored.lease }
+    : { state: 'notGranted', keyRead }
 }
 
 const listGenerationTtlMs = 24 * 60 * 60 * 1000
 const refillRetryMs = 10_000
-const maxOrphanedLeases = 10_000
+const maxAbandonedLeases = 10_000

@@ -1,7 +1,8 @@
 /**
- * The format of stored values: text, so that `redis-cli get` shows it: 1|<token>|<generation>|<soft TTL ends, ms>|<fetch took,
- * ms>|<version of the namespace>|<JSON, or nothing for a negative entry> L|<token>|                 a lease: a process is
- * fetching this value
+ * The header of an entry. Stored values are text, so that `redis-cli get` shows them:
+ * - an entry: `1|<token>|<generation>|<end of the soft TTL, ms>|<duration of the fetch, ms>|<version of the namespace>|<JSON>`;
+ *   the JSON is empty for a negative entry
+ * - a lease, while a process fetches the value: `L|<token>|`
  */
 export interface EntryHeader {
   generation: string
@@ -14,7 +15,7 @@ export type StoredValue =
   | { state: 'empty' }
   | { state: 'leased'; lease: string }
   | StoredEntry
-  /** Damaged, or written by other code */
+  /** Damaged, or not in the format of this file */
   | { state: 'corrupt' }
 
 export interface StoredEntry {
@@ -22,9 +23,9 @@ export interface StoredEntry {
   header: EntryHeader
   /** Empty for a negative entry */
   json: string
-  /** The beginning of the text up to the token, which no other entry shares */
+  /** The beginning of the text up to and including the token and the bar after it; differs from that of every other entry */
   uniquePrefix: string
-  /** The result of a lookup while the entry is fresh; undefined until the entry was parsed */
+  /** The result of a lookup while the entry is fresh; undefined until a lookup has parsed the JSON */
   hit: { state: 'hit'; value: unknown; header: EntryHeader } | undefined
   /** Whether this process keeps the parsed value and shares it between requests */
   isShared: boolean
@@ -39,12 +40,15 @@ export function encodeEntry(token: string, header: EntryHeader, value: unknown):
   return `${entryMark}${token}|${generation}|${softUntilMs}|${fetchMs}|${version}|${json}`
 }
 
-/** Ends in a bar, as leases are compared by prefix: no lease may be the prefix of another. */
+/** Returns a text that ends with a bar: leases are compared by prefix, so no lease may be the prefix of a different lease. */
 export function encodeLease(token: string): string {
   return `${leaseMark}${token}|`
 }
 
-/** An entry of the expected generation gets that same string object, which makes later comparisons cheap. */
+/**
+ * Decodes the text of a key. If the entry is of the expected generation, its header refers to the given string instead of a copy,
+ * which makes later comparisons cheap.
+ */
 export function decodeStored(text: string | null, expectedGeneration: string | null = null): StoredValue {
   if (text === null) return { state: 'empty' }
   if (text.startsWith(leaseMark)) return { state: 'leased', lease: text }

@@ -1,6 +1,6 @@
 import { startDeadline, withDeadline } from './deadline.js'
 
-/** Too many fetches are running and waiting: this one was not started. The caller may retry after a moment. */
+/** The fetch was not started, because too many fetches are running and waiting. The caller may retry after a moment. */
 export class OverloadedError extends Error {
   override readonly name = 'OverloadedError'
 }
@@ -11,12 +11,13 @@ export class FetchTimeoutError extends Error {
 }
 
 export interface FetchLimiterOptions {
-  /** Maximum of concurrent fetches */
+  /** Maximum number of concurrent fetches */
   maxRunning: number
-  /** A fetch without an answer by then rejects with FetchTimeoutError, and its slot goes to the next one. */
+  /** A fetch that takes longer rejects with FetchTimeoutError, and its slot goes to the next waiting fetch. */
   maxRunMs: number
-  /** Maximum of fetches that wait for a slot; further ones reject with OverloadedError. */
+  /** Maximum number of fetches that wait for a slot; further fetches reject with OverloadedError. */
   maxWaiting: number
+  /** A fetch that waits longer for a slot rejects with OverloadedError. */
   maxWaitMs: number
 }
 
@@ -37,9 +38,9 @@ export class FetchLimiter {
   }
 
   /**
-   * Rejects with OverloadedError, without calling `work`, if no slot becomes free in time; with FetchTimeoutError if the work
-   * takes too long. Work that is aborted while it waits is not called; running work keeps its slot until it ends or times out,
-   * aborted or not.
+   * Calls `work` when a slot is free. Rejects with OverloadedError, without calling `work`, if no slot becomes free in time, and
+   * with FetchTimeoutError if the work takes too long. Work that is aborted while it waits is not called. Work that is running
+   * keeps its slot until it ends or times out, even if it is aborted.
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
@@ -54,7 +55,7 @@ export class FetchLimiter {
     }
   }
 
-  /** The slot goes to the fetch that has waited longest. */
+  /** Passes the slot to the fetch that has waited longest, if any. */
   private releaseSlot(): void {
     const next = this.queue.shift()
     if (next) next.start()

@@ -3,12 +3,12 @@ import type { EntryHeader } from './entry.js'
 type Times = Pick<EntryHeader, 'softUntilMs' | 'fetchMs'>
 
 /**
- * XFetch (probabilistic early expiration): the nearer the end of the soft TTL, the more likely a reader refills the entry, so
- * that one of many readers does so before it becomes stale.
+ * XFetch (probabilistic early expiration): the closer the end of the soft TTL, the more likely it is that a reader refills the
+ * entry. One of many readers thus refills the entry before it becomes stale.
  */
 export function isEarlyRefreshDue({ softUntilMs, fetchMs }: Times, now: number, random: () => number): boolean {
   const leftMs = softUntilMs - now
-  // The logarithm practically never reaches further; computing it would make every hit slower.
+  // Beyond this limit the second condition is practically never met: the logarithm, which would slow down every hit, is skipped.
   return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - random()) >= leftMs
 }
 

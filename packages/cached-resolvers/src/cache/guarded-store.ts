@@ -4,7 +4,7 @@ import { reasonOf } from './reason.js'
 import { type CacheStore, StoreUnavailableError } from './store.js'
 import type { Trust } from './trust.js'
 
-/** Runs commands on the store and never rejects: a command that failed is counted and resolves with undefined. */
+/** Runs commands on the store. Never rejects: a command that fails is counted as an error and resolves to undefined. */
 export class GuardedStore {
   private lastLoggedReason = ''
   private lastErrorReply: string | undefined
@@ -16,24 +16,24 @@ export class GuardedStore {
     private readonly log: (message: string) => void,
   ) {}
 
-  /** The error reply to the command that failed last; undefined if the server did not reply. */
+  /** The error reply of the server to the last command that failed; undefined if the server did not reply to it. */
   get lastRefusalReason(): string | undefined {
     return this.lastErrorReply
   }
 
-  /** See Trust.isCaughtUp: a cheaper check, for reads of the near store. */
+  /** See Trust.isCaughtUp. */
   get isCaughtUp(): boolean {
     return this.trust.isCaughtUp
   }
 
-  /** Does not send the command while the store is distrusted. */
+  /** Runs the command. While the store is distrusted, the command is not sent and counts as unavailable. */
   run<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
     if (this.trust.isTrusted) return this.force(namespace, command)
     this.counters.add(namespace.name, 'unavailable')
     return Promise.resolve(undefined)
   }
 
-  /** Sends the command even while the store is distrusted. */
+  /** Runs the command even while the store is distrusted. */
   async force<T>(namespace: Namespace<unknown>, command: (store: CacheStore) => Promise<T>): Promise<T | undefined> {
     try {
       return await command(this.store)
@@ -47,7 +47,7 @@ export class GuardedStore {
     }
   }
 
-  /** A server that refuses every command with the same error is logged once. */
+  /** Does not repeat the message while the server keeps replying with the same error. */
   private logOnce(reason: string): void {
     if (reason !== this.lastLoggedReason) this.log(`the cache server refuses: ${reason}`)
     this.lastLoggedReason = reason

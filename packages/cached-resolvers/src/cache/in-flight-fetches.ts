@@ -8,20 +8,20 @@ export interface InFlightFetch<V = unknown> {
 }
 
 /**
- * The fetches in flight in this process. A caller may join a fetch only if it cannot return a value older than the caller's read:
- * if the caller read the lease that the fetch holds, so nothing was invalidated since; or, if the store is unavailable, if the
- * fetch has not started yet.
+ * The fetches in flight in this process. A caller may join a fetch only if the fetch cannot return a value older than the
+ * caller's read. That is so if the caller has read the lease that the fetch holds, because an invalidation would have removed the
+ * lease. For a fetch without a lease, it is so until the fetch has started.
  */
 export class InFlightFetches {
   private readonly fetches = new Map<string, InFlightFetch>()
 
-  /** `name`: the lease and the generation under which it was taken; the key if there is no lease. */
+  /** `name` consists of the lease and the generation in which it was taken; for a fetch without a lease, it is the key. */
   find<V>(name: string): InFlightFetch<V> | undefined {
     const inFlight = this.fetches.get(name) as InFlightFetch<V> | undefined
     return inFlight?.fetch.isAborted ? undefined : inFlight
   }
 
-  /** The fetch is forgotten when `filled` settles: its fill can then be read, or has failed. */
+  /** Adds a fetch. It is removed when `filled` settles: the filled entry can then be read, or the fill has failed. */
   add(name: string, inFlight: InFlightFetch, filled: Promise<unknown>): void {
     this.fetches.set(name, inFlight)
     const remove = () => {
@@ -30,12 +30,12 @@ export class InFlightFetches {
     filled.then(remove, remove)
   }
 
-  /** No caller joins any of the fetches in flight any more. */
+  /** Ensures that no caller joins a fetch that is in flight now. */
   forgetAll(): void {
     this.fetches.clear()
   }
 
-  /** No caller joins the fetches of these keys, or of keys below them, any more. */
+  /** Like forgetAll, but only for the fetches without a lease of these keys, and of entries whose keys start with these keys. */
   forget(keys: readonly string[]): void {
     for (const name of this.fetches.keys()) {
       if (keys.some((key) => name === key || name.startsWith(`${key}:`))) this.fetches.delete(name)

@@ -2,7 +2,10 @@ import type { EntryHeader, StoredEntry, StoredValue } from './entry.js'
 import type { EntryId, Namespace } from './namespace.js'
 import { markShared } from './shared-value.js'
 
-/** The result of a lookup. `stale`: a hit past its soft TTL. `negative`, or `stale` with null: "there is no such value". */
+/**
+ * The result of a lookup. `stale` is a hit after the end of the soft TTL. `negative`, and `stale` with null, are hits of a
+ * negative entry: the value does not exist.
+ */
 export type Lookup<V> =
   | { state: 'hit'; value: V }
   | { state: 'negative' }
@@ -19,23 +22,23 @@ export function lookupSourceOf({ state }: StoredLookup<unknown>, isNear: boolean
   return isNear ? 'near' : 'far'
 }
 
-/** The result of reading a key, with all that is needed to interpret and to fill it. */
+/** The result of reading a key, with everything needed to interpret the stored value and to fill the entry. */
 export interface KeyRead<Id extends EntryId> {
   readonly id: Id
   readonly key: string
   /**
-   * The generation that an entry must have been filled under to be valid; null if one is missing or damaged, so no entry is
-   * valid.
+   * The joined `generations`. An entry is valid only if it was filled in this generation. null if a generation is missing or
+   * damaged: no entry is valid then.
    */
   readonly generation: string | null
-  /** The generation of the namespace, then that of the list; empty if the key was read from the near store. */
+  /** The generation of the namespace, followed by the generation of the list if any; empty for a read from the near store */
   readonly generations: readonly Generation[]
   readonly stored: StoredValue | { state: 'unavailable' }
   /** Whether the key was read from the near store */
   readonly near: boolean
 }
 
-/** The generations that an entry belongs to, as they were read together with it */
+/** The generations that an entry belongs to, as read together with the entry */
 export type GenerationScope = Pick<KeyRead<EntryId>, 'generation' | 'generations'>
 
 export interface Generation {
@@ -43,7 +46,10 @@ export interface Generation {
   readonly text: string | null
 }
 
-/** Turns a key as read into a lookup. Entries that are corrupt or of another generation or version are misses. */
+/**
+ * Converts a stored value to the result of a lookup. An entry that is corrupt, or of a different generation or version, is a
+ * miss.
+ */
 export function interpret<V>(
   namespace: Namespace<V>,
   { stored, generation }: Pick<KeyRead<EntryId>, 'stored' | 'generation'>,
@@ -68,7 +74,7 @@ function parse({ json, isShared }: StoredEntry): unknown {
   return isShared ? markShared(value) : value
 }
 
-/** Returns null if one of the generations is missing or damaged: no entry of that scope is valid then. */
+/** Joins the generations to one text. Returns null if one of them is missing or damaged: no entry is valid then. */
 export function joinGenerations(generations: readonly Generation[]): string | null {
   let joined = ''
   for (const { text } of generations) {

@@ -9,20 +9,23 @@ import { RecentKeyReads } from './recent-key-reads.js'
 export interface KeyReaderOptions {
   guardedStore: GuardedStore
   keys: Keys
-  /** null if every read goes to the far store */
+  /** null if there is no near store */
   near: NearStore | null
   now: () => number
   /** 0 to 1 */
   random: () => number
 }
 
-/** Reads keys by id: from the near store if its entry is fresh, else from the far store in one round trip. */
+/**
+ * Reads keys by id: from the near store if it has a fresh entry, otherwise from the far store. All far reads share one round
+ * trip.
+ */
 export class KeyReader {
-  /** null if there is a near store, which keeps decoded entries itself */
+  /** null if there is a near store, because that keeps decoded entries, too */
   private readonly recent: RecentKeyReads | null
   /**
-   * By key of the namespace's generation. The object stays the same while the generation does, so scopes are compared by
-   * identity.
+   * The last read scope of each namespace, by key of its generation. While the generation does not change, the same object is
+   * reused, so that scopes can be compared by identity.
    */
   private readonly namespaceScopes = new Map<string, GenerationScope>()
 
@@ -44,7 +47,10 @@ export class KeyReader {
     return near.map((keyRead) => keyRead ?? (far[next++] as KeyRead<Id>))
   }
 
-  /** Finds an entry in the near store, synchronously: only if it was filled under the generations known there, fresh or stale. */
+  /**
+   * Finds an entry in the near store, fresh or stale. Returns only an entry that was filled in the generations that the near
+   * store has.
+   */
   findNear(namespace: Namespace<unknown>, id: EntryId): NearEntry | undefined {
     const { near, guardedStore } = this.options
     if (!near?.usable || !guardedStore.isCaughtUp) return undefined
@@ -88,7 +94,7 @@ export class KeyReader {
       const text = textAt(firstEntry + index)
       let recent = recents[index]
       if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
-      // Another read of the same turn of the event loop may have decoded the entry by now.
+      // Another read in the same iteration of the event loop may have decoded the entry in the meantime.
       recent = this.findRecent(namespace, id)
       if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
       const stored = recent?.storedFor(text) ?? (texts ? decodeStored(text, scope.generation) : unavailableValue)
@@ -112,13 +118,16 @@ export class KeyReader {
     return scope
   }
 
-  /** Taken before a read; see NearStore.removalCount. */
+  /** Must be called before the keys are read; see NearStore.removalCount. */
   private removalCounts(keys: readonly string[]): readonly number[] {
     const { near } = this.options
     return near ? keys.map((key) => near.removalCount(key)) : none
   }
 
-  /** Puts what was read into the near store. `scopes`: of the namespace, then of the lists, in the order of `removalCounts`. */
+  /**
+   * Puts the generations and entries that were read into the near store. `scopes` are those of the namespace and of each list.
+   * `removalCounts` has the same order, followed by the counts of the entries.
+   */
   private keepNear(
     { name, version }: Namespace<unknown>,
     scopes: readonly GenerationScope[],
@@ -147,7 +156,7 @@ function listScope({ generations }: GenerationScope, key: string, text: string |
   return scopeOf([...generations, { key, text }])
 }
 
-/** The distinct lists of the ids. */
+/** Returns the names of the lists that the ids belong to, each of them once. */
 function listsOf(ids: readonly EntryId[]): readonly string[] {
   let lists: Set<string> | undefined
   for (const id of ids) if (typeof id !== 'string') lists = (lists ?? new Set()).add(id.list)

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.js'
 
-/** The keys of the store. The key of a generation is a prefix of the keys of its entries. */
+/** Builds the keys of the store. The key of a generation is a prefix of the keys of its entries. */
 export class Keys {
   private readonly root: string
-  /** Keys by name of the namespace: there are few, and every lookup needs one. */
+  /**
+   * The keys of the generations by name of the namespace. They are kept because every lookup needs one; there are few namespaces.
+   */
   private readonly generations = new Map<string, string>()
 
   constructor(prefix: string, version: string) {
@@ -29,14 +31,17 @@ export class Keys {
     return `${this.namespaceGeneration(namespace)}:${escapeId(list)}`
   }
 
-  /** The keys to remove so that the invalidated entries cannot be read any more. */
+  /** Returns the keys whose removal makes the invalidated entries unreadable. */
   invalidationKeys(namespace: Namespace<unknown>, what: Invalidation): string[] {
     if (what === 'all') return [this.namespaceGeneration(namespace)]
     if ('lists' in what) return what.lists.map((list) => this.listGeneration(namespace, list))
     return what.ids.map((id) => this.entry(namespace, id))
   }
 
-  /** The namespace and the id or list that a key stands for; null for other keys, and for ids that were hashed. */
+  /**
+   * Returns the namespace and the id or list of a key. Returns null if the id was hashed, or if the key has neither an id nor a
+   * list.
+   */
   parse(key: string): KeyParts | null {
     if (!key.startsWith(`${this.root}:`)) return null
     const [namespace, part] = key.slice(this.root.length + 1).split(':')
@@ -54,8 +59,8 @@ export class Keys {
   }
 
   /**
-   * The key that holds the registration of the store. Caches with different namespaces have their own, since each invalidates
-   * only its own namespaces.
+   * The key that holds the registration of the store. Caches with different namespaces use different registration keys, because
+   * each cache invalidates only its own namespaces.
    */
   registration(namespaces: readonly string[]): string {
     const hash = createHash('sha256')
@@ -76,7 +81,7 @@ export interface KeyParts {
   idOrList: string
 }
 
-/** 16 hexadecimal digits, independent of the order of the parameters. */
+/** Returns 16 hexadecimal digits that do not depend on the order of the parameters. */
 function hashParameters(parameters: Parameters): string {
   const text = JSON.stringify(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)))
   if (text.length > maxPartLength) return hashText(text)
@@ -91,11 +96,12 @@ function hashText(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** A few parameters are requested most often, such as those of a first page. */
+/** Hashes by text of the parameters: most requests use the same few parameters, such as those of a first page. */
 const hashes = new LRUCache<string, string>({ max: 1_000 })
 
 /**
- * Prevents that a list named "a:b" is mistaken for entry "b" of list "a", and that a client's input makes a key arbitrarily long.
+ * Escapes colons, so that a list named "a:b" is not mistaken for entry "b" of list "a", and hashes a long id, so that the input
+ * of a client cannot make a key arbitrarily long.
  */
 function escapeId(id: string): string {
   if (id.length > maxPartLength) return hashId(id)
@@ -109,7 +115,7 @@ function hashId(id: string): string {
 }
 
 const plainId = /^[\w.-]+$/
-/** Occurs in no escaped id */
+/** Marks a hashed id: this character does not occur in an escaped id. */
 const hashMark = '='
-/** Longest escaped id in a key. 100 characters of any script fit. */
+/** Maximum length of an escaped id in a key: 100 characters of any script fit. */
 const maxPartLength = 1_024

@@ -4,13 +4,13 @@ import { leaseMark } from './entry.js'
 import type { CacheStore, StoreInfo, Swap, SwapAnswer } from './store.js'
 
 export interface MemoryStoreOptions {
-  /** Default 64 MB */
+  /** Default: 64 MB */
   maxBytes?: number
   /** Milliseconds; only differences matter. */
   now?: () => number
 }
 
-/** A store in the memory of one process; its content is lost when the process ends. */
+/** Stores entries in the memory of this process. The entries are lost when the process ends. */
 export class MemoryStore implements CacheStore {
   readonly backend = 'memory'
   readonly answering = true
@@ -62,7 +62,7 @@ export class MemoryStore implements CacheStore {
     return this.id
   }
 
-  /** Ignores the batch id: a call within the process cannot be lost, so it is never repeated. */
+  /** Ignores the batch id, because a call within the process cannot fail and is therefore never repeated. */
   async addCounts(key: string, _batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
     this.dropExpiredCounts()
     const sums = this.counts.get(key)?.sums ?? new Map<string, number>()
@@ -99,10 +99,10 @@ export class MemoryStore implements CacheStore {
 }
 
 function allows(when: Swap['when'], current: string | null): boolean {
-  if (when.state === 'unleased') return !current?.startsWith(leaseMark)
-  if (current === null) return when.state === 'vacant'
-  return when.expected !== undefined && current.startsWith(when.expected)
+  if (when.state === 'notLeased') return !current?.startsWith(leaseMark)
+  if (current === null) return when.state !== 'startsWith'
+  return 'expected' in when && current.startsWith(when.expected)
 }
 
-/** Overhead of V8 and the LRU list for each entry; measured, rounded up. */
+/** Memory that V8 and the LRU list need for each entry in addition to its text; measured and rounded up */
 const bytesPerEntry = 200

@@ -1,7 +1,7 @@
 import type { Cache } from './cache.js'
 import type { CounterName, Counts } from './counters.js'
 
-/** A Prometheus metric with its current values */
+/** A Prometheus metric and a function that returns its current values */
 export interface CacheMetric {
   name: string
   help: string
@@ -11,21 +11,25 @@ export interface CacheMetric {
 
 type CacheMetricsSource = Pick<Cache, 'ownCounts' | 'trusted' | 'answering' | 'nearBytes' | 'fetchLoad'>
 
-/** The counters of this process by namespace and the state of its cache, with names and units as Prometheus recommends. */
+/** Returns the counters of this process for each namespace, and gauges of the state of its cache. */
 export function cacheMetrics(cache: CacheMetricsSource, namespaces: readonly string[]): CacheMetric[] {
   const perNamespace = (
     name: string,
     help: string,
     valuesOf: (counts: Counts) => [Record<string, string>, number][],
   ): CacheMetric => ({
-    ...{ name, help, type: 'counter' },
+    name,
+    help,
+    type: 'counter',
     values: () =>
       namespaces.flatMap((namespace) =>
         valuesOf(cache.ownCounts({ name: namespace })).map(([labels, value]) => ({ labels: { namespace, ...labels }, value })),
       ),
   })
   const gauge = (name: string, help: string, value: () => number): CacheMetric => ({
-    ...{ name, help, type: 'gauge' },
+    name,
+    help,
+    type: 'gauge',
     values: () => [{ labels: {}, value: value() }],
   })
   return [

@@ -1,8 +1,8 @@
-/** One kind of cached value and how long it stays fresh. */
+/** One kind of cached values, and how long they stay fresh */
 export interface Namespace<V> {
   /** Part of every key: lower-case letters, digits and dashes */
   readonly name: string
-  /** Increment it when the shape of V changes: entries of another version are misses. */
+  /** Increment this when the shape of V changes: entries of a different version are misses. */
   readonly version: number
   /** How long a value is fresh, with a jitter of plus or minus 10 % */
   readonly softTtlMs: number
@@ -10,11 +10,11 @@ export interface Namespace<V> {
   readonly graceMs: number
   /** How long a negative entry ("there is no such value") is fresh, with the same jitter */
   readonly negativeTtlMs: number
-  /** Only for the type checker: the type of the values */
+  /** Carries the type of the values, only for the type checker */
   readonly value?: V
 }
 
-/** An entry of a list, such as a page, is identified by its parameters. Invalidating the list covers all of them. */
+/** Identifies an entry of a list, such as a page, by its parameters. Invalidating the list invalidates all of its entries. */
 export interface ListEntryId {
   readonly list: string
   readonly parameters: Parameters
@@ -24,13 +24,14 @@ export type EntryId = string | ListEntryId
 export type Parameters = Readonly<Record<string, string | number | boolean | null>>
 
 /**
- * What to invalidate: single entries, whole lists, or the whole namespace. Each id, list or namespace costs one key, however many
- * entries it covers.
+ * What to invalidate: single entries, whole lists, or the whole namespace. Each id, list or namespace costs the removal of one
+ * key, no matter how many entries it has.
  */
 export type Invalidation = { readonly ids: readonly string[] } | { readonly lists: readonly string[] } | 'all'
 
 /**
- * Fetches from the source of truth. The keys of the map are the ids as given; values that do not exist are absent. `signal` is
- * aborted when all callers that waited for the values have cancelled.
+ * Fetches values from the source of truth. The keys of the returned map are the same ids (objects, for entries of lists) that
+ * were passed; an id whose value does not exist is absent. `signal` is aborted when all callers that waited for the values have
+ * cancelled.
  */
 export type Fetch<Id extends EntryId, V> = (ids: readonly Id[], signal?: AbortSignal) => Promise<ReadonlyMap<Id, V>>

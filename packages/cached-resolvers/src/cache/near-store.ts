@@ -4,7 +4,7 @@ import type { StoredEntry } from './entry.js'
 
 export interface NearStoreOptions {
   maxBytes: number
-  /** Entries are served only for this long after the store last confirmed that all invalidation messages have arrived. */
+  /** How long entries are served after the far store last confirmed that all of its invalidation messages have arrived */
   maxStalenessMs: number
   /** Milliseconds; only differences matter. */
   now: () => number
@@ -12,7 +12,7 @@ export interface NearStoreOptions {
   random: () => number
 }
 
-/** Key of the secondary index: an entry by namespace and id, or the generation of the namespace if there is no id */
+/** Key in the secondary index: with an id, it stands for an entry; without, for the generation of the namespace. */
 interface IndexKey {
   readonly namespace: string
   readonly id?: string
@@ -46,13 +46,14 @@ interface NamespaceIndex {
 }
 
 /**
- * Entries that this process recently read from the far store, invalidated by the far store's messages. It is used only while
- * those messages are known to be complete up to `maxStalenessMs` ago. Values are shared between requests and must not be changed.
+ * Keeps entries that this process recently read from the far store (the CacheStore), and drops them when the far store reports
+ * their invalidation. The near store is used only while all messages that the far store sent up to `maxStalenessMs` ago are known
+ * to have arrived. Values are shared between requests and must not be changed.
  */
 export class NearStore {
   private readonly items: ClockMap<NearItem>
   private readonly byNamespace = new Map<string, NamespaceIndex>()
-  /** Counts removals by hash of the key, so that the result of a read during which the key was removed is not kept. */
+  /** Number of removals by hash of the key. If it changes during a read of the far store, the result of the read is not kept. */
   private readonly removalCounts = new Uint32Array(removalBuckets)
   private usableUntil = Number.NEGATIVE_INFINITY
 
@@ -86,7 +87,7 @@ export class NearStore {
     return item instanceof NearGeneration ? item.text : undefined
   }
 
-  /** Finds an entry by its id, if it was filled under the known generation of its namespace. */
+  /** Finds an entry by its id. Returns only an entry that was filled in the generation of the namespace that is kept here. */
   find(namespace: string, id: string): NearEntry | undefined {
     const index = this.byNamespace.get(namespace)
     if (!index?.generation) return undefined
@@ -97,7 +98,7 @@ export class NearStore {
     return entry
   }
 
-  /** Take it before the far store is read, and pass it to `putEntry` or `putGeneration` with the result. */
+  /** Call this before reading the key from the far store, and pass the count to `putEntry` or `putGeneration` with the result. */
   removalCount(key: string): number {
     return this.removalCounts[bucketOf(key)] as number
   }
@@ -110,8 +111,8 @@ export class NearStore {
   }
 
   /**
-   * Always admitted: entries cannot be used without their generation. `namespace`: given if this is the generation of a whole
-   * namespace.
+   * Unlike an entry, a generation is always admitted, because entries cannot be used without their generation. `namespace` must be
+   * given if the generation is that of a namespace, and not that of a list.
    */
   putGeneration(key: string, text: string, countBeforeRead: number, namespace?: string): void {
     if (!this.usable || this.removalCount(key) !== countBeforeRead) return
@@ -127,7 +128,7 @@ export class NearStore {
     }
   }
 
-  /** For when invalidation messages may have been missed: drops all items, and the results of reads that are in progress. */
+  /** Drops all items and the results of reads in progress. To be called when invalidation messages may have been missed. */
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
     this.items.clear()
@@ -136,7 +137,9 @@ export class NearStore {
       this.removalCounts[bucket] = (this.removalCounts[bucket] as number) + 1
   }
 
-  /** Confirms that all invalidation messages up to `asOf`, on the clock of `now`, have arrived. */
+  /**
+   * Extends the use of the near store: all invalidation messages that were sent before `asOf` (a time of `now()`) have arrived.
+   */
   confirm(asOf: number): void {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
@@ -149,9 +152,9 @@ export class NearStore {
 
   private removeFromIndex({ indexKey }: NearItem): void {
     if (!indexKey) return
-    const shelf = this.namespaceIndexOf(indexKey.namespace)
-    if (indexKey.id === undefined) shelf.generation = undefined
-    else shelf.entries.delete(indexKey.id)
+    const index = this.namespaceIndexOf(indexKey.namespace)
+    if (indexKey.id === undefined) index.generation = undefined
+    else index.entries.delete(indexKey.id)
   }
 }
 
@@ -164,7 +167,10 @@ function bucketOf(key: string): number {
   return (hash >>> 0) % removalBuckets
 }
 
-/** Estimate for key, text and the parsed value; measured on the shop's entries, rounded up. An id may be longer than its key. */
+/**
+ * Estimated memory of key, text and parsed value; measured with the entries of the shop and rounded up. An id may be longer than
+ * its key.
+ */
 function entryBytes({ json }: StoredEntry, key: string, indexKey: IndexKey | undefined): number {
   return 420 + 2 * Math.max(key.length, indexKey?.id?.length ?? 0) + 4 * json.length
 }

@@ -20,7 +20,7 @@ export interface ReadThroughOptions {
   sleep: (ms: number) => Promise<void>
 }
 
-/** Values of a namespace that a lookup did not find, and the fetch that returns them */
+/** How to fetch missing values: their namespace, the fetch, and the caller's cancellation. */
 export interface MissRequest<Id extends EntryId, V> {
   namespace: Namespace<V>
   fetch: Fetch<Id, V>
@@ -30,27 +30,32 @@ export interface MissRequest<Id extends EntryId, V> {
 type Values<Id, V> = Map<Id, Promise<V | null>>
 
 /**
- * Resolves misses: with a fetch of its own, by joining a fetch in flight in this process, or by waiting for the fill of another
- * process.
+ * Resolves misses: by starting a fetch, by joining a fetch in flight in this process, or by waiting until another process has
+ * filled the entry.
  */
 export class ReadThrough {
   private readonly background = new Set<Promise<unknown>>()
 
   constructor(private readonly options: ReadThroughOptions) {}
 
-  /** Returns a promise for every id, with one call of `fetch` for all that no other caller is fetching. */
+  /**
+   * Resolves to a map with a promise for every id. Ids that another caller in this process is already fetching join that fetch,
+   * and ids that another process has leased wait for its fill. The remaining ids are fetched in one batch, or in a second batch
+   * after a started fetch that may not be joined.
+   */
   resolveMisses<V, Id extends EntryId>(request: MissRequest<Id, V>, keyReads: readonly KeyRead<Id>[]): Promise<Values<Id, V>> {
     return this.resolveMissesUntil(this.options.now() + this.options.leaseWaitMs, request, keyReads)
   }
 
   /**
-   * Refills entries in the background while they are still served: one process at a time, and only over the entry that was read.
+   * Refills entries in the background while they are still served. Only one process refills an entry at a time, and its fill
+   * replaces only the entry that was read.
    */
   refill<V, Id extends EntryId>(namespace: Namespace<V>, keyReads: readonly KeyRead<Id>[], fetch: Fetch<Id, V>): void {
     this.runInBackground(this.claimAndRefill(namespace, keyReads, fetch))
   }
 
-  /** A fetch that waits for a slot of the fetch limiter, and for `after`. It fills nothing. */
+  /** Creates a fetch that first waits for `after`, then for a slot of the fetch limiter. It does not fill the cache. */
   createSharedFetch<V, Id extends EntryId>(
     request: MissRequest<Id, V>,
     ids: readonly Id[],
@@ -80,7 +85,7 @@ export class ReadThrough {
     }
   }
 
-  /** Resolves when all fills in progress have ended. */
+  /** Resolves when no fill or refill is in progress. */
   async waitUntilIdle(): Promise<void> {
     while (this.background.size > 0) await Promise.all(this.background)
   }
@@ -101,7 +106,10 @@ export class ReadThrough {
       const { keyRead } = claim
       const inFlight = this.inFlightFetchOf<V>(claim)
       if (claim.state === 'filled') values.set(keyRead.id, Promise.resolve(claim.value as V | null))
-      else if (inFlight !== undefined && claim.state === 'refused' && inFlight.fetch.hasStarted) {
+      else if (inFlight !== undefined && claim.state === 'notGranted' && inFlight.fetch.hasStarted) {
+        // Without a lease, nothing shows whether the key was invalidated after this fetch queried the source of truth, so its
+        // result
+        // may be older than this read.
         toFetchNext.push({ keyRead, lease: null })
         running.push(inFlight.fetch.result)
       } else if (inFlight !== undefined) values.set(keyRead.id, valueIn(inFlight.fetch.waitFor(cancellation), inFlight.id))
@@ -117,8 +125,8 @@ export class ReadThrough {
   }
 
   private inFlightFetchOf<V>(claim: Claim<EntryId>): InFlightFetch<V> | undefined {
-    if (claim.state === 'leased') return this.options.inFlightFetches.find(inFlightName(claim.by, claim.keyRead.generation))
-    if (claim.state === 'refused') return this.options.inFlightFetches.find(claim.keyRead.key)
+    if (claim.state === 'leased') return this.options.inFlightFetches.find(inFlightName(claim.lease, claim.keyRead.generation))
+    if (claim.state === 'notGranted') return this.options.inFlightFetches.find(claim.keyRead.key)
     return undefined
   }
 
@@ -150,7 +158,7 @@ export class ReadThrough {
     }
   }
 
-  /** Leases are short, so that those of a dead process expire soon; a fetch may take longer than that. */
+  /** Leases are short, so that the leases of a process that died expire soon. A fetch may take longer than a lease. */
   private renewLeasesUntil(end: Promise<unknown>, namespace: Namespace<unknown>, leases: readonly Lease[]): void {
     let remaining = leases
     const renew = async () => {
@@ -181,8 +189,8 @@ export class ReadThrough {
   }
 
   /**
-   * Polls until the leases are filled. A key without lease or entry is a miss again; a lease that lasts too long is bypassed by a
-   * fetch that does not fill.
+   * Polls until the leased entries are filled. If a lease ends without a valid entry, the key is resolved as a miss again. Entries
+   * that are still leased at `waitUntil` are fetched without filling them.
    */
   private async poll<V, Id extends EntryId>(
     waitUntil: number,
@@ -192,7 +200,7 @@ export class ReadThrough {
   ): Promise<void> {
     const { namespace, cancellation } = request
     let waiting = keyReads
-    // Time out only after one more read: this process may have been stalled while others filled.
+    // Time out only after one more read: this process may have been stalled while other processes filled the entries.
     for (let pauseMs = 5, isTimedOut = false; !isTimedOut; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
       if (cancellation?.reason) throw cancellation.reason
@@ -202,14 +210,14 @@ export class ReadThrough {
         waiting.map(({ id }) => id),
       )
       waiting = current.filter(({ stored }) => stored.state === 'leased')
-      const vacated: KeyRead<Id>[] = []
+      const missed: KeyRead<Id>[] = []
       for (const keyRead of current.filter(({ stored }) => stored.state !== 'leased')) {
         const lookup = interpret(namespace, keyRead, this.options.now())
-        if (lookup.state === 'miss') vacated.push(keyRead)
+        if (lookup.state === 'miss') missed.push(keyRead)
         else onValue(keyRead.id, Promise.resolve(lookup.state === 'negative' ? null : lookup.value))
       }
-      if (vacated.length > 0) {
-        for (const [id, value] of await this.resolveMissesUntil(waitUntil, request, vacated)) onValue(id, value)
+      if (missed.length > 0) {
+        for (const [id, value] of await this.resolveMissesUntil(waitUntil, request, missed)) onValue(id, value)
       }
       if (waiting.length === 0) return
     }
@@ -237,7 +245,7 @@ export class ReadThrough {
       )
       await this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
     } catch {
-      // The stale value is still served; the refill is retried when its lock has expired.
+      // The old value is still served. Another refill is possible when the lock of this one has expired.
       this.options.counters.add(namespace.name, 'failedRefills', leases.length)
     }
   }
@@ -252,14 +260,17 @@ function valueIn<V, Id>(found: Promise<ReadonlyMap<Id, V>>, id: Id): Promise<V |
   return found.then((values) => values.get(id) ?? null)
 }
 
-/** A lease alone is not sufficient: invalidating a list or a namespace removes the generation and leaves the leases in place. */
+/**
+ * The lease alone is not enough: the invalidation of a list or a namespace removes the generation, but leaves the leases in
+ * place.
+ */
 function inFlightName(lease: string, generation: string | null): string {
   return `${lease} ${generation}`
 }
 
 interface FetchTask<Id extends EntryId> {
   keyRead: KeyRead<Id>
-  /** null: fetch without filling */
+  /** null if the fetched value is not filled into the cache */
   lease: Lease<Id> | null
 }
 

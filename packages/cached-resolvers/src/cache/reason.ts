@@ -5,7 +5,7 @@ export function reasonOf(error: unknown): string {
   return cause === '' ? messageOf(error) : `${messageOf(error)} (${cause})`
 }
 
-/** When no address of a host name answers, Node's error has a code but no message. */
+/** If no address of a host name answers, the error of Node has a code but no message. */
 function messageOf(error: NodeJS.ErrnoException): string {
   return error.message || (error.code ?? '')
 }

@@ -4,7 +4,7 @@ import type { StoredEntry } from './entry.js'
 import type { GenerationScope, KeyRead } from './key-read.js'
 import type { Namespace } from './namespace.js'
 
-/** The last read of a key, and the text that it was decoded from */
+/** The last read of a key, with the text from which the entry was decoded */
 class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
   readonly near = false
   readonly id: string
@@ -20,12 +20,12 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
     this.generations = generations
   }
 
-  /** Whether the store returned the same text again, in the same scope. */
+  /** Whether a new read returned the same text, and the same generations. */
   matches(text: string | null, { generations }: GenerationScope): boolean {
     return this.generations === generations && this.text === text
   }
 
-  /** The decoded entry if the text is the same, whatever its scope */
+  /** Returns the decoded entry if the text is the same; the generations may differ. */
   storedFor(text: string | null): StoredEntry | undefined {
     return this.text === text ? this.stored : undefined
   }
@@ -35,14 +35,15 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
 type EntryKeyRead = KeyRead<string> & { readonly stored: StoredEntry }
 
 /**
- * The last reads of keys, reused while the store returns the same texts: comparing texts is cheaper than decoding and parsing
- * them. Every value was just returned by the store, so none is older than without this. Values are shared between requests and
- * must not be changed.
+ * Keeps the last read of each key, which is reused while the store returns the same text: comparing texts is cheaper than decoding
+ * and parsing them. The store is still read each time, so values are never older than they would be without this class. Values are
+ * shared between requests and must not be changed.
  */
 export class RecentKeyReads {
   private readonly recent: ClockMap<RecentKeyRead>
   /**
-   * By name of the namespace, then by id. An id is a string whose hash V8 has cached; a key would have to be concatenated first.
+   * The reads by name of the namespace, then by id. They are not found by key: V8 has cached the hash of an id, but a key would
+   * have to be concatenated and hashed first.
    */
   private readonly byNamespace = new Map<string, Map<string, RecentKeyRead>>()
 
@@ -73,7 +74,7 @@ function isValid(keyRead: KeyRead<string>, version: number): keyRead is EntryKey
   return stored.state === 'entry' && stored.header.generation === generation && stored.header.version === version
 }
 
-/** Estimate for key, text, header and the parsed value. An id may be longer than its key. */
+/** Estimated memory of key, text, header and parsed value. An id may be longer than its key. */
 function bytesOf(key: string, id: string, text: string): number {
   return 400 + 2 * Math.max(key.length, id.length) + 4 * text.length
 }

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 
 /**
- * Destroys the socket if data was sent and nothing was received for `timeoutMs`. A host that vanishes closes no connection, and
- * the kernel retransmits for a quarter of an hour. Only traffic through this object is seen: it does not work for a socket that
- * was handed to TLS. `unansweredSince`: when data was sent before this call, on the clock of performance.now().
+ * Destroys the socket if nothing is received within `timeoutMs` after data was sent. A host that vanishes does not close its
+ * connections, and the kernel retransmits for a quarter of an hour. The timeout observes `write` and `data` of this socket
+ * object, so it does not work for a socket that was passed to TLS. If data was sent before this call, `unansweredSince` is the
+ * time when, as returned by performance.now().
  */
 export function destroyOnResponseTimeout(socket: Socket, timeoutMs: number, unansweredSince?: number): void {
   let waitingSince = unansweredSince
@@ -20,7 +21,7 @@ export function destroyOnResponseTimeout(socket: Socket, timeoutMs: number, unan
     if (waitingSince === undefined || performance.now() - waitingSince < timeoutMs) return
     socket.destroy(Object.assign(new Error('The server does not answer'), { code: 'ETIMEDOUT' }))
   }
-  // After a stall of this process the answer may be unread in the socket. Immediates run after sockets are read.
+  // If this process was stalled, the socket may contain an unread answer. Immediates run after the sockets were read.
   const timer = setInterval(() => setImmediate(check), checkIntervalMs).unref()
 }
 

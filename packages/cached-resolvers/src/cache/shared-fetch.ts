@@ -2,16 +2,16 @@ import { type Cancellation, waitUnlessCancelled } from './cancellation.js'
 
 type FetchResult<Id, V> = ReadonlyMap<Id, V>
 
-/** One fetch for any number of callers. It is aborted when the last of them has cancelled, and not before. */
+/** One fetch that any number of callers share. It is aborted only when all of them have cancelled. */
 export class SharedFetch<Id, V> {
   private readonly controller = new AbortController()
   private promise: Promise<FetchResult<Id, V>> | undefined
   private waiters = 0
 
-  /** Whether the source of truth has been queried. The result may be older than a read that begins after that. */
+  /** Whether the source of truth has been queried. If so, the result may be older than a read that begins now. */
   hasStarted = false
 
-  /** `fetch` is called when the result is first requested, and calls `started` when it queries the source of truth. */
+  /** `fetch` is called when the result is first requested. It must call `started` right before it queries the source of truth. */
   constructor(private readonly fetch: (signal: AbortSignal, started: () => void) => Promise<FetchResult<Id, V>>) {}
 
   get isAborted(): boolean {
@@ -26,8 +26,8 @@ export class SharedFetch<Id, V> {
   }
 
   /**
-   * Resolves with the result. Rejects if the fetch fails or the caller cancels; without a cancellation the fetch always runs to
-   * its end.
+   * Resolves with the result. Rejects if the fetch fails or the caller cancels. A caller without a cancellation keeps the fetch
+   * from being aborted.
    */
   waitFor(cancellation: Cancellation | undefined): Promise<FetchResult<Id, V>> {
     this.waiters += 1

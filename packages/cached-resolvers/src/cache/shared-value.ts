@@ -1,25 +1,25 @@
-const memo = Symbol('note')
+const memo = Symbol('memo')
 
 interface SharedValue {
   [memo]: unknown
 }
 
-/** Marks a value that is kept and shared between requests. Shared values must not be changed. */
+/** Marks a value as shared between requests, and returns it. Shared values must not be changed. */
 export function markShared(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) Object.defineProperty(value, memo, { value: null, writable: true })
   return value
 }
 
 /**
- * Memoizes something derived from a shared value, for as long as the value lives. It is stored on the value itself: lookups in a
- * WeakMap are slow, and the garbage collector pays even more for one.
+ * Memoizes something that is derived from a shared value, for as long as that value lives. The memo is a property of the value: a
+ * WeakMap would make each lookup slower, and garbage collection even more so.
  */
 export const sharedValueMemo = {
-  /** null if nothing is memoized yet; undefined for a value that is not shared. */
+  /** Returns null if nothing is memoized yet, and undefined for a value that is not shared. */
   get(value: object): unknown {
     return (value as Partial<SharedValue>)[memo]
   },
-  /** For shared values only */
+  /** Must be called for shared values only. */
   set(value: object, derived: unknown): void {
     const shared = value as SharedValue
     shared[memo] = derived

@@ -1,42 +1,45 @@
 /**
- * Stores entries. Every method rejects with StoreUnavailableError if the store does not answer in time, and with another Error if
- * it replies with one. One contract suite is run against every implementation.
+ * Stores entries. Every method that sends a command rejects with StoreUnavailableError if the store does not answer in time, and
+ * with a different Error if the store replies with an error. All implementations pass the tests in test/cache/store-contract.ts.
  */
 export interface CacheStore {
   readonly backend: 'redis' | 'redis-cluster' | 'memory'
-  /** False while the circuit breaker is open: the store failed to answer repeatedly, and no commands are sent to it. */
+  /** False while the circuit breaker is open: the store failed to answer repeatedly, and only health checks are sent to it. */
   readonly answering: boolean
-  /** Starts to connect and returns; if the store is not available yet, connecting continues in the background. */
+  /** Resolves when the first attempt to connect has succeeded, failed or timed out. Further attempts run in the background. */
   connect(): Promise<void>
   close(): Promise<void>
-  /** Round trip in milliseconds. */
+  /** Returns the round-trip time in milliseconds. */
   ping(): Promise<number>
-  /** Reads in one round trip. Keys that are missing, or hold no text, are null. */
+  /** Reads the texts of all keys in one round trip. The result is null for a key that is missing or does not hold text. */
   readMany(keys: readonly string[]): Promise<(string | null)[]>
-  /** Compares and swaps in one round trip; each key independently of the others. */
+  /**
+   * Compares and swaps the texts of all keys in one round trip. Each key is swapped or left alone independently of the other
+   * keys.
+   */
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
   /**
-   * Resolves when every watcher of every process has applied the removal, or its lease has expired so that it no longer serves
-   * near entries.
+   * Removes the keys. Resolves when each watcher of each process has either applied the removal, or stopped serving near entries
+   * because its lease (see Watcher.leaseMs) has expired.
    */
   removeMany(keys: readonly string[]): Promise<void>
-  /** At most `count` random keys, possibly with duplicates. */
+  /** Returns at most `count` random keys, possibly with duplicates. */
   sampleKeys(count: number): Promise<string[]>
   /**
-   * The server as `<run id>/<replication id>`; several servers separated by commas. It changes after every restart or failover,
-   * and after the server was a replica in between. Rejects if the connections lead to different servers, or if a server does not
-   * report its ids.
+   * Returns the identity of the server as `<run id>/<replication id>`; for several servers, their identities separated by commas.
+   * The identity changes after each restart or failover, and when a master becomes a replica and is promoted again. Rejects if the
+   * connections lead to different servers, or if a server does not report its ids.
    */
   identity(): Promise<string>
-  /** Reports every removal from now on. Not implemented by a store without other clients. */
+  /** Starts to report every removal to the watcher. Not implemented by a store that has no other clients. */
   watch?(watcher: Watcher): Watch
   /**
-   * Adds to the counters that all processes share. Idempotent per batch id. The counters expire `ttlMs` after the last call;
-   * null: never.
+   * Adds to the counters that all processes share. A batch that is sent again under the same id is not added again. The counters
+   * expire `ttlMs` milliseconds after the last call, or never if `ttlMs` is null.
    */
   addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void>
   readCounts(key: string): Promise<ReadonlyMap<string, number>>
-  /** Adds to leaky buckets and returns their new levels. Not implemented by a store without other clients. */
+  /** Adds to leaky buckets and returns their new levels. Not implemented by a store that has no other clients. */
   addToBuckets?(additions: readonly BucketAddition[], leakPerMs: number): Promise<number[]>
   info(): Promise<StoreInfo>
 }
@@ -49,38 +52,43 @@ export interface BucketAddition {
 export interface Swap {
   key: string
   /**
-   * vacant: the key is missing, or its text begins with `expected`
-   * held: the text of the key begins with `expected`
-   * unleased: the key holds no lease; it may be missing
+   * The condition for writing the value:
+   * - absent: the key is missing
+   * - absentOrStartsWith: the key is missing, or its text starts with `expected`
+   * - startsWith: the text of the key starts with `expected`
+   * - notLeased: the key holds no lease; it may be missing
    */
-  when: { state: 'vacant'; expected?: string } | { state: 'held'; expected: string } | { state: 'unleased' }
+  when: { state: 'absent' | 'notLeased' } | { state: 'absentOrStartsWith' | 'startsWith'; expected: string }
   value: string
-  /** null: no expiry */
+  /** null for a value that does not expire */
   ttlMs: number | null
 }
 
 export interface Watch {
-  /** Reconnects, to the server that the address resolves to now. */
-  reopen(): void
+  /** Closes the connections to the store. They are opened again, to the server that the address resolves to by then. */
+  reconnect(): void
   stop(): void
 }
 
 export interface Watcher {
   /** The key that holds the server's registration (see ChangeSource) */
   readonly registrationKey: string
-  /** The registration that is expected there; undefined while the store is distrusted */
+  /** The registration that `registrationKey` should hold; undefined while the store is distrusted */
   readonly registration: string | undefined
   /**
-   * How long after its last `onUpToDate` the watcher may serve near entries; a removal waits at most that long for its
-   * acknowledgement. null: the watcher keeps no entries, and removals do not wait for it.
+   * How long after the last call of `onUpToDate` the watcher may serve near entries. A removal waits at most that long for the
+   * watcher to acknowledge it. null if the watcher keeps no near entries, so that removals do not wait for it.
    */
   readonly leaseMs: number | null
   onRemoved(keys: readonly string[]): void
-  /** Removals may have been missed, or may be missed until the next call of `onUpToDate`. */
+  /** Called when the watcher may have missed removals, or may miss some before the next call of `onUpToDate`. */
   onMissedRemovals(): void
-  /** The store could not be reached: it may be another server now, or may not have received commands sent to it. */
+  /**
+   * Called when the connection to the store was lost. The address may lead to a different server afterwards, and commands that
+   * were sent before may not have been received.
+   */
   onStoreLost(): void
-  /** All removals that this server published up to `asOf`, on the watcher's clock, have been reported. */
+  /** Called when all removals that this server published before `asOf` (a time of `now()`) have been reported. */
   onUpToDate(asOf: number, server: WatchedServer): void
   /** Milliseconds; only differences matter. */
   now(): number
@@ -89,11 +97,11 @@ export interface Watcher {
 export interface WatchedServer {
   /** The run id of one of the servers that `identity` returns */
   runId: string
-  /** The value of `registrationKey` on this server; undefined if unknown */
+  /** The text of `registrationKey` on this server; null if the key is missing, undefined if it is not known */
   registration: string | null | undefined
 }
 
-/** `current`: the text that did not meet the condition; null if the key is missing. */
+/** `current` is the text that did not meet the condition, or null if the key is missing. */
 export type SwapAnswer = { swapped: true } | { swapped: false; current: string | null }
 
 export interface StoreInfo {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** Creates tokens that are unique over all processes: 96 random bits for the process, then a counter. */
+/** Returns a function that creates tokens, unique across all processes: 96 random bits of the process, followed by a counter. */
 export function createTokenSource(): () => string {
   const process = randomBytes(12).toString('base64url')
   let count = 0

@@ -1,17 +1,20 @@
 import { type ChangeSource, standalone } from './change-source.js'
 import { withDeadline } from './deadline.js'
 import { reasonOf } from './reason.js'
-import type { CacheStore, WatchedServer } from './store.js'
+import type { CacheStore, Swap, WatchedServer } from './store.js'
 
 export interface TrustOptions {
   store: CacheStore
   /** The key that holds the store's registration. Caches with different namespaces have their own key and registration. */
   registrationKey: string
-  /** Removed when the store is registered again: its entries may be older than invalidations that it never received */
+  /**
+   * The keys of the generations of all namespaces. They are removed when the store is registered again, because its entries may
+   * predate invalidations that the store never received.
+   */
   generationKeys: readonly string[]
   retryDelayMs: number
-  /** How often the source is notified that the store is in use */
-  reportIntervalMs: number
+  /** Interval at which the trust lease is renewed */
+  leaseRenewalIntervalMs: number
   /** Monotonic, in milliseconds */
   now: () => number
   sleep: (ms: number) => Promise<void>
@@ -19,25 +22,32 @@ export interface TrustOptions {
 }
 
 /**
- * Decides whether the entries of the store may be served. They may while the source knows that the store is in use, as it then
- * keeps every committed invalidation for the store. A store that was unreachable, even for a moment, is distrusted until all its
- * pending invalidations have been delivered. A store that is not registered, or holds another registration than its own, is first
- * invalidated as a whole, in O(1).
+ * Decides whether the entries of the store may be served: while this process holds a trust lease (see ChangeSource.leaseMs). The
+ * source keeps every committed invalidation for a registered store, and writers wait until each store with an unexpired lease has
+ * applied theirs. A store that was unreachable, even for a moment, is distrusted until all its pending invalidations have been
+ * delivered. A store that the source does not know, or whose registration key does not match the source's record, is invalidated
+ * completely first, in O(1).
  */
 export class Trust {
-  /** Set by the last successful attempt. This process delivers the pending invalidations of this registration. */
+  /**
+   * The server that was last trusted, and its registration: this process delivers the pending invalidations of that registration.
+   */
   private current: { registration: string; server: string } | undefined
   private currentEpoch = 1
   private trustedEpoch = 0
   private caughtUpAt = Number.NEGATIVE_INFINITY
   private leaseRenewedAt = Number.NEGATIVE_INFINITY
-  /** The source did not answer the last report. Nothing can be decided then, so entries are still served. */
+  /**
+   * Whether the source failed to answer the last renewal while the lease was still valid. Entries are then served even after the
+   * lease has expired: usually the source is down for all processes, and no write can be committed. If only some processes cannot
+   * reach the source, the entries stay correct as long as another process that uses the same store can.
+   */
   private isSourceUnavailable = false
   private restoringTrust: Promise<void> | undefined
-  private reporting: Promise<void> | undefined
+  private leaseRenewal: Promise<void> | undefined
   private timer: NodeJS.Timeout | undefined
   private hasEnded = false
-  /** The error of the last attempt; '' if it succeeded */
+  /** The error of the last attempt to restore trust; '' if that attempt succeeded */
   private lastError = ''
   private readonly loggedReasons = new Set<string>()
 
@@ -50,8 +60,8 @@ export class Trust {
   }
 
   /**
-   * Whether no distrust is pending. Cheaper than `isTrusted`, as it does not read the clock: for reads of the near store, whose
-   * own validity is short.
+   * Whether trust has been restored since the last distrust(). Ignores the lease, so it does not read the clock: for reads from
+   * the near store, whose entries are valid only briefly.
    */
   get isCaughtUp(): boolean {
     return this.currentEpoch === this.trustedEpoch
@@ -62,17 +72,17 @@ export class Trust {
     return this.isTrusted ? this.current?.registration : undefined
   }
 
-  /** Why the store is not trusted */
+  /** Why the store is not trusted. Meaningless while it is trusted. */
   get reason(): string {
-    return this.lastError || 'pending invalidations are being delivered to it'
+    return this.lastError || 'pending invalidations are being delivered to the cache server'
   }
 
-  /** Incremented by each distrust. While it is unchanged, all confirmations come from the same server. */
+  /** Incremented by each distrust(). All confirmations received in the same epoch come from the same server. */
   get epoch(): number {
     return this.currentEpoch
   }
 
-  /** Whether this is the trusted server, and it still holds the same registration. */
+  /** Whether this server is the trusted one. False if the registration observed on it has changed. */
   isTrustedServer({ runId, registration }: WatchedServer): boolean {
     const { current } = this
     if (!this.isTrusted || !current) return false
@@ -81,33 +91,33 @@ export class Trust {
   }
 
   /**
-   * Whether this is another server, or one with another registration, as observed by a query sent at `asOf`. Observations from
-   * before the current server was trusted are ignored.
+   * Whether a query sent at `asOf` reached a server other than the trusted one, or found a different registration on it. False for
+   * a query sent before trust was last restored, and while the store is distrusted.
    */
   isOtherServer(server: WatchedServer, asOf: number): boolean {
     return this.isTrusted && asOf > this.caughtUpAt && !this.isTrustedServer(server)
   }
 
-  /** Distrusts the store until it answers and has been caught up with; this is retried in the background. */
+  /** Stops serving entries of the store until trust is restored. The attempts run in the background. */
   distrust(): void {
     this.currentEpoch += 1
     void this.restoreTrust()
   }
 
-  /** Resolves after the first attempt, successful or not. */
+  /** Resolves after the first attempt to restore trust, whether or not it succeeds. Further attempts run in the background. */
   async start(source: ChangeSource): Promise<void> {
     this.source = source
-    await this.attempt()
+    await this.tryToRestoreTrust()
     if (!this.isCaughtUp) void this.restoreTrust()
-    this.timer = setInterval(() => this.reportPeriodically(), this.options.reportIntervalMs)
+    this.timer = setInterval(() => this.renewLeaseInBackground(), this.options.leaseRenewalIntervalMs)
     this.timer.unref()
   }
 
   async end(): Promise<void> {
     this.hasEnded = true
     clearInterval(this.timer)
-    await this.reporting
-    // The content of a store in memory is lost with this process.
+    await this.leaseRenewal
+    // The entries of a memory store are lost when this process ends, so the source need not keep invalidations for that store.
     if (this.options.store.backend === 'memory' && this.current)
       await this.source.unregister(this.current.registration).catch(() => undefined)
   }
@@ -117,29 +127,29 @@ export class Trust {
   }
 
   private restoreTrust(): Promise<void> {
-    this.restoringTrust ??= this.attemptUntilCaughtUp().finally(() => {
+    this.restoringTrust ??= this.retryUntilCaughtUp().finally(() => {
       this.restoringTrust = undefined
     })
     return this.restoringTrust
   }
 
-  private async attemptUntilCaughtUp(): Promise<void> {
+  private async retryUntilCaughtUp(): Promise<void> {
     while (!this.isCaughtUp && !this.hasEnded) {
-      await this.attempt()
+      await this.tryToRestoreTrust()
       if (!this.isCaughtUp) await this.options.sleep(this.options.retryDelayMs)
     }
   }
 
-  private async attempt(): Promise<void> {
+  private async tryToRestoreTrust(): Promise<void> {
     const { store } = this.options
     const epoch = this.currentEpoch
     try {
       await store.ping()
       const server = await store.identity()
       const registration = await this.ensureRegistered(server)
-      // If catching up took longer than the lease, other processes need not have waited for this store: report and catch up
-      // again.
-      do await this.reportAndCatchUp(registration, epoch)
+      // If catching up took longer than the lease, other processes may have stopped waiting for this store in the meantime: renew
+      // the lease and catch up again.
+      do await this.renewLeaseAndCatchUp(registration, epoch)
       while (this.isLeaseExpired())
       this.current = { registration, server }
       this.isSourceUnavailable = false
@@ -150,78 +160,83 @@ export class Trust {
       this.lastError = ''
     } catch (error) {
       this.lastError = reasonOf(error)
-      if (!(error instanceof SupersededError)) this.logOnce()
+      if (!(error instanceof SupersededError)) this.logDistrustOnce()
     }
   }
 
-  private async reportAndCatchUp(registration: string, epoch: number): Promise<void> {
+  private async renewLeaseAndCatchUp(registration: string, epoch: number): Promise<void> {
     const asOf = this.options.now()
-    if (!(await this.source.reportInUse(registration))) throw new SupersededError()
+    if (!(await this.source.renewLease(registration))) throw new SupersededError()
     await this.source.catchUp(registration, epoch)
     this.leaseRenewedAt = asOf
   }
 
-  /** Returns the registration of this server. Registers it if necessary, and invalidates its entries if they may be outdated. */
+  /**
+   * Returns the registration of the server. Registers the server if the source does not know it, and invalidates its entries if
+   * they may be outdated.
+   */
   private async ensureRegistered(server: string): Promise<string> {
     const { store, registrationKey, generationKeys } = this.options
     const name = `${registrationKey}@${server}`
     const known = await this.source.find(name)
     const [stored = null] = await store.readMany([registrationKey])
     if (known && stored === known.registration) return stored
-    // The server was flushed, or has evicted the registration key.
+    // The registration key was flushed or evicted. The remaining entries are still valid, since this server's pending
+    // invalidations were kept; the heartbeat of the watch restores the key.
     if (known?.wasUsed && stored === null) return known.registration
     const registration = known?.registration ?? (await this.source.register(name))
     if (registration === null) throw new SupersededError()
-    // Several processes may do this at once: if each created a registration, they would replace each other's over and over.
+    // Several processes may get here at once. A registration that the source already has is reused: if each process created one,
+    // the processes would replace one another's registrations forever.
     await store.removeMany(generationKeys)
-    const when = { state: 'vacant' as const, ...(stored !== null && { expected: stored }) }
+    const when: Swap['when'] = stored === null ? { state: 'absent' } : { state: 'absentOrStartsWith', expected: stored }
     const [answer] = await store.swapMany([{ key: registrationKey, when, value: registration, ttlMs: null }])
     if (!answer?.swapped && answer?.current !== registration) throw new SupersededError()
     return registration
   }
 
-  private reportPeriodically(): void {
+  private renewLeaseInBackground(): void {
     if (!this.isCaughtUp || !this.current) return
-    this.reporting ??= this.reportInUse(this.current.registration).finally(() => {
-      this.reporting = undefined
+    this.leaseRenewal ??= this.renewLease(this.current.registration).finally(() => {
+      this.leaseRenewal = undefined
     })
   }
 
-  private async reportInUse(registration: string): Promise<void> {
+  private async renewLease(registration: string): Promise<void> {
     const asOf = this.options.now()
     const epoch = this.currentEpoch
     try {
       const isStillRegistered = await withDeadline(
-        this.source.reportInUse(registration),
-        reportTimeoutMs,
+        this.source.renewLease(registration),
+        leaseRenewalTimeoutMs,
         () => new Error('the database did not answer'),
       )
       this.isSourceUnavailable = false
       if (epoch !== this.currentEpoch) return
-      // If the lease expired, other processes need not have waited for this store: it may lack invalidations of writes that they
-      // answered already.
+      // If the lease expired, other processes may not have waited for this store, so it may lack invalidations of writes that they
+      // have already acknowledged.
       if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf
       else this.distrust()
     } catch {
-      // If the lease expired, this process was stopped for some time, and other processes did not wait for it.
+      // If the lease has expired, this process was stopped for some time, and other processes may not have waited for its store.
       if (!this.isLeaseExpired()) this.isSourceUnavailable = true
     }
   }
 
-  /** Logs each reason once until the store is trusted again, as attempts are frequent. */
-  private logOnce(): void {
+  /** Logs each reason only once until the store is trusted again, because attempts are frequent. */
+  private logDistrustOnce(): void {
     if (this.loggedReasons.has(this.lastError)) return
     this.loggedReasons.add(this.lastError)
     this.options.log(`the cache is not used: ${this.lastError}`)
   }
 }
 
-/** The attempt is retried. */
+/** Another process changed the registration during an attempt to restore trust. The next attempt uses the new registration. */
 class SupersededError extends Error {
   constructor() {
-    super('another process registered the cache server at the same time')
+    super('another process registered or unregistered the cache server at the same time; trying again')
   }
 }
 
-/** A source that takes longer counts as unavailable: its reads would fail, too. */
-const reportTimeoutMs = 1_000
+/** A source that takes longer counts as unavailable (see isSourceUnavailable). */
+const leaseRenewalTimeoutMs = 1_000

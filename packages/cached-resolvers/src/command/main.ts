@@ -8,14 +8,15 @@ import { type TrackedEntities, trackingSql } from '../postgres/tracking.js'
 
 const usage = `Usage: cached-resolvers <command> <module>
 
-  check <module> [--entries 1000]  compares cached entries with the database, and invalidates those that differ; the module
-                                   exports open(), which returns the result of startCachedEntities()
-  sql <module>                     prints the SQL script that migrations of an application have to run for its entities; the
-                                   module exports entities
+  check <module> [--entries 1000]  Compares a random sample of cached entries with the database, and invalidates entries that
+                                   differ. <module> must export a function open() that returns the result of
+                                   startCachedEntities().
+  sql <module>                     Prints the SQL script that installs change tracking, for the migrations of an application.
+                                   <module> must export entities.
 
-A module in TypeScript needs a loader, as in NODE_OPTIONS="--import tsx".`
+If <module> is a TypeScript file, set NODE_OPTIONS="--import tsx" or use another loader.`
 
-// Exits without waiting for what the module keeps open, such as a pool of connections.
+// Exits even if the module keeps the event loop alive, for example with open database connections.
 const code = await main(process.argv.slice(2))
 process.stdout.write('', () => process.exit(code))
 
@@ -31,9 +32,9 @@ async function main(args: string[]): Promise<number> {
       console.log(usage)
       return 0
     }
-    if (command === 'check' && module !== undefined) return await check(module, wholeNumber(values.entries))
+    if (command === 'check' && module !== undefined) return await check(module, parseEntryCount(values.entries))
     if (command === 'sql' && module !== undefined) return await printSql(module)
-    throw new Error('Missing or unknown command, or missing module')
+    throw new Error('Specify a command (check or sql) and a module')
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     console.error(`\n${usage}`)
@@ -41,12 +42,12 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** Returns the exit code: 1 if entries differed. */
+/** Returns the exit code: 1 if entries differed, otherwise 0. */
 async function check(module: string, entries: number): Promise<number> {
   const { open } = (await load(module)) as {
     open?: () => Promise<Pick<CachedEntities<unknown>, 'cache' | 'checkConsistency' | 'stop'>>
   }
-  if (typeof open !== 'function') throw new Error(`${module} exports no function open()`)
+  if (typeof open !== 'function') throw new Error(`${module} must export a function open()`)
   const opened = await open()
   try {
     if (!opened.cache.trusted) throw new Error(`The cache is not usable: ${opened.cache.distrustReason}`)
@@ -61,7 +62,7 @@ async function check(module: string, entries: number): Promise<number> {
 
 async function printSql(module: string): Promise<number> {
   const { entities } = (await load(module)) as { entities?: TrackedEntities }
-  if (entities === undefined) throw new Error(`${module} exports no entities`)
+  if (entities === undefined) throw new Error(`${module} must export entities`)
   process.stdout.write(await trackingSql(entities))
   return 0
 }
@@ -70,7 +71,7 @@ function load(module: string): Promise<unknown> {
   return import(pathToFileURL(resolve(module)).href)
 }
 
-function wholeNumber(text: string): number {
+function parseEntryCount(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--entries must be a whole number from 1 to 9999999, got "${text}"`)
   return Number(text)
 }

@@ -4,14 +4,14 @@ import { NotCompilableError } from './not-compilable.js'
 type Variables = Readonly<Record<string, unknown>>
 type Arguments = Record<string, unknown>
 
-/** An argument with the same value in every request, or one that is a variable, with the argument's default value. */
+/** A constant argument has the same value in every request. A variable argument takes its value from the request's variables. */
 type ArgumentPlan =
   | { name: string; state: 'constant'; value: unknown }
   | { name: string; state: 'variable'; variable: string; isNonNull: boolean; defaultValue: unknown }
 
 /**
- * Returns a function from coerced variables to the arguments of a field, equivalent to getArgumentValues() of graphql-js: it
- * throws in the same cases.
+ * Returns a function from coerced variables to the arguments of a field. The function returns the same arguments as
+ * getArgumentValues() of graphql-js, and throws if getArgumentValues() would throw.
  */
 export function compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (variables: Variables) => Arguments {
   const valueNodeOf = (name: string) => node.arguments?.find((argument) => argument.name.value === name)?.value

@@ -14,18 +14,19 @@ export interface CollectFieldsOptions {
   schema: GraphQLSchema
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /**
-   * Called for every selection, and for the definition of every spread fragment (undefined if the document has none of that
-   * name). Returns whether to continue collecting; may throw.
+   * Called for every selection, and for the definition of every spread fragment (with undefined if the document does not define
+   * the fragment). If it returns false for a selection, the rest of the selection set is not collected; if for a definition, the
+   * fragment is not collected. It may throw.
    */
   visitSelection: (node: SelectionNode | FragmentDefinitionNode | undefined) => boolean
 }
 
-/** By response name, in response order */
+/** The field nodes by response name, in response order */
 export type CollectedFields = Map<string, [FieldNode, ...FieldNode[]]>
 
 /**
- * The fields selected on an object type, as in CollectFields() of the specification, except that @skip and @include are ignored:
- * conditional selections are always collected.
+ * Returns the fields selected on an object type, as CollectFields() of the GraphQL specification does. @skip and @include are
+ * ignored: conditional selections are always collected.
  */
 export function collectFields(
   { schema, fragments, visitSelection }: CollectFieldsOptions,

@@ -22,29 +22,29 @@ import {
 import { compileArguments } from './arguments.js'
 import { type CollectFieldsOptions, collectFields } from './collect-fields.js'
 import { Execution, type Writer } from './execution.js'
-import type { FragmentCache } from './fragment-cache.js'
 import { NotCompilableError } from './not-compilable.js'
+import type { ObjectJsonCache } from './object-json-cache.js'
 import { isPromise, leafWriter, listWriter, nonNullWriter, nullableWriter, quote } from './value-writers.js'
 import { compileVariables } from './variables.js'
 
 /**
  * Executes a query and returns its `data` as JSON, byte for byte what graphql-js and JSON.stringify would produce. Throws or
- * rejects if the result would contain errors: the standard execution has to run then, to report them.
+ * rejects if the result would contain errors. The caller then has to run the standard execution, which reports the errors.
  */
 export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
 
 export interface CompileOptions {
   schema: GraphQLSchema
   /**
-   * Maximum number of selections of a document. A fragment's count for each place where it is spread and for each possible type.
+   * Maximum number of selections in a document. Selections inside a fragment are counted once per spread and per possible type.
    */
-  maxFields: number
-  fragmentCache: FragmentCache
+  maxSelections: number
+  objectJsonCache: ObjectJsonCache
 }
 
 /**
  * Compiles a valid document whose only operation is a query without directives. Throws NotCompilableError for any other document,
- * and if it has more than `maxFields` selections.
+ * and for a document with more than `maxSelections` selections.
  */
 export function compileQuery(options: CompileOptions, document: DocumentNode): CompiledQuery {
   const { schema } = options
@@ -82,7 +82,7 @@ class Compiler {
   ) {
     this.schema = options.schema
     this.fragmentsByName = Object.fromEntries(fragments)
-    this.collectFieldsOptions = { schema: options.schema, fragments, visitSelection: (node) => this.countSelection(node) }
+    this.collectFieldsOptions = { schema: options.schema, fragments, visitSelection: (node) => this.checkSelection(node) }
   }
 
   compileOperation(): Writer {
@@ -101,10 +101,10 @@ class Compiler {
     if (isListType(type)) return listWriter(this.compileType(type.ofType, info))
     if (isObjectType(type)) return this.compileCheckedObject(type, info)
     if (isAbstractType(type)) return this.compileAbstract(type, info)
-    throw new NotCompilableError('The type is of an unknown kind')
+    throw new NotCompilableError('The type is neither a leaf, a list, an object nor an abstract type')
   }
 
-  /** The type's resolveType() selects the writer of one of the possible types. */
+  /** Compiles a writer for each possible type. For each value, resolveType() selects the writer. */
   private compileAbstract(type: GraphQLAbstractType, info: GraphQLResolveInfo): Writer {
     const { resolveType } = type
     if (!resolveType) throw new NotCompilableError('An abstract type has no resolveType()')
@@ -148,23 +148,27 @@ class Compiler {
       }),
     )
     if (compiled.length === 0) return constantWriter('{}')
-    // The leading leaf properties depend on the object alone: their JSON is cached.
+    // Only the leading leaf properties are cached: their JSON depends on nothing but the object.
     const firstOther = compiled.findIndex(({ isLeafProperty }) => !isLeafProperty)
     const cacheable = firstOther === -1 ? compiled : compiled.slice(0, firstOther)
     const others = compiled.slice(cacheable.length)
     if (cacheable.length === 0) return fieldsWriter(others, '}')
     const end = others.length === 0 ? '}' : ''
-    const selection = cacheable.map(({ prefix, name }) => prefix + name).join('') + end
-    const writeCacheable = this.options.fragmentCache.cachingWriter(type.name, selection, fieldsWriter(cacheable, end))
+    const fieldsKey = cacheable.map(({ prefix, name }) => prefix + name).join('') + end
+    const writeCacheable = this.options.objectJsonCache.cachingWriter(type.name, fieldsKey, fieldsWriter(cacheable, end))
     return others.length === 0 ? writeCacheable : sequenceWriter(writeCacheable, fieldsWriter(others, '}'))
   }
 
-  /** Counts selections before fields of the same response name are merged: those cost time and memory too. */
-  private countSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
+  /**
+   * Throws if the selection, or the definition of a spread fragment, cannot be compiled. Selections are counted before fields with
+   * the same response name are merged, because merging takes time and memory too.
+   */
+  private checkSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
     if (node?.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1
-    if (this.selectionCount > this.options.maxFields) throw new NotCompilableError('Too many fields')
-    // With @skip or @include the selected fields would depend on the request.
-    if (!node || node.directives?.length) throw new NotCompilableError('Directives are not compiled')
+    if (this.selectionCount > this.options.maxSelections) throw new NotCompilableError('Too many selections')
+    if (!node) throw new NotCompilableError('A spread names a fragment that the document does not define')
+    // With @skip or @include, the selected fields would depend on the request.
+    if (node.directives?.length) throw new NotCompilableError('Directives are not compiled')
     return true
   }
 
@@ -196,8 +200,8 @@ class Compiler {
 }
 
 /**
- * The info passed to resolvers is shared by all requests, so it has no path and no variables: a resolver that reads them needs
- * the standard execution.
+ * The info argument of a resolver. All requests share one object, so the object has no path and no variable values. A resolver that
+ * reads one of them throws, and the standard execution runs instead.
  */
 class FieldInfo implements GraphQLResolveInfo {
   readonly rootValue = undefined
@@ -213,21 +217,21 @@ class FieldInfo implements GraphQLResolveInfo {
   ) {}
 
   get path(): never {
-    throw new NotCompilableError('A resolver depends on its path')
+    throw new NotCompilableError('A resolver reads info.path')
   }
 
   get variableValues(): never {
-    throw new NotCompilableError('A resolver depends on the variables')
+    throw new NotCompilableError('A resolver reads info.variableValues')
   }
 }
 
 interface CompiledField {
-  /** The response name as JSON, with the punctuation around it */
+  /** The response name as a JSON string, with `{` or `,` before and `:` after */
   prefix: string
   /** The field's name in the schema */
   name: string
   write: Writer
-  /** The value is a property of the object, or __typename: it does not depend on arguments, context or a resolver. */
+  /** Whether the value is __typename or a leaf property of the object, which depends on no arguments, context or resolver */
   isLeafProperty: boolean
 }
 
@@ -250,13 +254,13 @@ function propertyWriter(
   write: Writer,
 ): Writer {
   return (source, buffer, execution) => {
-    // Throws for arguments that graphql-js would reject.
+    // Even if the property is not a method: graphql-js also rejects invalid arguments of such a field.
     if (hasArguments) argumentsOf(execution.variables)
     if (typeof source !== 'object' || source === null) throw new NotCompilableError('The source of a field is not an object')
     const value = (source as Record<string, unknown>)[name]
     if (typeof value !== 'function') return write(value, buffer, execution)
-    const method = source as Record<string, (...args: unknown[]) => unknown>
-    return write(method[name]?.(argumentsOf(execution.variables), execution.context, info), buffer, execution)
+    const methods = source as Record<string, (...args: unknown[]) => unknown>
+    return write(methods[name]?.(argumentsOf(execution.variables), execution.context, info), buffer, execution)
   }
 }
 

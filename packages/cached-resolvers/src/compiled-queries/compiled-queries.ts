@@ -2,16 +2,16 @@ import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { Kind } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import { type CompiledQuery, type CompileOptions, compileQuery } from './compile.js'
-import { FragmentCache, type SharedValueMemo } from './fragment-cache.js'
 import { NotCompilableError } from './not-compilable.js'
+import { ObjectJsonCache, type SharedValueMemo } from './object-json-cache.js'
 
 export interface CompiledQueriesOptions {
   schema: GraphQLSchema
-  /** Caches the JSON of objects that requests share */
+  /** Attaches the cached JSON to the objects that requests share */
   memo: SharedValueMemo
-  /** Maximum number of documents in memory, compiled or not */
+  /** Maximum number of documents in memory, including those that are not compiled */
   maxDocuments: number
-  /** Returns the cost of a document with one operation as a function of its uncoerced variables */
+  /** Returns the cost of a document with one operation, as a function of the request's uncoerced variables. */
   costOf: (document: DocumentNode) => CostOf
   /** A document is compiled when the standard execution has answered it this many times without errors. */
   compileAfterHits: number
@@ -19,7 +19,7 @@ export interface CompiledQueriesOptions {
 
 type CostOf = (variables: Readonly<Record<string, unknown>>) => number
 
-/** A request as it was received: its variables are not coerced. */
+/** A request as it was received. Its variables are not coerced. */
 export interface QueryRequest {
   query: string
   variables: Readonly<Record<string, unknown>>
@@ -27,10 +27,10 @@ export interface QueryRequest {
 }
 
 export interface CompiledAnswer {
-  /** `data` as JSON. Rejects if the standard execution has to answer the request. */
+  /** The response's `data` as JSON. The promise rejects if the standard execution has to answer the request. */
   data: string | Promise<string>
   operationName: string | undefined
-  /** The Cache-Control header of the standard execution's answers to this document */
+  /** The Cache-Control header that the standard execution sends for this document */
   cacheControl: string
 }
 
@@ -40,9 +40,9 @@ type DocumentState =
   | { state: 'not compilable' }
 
 /**
- * Compiles queries that are requested repeatedly to functions that write the JSON of the answer. Only documents that the standard
- * execution has parsed, validated and answered without errors are compiled. The standard execution answers all other requests,
- * and executes again every request that a compiled query fails for, to report the error.
+ * Compiles queries that are requested repeatedly into functions that write the JSON of the answer. A document is compiled only
+ * after the standard execution has parsed, validated and answered it without errors. The standard execution answers all requests
+ * for other documents. If a compiled query fails, the standard execution runs the request again and reports the error.
  */
 export class CompiledQueries {
   private readonly documents: LRUCache<string, DocumentState>
@@ -50,7 +50,11 @@ export class CompiledQueries {
 
   constructor(private readonly options: CompiledQueriesOptions) {
     const { schema, memo } = options
-    this.compileOptions = { schema, maxFields, fragmentCache: new FragmentCache({ memo, maxLength: maxFragmentsLength }) }
+    this.compileOptions = {
+      schema,
+      maxSelections,
+      objectJsonCache: new ObjectJsonCache({ memo, maxLength: maxCachedJsonLength }),
+    }
     this.documents = new LRUCache({
       max: options.maxDocuments,
       maxSize: options.maxDocuments * averageSourceLength,
@@ -102,7 +106,7 @@ export class CompiledQueries {
         cacheControl,
       }
     } catch (error) {
-      // A deeply nested document may exceed the stack.
+      // Compiling a deeply nested document may overflow the stack, which throws a RangeError.
       if (error instanceof NotCompilableError || error instanceof RangeError) return { state: 'not compilable' }
       throw error
     }
@@ -115,11 +119,11 @@ function operationNameOf({ definitions }: DocumentNode): string | undefined {
 }
 
 /**
- * These limits keep a compilation below a few milliseconds, and 1,000 adversarial documents below 300 MB: a compiled document
- * takes about 100 bytes for each character of its source, and 800 for each field.
+ * These limits keep a compilation below a few milliseconds, and the memory of 1,000 adversarial documents below 300 MB. A compiled
+ * document takes about 100 bytes for each character of its source, and 800 bytes for each selection.
  */
 const maxSourceLength = 8_192
 const averageSourceLength = 512
-const maxFields = 300
-/** Characters of cached JSON: about 30 MB of heap with the objects that hold it */
-const maxFragmentsLength = 8 * 1024 * 1024
+const maxSelections = 300
+/** Characters of cached JSON. The cached JSON and the objects that hold it take about 30 MB of heap. */
+const maxCachedJsonLength = 8 * 1024 * 1024

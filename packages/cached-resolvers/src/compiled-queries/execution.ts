@@ -1,6 +1,6 @@
 import { JsonBuffer } from './json-buffer.js'
 
-/** Writes a resolved value. Throws if the standard execution has to run instead, which reports the error or handles the case. */
+/** Writes a resolved value. Throws if the value cannot be written: the standard execution then has to run the request instead. */
 export type Writer = (value: unknown, buffer: JsonBuffer, execution: Execution) => void
 
 /** One execution of a compiled query. */
@@ -15,7 +15,7 @@ export class Execution {
     readonly context: unknown,
   ) {}
 
-  /** Returns the JSON, or a promise of it if any resolver returned a promise. */
+  /** Returns the JSON, or a promise of the JSON if any resolver returned a promise that has not settled. */
   start(write: Writer): string | Promise<string> {
     write(undefined, this.root, this)
     if (this.failure) throw this.failure.error
@@ -25,14 +25,17 @@ export class Execution {
     })
   }
 
-  /** Reserves a placeholder for a promised value and returns; the value is written when the promise settles. */
+  /** Reserves a placeholder for a promised value and returns. The value is written into the placeholder when the promise settles. */
   writeLater(value: PromiseLike<unknown>, buffer: JsonBuffer, write: Writer): void {
     const placeholder = buffer.placeholder()
     this.pending += 1
     value.then((settled) => this.fill(settled, placeholder, write), this.fail)
   }
 
-  /** A thenable may call back synchronously, before start() has created its promise: the failure is kept for start() to throw. */
+  /**
+   * Rejects the promise of start(). A thenable may call back synchronously, before start() has created the promise; start() then
+   * throws the stored failure.
+   */
   private readonly fail = (error: unknown): void => {
     this.failure ??= { error }
     this.settle?.reject(error)

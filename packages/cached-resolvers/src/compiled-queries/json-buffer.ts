@@ -3,7 +3,7 @@ export class JsonBuffer {
   text = ''
   private chunks: (string | JsonBuffer)[] | undefined
 
-  /** Reserves the current position: the returned buffer is written later, and its text appears here. */
+  /** Reserves the current position for the returned buffer. Its text, which may be written later, appears at that position. */
   placeholder(): JsonBuffer {
     const placeholder = new JsonBuffer()
     this.chunks ??= []
@@ -12,16 +12,16 @@ export class JsonBuffer {
     return placeholder
   }
 
-  /** Whether `text` is everything: there is no placeholder. */
+  /** Whether `text` is the whole JSON, because no placeholder was reserved */
   get isComplete(): boolean {
     return this.chunks === undefined
   }
 
-  append(other: JsonBuffer): void {
-    if (other.isComplete) this.text += other.text
+  append(buffer: JsonBuffer): void {
+    if (buffer.isComplete) this.text += buffer.text
     else {
       this.chunks ??= []
-      this.chunks.push(this.text, other)
+      this.chunks.push(this.text, buffer)
       this.text = ''
     }
   }

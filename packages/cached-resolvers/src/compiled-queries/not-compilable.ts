@@ -1,6 +1,6 @@
 /**
- * A document cannot be compiled, or a value cannot be written by a compiled query: the standard execution has to run. It need not
- * be an error.
+ * Thrown if a document cannot be compiled or a compiled query cannot write a value. The standard execution has to run the request
+ * instead, and may answer it without an error.
  */
 export class NotCompilableError extends Error {
   override readonly name = 'NotCompilableError'

@@ -2,8 +2,8 @@ import { GraphQLID, type GraphQLLeafType, GraphQLString } from 'graphql'
 import type { Writer } from './execution.js'
 import { NotCompilableError } from './not-compilable.js'
 
-/** Characters that JSON.stringify escapes: quotes, backslashes, control characters, surrogates (it escapes lone ones) */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it matches
+/** Characters that JSON.stringify may escape: quotes, backslashes, control characters and surrogates (only lone surrogates) */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression must match control characters
 const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
 
 export function quote(text: string): string {
@@ -23,16 +23,16 @@ export function leafWriter(type: GraphQLLeafType): Writer {
 }
 
 /**
- * Custom scalars may serialize to anything. JSON cannot represent functions and symbols, and the standard execution has to await
- * a promise.
+ * Returns the JSON of what a custom scalar serialized a value to. Throws for functions and symbols, which have no JSON, and for
+ * promises, which only the standard execution awaits.
  */
 function stringify(serialized: unknown): string {
   const json: string | undefined = isPromise(serialized) ? undefined : JSON.stringify(serialized)
-  if (json === undefined) throw new NotCompilableError('A leaf was serialized to a value without a JSON form')
+  if (json === undefined) throw new NotCompilableError('A leaf was serialized to a value that has no JSON')
   return json
 }
 
-/** Writes a value that may be null, an error (which is thrown) or a promise. */
+/** Accepts null, which is written as such, an error, which is thrown, or a promise. Other values are passed to `write`. */
 export function nullableWriter(write: Writer): Writer {
   const writeSettled: Writer = (value, buffer, execution) => {
     if (value === null || value === undefined) buffer.text += 'null'
@@ -69,7 +69,7 @@ export function listWriter(writeItem: Writer): Writer {
         writeItem(items[index], buffer, execution)
       }
     } catch (error) {
-      // The remaining promises are not awaited anymore: handle their rejections, or they end the process as unhandled.
+      // Nothing awaits the promises of the remaining items. Without a handler, one that rejects would be an unhandled rejection.
       for (const item of items.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
       throw error
     }
@@ -77,7 +77,7 @@ export function listWriter(writeItem: Writer): Writer {
   }
 }
 
-/** Converts another iterable, for example a Set. */
+/** Converts an iterable that is not an array, for example a Set. */
 function arrayOf(value: unknown): unknown[] {
   if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
     throw new NotCompilableError('A list type was resolved to a value that is not iterable')

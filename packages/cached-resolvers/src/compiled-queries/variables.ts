@@ -12,7 +12,7 @@ import { NotCompilableError } from './not-compilable.js'
 
 type Inputs = Readonly<Record<string, unknown>>
 
-/** Returns a function that coerces the variables of a request. It throws NotCompilableError for invalid ones. */
+/** Returns a function that coerces the variables of a request. The function throws NotCompilableError if a variable is invalid. */
 export function compileVariables(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
@@ -22,7 +22,7 @@ export function compileVariables(
   const stringNames = definitions
     .filter((definition) => isStringVariable(schema, definition))
     .map(({ variable }) => variable.name.value)
-  // pick() cannot copy __proto__: assigning it sets the prototype.
+  // pick() cannot copy a variable named __proto__: an assignment to that property would set the prototype.
   const allAreStrings = stringNames.length === definitions.length && !stringNames.includes('__proto__')
   return (inputs) => {
     if (allAreStrings && stringNames.every((name) => typeof inputs[name] === 'string' && Object.hasOwn(inputs, name)))
@@ -35,7 +35,7 @@ export function compileVariables(
 
 const noVariables = Object.freeze({})
 
-/** Whether the variable's type leaves a string as it is when it coerces it. */
+/** Whether coercion to the variable's type leaves strings unchanged */
 function isStringVariable(schema: GraphQLSchema, { type: node }: VariableDefinitionNode): boolean {
   const type = typeFromAST(schema, node as Parameters<typeof typeFromAST>[1])
   if (!type || !isInputType(type)) throw new NotCompilableError('A variable has an unknown type')

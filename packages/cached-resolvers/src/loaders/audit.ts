@@ -10,7 +10,7 @@ import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 export interface AuditReport {
   /** Number of cached entries that were compared */
   audited: number
-  /** Entries that differed from the database, and still did after `maxStalenessMs`; they have been invalidated. */
+  /** Entries that differed from the database in two comparisons, `maxStalenessMs` apart. The audit has invalidated them. */
   wrong: readonly WrongEntry[]
 }
 
@@ -25,22 +25,24 @@ export interface AuditOptions<Source> {
   cache: Cache
   entities: Entities<Source>
   read: Read<Source>
-  /** Number of items in the pages of lists that are compared */
+  /** Number of items in the page that is compared for each list */
   pageSize: number
-  /** How long an entry may be older than the database without being an error */
+  /** How long a cached entry may lag behind the database before a difference is an error */
   maxStalenessMs: number
   sleep: (ms: number) => Promise<void>
 }
 
-/** Compares a random sample of the cached entries with the database. Rejects if the cache or the database is unreachable. */
+/** Compares a random sample of the cached entries with the database. Rejects if the sample or the database cannot be read. */
 export async function audit<Source>(options: AuditOptions<Source>, entries: number): Promise<AuditReport> {
   const sample = await options.cache.sample(entries)
-  const partsOf = ({ name }: Namespace<unknown>) => [
+  const idsOrListsIn = ({ name }: Namespace<unknown>) => [
     ...new Set(sample.filter(({ namespace }) => namespace === name).map(({ idOrList }) => idOrList)),
   ]
   const audits = Object.values(options.entities).flatMap((entity) => [
-    auditEntity(options, entity, partsOf(entity.namespace)),
-    ...Object.values(entity.lists).map((list) => auditList(options, list, entity, list.namespace ? partsOf(list.namespace) : [])),
+    auditEntity(options, entity, idsOrListsIn(entity.namespace)),
+    ...Object.values(entity.lists).map((list) =>
+      auditList(options, list, entity, list.namespace ? idsOrListsIn(list.namespace) : []),
+    ),
   ])
   const reports = await Promise.all(audits)
   return { audited: reports.reduce((sum, { audited }) => sum + audited, 0), wrong: reports.flatMap(({ wrong }) => wrong) }
@@ -59,7 +61,7 @@ async function auditList<Source>(
   names: readonly string[],
 ): Promise<AuditReport> {
   if (list.namespace === null) return { audited: 0, wrong: [] }
-  const keys = names.map(list.listOf).flatMap((name): ListKey[] => [
+  const keys = names.map(list.fromOutboxName).flatMap((name): ListKey[] => [
     { list: name, after: null, before: null, size: options.pageSize, from: 'start' },
     { list: name, count: true },
   ])

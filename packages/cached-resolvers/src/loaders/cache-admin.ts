@@ -4,7 +4,10 @@ import { type Entities, namespacesOf } from './entity.js'
 import type { Read } from './reads.js'
 import { createWarmUp } from './warm-up.js'
 
-/** Operations on whole namespaces, by name. Lists are warmed with pages of `pageSize` items. */
+/**
+ * Creates operations on whole namespaces, which are identified by name. For each list, `warmUp` caches a page of `pageSize`
+ * items.
+ */
 export function createCacheAdmin<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number) {
   const warmUp = createWarmUp(cache, entities, read, pageSize)
   const namespaces = namespacesOf(entities)

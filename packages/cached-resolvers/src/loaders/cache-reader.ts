@@ -1,9 +1,9 @@
 import type { Cache } from '../cache/cache.js'
 
-/** The part of a cache that loaders use */
+/** The methods of a cache that loaders use */
 export type CacheReader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 
-/** A reader that fetches everything from the source of truth: it neither reads nor fills the cache. */
+/** Returns a reader that fetches all values from the source of truth, and neither reads nor fills the cache. */
 export function bypassCache(cache: Cache): CacheReader {
   return {
     readNear: () => undefined,

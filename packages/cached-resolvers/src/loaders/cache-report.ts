@@ -3,17 +3,18 @@ import type { CacheReader } from './cache-reader.js'
 import type { Read } from './reads.js'
 
 /**
- * The lookups of a namespace by source, each key counted once, and the number and total duration of the SQL statements run for
- * misses.
+ * The number of lookups in a namespace by source, counting each key once, and the number and total duration of the SQL statements
+ * that fetched values.
  */
 export type CacheReportCounts = Record<LookupSource, number> & { statements: number; statementMs: number }
 
-/** Records, by namespace, where the values that one request loads come from. */
+/** Counts, for each namespace, the sources of the values that one request loads: near store, far store or database. */
 export class CacheReport {
   readonly counts = new Map<string, CacheReportCounts>()
 
   constructor(private readonly now: () => number) {}
 
+  /** Returns a reader that counts the lookups made through it. */
   wrapReader(cache: CacheReader): CacheReader {
     return {
       readNear: (namespace, id, counted) => {
@@ -31,6 +32,7 @@ export class CacheReport {
     }
   }
 
+  /** Returns a read function that counts and times the statements run through it. */
   wrapRead<Source>(read: Read<Source>): Read<Source> {
     return (name, run, signal) => this.time(name, read(name, run, signal))
   }

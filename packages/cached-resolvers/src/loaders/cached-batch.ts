@@ -4,12 +4,14 @@ import type { CacheReader } from './cache-reader.js'
 import type { Fetcher } from './fetcher.js'
 import type { Batch, PromiseOrValue } from './loader.js'
 
-/** One cache read for the batch, and one SQL statement and one fill for all misses. A value that does not exist is null. */
+/**
+ * Returns a batch function that makes one cache read, and for all misses one SQL statement and one fill. Missing values are null.
+ */
 export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetch: Fetcher<string, V>): Batch<string, V | null> {
   return (ids, cancellation) => cache.getOrFetchMany(namespace, ids, fetch, { cancellation })
 }
 
-/** The same for keys that are not ids; `toEntryId` returns the entry id of a key. */
+/** Like cachedBatch(), for keys that are not ids. `toEntryId` returns the entry id of a key. */
 export function cachedListBatch<Key, V>(
   cache: CacheReader,
   namespace: Namespace<V>,
@@ -25,7 +27,7 @@ export function cachedListBatch<Key, V>(
   }
 }
 
-/** Wraps a fetcher of keys so that it takes and returns entry ids. */
+/** Wraps a fetcher of keys in a function that takes entry ids and returns values by entry id. */
 export function fetchEntries<Key, V>(keyOf: ReadonlyMap<EntryId, Key>, fetch: Fetcher<Key, V>) {
   return async (ids: readonly EntryId[], signal?: AbortSignal): Promise<Map<EntryId, V>> => {
     const keys = ids.map((id) => keyOf.get(id) as Key)
@@ -34,7 +36,7 @@ export function fetchEntries<Key, V>(keyOf: ReadonlyMap<EntryId, Key>, fetch: Fe
   }
 }
 
-/** Without the cache: one SQL statement for the batch. */
+/** Returns a batch function that does not use the cache, and runs one SQL statement per batch. */
 export function uncachedBatch<Key, V>(fetch: Fetcher<Key, V>): Batch<Key, V> {
   return async (keys, cancellation) => {
     const found = await new SharedFetch<Key, V>((signal) => fetch(keys, signal)).waitFor(cancellation)

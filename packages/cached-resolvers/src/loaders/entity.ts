@@ -13,36 +13,39 @@ export interface Freshness {
 }
 
 /**
- * `Source` is what values are read from, such as a database connection. Each function runs one statement, whatever the number of
- * keys.
+ * Declares a cached type. `Source` is the type of the object that values are read from, such as a database connection. `fetch`,
+ * `newest` and the functions of lists should each run one statement, regardless of the number of keys.
  */
 export interface EntityOptions<V, Source> extends EntityTracking {
   /**
-   * Raise it when the shape of the values, or what they are computed from, changes: entries of other versions are misses.
+   * Increment the version when the shape of the values changes, or how they are computed: entries of other versions are misses.
    * Default: 1
    */
   version?: number
   fresh: Freshness
-  /** Finds values by id. Ids that do not exist are absent from the map. */
+  /** Reads values by id. Ids that do not exist are absent from the map. */
   fetch: (source: Source, ids: readonly string[]) => Promise<ReadonlyMap<string, V>>
-  /** The newest ids, at most `limit`, to warm the cache with */
+  /** Returns at most `limit` ids, newest first, whose values the warm-up caches */
   newest: (source: Source, limit: number) => Promise<readonly string[]>
-  /** The part of a value that audits compare. Default: all of it */
+  /** Returns the part of a value that audits compare. Default: the whole value */
   comparable?: (value: V) => unknown
-  /** By loader name */
+  /** The lists of this entity, by loader name */
   lists?: Readonly<Record<string, ListOptions<Source>>>
 }
 
-/** Pages of ids, and the number of ids. The values are cached under their own ids. */
+/** A list is cached as pages of ids and as a count of its ids. The values are cached separately, under their ids. */
 export interface ListOptions<Source> extends ListTracking {
-  /** Name of its namespace in the cache; omitted for a list that is not cached */
+  /** Name of the namespace of the list in the cache. Omit it for a list that is not cached */
   name?: string
-  /** Raise it when the content of pages changes. Default: the version of the entity */
+  /**
+   * Increment the version when the definition of the list changes (its filter, its order or the shape of a page). Default: the
+   * version of the entity
+   */
   version?: number
   fresh?: Freshness
   pages: (source: Source, queries: readonly PageQuery[]) => Promise<ReadonlyMap<PageQuery, Page>>
   counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
-  /** Lists to warm the cache with, at most `limit`; null is the list of all rows */
+  /** Returns at most `limit` lists that the warm-up caches; null is the list of all rows */
   newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
 }
 
@@ -54,21 +57,21 @@ export interface Entity<V, Source, Lists extends string = string> {
   readonly comparable: (value: V) => unknown
   readonly lists: Readonly<Record<Lists, List<Source>>>
   readonly live: EntityOptions<V, Source>['live'] | undefined
-  /** Rules of its namespace and of the namespaces of its lists */
+  /** Invalidation rules of the namespace of the entity and of the namespaces of its lists */
   readonly rules: readonly NamespaceRules[]
 }
 
 export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest'>> {
-  /** The name of a list in the outbox */
-  readonly nameOf: (list: string | null) => string
-  /** The list of a name in the outbox */
-  readonly listOf: (name: string) => string | null
+  /** Returns the name of a list in the outbox and in cache keys. null is the list of all rows. */
+  readonly toOutboxName: (list: string | null) => string
+  /** Returns the list that has this name in the outbox; null is the list of all rows. */
+  readonly fromOutboxName: (name: string) => string | null
   readonly keyKind: string | undefined
   /** null if the list is not cached */
   readonly namespace: Namespace<Page | number> | null
 }
 
-/** By loader name */
+/** Entities by loader name */
 // biome-ignore lint/suspicious/noExplicitAny: any entity on that source
 export type Entities<Source> = Readonly<Record<string, Entity<any, Source>>>
 
@@ -76,7 +79,10 @@ export type Entities<Source> = Readonly<Record<string, Entity<any, Source>>>
 export type SourceOf<E extends Entities<never>> = SourceOfOne<E[keyof E]>
 type SourceOfOne<E> = E extends Entity<infer _V, infer Source> ? Source : never
 
-/** Declares a type whose values are cached by id, and its lists. Loaders, audit, warm-up and reports are derived from it. */
+/**
+ * Declares a type whose values are cached by id, and the lists of its values. The engine derives loaders, audits, the warm-up and
+ * reports from the declaration. Throws if a list needs a prefix.
+ */
 export function defineEntity<V, Source, Lists extends string = never>(
   options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },
 ): Entity<V, Source, Lists> {
@@ -111,24 +117,34 @@ function defineList<Source>({
 }: ListOptions<Source> & ListDefaults): List<Source> {
   const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined } = options
   if (key !== undefined && keyKind === undefined && withAll && prefix === '')
-    throw new Error(`The lists of ${name} by ${key} need a prefix: one of them could be named "all", like the list of all rows`)
+    throw new Error(`${describeList(name, key)}: set prefix, because a value "all" would collide with the list of all rows`)
   return {
     keyKind,
     namespace: name === undefined ? null : namespaceOf(name, version, fresh),
-    ...{ pages, counts, newest },
-    nameOf: (list) => {
-      // 'all' is no id of that kind, so no such list exists. Its name must differ from that of the list of all rows.
+    pages,
+    counts,
+    newest,
+    toOutboxName: (list) => {
+      // A client asked for the list of the id "all". Since "all" is not an id of the kind `keyKind`, this list is always empty,
+      // but
+      // it must not get the outbox name of the list of all rows. No id begins with a space, so ' all' is not the name of an
+      // existing list.
       if (list === 'all' && keyKind !== undefined && prefix === '') return ' all'
       if (list !== null) return `${prefix}${list}`
-      // This list would never be invalidated.
-      if (!withAll) throw new Error(`The lists of ${name} by ${key} have no list of all rows: declare it with withAll: true`)
+      // Without withAll, the triggers do not record changes of the list of all rows, so its entries would never be invalidated.
+      if (!withAll) throw new Error(`${describeList(name, key)}: set withAll: true to load the list of all rows`)
       return 'all'
     },
-    listOf: (text) => (text === 'all' && withAll ? null : text.slice(prefix.length)),
+    fromOutboxName: (text) => (text === 'all' && withAll ? null : text.slice(prefix.length)),
   }
 }
 
-/** Defaults from the entity */
+/** Names a list in error messages. */
+function describeList(name: string | undefined, key: string | undefined): string {
+  return `List${key === undefined ? '' : ` by ${key}`}${name === undefined ? ' (not cached)' : ` "${name}"`}`
+}
+
+/** Options of a list whose defaults are the options of its entity */
 interface ListDefaults {
   version: number
   fresh: Freshness
@@ -138,16 +154,22 @@ function namespaceOf(name: string, version: number, { softMs, graceMs, negativeM
   return { name, version, softTtlMs: softMs, graceMs, negativeTtlMs: negativeMs }
 }
 
-/** The namespaces of all entities, each followed by those of its lists. Throws if a name, kind or loader name is used twice. */
+/**
+ * Returns the namespace of each entity, followed by the namespaces of its lists. Throws if a name, kind or loader name is used
+ * twice, or if a kind is invalid.
+ */
 export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unknown>[] {
   const all = Object.values(entities)
   const namespaces = all.flatMap(({ namespace, lists }) => [namespace, ...Object.values(lists).map((list) => list.namespace)])
   const cached = namespaces.filter((namespace) => namespace !== null)
   rejectDuplicates(
     'namespace',
-    // Names of enum values and of settings in SQL follow from them.
+    // Compared as GraphQL enum values and SQL settings, whose names are derived from the names of namespaces.
     cached.map(({ name }) => name.toLowerCase().replaceAll('-', '_')),
   )
+  for (const { kind } of all)
+    if (kind !== null && !/^[a-z]\w*$/i.test(kind))
+      throw new Error(`The kind "${kind}" must consist of letters, digits and underscores: it starts the ids, as in product_7`)
   rejectDuplicates(
     'kind',
     all.flatMap(({ kind }) => kind ?? []),
@@ -161,5 +183,5 @@ export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unkn
 
 function rejectDuplicates(property: string, names: readonly string[]): void {
   const duplicate = names.find((name, index) => names.indexOf(name) !== index)
-  if (duplicate !== undefined) throw new Error(`Two entities or lists have the ${property} "${duplicate}"`)
+  if (duplicate !== undefined) throw new Error(`Two entities or lists have the ${property} "${duplicate}": rename one of them`)
 }

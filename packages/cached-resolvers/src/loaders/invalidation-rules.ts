@@ -1,40 +1,47 @@
 /** Which changes in the database invalidate the values of an entity */
 export interface EntityTracking {
-  /** Name of its namespace in the cache, as in metrics, the outbox and keys */
+  /** Name of the namespace of the entity in the cache, in metrics, the outbox and cache keys */
   name: string
-  /** Prefix of its ids, as in `product_7`; omitted for an entity without public ids of its own */
+  /** Prefix of the entity's ids, such as `product` in `product_7`. Omit it for an entity without public ids */
   kind?: string
   /**
-   * The table whose rows the values are, identified by a column `id`. Every change of it invalidates the entries it affects,
-   * whoever made it.
+   * The table that contains one row for each value, identified by the column `id`. Each change of a row invalidates the entry of
+   * the row, regardless of the program that makes the change.
    */
   table?: string
-  /** Other tables that a value depends on, with the column that refers to the entity: `{ order_items: 'order_id' }` */
+  /**
+   * Other tables that a value depends on, and for each the column that contains the entity's id: `{ order_items: 'order_id' }`
+   */
   parts?: Readonly<Record<string, string>>
-  /** Tables that all values depend on, and whether only inserts and deletes invalidate them (`membership`) or any change */
+  /**
+   * Tables that all values depend on. With `membership`, only inserts and deletes invalidate the values; otherwise any change.
+   */
   aggregates?: Readonly<Record<string, 'membership' | 'any change'>>
   /**
-   * The changes published to subscribers: of rows that changed, or of rows created for an owner, whose id is in the column. Needs
-   * integer ids.
+   * Which changes are published to subscribers: all changes of rows (`changed`), or rows created for an owner. `column` contains
+   * the id of the owner. Needs integer ids.
    */
   live?: 'changed' | { createdFor: { column: string; kind: string } }
 }
 
 /** Which changes invalidate a list of an entity: rows inserted, deleted, or moved from one list to another */
 export interface ListTracking {
-  /** The column of the entity's table that determines the list of a row; omitted if there is only the list of all rows */
+  /** The column of the entity's table that determines the list of a row. Omit it if the list of all rows is the only list */
   key?: string
-  /** If `key` holds numbers of ids, the kind of these ids: the column `user_id` holds 7, and the list is that of `user_7` */
+  /**
+   * The kind of the ids in `key`, if `key` contains id numbers: with `user`, a row whose `key` is 7 is in the list of `user_7`.
+   */
   keyKind?: string
-  /** Whether there is also a list of all rows besides those by `key`; its name is null in loaders. */
+  /** Whether there is a list of all rows besides the lists by `key`. Loaders identify it by null. */
   withAll?: boolean
   /**
-   * Prefix of the list names in the outbox, where the list of all rows is named 'all'. Required if a value of `key` may be 'all'.
+   * Prefix of the names of the lists by `key` in the outbox. The list of all rows is always named 'all', so a prefix is required
+   * if there is such a list and a value of `key` may be 'all'.
    */
   prefix?: string
 }
 
-/** What changed rows of a table invalidate in a namespace. The JSON format read by cache_follow() of tables.sql. */
+/** What changed rows of a table invalidate in a namespace, in the JSON format that cache_follow() in tables.sql reads */
 export type InvalidationRule = { table: string } & (
   | { entries: { column: string; prefix: string } }
   | { lists: { column: string | null; prefix: string; withAll: boolean } }
@@ -42,7 +49,7 @@ export type InvalidationRule = { table: string } & (
   | { live: { kind: string; owner?: string } }
 )
 
-/** All rules of a namespace. If two versions of a program run at once, the rules with the greater version apply. */
+/** All rules of a namespace, and the version of the declaration that they are derived from */
 export interface NamespaceRules {
   namespace: string
   version: number
@@ -58,7 +65,7 @@ export function rulesOfEntity(entity: EntityTracking): InvalidationRule[] {
   for (const [table, all] of Object.entries(aggregates)) rules.push({ table, all })
   if (!live) return rules
   if (table === undefined || kind === undefined)
-    throw new Error(`The entity "${name}" is declared with live changes, which require a table and a kind`)
+    throw new Error(`The entity "${name}" is declared with live: set table and kind, which live changes require`)
   return [...rules, { table, live: live === 'changed' ? { kind } : { kind, owner: live.createdFor.column } }]
 }
 

@@ -2,11 +2,11 @@ import type { Fetcher } from './fetcher.js'
 import { Loader, type LoaderOptions, type PromiseOrValue } from './loader.js'
 import type { ListQuery, Page, PageQuery } from './page.js'
 
-/** Loads pages and lengths of lists, in one batch. */
+/** Loads pages and counts of lists. Loads in the same event loop iteration are one batch. */
 export class ListLoader {
   private readonly loader: Loader<ListKey, Page | number>
 
-  constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'textOf'>) {
+  constructor(options: Omit<LoaderOptions<ListKey, Page | number>, 'cacheKeyOf'>) {
     this.loader = new Loader({ ...options, cacheKeyOf })
   }
 
@@ -26,7 +26,7 @@ export class ListLoader {
 export type ListKey = PageQuery | CountQuery
 type CountQuery = ListQuery & { count: true }
 
-/** One statement for all pages of a batch, and one for all counts. */
+/** Returns a fetcher that calls `fetchPages` once for all pages of a batch, and `fetchCounts` once for all counts. */
 export function listFetcher(
   fetchPages: Fetcher<PageQuery, Page>,
   fetchCounts: Fetcher<ListQuery, number>,
@@ -42,7 +42,9 @@ export function listFetcher(
   }
 }
 
-/** The parameters of a page or count, with their properties in a fixed order. */
+/**
+ * Returns the parameters of a page or count, with the properties in a fixed order so that the JSON of equal parameters is equal.
+ */
 export function parametersOf(key: ListKey) {
   if (isCount(key)) return { count: true }
   const { after, before, size, from } = key

@@ -4,16 +4,19 @@ import { type Cancellation, waitUnlessCancelled } from '../cache/cancellation.js
 /** A value that is available now, or a promise of it. */
 export type PromiseOrValue<V> = V | Promise<V>
 
-/** Loads distinct keys and returns their values in the same order. A value that another request is fetching may be a promise. */
+/**
+ * Loads distinct keys and returns their values in the order of the keys. A value that another request is fetching may be a
+ * promise.
+ */
 export type Batch<Key, V> = (keys: readonly Key[], cancellation: Cancellation) => Promise<ArrayLike<PromiseOrValue<V>>>
 
 export interface LoaderOptions<Key, V> {
-  /** Reads the near store, without I/O; undefined if it has no entry. */
+  /** Reads a value from the near store, without I/O; undefined if the near store has no entry. */
   readNear: (key: Key) => V | undefined
   batch: Batch<Key, V>
-  /** The cancellation of the request; called only when a batch is needed. */
+  /** Returns the cancellation of the request. Called only when a batch is needed. */
   cancellation: () => Cancellation
-  /** For keys that are not strings: a string by which keys are compared. */
+  /** Returns a string by which keys are compared. Needed for keys that are not strings. */
   cacheKeyOf?: (key: Key) => string
 }
 
@@ -21,13 +24,18 @@ export interface LoaderOptions<Key, V> {
 type KeyOrKeys<Key> = Key | readonly Key[]
 type Result<V> = PromiseOrValue<V> | readonly PromiseOrValue<V>[]
 
-/** A batch of this loader: the values (or rejected promises) by position, and a promise of them while the batch runs. */
+/**
+ * A batch that this loader started. While the batch runs, `values` is a promise; afterwards the values, or rejected promises, by
+ * position.
+ */
 interface LoadedBatch<V> {
   positions: ReadonlyMap<unknown, number>
   values: PromiseOrValue<ArrayLike<PromiseOrValue<V>>>
 }
 
-/** A DataLoader that returns a value without a promise if the near store has it. All other keys of a tick are one batch. */
+/**
+ * A DataLoader that returns values in the near store without a promise. All other keys of an event loop iteration are one batch.
+ */
 export class Loader<Key extends string | object, V> {
   private dataLoader: DataLoader<KeyOrKeys<Key>, Result<V>> | undefined
   private loadedBatches: LoadedBatch<V>[] = []
@@ -40,8 +48,8 @@ export class Loader<Key extends string | object, V> {
   }
 
   /**
-   * Loads several keys for a single promise. The values in it may be promises: still being fetched by another request, or
-   * rejected.
+   * Loads several keys with a single promise of all values. A value in it is itself a promise if another request is fetching the
+   * value, or if the fetch failed.
    */
   loadMany(keys: readonly Key[]): PromiseOrValue<readonly PromiseOrValue<V>[]> {
     const known = keys.map((key) => this.peek(key))
@@ -55,7 +63,7 @@ export class Loader<Key extends string | object, V> {
     })
   }
 
-  /** Forgets all loaded values, so that they are loaded again. */
+  /** Forgets all loaded values, so that later calls load them again. */
   clearAll(): void {
     this.dataLoader = undefined
     this.loadedBatches = []
@@ -78,7 +86,8 @@ export class Loader<Key extends string | object, V> {
   }
 
   private enqueue(keyOrKeys: KeyOrKeys<Key>): Promise<Result<V>> {
-    // findLoaded() remembers values by key; the cache of DataLoader would remember arrays of keys by identity.
+    // The cache of DataLoader is off because it compares arrays of keys by identity. findLoaded() finds values by single keys
+    // instead.
     this.dataLoader ??= new DataLoader<KeyOrKeys<Key>, Result<V>>((all) => this.loadBatch(all), { cache: false })
     return this.dataLoader.load(keyOrKeys)
   }
@@ -102,7 +111,9 @@ export class Loader<Key extends string | object, V> {
     return requested.map((position) => (typeof position === 'number' ? valueAt(position) : position.map(valueAt)))
   }
 
-  /** Never rejects: if the batch fails, each of its keys gets a rejected promise. Starts no batch for a cancelled request. */
+  /**
+   * Never rejects: if the batch fails, returns a rejected promise for each key. Does not start a batch for a cancelled request.
+   */
   private async readBatch(keys: readonly Key[]): Promise<ArrayLike<PromiseOrValue<V>>> {
     try {
       const cancellation = this.options.cancellation()
@@ -125,12 +136,12 @@ function isMany<Key extends string | object>(keyOrKeys: KeyOrKeys<Key>): keyOrKe
   return Array.isArray(keyOrKeys)
 }
 
-/** Like promise.then(), but synchronous if the value is available now. */
+/** Like promise.then(), but calls `use` synchronously if the value is available now. */
 export function whenLoaded<V, R>(value: PromiseOrValue<V>, use: (value: V) => PromiseOrValue<R>): PromiseOrValue<R> {
   return value instanceof Promise ? value.then(use) : use(value)
 }
 
-/** Like Promise.all().then(), but synchronous if all values are available now. */
+/** Like Promise.all().then(), but calls `use` synchronously if all values are available now. */
 export function whenAllLoaded<V, R>(values: readonly PromiseOrValue<V>[], use: (values: readonly V[]) => R): PromiseOrValue<R> {
   const anyPending = values.some((value) => value instanceof Promise)
   return anyPending ? Promise.all(values).then(use) : use(values as readonly V[])

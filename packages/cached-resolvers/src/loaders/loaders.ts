@@ -7,12 +7,12 @@ import { ListLoader } from './list-loader.js'
 import { Loader } from './loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
-/** One loader for each entity and each list, by name */
+/** The loaders of a request: one for each entity and each list, by loader name */
 export type Loaders<E> = EntityLoaders<E> &
   ListLoaders<E> & {
-    /** The loader of the entity whose ids are of this kind */
+    /** Returns the loader of the entity whose ids are of this kind; undefined if no entity has this kind. */
     ofKind(kind: string): Loader<string, { id: string } | null> | undefined
-    /** Forgets all loaded values. Call it after a write, so that the same request reads the new values. */
+    /** Forgets all loaded values. Call it after a write, so that the request that wrote reads the new values. */
     clearAll(): void
   }
 
@@ -24,8 +24,8 @@ type ListNames<E> = { [Name in keyof E]: E[Name] extends { lists: Readonly<Recor
   string
 
 /**
- * Returns a function that creates the loaders of one request; loaders remember values, so requests must not share them.
- * `cancellation` is called when a loader has to wait; without it, the request cannot be cancelled.
+ * Returns a function that creates the loaders of one request. Loaders remember values, so requests must not share loaders.
+ * `cancellation` is called when a loader has to wait. If it is omitted, the request cannot be cancelled.
  */
 export function createLoaderFactory<E extends Entities<never>>(
   cache: CacheReader,
@@ -75,13 +75,13 @@ function listLoaderFactory<Source>(
 
 interface LoaderRequest {
   cancellation: () => Cancellation
-  /** Each key is counted once per request, however many fields load it. */
+  /** The keys counted for this request: a key that several fields load is counted once. */
   counted: CountedEntries
 }
 
 type LoaderFactory = (request: LoaderRequest) => { clearAll: () => void }
 
-/** Creates each loader on first access: most requests need one or two. */
+/** Returns a function that creates loaders on first access, since most requests need only one or two. */
 function createLazyLoaders(factories: Readonly<Record<string, LoaderFactory>>, byKind: ReadonlyMap<string, string>) {
   class LazyLoaders {
     private readonly created: Record<string, { clearAll: () => void }> = {}

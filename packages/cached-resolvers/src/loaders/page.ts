@@ -1,16 +1,16 @@
 export interface ListQuery {
-  /** Which list, as the id of an owner or a category; null for the list of all rows */
+  /** Identifies the list, such as the id of an owner or a category; null is the list of all rows */
   list: string | null
 }
 
-/** A part of a list. Lists are ordered newest first; a position is the number in an id. */
+/** Selects a part of a list. Lists are ordered newest first. A position in a list is the number in an item's id. */
 export interface PageQuery extends ListQuery {
-  /** Only items behind this position (older) */
+  /** Select only items after this position (older items); null: no bound */
   after: number | null
-  /** Only items in front of this position (newer) */
+  /** Select only items before this position (newer items); null: no bound */
   before: number | null
   size: number
-  /** The end of the range from which `size` items are taken */
+  /** Whether to take `size` items from the start or from the end of the range between `after` and `before` */
   from: 'start' | 'end'
 }
 

@@ -5,16 +5,20 @@ import { type ListKey, listFetcher, parametersOf } from './list-loader.js'
 import type { Page } from './page.js'
 
 /**
- * Runs a read of the source of truth on a connection of its choice, and cancels it when the signal is aborted. `name` is the
- * namespace that the read is for.
+ * Chooses a connection to the source of truth, runs `read` on it, and cancels the read when the signal is aborted. `name` is the
+ * namespace whose values are read.
  */
 export type Read<Source> = <T>(name: string, read: (source: Source) => Promise<T>, signal?: AbortSignal) => Promise<T>
 
+/** Returns a fetcher of the values of an entity. */
 export function fetcherOf<V, Source>({ namespace, fetch }: Entity<V, Source>, read: Read<Source>): Fetcher<string, V> {
   return (ids, signal) => read(namespace.name, (source) => fetch(source, ids), signal)
 }
 
-/** A fetcher of pages and counts. Reads of a list that is not cached are reported under the namespace of its entity. */
+/**
+ * Returns a fetcher of pages and counts. Reads of a list that is not cached are reported under the namespace of the list's
+ * entity.
+ */
 export function fetcherOfList<Source>(
   { namespace, pages, counts }: List<Source>,
   { namespace: { name: entityName } }: Entity<unknown, Source>,
@@ -27,7 +31,7 @@ export function fetcherOfList<Source>(
   )
 }
 
-/** The entry id of a page or a count of a list */
-export function entryIdOf<Source>({ nameOf }: List<Source>, key: ListKey): ListEntryId {
-  return { list: nameOf(key.list), parameters: parametersOf(key) }
+/** Returns the entry id of a page or a count of a list. */
+export function entryIdOf<Source>({ toOutboxName }: List<Source>, key: ListKey): ListEntryId {
+  return { list: toOutboxName(key.list), parameters: parametersOf(key) }
 }

@@ -7,11 +7,12 @@ import type { ListKey } from './list-loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 /**
- * By namespace: fills it with its newest values, at most `limit` of them, and returns how many of these entries are cached then.
+ * Functions by namespace name. Each fills the namespace with at most `limit` of its newest values, and returns how many of these
+ * entries are cached afterwards.
  */
 export type WarmUp = ReadonlyMap<string, (limit: number) => Promise<number>>
 
-/** Lists are warmed with their first page of `pageSize` items. */
+/** Creates the warm-up of all cached namespaces. For each list, the warm-up caches the first page, of `pageSize` items. */
 export function createWarmUp<Source>(cache: Cache, entities: Entities<Source>, read: Read<Source>, pageSize: number): WarmUp {
   const warmUps = new Map<string, (limit: number) => Promise<number>>()
   for (const entity of Object.values(entities)) {

@@ -1,16 +1,16 @@
 import type { Read } from '../loaders/reads.js'
 import type { Database, Queryable } from './database.js'
 
-/** Members that the types of postgres.js omit. `active`: the server is executing this statement now. */
+/** Members of a postgres.js query that its types omit. `active`: the server is executing the statement now. */
 interface Statement {
   active: boolean
   cancel(): void
 }
 
 /**
- * Runs a read and cancels its active statements when the signal is aborted. A cancel request of Postgres names a connection, not
- * a statement: one that arrives late cancels the next statement on that connection. A read cancelled by mistake is therefore
- * retried once.
+ * Runs a read, and cancels its active statements when the signal is aborted. A Postgres cancel request identifies a connection,
+ * not a statement, so a late request cancels the next statement on that connection. If a statement was cancelled although its
+ * signal is not aborted, the read is therefore run once more.
  */
 async function readAbortably<T>(database: Queryable, signal: AbortSignal, read: (database: Queryable) => Promise<T>): Promise<T> {
   try {
@@ -21,12 +21,12 @@ async function readAbortably<T>(database: Queryable, signal: AbortSignal, read: 
   }
 }
 
-/** Returns a Read that runs on the pool and cancels the statements when the signal is aborted. */
+/** Returns a function that runs reads on the pool, and cancels their statements when the signal is aborted. */
 export function createRead(database: Database): Read<Queryable> {
   return (_, read, signal) => (signal ? readAbortably(database, signal, read) : read(database))
 }
 
-/** Whether the statement was ended by a cancel request, not by statement_timeout (same SQLSTATE). */
+/** Whether a cancel request ended the statement. Checks the message, too, because statement_timeout has the same SQLSTATE. */
 export function isCancelled(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '57014' && error.message.includes('user request')
 }
@@ -34,8 +34,9 @@ export function isCancelled(error: unknown): boolean {
 async function cancelOnAbort<T>(signal: AbortSignal, database: Queryable, read: (database: Queryable) => Promise<T>): Promise<T> {
   const statements: Statement[] = []
   let timer: NodeJS.Timeout | undefined
-  // Only active statements: cancelling one that waits for a connection, or behind others on one, would make postgres.js lose that
-  // connection or mix up the order of its replies. Statements that become active later are cancelled by the timer.
+  // Cancels active statements only. If a statement is still queued, for a connection or behind other statements on it, cancelling
+  // makes postgres.js lose the connection or assign its replies to the wrong statements. The timer cancels statements that become
+  // active later.
   const cancelActive = () => {
     for (const statement of statements) if (statement.active) statement.cancel()
     timer = setTimeout(cancelActive, cancelIntervalMs)

@@ -1,10 +1,11 @@
 import type { Queryable } from './database.js'
 
 /**
- * The registered cache stores: every outbox row is kept until each of them has confirmed it. Registrations are numbers, as text.
+ * The registered cache stores. The outbox keeps a row until every registered store of its namespace has confirmed it. A
+ * registration is identified by a number, passed as text. A store is in use while processes report that they serve from it.
  */
 
-/** `wasUsed`: whether a process ever reported this registration in use. */
+/** Finds the registration of a store by its name. `wasUsed`: whether a process has ever reported this registration in use. */
 export async function findCacheStore(
   database: Queryable,
   name: string,
@@ -26,37 +27,39 @@ export async function registerCacheStore(
   return row?.registration ?? null
 }
 
-/** Returns false if the registration no longer exists. */
+/** Records that a process uses the store now. Returns false if the registration no longer exists. */
 export async function reportCacheStoreInUse(database: Queryable, registration: string): Promise<boolean> {
   const { count } = await database`
     update cache_stores set in_use_at = clock_timestamp() where registration = ${registration}::bigint`
   return count > 0
 }
 
+/** Deletes the registration: the outbox keeps no more rows for the store. */
 export async function unregisterCacheStore(database: Queryable, registration: string): Promise<void> {
   await database`delete from cache_stores where registration = ${registration}::bigint`
 }
 
 export interface UnusedStoreLimits {
-  /** A store that no process has used for this long is unregistered; it has to be emptied before it is used again. */
+  /** A store that no process has reported in use for this long is unregistered; it must be emptied before it is used again. */
   unusedMs: number
   /**
-   * The same for a store with more than `maxUndelivered` undelivered changes, while other stores are in use: every row kept for
-   * it slows down the claims of the others.
+   * A store with more than `maxUndelivered` undelivered rows is unregistered after this time without use, provided that another
+   * store is in use: the rows kept for the unused store slow down the claims of other stores.
    */
-  laggingMs: number
+  laggingStoreUnusedMs: number
   maxUndelivered: number
 }
 
+/** Unregisters the stores that exceed the limits. */
 export async function unregisterUnusedCacheStores(
   database: Queryable,
-  { unusedMs, laggingMs, maxUndelivered }: UnusedStoreLimits,
+  { unusedMs, laggingStoreUnusedMs, maxUndelivered }: UnusedStoreLimits,
 ): Promise<void> {
   await database`
     delete from cache_stores s
     where greatest(in_use_at, registered_at) < clock_timestamp() - ${unusedMs} * interval '1 millisecond'
-      or greatest(in_use_at, registered_at) < clock_timestamp() - ${laggingMs} * interval '1 millisecond'
-        and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${laggingMs} * interval '1 millisecond')
+      or greatest(in_use_at, registered_at) < clock_timestamp() - ${laggingStoreUnusedMs} * interval '1 millisecond'
+        and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${laggingStoreUnusedMs} * interval '1 millisecond')
         and exists (
           select 1 from cache_outbox o where o.namespace = any(s.namespaces) and not o.delivered_to @> array[s.registration]
           offset ${maxUndelivered})`

@@ -2,8 +2,9 @@ import type { TransactionSql } from 'postgres'
 import { type OutboxRow, ownOutboxRows } from './outbox.js'
 
 /**
- * Runs work in a transaction and returns its outbox rows, which the caller has to deliver right after the commit
- * (Relay.deliverOwn). If the process dies in between, the relays deliver them 300 ms after the change.
+ * Runs `work` in the transaction, and returns its result and the outbox rows of the transaction. The caller has to deliver the
+ * rows right after the commit (Relay.deliverOwn). If the process crashes before that, the relays of other processes deliver the
+ * rows 300 ms after the change.
  */
 export async function collectChanges<T>(
   transaction: TransactionSql,

@@ -13,31 +13,31 @@ export interface OutboxRow extends OutboxChange {
   id: number
 }
 
-/** The rows written by this transaction. */
+/** Returns the outbox rows that this transaction has written. */
 export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]> {
   const rows = await transaction<WithAge<OutboxRow>[]>`
     select id, namespace, entry, list, ${ageColumn(transaction)} from cache_outbox where transaction_id = pg_current_xact_id() order by id`
   return rows.map(withWrittenAt)
 }
 
-/** A store and the part of the outbox that is delivered to it */
+/** A store, and the namespaces whose rows are delivered to it */
 export interface OutboxReader {
-  /** Registration of the store (see cache-stores.ts) */
+  /** Registration number of the store, as text (see cache-stores.ts) */
   store: string
   /** The namespaces that this version of the program knows. Rows of other namespaces are ignored. */
   namespaces: readonly string[]
 }
 
 /**
- * Claims due rows that this store has not confirmed, with ids greater than `after`, newest first. Other processes of the store
- * skip them for `claimMs`. The claim is committed before this returns: a process that then crashes holds no lock, and only delays
- * these rows by `claimMs`.
+ * Claims at most `limit` due rows that this store has not confirmed, newest first, with ids greater than `after`. Other processes
+ * of the store skip claimed rows for `claimMs`. The claim is committed before this function returns, so a process that crashes
+ * afterwards leaves no locks behind and delays the rows by `claimMs` only.
  */
 export async function claimOutboxRows(
   database: Queryable,
   { store, namespaces, after, limit, claimMs }: OutboxReader & { after: number; limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
-  // array_position: the planner estimates few matches for "= any", and would then sort the whole backlog.
+  // Not "= any": the planner would expect few matches, and sort the whole backlog instead of reading it in the order of ids.
   const rows = await database<WithAge<OutboxRow>[]>`
     update cache_outbox set claimed_by = ${store}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
@@ -51,8 +51,8 @@ export async function claimOutboxRows(
 }
 
 /**
- * Marks rows as confirmed by this store. Deletes those that every store has confirmed, makes the others due at once for the
- * remaining stores, and returns them.
+ * Marks rows as confirmed by this store. Deletes the rows that every store has confirmed. Makes the remaining rows due for the
+ * stores that have not confirmed them, and returns these rows.
  */
 export async function confirmOutboxRows(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
   const deleted = await deleteDelivered(database, store, rows)
@@ -61,13 +61,13 @@ export async function confirmOutboxRows(database: Queryable, store: string, rows
   await database`
     update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint), due_at = least(due_at, clock_timestamp())
     where id = any(${idsOf(undelivered)}::bigint[]) and not delivered_to @> array[${store}::bigint]`
-  // If two stores confirmed at the same time, at least one of them sees both confirmations now.
+  // If two stores confirmed at the same time, neither saw the other's confirmation above, but at least one sees both now.
   const deletedSince = await deleteDelivered(database, store, undelivered)
   await notifyOutboxListeners(database)
   return undelivered.filter(({ id }) => !deletedSince.has(id))
 }
 
-/** Makes rows due and ends their claims, because their store did not confirm them: any process may deliver them now. */
+/** Makes rows due and ends their claims after a store failed to confirm them, so that any process may deliver them now. */
 export async function makeOutboxRowsDue(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
   await database`
     update cache_outbox set due_at = least(due_at, clock_timestamp()), claimed_until = least(claimed_until, clock_timestamp())
@@ -75,7 +75,7 @@ export async function makeOutboxRowsDue(database: Queryable, rows: readonly Outb
   await notifyOutboxListeners(database)
 }
 
-/** The rows that some store, reported in use within the last `inUseMs`, has not confirmed. */
+/** Returns the rows that have not been confirmed by all stores that were reported in use within the last `inUseMs`. */
 export async function undeliveredOutboxRows(
   database: Queryable,
   rows: readonly OutboxRow[],
@@ -88,7 +88,9 @@ export async function undeliveredOutboxRows(
   return rows.filter(({ id }) => undelivered.has(id))
 }
 
-/** Deletes rows that were kept only for stores that are no longer registered; at most `limit` rows. */
+/**
+ * Deletes at most `limit` due rows that no registered store needs any longer, such as rows kept for a store since unregistered.
+ */
 export async function deleteDeliveredOutboxRows(database: Queryable, limit: number): Promise<void> {
   await database`
     delete from cache_outbox where id = any(array(
@@ -98,17 +100,21 @@ export async function deleteDeliveredOutboxRows(database: Queryable, limit: numb
 }
 
 export interface OutboxSnapshot {
-  /** Each entry and list once. A namespace with more than `maxRows` rows is a single change of the whole namespace. */
+  /**
+   * Contains each entry and each list once. For a namespace with more than `maxRowsPerNamespace` rows, contains a single change
+   * that invalidates the whole namespace.
+   */
   changes: OutboxChange[]
-  /** The pg_snapshot in which they were read */
+  /** The pg_snapshot in which the changes were read */
   snapshot: string
+  /** Greatest id of the rows read */
   lastId: number
 }
 
-/** Reads all committed rows that this store has not confirmed, whether due, claimed or neither. */
+/** Reads all committed rows that this store has not confirmed, including rows that are claimed or not yet due. */
 export async function readOutbox(
   database: Queryable,
-  { store, namespaces, maxRows }: OutboxReader & { maxRows: number },
+  { store, namespaces, maxRowsPerNamespace }: OutboxReader & { maxRowsPerNamespace: number },
 ): Promise<OutboxSnapshot> {
   const rows = await database<(WithAge<OutboxChange> & { snapshot: string; lastId: number })[]>`
     with counted as materialized (
@@ -117,10 +123,10 @@ export async function readOutbox(
       where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
       group by namespace
     ), changes as (
-      select namespace, null as entry, null as list, written_at from counted where rows > ${maxRows}
+      select namespace, null as entry, null as list, written_at from counted where rows > ${maxRowsPerNamespace}
       union all
       select namespace, entry, list, min(written_at) from cache_outbox
-      where namespace in (select namespace from counted where rows <= ${maxRows}) and not delivered_to @> array[${store}::bigint]
+      where namespace in (select namespace from counted where rows <= ${maxRowsPerNamespace}) and not delivered_to @> array[${store}::bigint]
       group by namespace, entry, list
     )
     select namespace, entry, list, ${ageColumn(database)}, pg_current_snapshot()::text as snapshot,
@@ -129,19 +135,21 @@ export async function readOutbox(
   const [first] = rows
   return {
     changes: rows.map(({ snapshot: _, lastId: __, ...change }) => withWrittenAt(change)),
-    ...{ snapshot: first?.snapshot ?? '', lastId: first?.lastId ?? 0 },
+    snapshot: first?.snapshot ?? '',
+    lastId: first?.lastId ?? 0,
   }
 }
 
 /**
- * Marks rows that are visible in the snapshot as confirmed by this store, at most `limit`, and returns how many. Deletes those
- * that every store has confirmed. Waits for no lock: locked rows are skipped.
+ * Marks at most `limit` rows that are visible in the snapshot as confirmed by this store, and returns their number. Deletes the
+ * rows that every store has confirmed. Does not wait for locks: skips locked rows.
  */
 export async function confirmOutboxSnapshot(
   database: Queryable,
   { store, namespaces, snapshot, limit }: OutboxReader & { snapshot: string; limit: number },
 ): Promise<number> {
-  // A visible row with a future transaction id was restored from another server, whose transaction ids mean nothing here.
+  // A row with a future transaction id was restored from another server, so its transaction id cannot be compared to the
+  // snapshot.
   const [row] = await database<[{ confirmed: number }]>`
     with confirmed as (
       select id, exists (select 1 from cache_stores_owed(namespace, delivered_to || ${store}::bigint)) as is_owed from cache_outbox
@@ -159,7 +167,9 @@ export async function confirmOutboxSnapshot(
   return row.confirmed
 }
 
-/** When the oldest row was written; undefined if the outbox has none of these namespaces. */
+/**
+ * Returns when the oldest row of these namespaces was written, by the clock of `writtenAt`; undefined if there is no such row.
+ */
 export async function oldestOutboxRowWrittenAt(database: Queryable, namespaces: readonly string[]): Promise<number | undefined> {
   const rows = await database<{ ageMs: number }[]>`
     select ${ageColumn(database)} from cache_outbox
@@ -173,7 +183,7 @@ export async function listenToOutbox(database: Database, wake: () => void): Prom
   return { stop: unlisten }
 }
 
-/** Deletes those rows that every store except this one has confirmed; returns their ids. */
+/** Deletes the rows that need only the confirmation of this store, and returns their ids. */
 async function deleteDelivered(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<ReadonlySet<number>> {
   const deleted = await database<{ id: number }[]>`
     delete from cache_outbox o where id = any(${idsOf(rows)}::bigint[])
@@ -192,7 +202,7 @@ function idsOf(rows: readonly OutboxRow[]): number[] {
 
 type WithAge<Change extends { writtenAt: number }> = Omit<Change, 'writtenAt'> & { ageMs: number }
 
-/** Ages are transferred instead of times, since the clocks of the two hosts may differ. */
+/** Selects the age of a row instead of its time, since the clocks of the database server and of this process may differ. */
 function ageColumn(sql: Queryable) {
   return sql`1000 * extract(epoch from clock_timestamp() - written_at)::float8 as "ageMs"`
 }

@@ -4,16 +4,17 @@ import type { Page, PageQuery } from '../loaders/page.js'
 import type { Queryable } from './database.js'
 
 export interface PageSource {
-  /** A table or subquery, with the alias r */
+  /** The table or subquery to select from, with the alias r */
   rows: Fragment
-  /** Condition on the queries (alias q) that this source applies to */
+  /** SQL condition that selects the queries (alias q) which read from this source */
   when: Fragment
 }
 
 type Fragment = PendingQuery<Row[]>
 
 /**
- * Fetches any number of pages with one statement. It selects one id more per page than requested, to know whether more follow.
+ * Fetches any number of pages with one statement. For each page, the statement selects one id more than requested: this id shows
+ * whether more items follow. `parameters` are the queries as passed to Postgres, in the order of `queries`.
  */
 export async function fetchPages(
   database: Queryable,
@@ -58,7 +59,7 @@ interface PageRow {
   any_below: boolean
 }
 
-/** Lists are ordered newest first: greater numbers come before smaller ones. */
+/** Lists are ordered newest first: an item with a greater id number comes before one with a smaller id number. */
 function toPage(kind: string, { size, from }: PageQuery, { numbers, any_above, any_below }: PageRow): Page {
   const hasMore = numbers.length > size
   const ids = numbers.slice(0, size).map((number) => publicId(kind, Number(number)))

@@ -17,31 +17,36 @@ import {
 } from './outbox.js'
 
 export interface RelayOptions {
-  /** Not the pool of requests, where transactions may occupy all connections while they wait for each other's locks */
+  /**
+   * Should not be the connection pool that serves requests: their transactions can occupy every connection while they wait for
+   * each other's locks, which would block the relay.
+   */
   database: Database
   cache: Cache
   namespaces: readonly Namespace<unknown>[]
-  /** Interval of draining the outbox without a notification, for rows that an outage or a crash left behind */
+  /** Interval at which the relay checks the outbox without a notification, to find rows that an outage or a crash left behind */
   intervalMs: number
   /**
-   * A store is in use if a process reported so within this time: that of a trust lease, during which the process may answer from
-   * it.
+   * How recently a process must have reported a store in use for mutations to wait for that store. Equal to the trust lease: how
+   * long a process may serve from a store after reporting it in use.
    */
   inUseMs: number
   /**
-   * How long a mutation waits for other stores to confirm, or, if its own store is unreachable, for other processes to deliver
+   * How long a mutation waits for other stores to confirm its changes. If its own store is unreachable: how long it waits for
+   * other processes to deliver the changes
    */
   maxWaitMs: number
   sleep: (ms: number) => Promise<void>
-  /** Called for each change with the time from its write to the confirmation of the cache */
+  /** Called for each delivered change with the time between its write and the confirmation of the cache */
   observeLag: (seconds: number) => void
   log: (message: string) => void
 }
 
 /**
- * Delivers committed changes from the outbox to the cache. A row is deleted only after every registered store has confirmed the
- * invalidation, so a crash or an outage at any moment delays it but loses nothing. Any number of processes may run a relay:
- * delivering a row twice is harmless, and claims make it rare. No row is locked while the relay waits for the cache.
+ * Delivers committed changes from the outbox to the cache, which invalidates the affected entries. A row is deleted only after
+ * every registered store has confirmed the invalidation, so a crash or an outage can delay an invalidation but cannot lose it.
+ * Any number of processes may run a relay: delivering a row twice is harmless, and claims make double deliveries rare. The relay
+ * holds no row locks while it waits for the cache.
  */
 export class Relay {
   private readonly namespaceNames: readonly string[]
@@ -59,15 +64,15 @@ export class Relay {
     this.namespaceNames = options.namespaces.map((namespace) => namespace.name)
   }
 
-  /** Age of the oldest change that this process failed to deliver to its cache; 0 if there is none */
+  /** Age of the oldest change that this process could not deliver to its cache; 0 if all changes were delivered */
   get backlogSeconds(): number {
     return this.backlogSince === undefined ? 0 : (performance.now() - this.backlogSince) / 1000
   }
 
   async start(): Promise<void> {
-    this.listener = await listenToOutbox(this.options.database, () => this.wake())
+    this.listener = await listenToOutbox(this.options.database, () => this.requestDrain())
     this.timers = [
-      setInterval(() => this.wake(), this.options.intervalMs),
+      setInterval(() => this.requestDrain(), this.options.intervalMs),
       setInterval(() => this.startCleanup(), cleanupIntervalMs),
     ]
     for (const timer of this.timers) timer.unref()
@@ -81,12 +86,12 @@ export class Relay {
   }
 
   /**
-   * Delivers the rows that a mutation of this process committed, at once. Resolves when no process serves the old values any
-   * more. It waits for a process that does not confirm until the trust lease of that process has expired, and at most
-   * `maxWaitMs`; drain() delivers what is left then.
+   * Delivers the rows that a mutation of this process committed, then waits until no process serves the old values, but no longer
+   * than `maxWaitMs`. A process that does not confirm is waited for only until its trust lease expires. `drain()` delivers
+   * whatever is still pending.
    */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
-    // Only a newer version of this program knows the other namespaces, and confirms their rows.
+    // Skip rows of namespaces that this version does not know; processes running a newer version deliver and confirm them.
     const known = rows.filter(({ namespace }) => this.namespaceNames.includes(namespace))
     if (known.length === 0) return
     const { registration, epoch } = this.options.cache
@@ -94,19 +99,19 @@ export class Relay {
     const deadline = performance.now() + this.options.maxWaitMs
     const confirm = async () =>
       this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)
-    // Retried, since other stores must get the rows even if the connection to the database is lost now.
-    while (!(await this.succeeds(confirm)) && performance.now() < deadline) await this.options.sleep(pollIntervalMs)
+    // Retry if the database connection is lost: the rows must become due, so that other processes deliver them without delay.
+    while (!(await this.runOrLogError(confirm)) && performance.now() < deadline) await this.options.sleep(pollIntervalMs)
   }
 
   /**
-   * Delivers all rows committed up to now, claimed or not: the process that claimed them may hang. Rejects if the cache did not
-   * confirm. Later commits are delivered by drain().
+   * Delivers all rows committed before this call, including rows that another process has claimed, since that process may hang.
+   * Rejects if the cache did not confirm them. `drain()` delivers rows that are committed later.
    */
   async catchUp(store: StoreRegistration): Promise<void> {
     if (!(await this.deliverAll(store))) throw new Error('an invalidation was not confirmed')
   }
 
-  /** Returns whether the cache confirmed all invalidations. */
+  /** Invalidates the changed keys in the cache. Returns whether the cache confirmed all invalidations. */
   async invalidate(rows: readonly ChangedKey[]): Promise<boolean> {
     const work = this.options.namespaces.flatMap((namespace) => {
       const changes = rows.filter((row) => row.namespace === namespace.name)
@@ -115,7 +120,8 @@ export class Relay {
     return (await Promise.all(work)).every((confirmed) => confirmed)
   }
 
-  private wake(): void {
+  /** Starts to drain the outbox. If a drain is running, it checks the outbox once more before it ends. */
+  private requestDrain(): void {
     this.drainRequested = true
     this.draining ??= this.drain().finally(() => {
       this.draining = undefined
@@ -128,8 +134,8 @@ export class Relay {
       try {
         const { registration, epoch } = this.options.cache
         if (registration !== undefined) await this.deliverDue({ registration, epoch })
-        // A distrusted cache catches up as soon as it answers. Claiming rows for it until then would keep them from other
-        // processes.
+        // No registration means that the cache does not trust its store. It calls catchUp() once the store answers again; rows
+        // claimed before that would only be withheld from other processes of the store.
         else this.backlogSince = await oldestOutboxRowWrittenAt(this.options.database, this.namespaceNames)
         this.lastLogged = ''
       } catch (error) {
@@ -139,7 +145,8 @@ export class Relay {
   }
 
   /**
-   * Delivers batches, shared among the processes by claims. A full batch indicates a backlog, which is then delivered as a whole.
+   * Delivers due rows in batches. Processes of the same store share the work: each delivers the rows that it claimed. A full
+   * batch indicates a backlog, so all rows are then delivered at once.
    */
   private async deliverDue(store: StoreRegistration): Promise<void> {
     while ((await this.deliverBatch(store, 0)) === batchSize && (await this.deliverAll(store)));
@@ -156,25 +163,31 @@ export class Relay {
       await confirmOutboxRows(database, registration, rows)
       return rows.length
     }
-    // Another process may be able to reach the store.
+    // End the claims, since another process may be able to reach the store.
     await makeOutboxRowsDue(database, rows)
     return 0
   }
 
   /**
-   * Returns whether the cache confirmed. Rows committed while a long backlog is being deleted are delivered in between (see
-   * confirmAll).
+   * Delivers all rows that the store has not confirmed, due or not. Returns whether the cache confirmed them.
    */
   private async deliverAll(store: StoreRegistration): Promise<boolean> {
     const { registration, epoch } = store
-    const { changes, snapshot, lastId } = await readOutbox(this.options.database, { ...this.outboxReader(registration), maxRows })
+    const { changes, snapshot, lastId } = await readOutbox(this.options.database, {
+      ...this.outboxReader(registration),
+      maxRowsPerNamespace,
+    })
     if (changes.length === 0) return true
     if (!(await this.deliver(changes, epoch))) return false
-    // If this fails, the rows stay and are delivered again.
+    // If the confirmation fails, the rows stay in the outbox and are delivered again.
     await this.confirmAll(store, snapshot, lastId).catch((error) => this.logError(error))
     return true
   }
 
+  /**
+   * Marks the rows visible in the snapshot as confirmed, in several statements. Between the statements it delivers newer rows
+   * (ids greater than `lastId`), so that a long backlog does not delay them.
+   */
   private async confirmAll(store: StoreRegistration, snapshot: string, lastId: number): Promise<void> {
     const { registration } = store
     const { database } = this.options
@@ -182,7 +195,7 @@ export class Relay {
     while ((await confirmOutboxSnapshot(database, selection)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
-  /** Returns whether the cache confirmed, and its store was not replaced meanwhile. */
+  /** Invalidates the changes. Returns whether the cache confirmed them without distrusting its store since `epoch` began. */
   private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
     const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
     const isConfirmed = (await this.invalidate(changes)) && this.options.cache.epoch === epoch
@@ -193,8 +206,8 @@ export class Relay {
   }
 
   /**
-   * Returns the rows that other stores have not confirmed; all rows if this store did not confirm them (`registration` is
-   * undefined).
+   * Marks the rows as confirmed by this store, and returns those that other stores have not confirmed. `registration` is
+   * undefined if this store did not confirm them: then makes the rows due for other processes, and returns all of them.
    */
   private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
     if (registration !== undefined) return this.confirmInBatch(rows, registration)
@@ -202,8 +215,8 @@ export class Relay {
     return rows
   }
 
-  /** Returns false, and logs the error, if the work fails. */
-  private async succeeds(work: () => Promise<void>): Promise<boolean> {
+  /** Runs the work. Returns true if it succeeded; logs the error and returns false if it failed. */
+  private async runOrLogError(work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
       return true
@@ -213,6 +226,7 @@ export class Relay {
     }
   }
 
+  /** Polls until every store in use has confirmed the rows, or until the deadline. */
   private async waitForOtherStores(rows: readonly OutboxRow[], deadline: number): Promise<void> {
     const { database, inUseMs, sleep } = this.options
     let undelivered = rows
@@ -224,8 +238,8 @@ export class Relay {
   }
 
   /**
-   * While one confirmation statement runs, the rows of all mutations that end meanwhile are collected for the next one. Returns
-   * the rows that other stores have not confirmed.
+   * Marks rows as confirmed by this store. Returns the rows that other stores have not confirmed. Confirmation statements run one
+   * at a time; while one runs, the rows of all mutations that finish are collected for the next statement.
    */
   private async confirmInBatch(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
     // The store may have been registered again since the open confirmation was created.
@@ -236,6 +250,7 @@ export class Relay {
     return rows.filter(({ id }) => undelivered.has(id))
   }
 
+  /** Creates a confirmation that collects rows until the previous one has ended. */
   private startConfirmation(registration: string): Confirmation {
     const rows: OutboxRow[] = []
     const undelivered = this.lastConfirmation.then(() => {
@@ -251,7 +266,7 @@ export class Relay {
     return { store: registration, namespaces: this.namespaceNames }
   }
 
-  /** Starts a cleanup unless one is running, which may be waiting for a lock. */
+  /** Starts a cleanup unless the previous one still runs; it may be waiting for a lock. */
   private startCleanup(): void {
     this.cleanup ??= this.cleanUp().finally(() => {
       this.cleanup = undefined
@@ -262,7 +277,7 @@ export class Relay {
   private async cleanUp(): Promise<void> {
     const { database } = this.options
     try {
-      await unregisterUnusedCacheStores(database, { unusedMs, laggingMs, maxUndelivered: maxRows })
+      await unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUndelivered })
       await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
     } catch (error) {
       this.logError(error)
@@ -270,18 +285,19 @@ export class Relay {
   }
 
   private logError(error: unknown): void {
-    const message = `outbox: ${error instanceof Error ? error.message : String(error)}; will be retried`
+    const message = `Failed to process the outbox: ${error instanceof Error ? error.message : String(error)}. Will retry`
     if (message !== this.lastLogged) this.options.log(message)
     this.lastLogged = message
   }
 }
 
-/** A registered store, and the epoch of the cache in which the cache uses it */
+/** The registration of a store, and the epoch of the cache in which it uses the registration (see Trust) */
 interface StoreRegistration {
   registration: string
   epoch: number
 }
 
+/** Rows that one statement confirms */
 interface Confirmation {
   registration: string
   rows: OutboxRow[]
@@ -294,18 +310,25 @@ type ChangedKey = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
 const batchSize = 500
 const cleanupIntervalMs = 1_000
 /**
- * A store that no process has used for this long is unregistered: no rows are kept for it, and it is emptied before it is used
- * again.
+ * A store that no process has reported in use for this long is unregistered: the outbox keeps no rows for it, and the store is
+ * emptied before a process uses it again.
  */
 const unusedMs = 60_000
-/** The same for a store with so many undelivered rows that they slow down the others. Longer than a trust lease. */
-const laggingMs = 5_000
+/**
+ * A store with more than `maxUndelivered` undelivered rows is unregistered after this shorter time without use, provided that
+ * another store is in use: the rows kept for the unused store slow down deliveries to other stores. Longer than a trust lease, so
+ * that no process still serves from the store.
+ */
+const laggingStoreUnusedMs = 5_000
+const maxUndelivered = 2_000
 const pollIntervalMs = 5
-/** How long other processes skip claimed rows; the delay of these rows if the process that claimed them crashes */
+/** How long other processes skip claimed rows. If the process that claimed them crashes, the rows are delayed by this time. */
 const claimMs = 500
-/** Maximum number of rows of one namespace that are delivered as single keys; with more, the whole namespace is invalidated. */
-const maxRows = 2_000
-/** Keeps the duration of a statement far below the statement timeout. */
+/**
+ * Maximum number of rows of one namespace that are delivered as single keys. With more rows, the whole namespace is invalidated.
+ */
+const maxRowsPerNamespace = 2_000
+/** Maximum number of rows that one statement confirms or deletes; keeps its duration far below the statement timeout. */
 const maxConfirmedAtOnce = 20_000
 
 function invalidationsOf(changes: readonly ChangedKey[]) {

@@ -20,28 +20,29 @@ export interface CachedEntitiesOptions<E> extends Partial<Omit<CacheOptions, 'na
   /** A pool of postgres.js */
   database: Database
   /**
-   * A pool of two connections for the relay of the outbox. Default: `database`. With a pool of its own, transactions that occupy
-   * `database` do not delay invalidations.
+   * A pool for the relay of the outbox; two connections suffice. Default: `database`. With a separate pool, transactions that
+   * occupy all connections of `database` do not delay invalidations.
    */
   outboxDatabase?: Database
-  /** How entities are read. Default: on `database`, cancelled when the signal is aborted */
+  /** Runs the reads of entities. Default: runs them on `database`, and cancels their statements when the signal is aborted */
   read?: <T>(name: string, read: (database: Queryable) => Promise<T>, signal?: AbortSignal) => Promise<T>
   /**
-   * Whether to install tables and triggers at the start. Set it to false if migrations run the script of trackingSql(). Default:
-   * true
+   * Whether startCachedEntities() installs tables and triggers. Set it to false if migrations run the script of trackingSql().
+   * Default: true
    */
   installTracking?: boolean
 }
 
-/** Declared entities, read through a cache that the changes of their tables invalidate */
+/** Entities that are read through a cache; changes of their tables invalidate the cache. */
 export interface CachedEntities<E> {
   cache: Cache
   relay: Relay
   /** Creates the loaders of a request. Without `cancellation`, the request cannot be cancelled. */
   createLoaders: (cancellation?: () => Cancellation) => Loaders<E>
   /**
-   * Runs work in a transaction. Resolves with its result when no process serves the old values any more. If it throws, the
-   * transaction is rolled back, and this rejects with its error.
+   * Runs `work` in a transaction, commits it, and waits until no process serves the old values, but no longer than
+   * `near.maxStalenessMs` (default: 500). Resolves with the result of `work`. If `work` throws, rolls the transaction back and
+   * rejects with the error.
    */
   write: <T>(work: (transaction: TransactionSql) => Promise<T>) => Promise<T>
   /** Compares a random sample of cached entries (default: 1,000) with the database, and invalidates those that differ. */
@@ -53,8 +54,8 @@ export interface CachedEntities<E> {
 
 /**
  * Installs change tracking on the tables of the entities, and starts the cache and its relay. Rejects if a declaration is invalid
- * or the database is unreachable. If the store is unreachable, it is retried in the background, and reads go to the database
- * meanwhile.
+ * or the database is unreachable. If the store is unreachable, the cache reconnects in the background; until it has connected,
+ * all reads go to the database.
  */
 // biome-ignore lint/suspicious/noExplicitAny: entities of any values
 export async function startCachedEntities<E extends Entities<any>>(
@@ -71,8 +72,15 @@ export async function startCachedEntities<E extends Entities<any>>(
   const names = namespaces.map(({ name }) => name)
   const cache = new Cache({ ...options, store, prefix, namespaces, log })
   const relay = new Relay({
-    ...{ database: outboxDatabase, cache, namespaces, sleep, log, observeLag: () => {} },
-    ...{ intervalMs: relayIntervalMs, inUseMs: trustLeaseMs, maxWaitMs: options.near?.maxStalenessMs ?? defaultMaxWaitMs },
+    database: outboxDatabase,
+    cache,
+    namespaces,
+    intervalMs: relayIntervalMs,
+    inUseMs: trustLeaseMs,
+    maxWaitMs: options.near?.maxStalenessMs ?? defaultMaxWaitMs,
+    sleep,
+    observeLag: () => {},
+    log,
   })
   try {
     await cache.connect(createChangeSource({ database: outboxDatabase, relay, namespaces: names, leaseMs: trustLeaseMs }))
@@ -84,7 +92,8 @@ export async function startCachedEntities<E extends Entities<any>>(
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   countsTimer.unref()
   return {
-    ...{ cache, relay },
+    cache,
+    relay,
     createLoaders: createLoaderFactory(cache, entities, read as Read<SourceOf<E>>),
     async write(work) {
       const { value, changes } = await database.begin((transaction) => collectChanges(transaction, work))
@@ -104,7 +113,7 @@ export async function startCachedEntities<E extends Entities<any>>(
 
 const countsIntervalMs = 1_000
 const relayIntervalMs = 250
-/** cache_wait() of tables.sql relies on this value. */
+/** How long a process may serve from a store after reporting it in use. cache_wait() in tables.sql relies on this value. */
 const trustLeaseMs = 2_000
 const defaultMaxWaitMs = 500
 const auditPageSize = 20

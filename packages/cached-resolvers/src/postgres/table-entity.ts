@@ -8,35 +8,41 @@ import { fetchPages, type PageSource } from './pages.js'
 
 export interface TableEntityOptions<R extends Row, V, Lists extends string>
   extends Omit<EntityTracking, 'name' | 'kind' | 'table'> {
-  /** A table with an integer column `id`; the namespace has the same name. */
+  /** Name of a table with an integer column `id`; also the name of the namespace */
   table: string
   kind: string
   version?: number
   fresh: Freshness
   /** Converts a row to a value. `id` is the public id of the row, as in `product_7`. */
   toValue: (row: R, id: string) => V
-  /** Ordered newest first */
+  /** Lists of the rows by loader name, ordered newest first */
   lists?: Readonly<Record<Lists, TableListOptions>>
 }
 
-/** Lists of a table by a column of text, or of numbers of ids if `keyKind` is set. Needs an index on that column and `id`. */
+/**
+ * Lists of the rows of a table, one for each value of the column `key`. The column contains text, or the numbers of ids if
+ * `keyKind` is set. Needs an index on this column and `id`.
+ */
 export interface TableListOptions extends ListTracking {
-  /** Name of its namespace in the cache; omitted for a list that is not cached */
+  /** Name of the namespace of the list in the cache. Omit it for a list that is not cached */
   name?: string
   version?: number
   fresh?: Freshness
 }
 
 /**
- * Declares an entity whose values are the rows of a table. Reads by id, pages, counts and warm-up queries are derived from its
- * columns.
+ * Declares an entity whose values are the rows of a table. The engine derives the SQL statements that read values by id, pages,
+ * counts and ids for the warm-up.
  */
 export function defineTableEntity<R extends Row, V extends { id: string }, Lists extends string = never>(
   options: TableEntityOptions<R, V, Lists>,
 ): Entity<V, Queryable, Lists> {
   const { table, kind, toValue, lists, ...others } = options
   return defineEntity<V, Queryable, Lists>({
-    ...{ ...others, name: table, table, kind },
+    ...others,
+    name: table,
+    table,
+    kind,
     async fetch(database, ids) {
       const numbers = ids.flatMap((id) => idNumber(kind, id) ?? [])
       const rows = await database<(R & { id: number })[]>`select * from ${database(table)} where id = any(${numbers}::bigint[])`
@@ -49,7 +55,7 @@ export function defineTableEntity<R extends Row, V extends { id: string }, Lists
   })
 }
 
-/** The `newest` option of an entity: ids of the newest rows of a table. */
+/** Returns the `newest` option of an entity: a function that reads the ids of the newest rows of a table. */
 export function newestOf(table: string, kind: string) {
   return async (database: Queryable, limit: number): Promise<string[]> => {
     const rows = await database<{ id: number }[]>`select id from ${database(table)} order by id desc limit ${limit}`
@@ -57,7 +63,7 @@ export function newestOf(table: string, kind: string) {
   }
 }
 
-/** The list options for an entity whose ids are those of a table, but whose values need more than a row of it. */
+/** Returns the options of a list of table rows, for an entity whose values need more than the row of the table. */
 export function tableList(table: string, kind: string, list: TableListOptions): ListOptions<Queryable> {
   const { key, keyKind, withAll = key === undefined } = list
   const listValue = (name: string | null) =>
@@ -68,7 +74,7 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
       const rows = database(table)
       const keyed = (column: string) => database`(select * from ${rows} where ${database(column)} = ${value(database)}) r`
       const sources: PageSource[] = []
-      // Postgres tests a condition on q alone once per query, so each branch uses its own index.
+      // Separate sources let each use its own index: Postgres evaluates a condition on q alone once per query, not per row.
       if (withAll) sources.push({ rows: database`${rows} r`, when: database`q.list is null` })
       if (key !== undefined) sources.push({ rows: keyed(key), when: database`q.list is not null` })
       const byValue = queries.map((query: PageQuery) => ({ ...query, list: listValue(query.list) }))

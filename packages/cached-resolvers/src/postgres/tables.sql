@@ -1,8 +1,9 @@
--- The database objects of the cache: the outbox of committed changes, the registered stores that it delivers them to, the table of live
--- changes that subscriptions read, and functions that track tables. Idempotent, also on a database with objects of earlier versions.
+-- The database objects of the cache: the outbox of committed changes, the registered stores to which the relays deliver the changes, the
+-- table of live changes that subscriptions read, and functions that track tables. This script is idempotent, also on a database with
+-- objects of earlier versions.
 
--- What committed changes invalidate. Triggers insert the rows in the transaction of the change, whoever made it.
--- entry set: that entry; list set: every page of that list; neither: the whole namespace.
+-- The outbox: what committed changes invalidate. Triggers insert the rows in the transaction of the change, regardless of the program that
+-- makes it. A row invalidates one entry if `entry` is set, every page of one list if `list` is set, and otherwise the whole namespace.
 create table if not exists cache_outbox (
   id bigint generated always as identity primary key,
   transaction_id xid8 not null default pg_current_xact_id(),
@@ -13,7 +14,7 @@ create table if not exists cache_outbox (
   check (entry is null or list is null)
 );
 alter table cache_outbox
-  -- Delay after which relays deliver the row; set by a process that delivers the rows of its transaction itself, right after the commit
+  -- Relays deliver the row after this delay. A process sets a delay if it delivers the rows of its transaction itself after the commit.
   alter column due_at set default clock_timestamp() + coalesce(
     nullif(current_setting('cache.relay_delay', true), ''),
     -- The setting of an earlier version, whose processes may still run
@@ -22,18 +23,18 @@ alter table cache_outbox
   add column if not exists written_at timestamptz not null default clock_timestamp(),
   -- Registrations of the stores that have confirmed the row
   add column if not exists delivered_to bigint[] not null default '{}',
-  -- The store for which a process is delivering the row, and until when its other processes skip it
+  -- The store for which a process is delivering the row, and until when other processes of this store skip the row
   add column if not exists claimed_by bigint,
   add column if not exists claimed_until timestamptz;
 create index if not exists cache_outbox_transaction on cache_outbox (transaction_id);
 
--- The registered cache stores (servers, or memories of processes). A row of the outbox is kept until each store that was registered before
--- its commit has confirmed it.
+-- The registered cache stores: cache servers, or the memory of single processes. A row of the outbox is kept until each store that was
+-- registered before the commit of the row has confirmed the row, or is no longer registered.
 create sequence if not exists cache_store_registrations;
 create table if not exists cache_stores (
-  -- Key prefix and server identity: after a restart or failover, the server has another name.
+  -- Key prefix and server identity. The identity, and with it the name, changes when the server restarts or fails over.
   name text primary key,
-  -- A new number for each registration; the store is emptied before it is used under a new registration.
+  -- Each registration gets a new number. A process empties the store before the store is used under a new registration.
   registration bigint not null default nextval('cache_store_registrations'),
   -- A version of the program with other namespaces has its own registration.
   namespaces text[] not null,
@@ -42,44 +43,46 @@ create table if not exists cache_stores (
   in_use_at timestamptz
 );
 
--- The changes that are published to subscribers, inserted in the transaction of the change. Unlike rows of the outbox, every process reads
--- all rows; they are deleted some minutes after their commit.
+-- The changes that are published to subscribers. Triggers insert the rows in the transaction of the change. Unlike the outbox, every
+-- process reads all rows of this table; they are deleted some minutes after their commit.
 create table if not exists live_changes (
   transaction_id xid8 not null default pg_current_xact_id(),
   kind text not null,
-  -- Ids of rows that were updated, inserted or deleted, or that were created for an owner; null: too many to list
+  -- Ids of the rows that were updated, inserted or deleted, or that were created for an owner; null if there are too many
   ids bigint[],
-  -- Ids of the owners, in the order of ids
+  -- Ids of the owners, in the order of `ids`; null unless the rows were created for owners
   owners bigint[]
 );
--- The id allows reading the changes of a transaction in parts.
+-- With the id, a process can read the changes of one transaction in several parts.
 alter table live_changes add column if not exists id bigint not null generated always as identity;
 create index if not exists live_changes_order on live_changes (transaction_id, id);
 drop index if exists live_changes_transaction;
 
--- Invalidation rules: what changed rows of a table invalidate in a namespace, from the declarations of entities (see tracking.ts).
+-- Invalidation rules: what changed rows of a table invalidate in a namespace. tracking.ts derives them from the declared entities.
 create table if not exists cache_rules (
   namespace text not null,
-  -- Version of the declaration. The rules of the previous version are kept, for its processes that still run, or run again.
+  -- Version of the declaration. The rules of the previous version are kept for processes of that version, during a deployment or after a
+  -- rollback.
   version int not null,
   table_name text not null,
   rule jsonb not null,
-  -- The triggers exist, and what was cached before their creation has been invalidated.
+  -- Whether the triggers exist, and entries cached before their creation have been invalidated
   is_followed boolean not null default false
 );
 
--- The functions run with the privileges of their owner, in the schema of the cache: users who change a table need no privileges on the
--- outbox.
+-- The functions run with the privileges of their owner and in the schema of the cache, so that users who change a tracked table need no
+-- privileges on the outbox.
 
--- The stores that have not confirmed a change.
+-- Returns the registered stores of a namespace that have not confirmed a change.
 create or replace function cache_stores_owed(namespace text, delivered_to bigint[]) returns table (registration bigint, in_use_at timestamptz)
   language sql stable as $$
   select s.registration, s.in_use_at from cache_stores s
   where cache_stores_owed.namespace = any(s.namespaces) and s.registration <> all(cache_stores_owed.delivered_to)
 $$;
 
--- Waits until every process serves all changes committed before this call, whoever made them: until all stores in use have confirmed
--- them. Returns false on timeout. For scripts and services that change tables by SQL; call it after the commit.
+-- Waits until every process serves all changes committed before this call, regardless of the program that made them: until all stores in
+-- use (reported in use within the last 2 seconds) have confirmed the changes. Returns false on timeout. Scripts and services that change
+-- tables by SQL can call it after the commit.
 create or replace function cache_wait(timeout interval default '5 seconds') returns boolean
   language plpgsql security definer set search_path from current as $$
 declare
@@ -106,7 +109,7 @@ begin
   end loop;
 end $$;
 
--- Notifies the relays once per transaction (Postgres merges identical notifications).
+-- Notifies the relays at the commit, once per transaction: Postgres merges identical notifications.
 create or replace function outbox_notify() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   perform pg_notify('cache_outbox', '');
@@ -120,9 +123,9 @@ begin
   alter table cache_outbox enable always trigger cache_outbox_notify;
 end $$;
 
--- Adds `more` to the number of changes of this kind that the transaction has recorded, and returns the sum. The count is a setting local
--- to the transaction: like the rows, it is rolled back with a savepoint. It contains the transaction id, so that a value set by the session
--- is ignored.
+-- Adds `more` to the number of changes of this kind that the transaction has recorded, and returns the sum. The sum is stored in a setting
+-- local to the transaction, so a rollback to a savepoint restores the setting together with the rows. The setting contains the transaction
+-- id, so that a value set by the session is ignored.
 create or replace function noted_in_transaction(kind text, more bigint) returns bigint language plpgsql as $$
 declare
   setting text := 'cache.noted_' || md5(kind);
@@ -134,7 +137,8 @@ begin
   return total;
 end $$;
 
--- With more than 500 changes in one transaction, the whole namespace is invalidated: this is O(1), and keeps the outbox small.
+-- Writes changes of a namespace to the outbox. If one transaction makes more than 500 changes, writes one row that invalidates the whole
+-- namespace instead of further rows: such an invalidation is O(1), and the outbox stays small.
 create or replace function outbox_write(namespace text, entries text[], lists text[]) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -153,7 +157,7 @@ begin
   end if;
 end $$;
 
--- Invalidates the whole namespace, once per transaction.
+-- Writes a row to the outbox that invalidates the whole namespace, at most one per transaction.
 create or replace function outbox_write_all(namespace text) returns void
   language plpgsql security definer set search_path from current as $$
 begin
@@ -162,7 +166,8 @@ begin
   end if;
 end $$;
 
--- With more than 1,000 changed rows, or 10,000 rows created for owners, in one transaction, `ids` is null.
+-- Writes changes for subscribers to live_changes. If one transaction changes more than 1,000 rows, or creates more than 10,000 rows for
+-- owners, writes one row with `ids` null instead of further ids.
 create or replace function live_changes_write(kind text, ids bigint[], owners bigint[]) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -180,7 +185,8 @@ begin
   perform pg_notify('live_changes', '');
 end $$;
 
--- Invalidates manually what the triggers cannot see: a whole namespace, or one entry ('product_7') or list ('category:Books') of it.
+-- Invalidates a whole namespace, or one of its entries ('product_7') or lists ('category:Books'), after a change that the triggers cannot
+-- see. To be called manually.
 create or replace function cache_invalidate(namespace text, key text default null) returns void
   language plpgsql security definer set search_path from current as $$
 declare
@@ -205,18 +211,18 @@ begin
   end loop;
 end $$;
 
--- The tracked table of this name; null if it does not exist. Ignores a temporary table of the same name.
+-- Returns the tracked table of this name; null if it does not exist. Ignores temporary tables.
 create or replace function cache_table(name text) returns regclass language sql stable set search_path from current as $$
   select to_regclass(format('%I.%I', current_schema(), name))
 $$;
 
--- The type of a column of such a table; null if it does not exist
+-- Returns the type of a column of a tracked table; null if the column does not exist.
 create or replace function cache_column(table_name text, column_name text) returns regtype language sql stable set search_path from current as $$
   select atttypid::regtype from pg_attribute
   where attrelid = cache_table(table_name) and attname = column_name and attnum > 0 and not attisdropped
 $$;
 
--- The table, the tables that inherit from it and its partitions
+-- Returns the table, its partitions, and the tables that inherit from it.
 create or replace function cache_tables(name text) returns setof regclass language sql stable set search_path from current as $$
   with recursive tables as (
     select cache_table(name) as id where cache_table(name) is not null
@@ -241,8 +247,9 @@ begin
   return null;
 end $$;
 
--- Creates the missing triggers of a tracked table: a new table, or one that was renamed to this name, inherits from it, or was attached
--- as a partition. They call cache_changed_<name>() and cache_replicated_<name>().
+-- Creates the missing triggers of a tracked table, of its partitions and of the tables that inherit from it. Triggers are missing on a new
+-- table, and on one that was renamed to this name, attached as a partition, or made to inherit. The triggers call cache_changed_<name>()
+-- and cache_replicated_<name>().
 create or replace function cache_watch(name text) returns void language plpgsql security definer set search_path from current as $$
 declare
   watched regclass;
@@ -287,8 +294,9 @@ exception
       watched, current_user, quote_literal(name);
 end $$;
 
--- Recreates the trigger functions of a table from all of its rules. In these, `changed_rows` (for an update: `before_rows` and
--- `after_rows`) are the rows of the statement. If an update changes an id or the key of a list, the old one is invalidated as well.
+-- Recreates the trigger functions of a table from all of its rules. In the functions, `changed_rows` are the rows that the statement
+-- inserted or deleted; for an update, `before_rows` and `after_rows` are the rows before and after the change. If an update changes an id
+-- or the key of a list, both the old and the new entry or list are invalidated.
 create or replace function cache_write_triggers(name text) returns void language plpgsql set search_path from current as $$
 declare
   one record;
@@ -374,7 +382,7 @@ end $$;
 -- Sets the invalidation rules of a namespace, as an array of objects with a "table" and one of
 --   "entries": {"column": "id", "prefix": "product_"}   each row belongs to one entry
 --   "lists": {"column": "category", "prefix": "category:", "withAll": true}
---     each row is in the list of its column value and in the list of all rows; without a column, only in that of all rows
+--     each row is in the list named by its column value and in the list of all rows; without a column, only in the list of all rows
 --   "all": "membership" or "any change"                 the whole namespace, on inserts and deletes, or on every change
 --   "live": {"kind": "product"}                         live_changes, with changed rows; with "owner" (a column), with inserted rows
 -- Does nothing if the rules are already set. Afterwards, cache_watch() has to create the triggers, in one transaction per table: locking
@@ -428,7 +436,7 @@ begin
   end if;
 end $$;
 
--- Completes the tracking of a namespace: invalidates what was cached before the triggers existed.
+-- Completes the tracking of a namespace: invalidates the entries cached before the triggers existed.
 create or replace function cache_followed(namespace text, version int) returns void language plpgsql security definer set search_path from current as $$
 declare
   unwatched text;
@@ -445,8 +453,8 @@ begin
   if found then insert into cache_outbox (namespace) values (cache_followed.namespace); end if;
 end $$;
 
--- After DDL, it is unknown which rows changed. Recreates the triggers of the tables that are tracked, or were (they still have triggers of
--- the cache), and invalidates all that depends on them.
+-- Runs after DDL on tables that are tracked, or that were tracked and still have triggers of the cache. Recreates the missing triggers, and
+-- invalidates all namespaces that depend on these tables, because it is unknown which rows changed.
 create or replace function cache_ddl_ended() returns void language plpgsql security definer set search_path from current as $$
 declare
   commanded oid[];
@@ -467,7 +475,7 @@ begin
   perform cache_tables_changed(concerned);
 end $$;
 
--- The same for dropped tables, recognized by their dropped triggers.
+-- Runs after tables were dropped. Invalidates all namespaces that depend on these tables, which are recognized by their dropped triggers.
 create or replace function cache_dropped() returns void language plpgsql security definer set search_path from current as $$
 declare
   concerned text[];

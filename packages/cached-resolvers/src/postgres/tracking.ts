@@ -3,13 +3,14 @@ import type { TransactionSql } from 'postgres'
 import type { NamespaceRules } from '../loaders/invalidation-rules.js'
 import type { Database } from './database.js'
 
-/** The part of entity declarations that concerns the database */
+/** The part of declared entities that change tracking needs: their invalidation rules */
 export type TrackedEntities = Readonly<Record<string, { readonly rules: readonly NamespaceRules[] }>>
 
 /**
- * Makes the database record what every commit invalidates, whoever made it: creates the tables and functions of the cache in the
- * current schema, and triggers on the tables of the entities. Several processes may call it at once; it changes nothing if all is
- * installed. The tables must exist and be owned by the user of the connection. Rejects if a declaration is invalid.
+ * Installs change tracking: the database then records what each commit invalidates, regardless of the program that commits.
+ * Creates the tables and functions of the cache in the current schema, and triggers on the tables of the entities. Several
+ * processes may call this function at once; it changes nothing if everything is installed. The tables of the entities must exist
+ * and be owned by the user of the connection. Rejects if a declaration is invalid.
  */
 export async function installTracking(database: Database, entities: TrackedEntities): Promise<void> {
   await inTransaction(database, installTables)
@@ -21,8 +22,9 @@ export async function installTracking(database: Database, entities: TrackedEntit
 }
 
 /**
- * The same as an SQL script, for the migrations of an application. Run it again with every new version of the engine and when
- * declarations change, and outside of a transaction, so that a lock on a table is held only while its triggers are created.
+ * Returns an SQL script that installs change tracking (see installTracking), for the migrations of an application. Run the script
+ * again with every new version of the engine and when declarations change. Run it outside of a transaction, so that a lock on a
+ * table is held only while the triggers of that table are created.
  */
 export async function trackingSql(entities: TrackedEntities): Promise<string> {
   const { declare, watch, end } = trackingStatements(entities)
@@ -39,7 +41,7 @@ export async function trackingSql(entities: TrackedEntities): Promise<string> {
 
 async function inTransaction(database: Database, work: (transaction: TransactionSql) => Promise<unknown>): Promise<void> {
   await database.begin(async (transaction) => {
-    // A short lock_timeout: while this waits for a lock on a table, all other statements on that table queue behind it.
+    // lock_timeout is short because all other statements on a table queue behind a statement that waits for its lock.
     await transaction`
       select set_config('lock_timeout', ${`${lockTimeoutMs}`}, true), set_config('statement_timeout', '0', true),
         set_config('client_min_messages', 'warning', true)`
@@ -52,8 +54,8 @@ async function installTables(transaction: TransactionSql): Promise<void> {
   await transaction`create table if not exists cache_schema (version int not null)`
   const [installed] = await transaction<{ version: number }[]>`select max(version) as version from cache_schema`
   if (installed?.version != null && installed.version >= schemaVersion) return
-  // The functions are created with this search_path. pg_temp is last, so that temporary tables of a session cannot shadow those
-  // of the cache.
+  // Functions keep the search_path of their creation. pg_temp is last, so that temporary tables of a session cannot shadow the
+  // tables of the cache.
   await transaction`select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`
   await transaction.unsafe(await readTables()).simple()
   await transaction`insert into cache_schema (version) values (${schemaVersion})`
@@ -62,7 +64,7 @@ async function installTables(transaction: TransactionSql): Promise<void> {
 function trackingStatements(entities: TrackedEntities) {
   const all = Object.values(entities).flatMap(({ rules }) => rules)
   const duplicate = all.find(({ namespace }, index) => all.findIndex((other) => other.namespace === namespace) !== index)
-  if (duplicate) throw new Error(`Two entities or lists have the namespace "${duplicate.namespace}"`)
+  if (duplicate) throw new Error(`Two entities or lists have the namespace "${duplicate.namespace}": rename one of them`)
   const tables = new Set(all.flatMap(({ rules }) => rules.map(({ table }) => table)))
   return {
     declare: all.map(
@@ -82,8 +84,8 @@ function readTables(): Promise<string> {
 }
 
 /**
- * Creates the event triggers that make DDL on tracked tables invalidate what it changes. Returns false if the user lacks the
- * privilege (only a superuser may create event triggers); a later call by a superuser creates them.
+ * Creates the event triggers that invalidate cached entries after DDL on tracked tables. Returns false if the user is not a
+ * superuser, which creating event triggers requires. A later call as a superuser creates them.
  */
 export async function ensureEventTriggers(database: Database): Promise<boolean> {
   try {
@@ -109,9 +111,9 @@ const eventTriggers = `
   alter event trigger cache_ddl enable always;
   alter event trigger cache_drop enable always;`
 
-/** Raise it with every change of the objects in tables.sql. */
+/** Version of the objects in tables.sql. Increment it with every change of them. */
 const schemaVersion = 2
-/** Id of the advisory lock; arbitrary, but the same in all processes. */
+/** Id of the advisory lock that serializes installations. The number is arbitrary, but must be equal in all processes. */
 const lockId = 7_310_427
 const lockTimeoutMs = 3_000
 const insufficientPrivilege = '42501'

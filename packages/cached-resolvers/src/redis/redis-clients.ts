@@ -12,8 +12,8 @@ import { type SentinelTarget, sentinelOptions } from './redis-sentinels.js'
 import { socketOptions } from './redis-sockets.js'
 
 /**
- * Where the server is. URLs are redis:// or rediss://. User, password and database number, if needed, are taken from the (first)
- * URL and apply to the server; they are not sent to sentinels.
+ * The address of a server, or of a cluster or a sentinel group. URLs are redis:// or rediss://. User, password and database
+ * number are taken from the first URL. They apply to Redis servers only and are not sent to sentinels.
  */
 export type RedisTarget =
   | { kind: 'server'; url: string }
@@ -24,18 +24,18 @@ export interface RedisClientOptions {
   target: RedisTarget
   /** Timeout of a command */
   commandTimeoutMs: number
-  /** Called with the errors that end a connection or prevent it. */
+  /** Called with each error that ends or prevents a connection. */
   onError: (error: Error) => void
 }
 
 export function createClient(options: RedisClientOptions): ScriptedClient {
-  const client = createUnscripted(options)
+  const client = createClientWithoutScripts(options)
   const { commandTimeoutMs } = options
   // A cluster client has one connection per node.
   if (client instanceof Cluster) client.on('+node', (node: Redis) => superviseConnection(node, commandTimeoutMs))
   else {
     superviseConnection(client, commandTimeoutMs)
-    endWithoutDatabase(client)
+    disconnectIfSelectFails(client)
   }
   client.defineCommand('swapMany', { lua: swapManyScript })
   client.defineCommand('addCounts', { lua: addCountsScript })
@@ -46,7 +46,7 @@ export function createClient(options: RedisClientOptions): ScriptedClient {
 }
 
 /** Disconnects if SELECT fails: ioredis would continue in database 0, which may belong to another application. */
-export function endWithoutDatabase(client: Redis): void {
+export function disconnectIfSelectFails(client: Redis): void {
   client.on('error', (error: Error & { command?: { name: string; args: string[] } }) => {
     if (error.command?.name !== 'select') return
     error.message = `database ${error.command.args[0]} cannot be selected: ${error.message}`
@@ -55,15 +55,15 @@ export function endWithoutDatabase(client: Redis): void {
 }
 
 function superviseConnection(client: Redis, commandTimeoutMs: number): void {
-  endSilentConnections(client, commandTimeoutMs)
-  reconnectOnce(client)
+  destroySilentConnections(client, commandTimeoutMs)
+  ignoreRepeatedReconnects(client)
 }
 
 /**
- * Ignores further reconnect calls until the socket has closed: each would add a listener and a timer, and ioredis makes one per
- * READONLY reply.
+ * Ignores calls of disconnect(true) while the socket is closing. ioredis makes one such call per READONLY reply, and each call
+ * would add a listener and a timer.
  */
-function reconnectOnce(client: Redis): void {
+function ignoreRepeatedReconnects(client: Redis): void {
   const disconnect = client.disconnect.bind(client)
   client.disconnect = (reconnect) => {
     if (!reconnect || !client.stream?.writableEnded) disconnect(reconnect)
@@ -71,17 +71,17 @@ function reconnectOnce(client: Redis): void {
 }
 
 /**
- * Replaces the timeouts of ioredis: after a stall of the process, these fail commands whose replies already are in the socket
- * buffer.
+ * Destroys connections that no longer reply. Replaces the timeouts of ioredis: after a stall of the process, ioredis fails
+ * commands although their replies are already in the socket buffer.
  */
-function endSilentConnections(client: Redis, commandTimeoutMs: number): void {
-  // Registered on connect, after ioredis has sent the handshake.
+function destroySilentConnections(client: Redis, commandTimeoutMs: number): void {
+  // On 'connect', ioredis has already sent the handshake, whose reply the timeout covers.
   client.on('connect', () =>
     destroyOnResponseTimeout(client.stream, maxSilentCommandTimeouts * commandTimeoutMs, performance.now()),
   )
 }
 
-function createUnscripted({ target, commandTimeoutMs, onError }: RedisClientOptions): Redis | Cluster {
+function createClientWithoutScripts({ target, commandTimeoutMs, onError }: RedisClientOptions): Redis | Cluster {
   if (target.kind === 'cluster') return createCluster(target.urls, commandTimeoutMs, onError)
   if (target.kind === 'server') return new Redis(target.url, { ...connectionOptions, ...socketOptions([target.url], onError) })
   return new Redis(target.urls[0], { ...connectionOptions, ...sentinelOptions(target, commandTimeoutMs, onError) })
@@ -98,11 +98,11 @@ function createCluster(urls: readonly string[], commandTimeoutMs: number, onErro
     slotsRefreshInterval: 5_000,
     retryDelayOnFailover: 50,
     maxRedirections: 3,
-    // The socket resolves the name, which it also needs for TLS.
+    // Pass host names on unresolved: the socket resolves them, and TLS verifies the certificate by name.
     dnsLookup: (host, callback) => callback(null, host),
     redisOptions: { ...connectionOptions, ...credentials, ...socketOptions(urls, onError) },
   })
-  // Disables the subscriber connection of the cluster client: it is unused, and its socket would be one of ioredis.
+  // Disables the subscriber connection of the cluster client: it is unused, and would not use the sockets of redis-sockets.ts.
   return Object.assign(cluster, { subscriber: { start: () => undefined, stop: () => undefined } })
 }
 
@@ -110,15 +110,15 @@ export const connectTimeoutMs = 2_000
 
 const connectionOptions = {
   lazyConnect: true,
-  // Without a connection, a command fails at once; a queued one would delay its request.
+  // Without a connection, commands fail at once: a queued command would delay the request that waits for it.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   connectTimeout: connectTimeoutMs,
   retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
-  // A master that became a replica replies READONLY: reconnect to the server that the address leads to now.
+  // A master that became a replica replies READONLY. Reconnect, since the address may lead to another server now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 }
 
-/** A connection without any reply for this many command timeouts is closed. */
+/** A connection is destroyed if it receives no reply for this many command timeouts. */
 const maxSilentCommandTimeouts = 20

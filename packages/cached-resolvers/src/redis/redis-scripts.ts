@@ -18,13 +18,13 @@ export type ScriptedClient = (Redis | Cluster) & {
 const serverNow = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
-/** Field in the hash of members, for unknown members of a hash that was lost. It never acknowledges and is never deleted. */
+/** Field in the members hash that stands for the unknown members of a lost hash. It never acknowledges and is never deleted. */
 export const lostMembersField = '?'
 
 /**
- * A members hash without this field was lost: evicted, flushed or overwritten. Unknown members may have been in it, which answer
- * from their near stores until their leases expire. The hash is new only if no sequence number exists and the caller is no
- * member.
+ * Adds `lostMembersField` to a members hash without this field, which is new or was lost: evicted, flushed or overwritten. The
+ * lost hash may have contained members, which answer from their near stores until their leases expire, so the field gets a lease
+ * of the caller's duration. The hash is considered new only if no sequence number exists and the caller is not a member.
  */
 const noteLostMembers = `
 local function noteLostMembers(sequence, members, lease, isMember)
@@ -34,7 +34,7 @@ local function noteLostMembers(sequence, members, lease, isMember)
   redis.pcall('HSET', members, '${lostMembersField}', isNew and 0 or now + lease)
 end`
 
-/** Compare-and-set of several keys. A key of another type counts as absent and is overwritten. */
+/** Compare-and-set of several keys. A key that does not hold a string counts as absent and is overwritten. */
 export const swapManyScript = `
 local replies = {}
 for i, key in ipairs(KEYS) do
@@ -59,8 +59,8 @@ end
 return replies`
 
 /**
- * Adds a batch of counts once. The second key records that the batch was added, for ten minutes or the TTL of the counts: a
- * client that got no reply sends the batch again.
+ * Adds a batch of counts, but not again if the batch was already added: a client that received no reply sends the batch again.
+ * The second key records that the batch was added, for ten minutes or, if that is shorter, for the TTL of the counts.
  */
 export const addCountsScript = `
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]) or 600000)) then
@@ -69,9 +69,9 @@ if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]
 end`
 
 /**
- * Publishes a removal with a sequence number, so that subscribers notice gaps. A full server (OOM) cannot increment the number;
- * it publishes '?' instead. Returns the number and the members that have to acknowledge, each with the remaining milliseconds of
- * its lease and the time when the lease ends.
+ * Publishes a removal with a sequence number, so that subscribers notice gaps. A full server (OOM) cannot increment the sequence
+ * number and publishes '?' instead. Returns the sequence number and the members that have to acknowledge the removal, each with
+ * the remaining milliseconds of its lease and the time when the lease ends.
  */
 export const publishRemovalScript = `
 ${serverNow}
@@ -99,8 +99,8 @@ end
 return reply`
 
 /**
- * Removes members whose lease is still the given, expired one. A member that renewed its lease stays: it answers from its near
- * store.
+ * Removes members whose lease has expired, unless the lease changed since the caller read it. A member that has renewed its lease
+ * remains, since it may answer from its near store.
  */
 export const removeMembersScript = `
 for i = 1, #ARGV, 2 do
@@ -108,11 +108,12 @@ for i = 1, #ARGV, 2 do
 end`
 
 /**
- * Renews the membership of the caller for the time of its lease, if it has one. Returns the sequence number of the last removal
- * and the registration of the store. A registration that was evicted, flushed or overwritten by another type is restored: the
- * entries beside it were lost with it, or are as valid as before. The script always writes: a replica refuses this, which reveals
- * a master that was demoted. The members hash has no TTL, since a full server with a volatile eviction policy would evict it
- * first. On a full server with noeviction the script fails, so that no process becomes a member or uses its near store.
+ * Renews the membership of the caller for the time of its lease, or ends the membership if the caller has no lease. Returns the
+ * sequence number of the last removal and the registration of the store. Restores a registration that was evicted, flushed or
+ * overwritten by another type: entries on the same server were lost as well, or are as valid as before. The script always writes.
+ * A replica rejects the write, which reveals a master that was demoted. The members hash has no TTL, since a full server with a
+ * volatile eviction policy would evict keys with a TTL first. On a full server with noeviction the script fails, so no process
+ * becomes a member or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
@@ -132,8 +133,8 @@ end
 return {type(number) == 'string' and number or false, type(registration) == 'string' and registration or false}`
 
 /**
- * Leaky buckets: each key holds the level and the time of its last update by the clock of the server, and expires when the bucket
- * is empty.
+ * Adds to leaky buckets and returns the new levels. Each key holds the level of a bucket and the time of the last update by the
+ * clock of the server. The key expires after the bucket has become empty.
  */
 export const addToBucketsScript = `
 ${serverNow}

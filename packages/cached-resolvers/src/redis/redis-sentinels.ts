@@ -9,8 +9,8 @@ export interface SentinelTarget {
 }
 
 /**
- * ioredis options that make a client ask the sentinels for the master whenever it connects. `onError` gets the error that ends a
- * socket.
+ * Returns ioredis options with which a client asks the sentinels for the master whenever it connects. `onError` is called with
+ * the error that ends a socket.
  */
 export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTimeoutMs: number, onError: (error: Error) => void) {
   const sockets = socketOptions(urls, onError)
@@ -48,7 +48,7 @@ export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTim
 
 /**
  * Subscribes to the sentinels and calls `onSwitch` when another server becomes the master. Connections to the old master may not
- * notice it: a server that hung, or that only the sentinels could not reach, keeps answering.
+ * show the switch: the old master may answer again after it hung, or only the sentinels could not reach it.
  */
 export class SentinelWatch {
   private readonly sentinels: Redis[]
@@ -75,7 +75,10 @@ interface Address {
   port: number
 }
 
-/** SentinelConnector has no option for the sockets to the sentinels, but a method for it, which its types declare as private. */
+/**
+ * SentinelConnector has no option for the sockets to the sentinels. Overriding its method connectToSentinel() sets them, although
+ * its types declare the method as private.
+ */
 interface OverridableConnector {
   connect(emit: Emit): Promise<Socket>
   connectToSentinel(address: Address): Redis

@@ -3,9 +3,9 @@ import { type ConnectionOptions, checkServerIdentity, connect as connectTls } fr
 import { AbstractConnector, type RedisOptions } from 'ioredis'
 
 /**
- * ioredis options that make it use the sockets created here. `urls` are the configured URLs; `onError` gets the error that ends a
- * socket. The sockets of ioredis handle only one error, while a socket that is ended during the TLS handshake may emit two, and
- * send no server name (SNI).
+ * Returns ioredis options with which ioredis uses the sockets created here. `urls` are the configured URLs; `onError` is called
+ * with the error that ends a socket. The sockets that ioredis creates send no server name (SNI). They also handle only one error,
+ * while a socket that is ended during the TLS handshake may emit two.
  */
 export function socketOptions(urls: readonly string[], onError: (error: Error) => void) {
   class Connector extends AbstractConnector {
@@ -15,7 +15,7 @@ export function socketOptions(urls: readonly string[], onError: (error: Error) =
 
     async connect(): Promise<Socket> {
       this.connecting = true
-      // disconnect() may be called in the same tick.
+      // Let a synchronous disconnect() call after connect() take effect before a socket is created.
       await Promise.resolve()
       if (!this.connecting) throw new Error('Connection is closed.')
       const { host = '127.0.0.1', port = 6379, family } = this.options
@@ -28,15 +28,16 @@ export function socketOptions(urls: readonly string[], onError: (error: Error) =
   return { Connector: Connector as NonNullable<RedisOptions['Connector']>, ...(usesTls(urls) && { tls: {} }) }
 }
 
-/** Reports the first error; a second one adds no information. */
+/** Reports the first error of a socket and ignores later errors, which add no information. */
 export function listenToErrors(socket: Socket, onError: (error: Error) => void): void {
   socket.once('error', onError)
   socket.on('error', () => undefined)
 }
 
 /**
- * TLS options to verify the server. By default, clusters and sentinels announce servers by IP address, while certificates contain
- * names: for such a server, a certificate for any of the configured names is accepted, too.
+ * Returns TLS options that verify the identity of a server. By default, clusters and sentinels announce servers by IP address,
+ * while certificates contain names. For a server announced by IP address, a certificate for any of the configured names is
+ * accepted, too.
  */
 export function identityOf(host: string, urls: readonly string[]): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
   if (isIP(host) === 0) return { servername: withoutRootDot(host) }
@@ -52,7 +53,7 @@ export function identityOf(host: string, urls: readonly string[]): Pick<Connecti
   }
 }
 
-/** Whether to use TLS; the scheme of the first URL applies to all. */
+/** Whether to use TLS. The scheme of the first URL applies to all URLs. */
 export function usesTls([url = '']: readonly string[]): boolean {
   return url.toLowerCase().startsWith('rediss:')
 }

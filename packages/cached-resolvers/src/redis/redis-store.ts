@@ -20,22 +20,26 @@ import { SentinelWatch } from './redis-sentinels.js'
 import { acknowledgePrefix, infoField, membersKey, RedisWatch, sequenceKey, withHashTag } from './redis-watch.js'
 
 export interface RedisStoreOptions {
-  /** A plain URL is that of a single server. */
+  /** A string is the URL of a single server. */
   target: RedisTarget | string
-  /** Prefix of the cache; part of the name of the channel on which its processes publish removals */
+  /** Key prefix of the cache. The processes of the cache publish removals on the channel `<prefix>:removals`. */
   prefix: string
-  /** Default: 1 */
+  /** Number of connections for commands. Default: 1 */
   connections?: number
-  /** Timeout of a command. Default: 250 */
+  /** Timeout of a command in milliseconds. Default: 250 */
   commandTimeoutMs?: number
-  /** Interval of health checks (PING); after an outage the server is used again within this time. Default: 1,000 */
+  /** Interval of health checks (PING) in milliseconds. The first success after an outage ends it. Default: 1,000 */
   healthIntervalMs?: number
   log?: (message: string, level: 'info' | 'warn') => void
 }
 
 function withDefaults({ target, prefix, ...others }: RedisStoreOptions) {
   return {
-    ...{ connections: 1, commandTimeoutMs: 250, healthIntervalMs: 1_000, log: () => {}, ...others },
+    connections: 1,
+    commandTimeoutMs: 250,
+    healthIntervalMs: 1_000,
+    log: () => {},
+    ...others,
     target: typeof target === 'string' ? ({ kind: 'server', url: target } as const) : target,
     channel: `${prefix}:removals`,
   }
@@ -50,7 +54,10 @@ class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
-/** Stores entries in a Redis or Valkey server or cluster. While it is unreachable, methods reject at once instead of waiting. */
+/**
+ * Stores entries in a Redis or Valkey server or cluster. After three failures in a row, methods reject at once until a health
+ * check succeeds.
+ */
 export class RedisStore implements CacheStore {
   readonly backend: CacheStore['backend']
   private readonly clients: ScriptedClient[]
@@ -60,7 +67,7 @@ export class RedisStore implements CacheStore {
   private sentinelWatch: SentinelWatch | undefined
   /** The error that ended or prevented the last connection; undefined once a connection is ready */
   private lastError: Error | undefined
-  private nextClient = 0
+  private clientIndex = 0
   private reconnectedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
   private readonly logged = new Set<string>()
@@ -84,8 +91,8 @@ export class RedisStore implements CacheStore {
   async connect(): Promise<void> {
     const { target } = this.options
     if (target.kind === 'sentinel') this.sentinelWatch = new SentinelWatch(target, () => this.reconnect())
-    // If the first attempt fails, it is retried in the background like a lost connection.
-    const timeoutError = () => new Error('not connected in time')
+    // If the first attempt fails, the client retries in the background, as after a lost connection.
+    const timeoutError = () => new Error('No connection in time')
     await Promise.all(
       this.clients.map((client) => withDeadline(firstAttempt(client), connectTimeoutMs, timeoutError).catch(() => undefined)),
     )
@@ -99,10 +106,10 @@ export class RedisStore implements CacheStore {
     await Promise.all(this.clients.map((client) => this.withTimeout(client.quit()).catch(() => client.disconnect())))
   }
 
-  /** The only command sent while the circuit breaker is open; its success closes the breaker. */
+  /** Returns the round-trip time in milliseconds. Also sent while the circuit breaker is open; its success closes the breaker. */
   async ping(): Promise<number> {
     const startedAt = performance.now()
-    await this.observe(() => this.client().ping())
+    await this.execute(() => this.nextClient().ping())
     return performance.now() - startedAt
   }
 
@@ -141,7 +148,7 @@ export class RedisStore implements CacheStore {
     const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs, onReplica, log }, watcher)
     this.watches.set(watcher, watch)
     return {
-      reopen: () => this.reconnect(),
+      reconnect: () => this.reconnect(),
       stop: () => {
         this.watches.delete(watcher)
         watch.stop()
@@ -150,20 +157,20 @@ export class RedisStore implements CacheStore {
   }
 
   async identity(): Promise<string> {
-    const roles = await this.observe(() => Promise.all(this.clients.map(serverRoleOf)))
+    const roles = await this.execute(() => Promise.all(this.clients.map(serverRoleOf)))
     if (this.backend === 'redis' && roles.some(({ isClusterNode }) => isClusterNode))
-      throw new ServerError('it is a node of a Redis Cluster: configure it as a cluster')
-    // A demoted master may have left its connections open, although the address leads to another server now.
+      throw new ServerError('the server is a node of a Redis Cluster: configure the target as a cluster')
+    // A demoted master keeps its connections open. The address may lead to the new master, so reconnect.
     if (roles.some(({ isMaster }) => !isMaster)) {
       this.reconnectThrottled()
-      throw new ServerError('it is a replica')
+      throw new ServerError('the server is a replica')
     }
     const servers = roles.map(({ name }) => name)
     const [server = ''] = servers
     if (servers.every((other) => other === server)) return server
-    // The address changed to another server between two connects.
+    // The address changed to another server after some of the clients had connected.
     this.reconnectThrottled()
-    throw new ServerError('connections to it lead to different servers')
+    throw new ServerError('connections to the address lead to different servers')
   }
 
   async addCounts(key: string, batchId: string, counts: ReadonlyMap<string, number>, ttlMs: number | null): Promise<void> {
@@ -193,7 +200,7 @@ export class RedisStore implements CacheStore {
     return levels.map(Number)
   }
 
-  /** For a cluster: sums over its masters, and the lowest version and uptime. */
+  /** For a cluster, returns sums across its masters, and the lowest version and uptime. */
   async info(): Promise<StoreInfo> {
     const nodes = await this.run((client) =>
       Promise.all(mastersOf(client).map((node) => Promise.all([node.info(), node.dbsize()]))),
@@ -209,6 +216,7 @@ export class RedisStore implements CacheStore {
     }
   }
 
+  /** Removes keys, publishes the removal, and waits until the other members acknowledge it or their leases expire. */
   private async removeBatch(keys: readonly string[]): Promise<void> {
     const { channel } = this.options
     const [watch] = this.watches.values()
@@ -220,12 +228,15 @@ export class RedisStore implements CacheStore {
         const publish = () =>
           client.publishRemoval(
             2,
-            ...[sequenceKey(channel), membersKey(channel)],
-            ...[channel, `${acknowledgePrefix}${watch?.acknowledgeChannel ?? ''}`, keys.join('\n')],
+            sequenceKey(channel),
+            membersKey(channel),
+            channel,
+            `${acknowledgePrefix}${watch?.acknowledgeChannel ?? ''}`,
+            keys.join('\n'),
             ...(watch?.membership ?? ['', '']),
           )
-        // A single connection keeps the order of commands; the nodes of a cluster do not, and a removal must not be published
-        // before it is made.
+        // A removal must not be published before the keys are removed. A single connection keeps the order of commands; across
+        // the nodes of a cluster, the order is not guaranteed.
         if (this.backend === 'redis-cluster') return remove().then(publish)
         const [, published] = await Promise.all([remove(), publish()])
         return published
@@ -238,7 +249,7 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** The leases of the other members, which may serve near entries. This process applies its own removals directly. */
+  /** Returns the leases of the other members by id. Excludes this process, which applies its own removals directly. */
   private memberLeases(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
     const leases = new Map<string, MemberLease>()
     for (let index = 0; index < members.length; index += 3) {
@@ -249,7 +260,7 @@ export class RedisStore implements CacheStore {
     return leases
   }
 
-  /** Removes members that did not acknowledge in time, unless they renewed their lease meanwhile. */
+  /** Removes members that did not acknowledge before their lease expired, unless they have renewed the lease since. */
   private async removeSilentMembers(idsAndLeases: readonly string[]): Promise<void> {
     if (idsAndLeases.length === 0) return
     const key = membersKey(this.options.channel)
@@ -257,12 +268,15 @@ export class RedisStore implements CacheStore {
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
-    // The hot path of reads avoids the grouping of bySlot(), which only a cluster needs.
+    // Hot path: skip the grouping of bySlot(), which only a cluster needs.
     if (this.backend === 'redis') return client.mget(keys as string[])
     return this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))
   }
 
-  /** One call for all keys, or on a cluster one call per slot, in parallel. Returns the replies in the order of the keys. */
+  /**
+   * Calls `call` with the indexes of the keys: once for all keys, or in a cluster once per slot, in parallel. Returns the replies
+   * in the order of the keys.
+   */
   private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
     if (this.backend === 'redis') return call(keys.map((_, index) => index))
     const groups = new Map<number, number[]>()
@@ -283,26 +297,29 @@ export class RedisStore implements CacheStore {
     for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.recordError(error))
     client.on('close', () => {
       this.notifyConnectionLost()
-      this.logOnce('cache server not connected')
+      this.logOnce('Not connected to the cache server')
     })
     client.on('ready', () => {
       this.lastError = undefined
       this.logOnce(connected)
       void this.ping().catch(() => undefined)
     })
-    // A node left the cluster: its successor may lack the last removals.
+    // A node left the cluster. The node that takes over its slots may not have replicated the last removals.
     client.on('-node', () => this.notifyConnectionLost())
   }
 
-  /** Prefers errors of the server or the socket over those of ioredis, which only report that it is not connected. */
+  /**
+   * Keeps and logs an error. Prefers errors of the server or the socket to errors of ioredis, which only report a lost
+   * connection.
+   */
   private recordError(error: Error & { lastNodeError?: Error | null }): void {
     const cause: NodeJS.ErrnoException = error.lastNodeError ?? error
     const isSpecific = cause instanceof ReplyError || cause.code !== undefined
     if (isSpecific || !this.lastError) this.lastError = cause
-    this.logOnce(`cache server: ${cause.message || cause.code}`)
+    this.logOnce(`Cache server connection error: ${cause.message || cause.code}`)
   }
 
-  /** Reconnects at most once per health check interval, since an address may lead to a replica for a long time. */
+  /** Reconnects, but at most once per health check interval: the address may lead to a replica for a long time. */
   private reconnectThrottled(): void {
     const now = performance.now()
     if (now - this.reconnectedAt < this.options.healthIntervalMs) return
@@ -310,21 +327,23 @@ export class RedisStore implements CacheStore {
     this.reconnect()
   }
 
-  /** Closes all connections, since another server may be the master now; they reconnect to the current one. */
+  /** Closes all connections because another server may be the master now. The clients reconnect to the current master. */
   private reconnect(): void {
     this.notifyConnectionLost()
     for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
   }
 
-  /** Reopens the watches as well: they may still be connected to the old server, which may not be the current one. */
+  /**
+   * Disconnects the watches, which may still be connected to the old server, and notifies the watchers. The watches reconnect.
+   */
   private notifyConnectionLost(): void {
     for (const [watcher, watch] of this.watches) {
-      watch.reopen()
+      watch.disconnect()
       watcher.onStoreLost()
     }
   }
 
-  /** Logs each message once per outage, although every attempt to connect repeats it. */
+  /** Logs each message once per outage: each attempt to connect would repeat it. */
   private logOnce(message: string): void {
     if (this.logged.has(message)) return
     if (message === connected || this.logged.has(connected)) this.logged.clear()
@@ -332,12 +351,17 @@ export class RedisStore implements CacheStore {
     this.options.log(message, message === connected ? 'info' : 'warn')
   }
 
+  /** Runs a command on the next client. Rejects at once while the circuit breaker is open. */
   private run<T>(command: (client: ScriptedClient) => Promise<T>): Promise<T> {
     if (this.breaker.open) return Promise.reject(new StoreUnavailableError('the cache server does not answer'))
-    return this.observe(() => command(this.client()))
+    return this.execute(() => command(this.nextClient()))
   }
 
-  private async observe<T>(command: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a command with a timeout, and reports its outcome to the circuit breaker. Rejects with StoreUnavailableError unless the
+   * server replied.
+   */
+  private async execute<T>(command: () => Promise<T>): Promise<T> {
     try {
       const reply = await this.withTimeout(command())
       this.breaker.succeeded()
@@ -359,15 +383,15 @@ export class RedisStore implements CacheStore {
     return withDeadline(work, commandTimeoutMs, () => new NoAnswerError(`no answer within ${commandTimeoutMs} ms`))
   }
 
-  private client(): ScriptedClient {
-    this.nextClient = (this.nextClient + 1) % this.clients.length
-    return this.clients[this.nextClient] as ScriptedClient
+  private nextClient(): ScriptedClient {
+    this.clientIndex = (this.clientIndex + 1) % this.clients.length
+    return this.clients[this.clientIndex] as ScriptedClient
   }
 }
 
 /**
- * Resolves after the first attempt to connect. While no sentinel answers, connect() does not settle, but each failed attempt
- * emits an error.
+ * Resolves after the first attempt to connect, whether it succeeds or fails. The 'error' event is needed because connect() does
+ * not settle while no sentinel answers.
  */
 function firstAttempt(client: ScriptedClient): Promise<void> {
   return new Promise((resolve) => {
@@ -385,11 +409,17 @@ function mastersOf(client: ScriptedClient): Redis[] {
 }
 
 function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
-  const expected = when.state === 'unleased' ? '' : (when.expected ?? '')
-  return [when.state, expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
+  const expected = 'expected' in when ? when.expected : ''
+  return [scriptStates[when.state], expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-/** The servers that a client is connected to, names joined by commas. Rejects if a server does not report its ids. */
+/** The names by which swapManyScript knows the conditions; it treats 'vacant' with an empty prefix as "the key is missing". */
+const scriptStates = { absent: 'vacant', absentOrStartsWith: 'vacant', startsWith: 'held', notLeased: 'unleased' } as const
+
+/**
+ * Returns the role of the server, or the combined role of all masters of a cluster. Rejects if a server does not report its run
+ * id.
+ */
 async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
   const nodes = await Promise.all(mastersOf(client).map(nodeRoleOf))
   return {
@@ -403,8 +433,8 @@ async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
 }
 
 /**
- * The name contains the replication id, which changes when a server becomes a replica or is promoted: its data was then replaced
- * by that of another server, so entries that were known to be valid are lost.
+ * Returns the role of one server. `name` contains the replication id, which changes when the server becomes a replica or is
+ * promoted. The server may then hold the data of another server, so the cache must not rely on what it knew about the entries.
  */
 async function nodeRoleOf(node: Redis): Promise<ServerRole> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
@@ -419,6 +449,7 @@ async function nodeRoleOf(node: Redis): Promise<ServerRole> {
 }
 
 interface ServerRole {
+  /** Run id and replication id of the server, or of all masters of a cluster, joined by commas */
   name: string
   isMaster: boolean
   isClusterNode: boolean
@@ -441,4 +472,4 @@ function sum(numbers: readonly number[]): number {
 const removalBatchSize = 1_000
 /** Upper bound of a lease: the clock of the server may have been set back since the member renewed it. */
 const maxLeaseMs = 60_000
-const connected = 'cache server connected'
+const connected = 'Connected to the cache server'

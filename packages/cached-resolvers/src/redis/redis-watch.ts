@@ -5,22 +5,22 @@ import { type Cluster, Redis, ReplyError } from 'ioredis'
 import { Acknowledgements } from '../cache/acknowledgements.js'
 import { withDeadline } from '../cache/deadline.js'
 import type { Watcher } from '../cache/store.js'
-import { endWithoutDatabase } from './redis-clients.js'
+import { disconnectIfSelectFails } from './redis-clients.js'
 import { heartbeatScript, type ScriptedClient } from './redis-scripts.js'
 
 export interface RedisWatchOptions {
   channel: string
   commandTimeoutMs: number
-  /** Called when the subscribed server is not (or no longer) a master. */
+  /** Called when the subscribed server turns out to be a replica. */
   onReplica: () => void
   log: (message: string) => void
 }
 
 /**
- * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns their sequence
- * numbers. A heartbeat on the same connection returns the last number, which proves that all earlier removals have arrived, or
- * that some are missing. The heartbeat also makes the watcher a member of the channel for the time of its lease: a process that
- * publishes a removal waits until all members have acknowledged it.
+ * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns the sequence numbers
+ * of removals. A heartbeat on this connection returns the sequence number of the last removal, which proves that all removals
+ * have arrived, or reveals that some are missing. The heartbeat also makes the watcher a member of the channel for the time of
+ * its lease: a process that publishes a removal waits until each member has acknowledged the removal or its lease has expired.
  */
 export class RedisWatch {
   /** Identifies this process in the hash of members and in the name of its acknowledgement channel */
@@ -28,12 +28,12 @@ export class RedisWatch {
   readonly acknowledgements = new Acknowledgements()
   /** Defined while subscribed */
   private subscriber: Subscriber | undefined
-  /** Sequence number of the last removal; NaN while unknown, so that the next removal counts as a gap. */
+  /** Sequence number of the last removal received; NaN while unknown, so that the next removal counts as a gap. */
   private lastSequence = Number.NaN
   private pendingHeartbeat: PendingHeartbeat | undefined
-  /** By acknowledgement channel, the last sequence number to acknowledge at the end of this event loop turn */
+  /** The last sequence number to acknowledge at the end of this event loop iteration, by acknowledgement channel */
   private readonly pendingAcknowledgements = new Map<string, string>()
-  private reopenMs = minReopenMs
+  private reconnectDelayMs = minReconnectDelayMs
   private stopped = false
   private readonly heartbeatTimer: NodeJS.Timeout
 
@@ -47,13 +47,15 @@ export class RedisWatch {
     void this.keepListening()
   }
 
-  /** Duration of the lease in milliseconds ('' without a near store), and '1' while this process is certainly a member. */
+  /**
+   * Duration of the lease in milliseconds ('' without a near store), and '1' if this process is certainly a member ('' if not)
+   */
   get membership(): [leaseMs: number | '', isMember: '1' | ''] {
     const { subscriber, watcher } = this
     return [watcher.leaseMs ?? '', subscriber && watcher.now() < subscriber.leasedUntil ? '1' : '']
   }
 
-  /** Channel on which members acknowledge removals of this process; undefined while it is not subscribed. */
+  /** Channel on which members acknowledge the removals of this process; undefined while the watch is not subscribed. */
   get acknowledgeChannel(): string | undefined {
     return this.subscriber && acknowledgeChannel(this.options.channel, this.id)
   }
@@ -61,22 +63,23 @@ export class RedisWatch {
   stop(): void {
     this.stopped = true
     clearInterval(this.heartbeatTimer)
-    this.reopen()
+    this.disconnect()
   }
 
-  /** Drops the connection at once, since a server that hangs would not close it. */
-  reopen(): void {
+  /** Drops the connection without waiting for the server, which may hang. Unless the watch was stopped, it reconnects. */
+  disconnect(): void {
     this.subscriber?.client.disconnect()
     this.subscriber = undefined
     this.pendingHeartbeat = undefined
   }
 
+  /** Reconnects after each end of the connection, with a growing delay, until the watch is stopped. */
   private async keepListening(): Promise<void> {
     while (!this.stopped) {
       await this.listen().catch((error) => this.logError(error))
-      this.noteGap()
-      await sleep(this.reopenMs, undefined, { ref: false })
-      this.reopenMs = Math.min(2 * this.reopenMs, maxReopenMs)
+      this.assumeMissedRemovals()
+      await sleep(this.reconnectDelayMs, undefined, { ref: false })
+      this.reconnectDelayMs = Math.min(2 * this.reconnectDelayMs, maxReconnectDelayMs)
     }
   }
 
@@ -92,8 +95,8 @@ export class RedisWatch {
       const { channel } = this.options
       await this.withTimeout(client.subscribe(channel, acknowledgeChannel(channel, this.id)))
       if (this.stopped) return
-      // Reads in progress may have missed a removal.
-      this.noteGap()
+      // Removals published before the subscription were not received: reads in progress must not fill the near store.
+      this.assumeMissedRemovals()
       this.subscriber = { client, runId: runId ?? '', leasedUntil: Number.NEGATIVE_INFINITY }
       this.sendHeartbeat()
       await ended
@@ -110,15 +113,16 @@ export class RedisWatch {
 
   private receiveRemoval(message: string): void {
     const [number = '', ...keys] = message.split('\n')
-    // The previous version of the program requests no acknowledgement, and treats this line as another key.
+    // After the sequence number, a message may have a line `><acknowledgement channel>`. The previous version of the program does
+    // not send this line, and reads it as one more key.
     const acknowledgeTo = keys[0]?.startsWith(acknowledgePrefix) ? keys.shift()?.slice(acknowledgePrefix.length) : undefined
-    if (Number(number) !== this.lastSequence + 1) this.noteGap()
+    if (Number(number) !== this.lastSequence + 1) this.assumeMissedRemovals()
     this.lastSequence = Number(number)
     this.watcher.onRemoved(keys)
     if (acknowledgeTo && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
   }
 
-  /** Acknowledges once per event loop turn and channel: a number acknowledges all before it. */
+  /** Acknowledges once per event loop iteration and channel: a sequence number acknowledges all lower numbers, too. */
   private acknowledge(channel: string, number: string): void {
     if (this.pendingAcknowledgements.size === 0) setImmediate(() => this.sendAcknowledgements())
     this.pendingAcknowledgements.set(channel, number)
@@ -142,12 +146,13 @@ export class RedisWatch {
     this.pendingHeartbeat = heartbeat
     const [leaseMs, isMember] = this.membership
     const keys = [sequenceKey(this.options.channel), membersKey(this.options.channel)]
-    // On a cluster, the registration may be on another node.
+    // In a cluster, the registration key may be on another node than the sequence key.
     if (!this.source.isCluster) keys.push(watcher.registrationKey)
     this.withTimeout(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember))
       .then((reply) => {
-        // The reply of another command: replies are out of order, so nothing on this connection can be trusted.
-        if (!Array.isArray(reply)) throw new Error('unexpected reply to a heartbeat of the cache server')
+        // A heartbeat always replies with an array, so this reply belongs to another command. Replies are out of step: close the
+        // connection.
+        if (!Array.isArray(reply)) throw new Error('The cache server sent an unexpected reply to a heartbeat')
         const [number, registration] = reply
         this.receiveHeartbeatReply(Number(number ?? 0), this.source.isCluster ? undefined : registration, heartbeat)
       })
@@ -155,19 +160,20 @@ export class RedisWatch {
   }
 
   /**
-   * A message is handled while it is parsed; a reply in a promise, after the messages that follow it in the same chunk. So
-   * `number` may be any of the numbers received since the heartbeat was sent. If these have a gap, the heartbeat was dropped, and
-   * the next one decides.
+   * ioredis emits messages synchronously while parsing but resolves replies in a later microtask, so removals that follow the
+   * reply in the same chunk are handled first. The reported sequence number may therefore lie anywhere between
+   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was seen in between, this heartbeat was already discarded, and the
+   * next one establishes the sequence.
    */
   private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
     this.pendingHeartbeat = undefined
-    const isHeard = heartbeat.lastSequence <= number && number <= this.lastSequence
-    if (!isHeard) {
-      this.noteGap()
+    const isInSequence = heartbeat.lastSequence <= number && number <= this.lastSequence
+    if (!isInSequence) {
+      this.assumeMissedRemovals()
       this.lastSequence = number
     }
-    this.reopenMs = minReopenMs
+    this.reconnectDelayMs = minReconnectDelayMs
     this.subscriber.leasedUntil = heartbeat.sentAt + (this.watcher.leaseMs ?? 0)
     this.watcher.onUpToDate(heartbeat.sentAt, { runId: this.subscriber.runId, registration })
   }
@@ -176,16 +182,17 @@ export class RedisWatch {
     if (heartbeat !== this.pendingHeartbeat) return
     this.pendingHeartbeat = undefined
     this.logError(error)
-    // A full server still publishes removals; only the near store is not used meanwhile.
+    // A full server still publishes removals, so stay subscribed. The near store is not used until a heartbeat succeeds.
     if (error instanceof ReplyError && error.message.includes('OOM')) return
     if (error instanceof ReplyError && error.message.includes('READONLY')) this.options.onReplica()
-    this.reopen()
+    this.disconnect()
   }
 
-  private noteGap(): void {
+  /** Reports that removals may be missing. The next heartbeat reply then establishes the sequence number. */
+  private assumeMissedRemovals(): void {
     this.lastSequence = Number.NaN
     this.pendingHeartbeat = undefined
-    // Sequence numbers of one server mean nothing on another.
+    // The next connection may lead to another server, which assigns its own sequence numbers.
     this.pendingAcknowledgements.clear()
     this.watcher.onMissedRemovals()
   }
@@ -195,7 +202,8 @@ export class RedisWatch {
   }
 
   private logError(error: Error): void {
-    if (error instanceof ReplyError || isResp2(error)) this.options.log(`the near store is not used: ${error.message}`)
+    if (error instanceof ReplyError || isResp2(error))
+      this.options.log(`the near store is not used: ${error.message}. Will retry`)
   }
 
   private async createClient(): Promise<SubscriberClient> {
@@ -208,7 +216,7 @@ export class RedisWatch {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
     if (!this.source.isCluster) {
       const client = (this.source as Redis).duplicate(options)
-      endWithoutDatabase(client)
+      disconnectIfSelectFails(client)
       return client
     }
     const cluster = this.source as Cluster
@@ -223,39 +231,39 @@ interface Subscriber {
   client: SubscriberClient
   /** run_id of the subscribed server */
   runId: string
-  /** Until when this process is certainly a member */
+  /** Time (by `watcher.now()`) until which this process is certainly a member */
   leasedUntil: number
 }
 
 interface PendingHeartbeat {
   sentAt: number
-  /** `lastSequence` of the watch when it was sent */
+  /** `lastSequence` of the watch when the heartbeat was sent */
   lastSequence: number
 }
 
 /**
- * Key of the sequence number of the last removal. The previous version used another key but the same channel: both versions then
- * see gaps, and clear their near stores.
+ * Returns the key of the sequence number of the last removal. The previous version of the program uses another key but the same
+ * channel: while both versions run, both see gaps and clear their near stores.
  */
 export function sequenceKey(channel: string): string {
   return withHashTag(channel)
 }
 
-/** Key of the hash of members: when the lease of each one ends, in milliseconds by the clock of the server */
+/** Returns the key of the members hash, which contains the end of each member's lease in milliseconds by the server's clock. */
 export function membersKey(channel: string): string {
   return `${withHashTag(channel)}:members`
 }
 
 /**
- * Adds a hash tag, so that a cluster keeps all keys with this prefix in one slot. The part before the first colon stays in front,
- * since the ACL of the user may allow only keys that begin with it.
+ * Adds a hash tag, so that a cluster keeps this key and all keys that extend it in one slot. The part before the first colon
+ * remains the prefix, since the ACL of the user may allow only keys that begin with that part.
  */
 export function withHashTag(key: string): string {
   const start = key.indexOf(':') + 1
   return `${key.slice(0, start)}{${key.slice(start)}}`
 }
 
-/** A field of a reply to INFO; null if it is absent. */
+/** Returns a field of a reply to INFO; null if the field is absent. */
 export function infoField(text: string, name: string): string | null {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? null
 }
@@ -268,24 +276,25 @@ function acknowledgeChannel(channel: string, id: string): string {
 }
 
 function timeoutError(): Error {
-  return new Error('the cache server does not answer')
+  return new Error('The cache server did not reply in time')
 }
 
-/** Without RESP3 (Redis 6 or newer, HELLO allowed), a subscribed connection cannot send other commands. */
+/** Whether the connection does not use RESP3 (needs Redis 6 and HELLO): it then cannot send heartbeats while subscribed. */
 function isResp2(error: Error): boolean {
   return error.message.includes('subscriber mode')
 }
 
+/** Returns host and port of the master that serves a hash slot. */
 async function findMaster(cluster: Cluster, slot: number): Promise<[string, number]> {
   const ranges = await cluster.cluster('SLOTS')
   const range = ranges.find(([first, last]) => first <= slot && slot <= last)
-  if (!range) throw new Error('The cluster does not serve every slot')
+  if (!range) throw new Error(`No node of the cluster serves hash slot ${slot}`)
   const [, , [host, port]] = range as unknown as [number, number, [string, number]]
   return [host, port]
 }
 
 const heartbeatMs = 100
 const connectTimeoutMs = 2_000
-const minReopenMs = 100
-/** Limits the retries at a server that always refuses to subscribe. */
-const maxReopenMs = 5_000
+const minReconnectDelayMs = 100
+/** Upper bound of the reconnect backoff, for a server that always rejects SUBSCRIBE. */
+const maxReconnectDelayMs = 5_000

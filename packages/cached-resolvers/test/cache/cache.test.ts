@@ -230,7 +230,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
         await settle(cache, ['a'], fetch)
         const key = `test-${prefix}:v1:things:a`
         await store.removeMany([key])
-        await store.swapMany([{ key, when: { state: 'vacant' }, value: text, ttlMs: null }])
+        await store.swapMany([{ key, when: { state: 'absent' }, value: text, ttlMs: null }])
         expect(await settle(cache, ['a'], fetch)).toEqual([{ name: 'A' }])
         expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit' })
       },
@@ -240,7 +240,7 @@ describe.each(backends)('the cache over a store: %s', (_, skip, start) => {
       const [cache] = await createCaches()
       const { fetch } = fetcher({ a: { name: 'A' } })
       const key = `test-${prefix}:v1:things`
-      await store.swapMany([{ key, when: { state: 'vacant' }, value: 'no|generation', ttlMs: null }])
+      await store.swapMany([{ key, when: { state: 'absent' }, value: 'no|generation', ttlMs: null }])
       expect(await settle(cache, ['a'], fetch)).toEqual([{ name: 'A' }])
       expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit' })
     })

@@ -66,7 +66,7 @@ describe('a fill never overwrites a newer value', () => {
   test('with unconditional fills, the old value returns', async () => {
     const store = createStore()
     const swapMany = (swaps: readonly Swap[]) => {
-      const always = (swap: Swap): Swap => (swap.when.state === 'held' ? { ...swap, when: { state: 'unleased' } } : swap)
+      const always = (swap: Swap): Swap => (swap.when.state === 'startsWith' ? { ...swap, when: { state: 'notLeased' } } : swap)
       return MemoryStore.prototype.swapMany.call(store, swaps.map(always))
     }
     expect(await interleave(storeWith(store, { swapMany }))).toBe('old')

@@ -95,14 +95,14 @@ describe('the messages about removals', () => {
   })
 
   test('a removal missed before the first reply on a connection is detected', async () => {
-    watch.reopen()
+    watch.disconnect()
     await server.heartbeatReceived()
     expect(await hear(heartbeatReply(7), removal(9))).toEqual(['missed', 'key 9'])
   })
 
   test('a reply on a connection that was replaced is ignored', async () => {
     calls = []
-    watch.reopen()
+    watch.disconnect()
     server.send(heartbeatReply(7))
     await until(() => calls.length > 0)
     await server.heartbeatReceived()

@@ -53,7 +53,7 @@ describe.skipIf(noRedis)('a Redis user with limited permissions', () => {
     expect((await cache.info()).keys).toBeGreaterThan(0)
     await cache.sample(1)
     await cache.flushCounts()
-    expect(logged.filter((line) => !line.startsWith('cache server connected'))).toEqual([])
+    expect(logged.filter((line) => !line.startsWith('Connected to the cache server'))).toEqual([])
   })
 
   test.each([

@@ -19,7 +19,7 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
     let subject: ContractSubject
     let store: CacheStore
     const key = () => `contract:${randomUUID()}`
-    const put = (at: string, value: string) => store.swapMany([{ key: at, when: { state: 'vacant' }, value, ttlMs: null }])
+    const put = (at: string, value: string) => store.swapMany([{ key: at, when: { state: 'absent' }, value, ttlMs: null }])
 
     beforeAll(async () => {
       subject = await start()
@@ -45,27 +45,27 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await store.readMany([at])).toEqual([text])
     })
 
-    test('vacant: writes if the key is missing, and returns the current text otherwise', async () => {
+    test('absent: writes if the key is missing, and returns the current text otherwise', async () => {
       const at = key()
       expect(await put(at, 'first')).toEqual([{ swapped: true }])
       expect(await put(at, 'second')).toEqual([{ swapped: false, current: 'first' }])
       expect(await store.readMany([at])).toEqual(['first'])
     })
 
-    test('vacant with an expected prefix: also overwrites a text with that prefix, and no other', async () => {
+    test('absentOrStartsWith: also overwrites a text with the expected prefix, and no other text', async () => {
       const at = key()
       await put(at, '1|old|x')
       const swap = (expected: string, value: string) =>
-        store.swapMany([{ key: at, when: { state: 'vacant', expected }, value, ttlMs: null }])
+        store.swapMany([{ key: at, when: { state: 'absentOrStartsWith', expected }, value, ttlMs: null }])
       expect(await swap('1|new|', 'no')).toEqual([{ swapped: false, current: '1|old|x' }])
       expect(await swap('1|old|', 'yes')).toEqual([{ swapped: true }])
       expect(await store.readMany([at])).toEqual(['yes'])
     })
 
-    test('held: overwrites only a text with the expected prefix, and never writes a missing key', async () => {
+    test('startsWith: overwrites only a text with the expected prefix, and never writes a missing key', async () => {
       const at = key()
       const swap = (expected: string) =>
-        store.swapMany([{ key: at, when: { state: 'held', expected }, value: 'filled', ttlMs: null }])
+        store.swapMany([{ key: at, when: { state: 'startsWith', expected }, value: 'filled', ttlMs: null }])
       expect(await swap('L|a')).toEqual([{ swapped: false, current: null }])
       await put(at, 'L|b')
       expect(await swap('L|a')).toEqual([{ swapped: false, current: 'L|b' }])
@@ -73,11 +73,11 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       expect(await store.readMany([at])).toEqual(['filled'])
     })
 
-    test('unleased: overwrites anything but a lease', async () => {
+    test('notLeased: overwrites anything but a lease', async () => {
       const [garbage, leased] = [key(), key()]
       await put(garbage, '\u{fffd}garbage')
       await put(leased, encodeLease('someone'))
-      const swap = (at: string) => ({ key: at, when: { state: 'unleased' as const }, value: 'mine', ttlMs: null })
+      const swap = (at: string) => ({ key: at, when: { state: 'notLeased' as const }, value: 'mine', ttlMs: null })
       expect(await store.swapMany([swap(garbage), swap(leased), swap(key())])).toEqual([
         { swapped: true },
         { swapped: false, current: encodeLease('someone') },
@@ -85,16 +85,16 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
       ])
     })
 
-    test('a refused swap does not prevent the others of its batch', async () => {
+    test('a swap that does not happen does not prevent the other swaps of its batch', async () => {
       const [occupied, free] = [key(), key()]
       await put(occupied, 'x')
-      const swap = (at: string) => ({ key: at, when: { state: 'vacant' as const }, value: 'y', ttlMs: null })
+      const swap = (at: string) => ({ key: at, when: { state: 'absent' as const }, value: 'y', ttlMs: null })
       expect(await store.swapMany([swap(occupied), swap(free)])).toEqual([{ swapped: false, current: 'x' }, { swapped: true }])
     })
 
-    test('a key with a TTL expires, and is vacant then', async () => {
+    test('a key with a TTL expires, and is absent then', async () => {
       const at = key()
-      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
+      await store.swapMany([{ key: at, when: { state: 'absent' }, value: 'short', ttlMs: shortMs }])
       expect(await store.readMany([at])).toEqual(['short'])
       await subject.wait(shortMs + 100)
       expect(await store.readMany([at])).toEqual([null])
@@ -103,8 +103,8 @@ export function describeStoreContract(name: string, start: () => Promise<Contrac
 
     test('a swap without a TTL removes the previous TTL', async () => {
       const at = key()
-      await store.swapMany([{ key: at, when: { state: 'vacant' }, value: 'short', ttlMs: shortMs }])
-      await store.swapMany([{ key: at, when: { state: 'held', expected: 'short' }, value: 'long', ttlMs: null }])
+      await store.swapMany([{ key: at, when: { state: 'absent' }, value: 'short', ttlMs: shortMs }])
+      await store.swapMany([{ key: at, when: { state: 'startsWith', expected: 'short' }, value: 'long', ttlMs: null }])
       await subject.wait(shortMs + 100)
       expect(await store.readMany([at])).toEqual(['long'])
     })

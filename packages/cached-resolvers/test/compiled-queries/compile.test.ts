@@ -1,8 +1,8 @@
 import { buildSchema, execute, type GraphQLResolveInfo, type GraphQLSchema, parse } from 'graphql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { compileQuery } from '../../src/compiled-queries/compile.js'
-import { FragmentCache } from '../../src/compiled-queries/fragment-cache.js'
 import { NotCompilableError } from '../../src/compiled-queries/not-compilable.js'
+import { ObjectJsonCache } from '../../src/compiled-queries/object-json-cache.js'
 import { createMemo } from './memo.js'
 import { UnhandledRejections } from './unhandled-rejections.js'
 
@@ -14,7 +14,7 @@ function schemaOf(definitions: string, values: Record<string, (...args: never[])
   return schema
 }
 
-const fragmentCache = new FragmentCache({ memo: createMemo(() => false), maxLength: 0 })
+const objectJsonCache = new ObjectJsonCache({ memo: createMemo(() => false), maxLength: 0 })
 
 function extendType(schema: GraphQLSchema, type: string, members: Record<string, unknown>): GraphQLSchema {
   Object.assign(schema.getType(type) as object, members)
@@ -26,7 +26,7 @@ async function executeBoth(schema: GraphQLSchema, source: string, variables: Rec
   const document = parse(source)
   const { data, errors } = await execute({ schema, document, variableValues: variables })
   const compiled = await runCompiled(() =>
-    compileQuery({ schema, maxFields: 100, fragmentCache }, document)(variables, undefined),
+    compileQuery({ schema, maxSelections: 100, objectJsonCache }, document)(variables, undefined),
   )
   return { compiled, standard: errors ? 'errors' : JSON.stringify(data) }
 }
@@ -70,9 +70,9 @@ test.each([
   ['a big integer', () => 1n],
 ])('a scalar that serializes to %s is left to the standard execution', async (_, serialize) => {
   const schema = extendType(schemaOf('scalar Own type Query { own: Own }', { own: () => 'value' }), 'Own', { serialize })
-  expect(await runCompiled(() => compileQuery({ schema, maxFields: 100, fragmentCache }, parse('{ own }'))({}, undefined))).toBe(
-    'fallback',
-  )
+  expect(
+    await runCompiled(() => compileQuery({ schema, maxSelections: 100, objectJsonCache }, parse('{ own }'))({}, undefined)),
+  ).toBe('fallback')
 })
 
 test('a thenable that calls back synchronously may fail synchronously', async () => {
@@ -134,7 +134,7 @@ describe('promises in a list with an invalid item may reject too', () => {
   ])('in %s', async (_, list) => {
     const schema = schemaOf('type Query { list: [Int] }', { list })
     expect(
-      await runCompiled(() => compileQuery({ schema, maxFields: 100, fragmentCache }, parse('{ list }'))({}, undefined)),
+      await runCompiled(() => compileQuery({ schema, maxSelections: 100, objectJsonCache }, parse('{ list }'))({}, undefined)),
     ).toBe('fallback')
     expect(await unhandledRejections.take()).toEqual([])
   })
@@ -152,5 +152,5 @@ test.each([
   ['introspection', '{ __schema { description } }'],
 ])('%s is not compiled', (_, source) => {
   const schema = buildSchema('type Query { field(a: ID): ID } type Mutation { field: ID } type Subscription { field: ID }')
-  expect(() => compileQuery({ schema, maxFields: 100, fragmentCache }, parse(source))).toThrow(NotCompilableError)
+  expect(() => compileQuery({ schema, maxSelections: 100, objectJsonCache }, parse(source))).toThrow(NotCompilableError)
 })

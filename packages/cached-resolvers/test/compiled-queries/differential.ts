@@ -5,7 +5,7 @@ import { createSchema } from '../../../../src/graphql/schema.js'
 import { administrator, anonymous, type Viewer } from '../../../../src/platform/auth/viewer.js'
 import { compileQuery } from '../../src/compiled-queries/compile.js'
 import { CompiledQueries } from '../../src/compiled-queries/compiled-queries.js'
-import { FragmentCache } from '../../src/compiled-queries/fragment-cache.js'
+import { ObjectJsonCache } from '../../src/compiled-queries/object-json-cache.js'
 import { type GeneratedRequest, generateDocument } from './documents.js'
 import type { SuggestValue } from './inputs.js'
 import { createMemo } from './memo.js'
@@ -16,7 +16,7 @@ import { createZooSchema } from './zoo.js'
 
 const firstSeed = Number(process.env.DIFFERENTIAL_SEED ?? 1)
 
-const fragmentCache = new FragmentCache({ memo: createMemo(() => false), maxLength: 0 })
+const objectJsonCache = new ObjectJsonCache({ memo: createMemo(() => false), maxLength: 0 })
 
 /** What is compared: a schema, and contexts whose resolvers return the same for the same seed */
 interface Subject {
@@ -212,7 +212,7 @@ class TimeoutError extends Error {}
 /** Whether the document compiles with a lower limit than that of production */
 function isCompilable(schema: GraphQLSchema, document: DocumentNode): boolean {
   try {
-    compileQuery({ schema, maxFields: 200, fragmentCache }, document)
+    compileQuery({ schema, maxSelections: 200, objectJsonCache }, document)
     return true
   } catch {
     return false

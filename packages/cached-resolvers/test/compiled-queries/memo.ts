@@ -1,4 +1,4 @@
-import type { SharedValueMemo } from '../../src/compiled-queries/fragment-cache.js'
+import type { SharedValueMemo } from '../../src/compiled-queries/object-json-cache.js'
 
 /** Stands in for the memo that the cache attaches to shared values. */
 export function createMemo(isShared: (value: object) => boolean): SharedValueMemo {

@@ -28,12 +28,12 @@ await cache.connect()
 const rows: Source = new Map(['Ada', 'Grace'].map((name, index) => [`author_${index + 1}`, { id: `author_${index + 1}`, name }]))
 const createLoaders = createLoaderFactory(cache, entities, (_, read) => read(rows))
 
-// Create loaders for each request. All loads of one tick are one read.
+// Create loaders for each request. All loads in one event loop iteration are one read.
 const { authors: authorLoader } = createLoaders()
 console.log(await Promise.all(['author_1', 'author_2', 'author_3'].map((id) => authorLoader.load(id))))
-// The next request reads them from the cache.
+// The next request reads the author from the cache.
 console.log(await createLoaders().authors.load('author_1'))
-// After a change was committed:
+// After a change of the author was committed:
 await cache.invalidate(authors.namespace, { ids: ['author_1'] })
 console.log(await createLoaders().ofKind('author')?.load('author_1'))
 await cache.close()

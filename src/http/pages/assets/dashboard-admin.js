@@ -1,6 +1,6 @@
 const tokenKey = 'administrator-token'
 
-/** The authorization header, if a token is stored @returns {Record<string, string>} */
+/** Returns the authorization header if a token is stored. @returns {Record<string, string>} */
 export function authorization() {
   const token = sessionStorage.getItem(tokenKey)
   return token ? { authorization: `Bearer ${token}` } : {}
@@ -36,7 +36,8 @@ export function createActions(find, report) {
       void run({
         label: 'Flush',
         question: `Flush ${namespace}?`,
-        consequence: 'All its entries are invalidated immediately, in all processes. The next reads go to the database.',
+        consequence:
+          'All entries of this namespace are invalidated immediately, in all processes. The next reads go to the database.',
         document: 'mutation ($namespace: CacheNamespace!) { flushCache(namespace: $namespace) { namespace } }',
         variables: { namespace: namespace.toUpperCase().replaceAll('-', '_') },
         done: () => `${namespace} was flushed.`,

@@ -43,17 +43,23 @@ const charts = [
     // Stacked: each area is drawn over the lower part of the previous one.
     lines: [
       {
-        ...{ name: 'Misses', color: '--miss', filled: true },
+        name: 'Misses',
+        color: '--miss',
+        filled: true,
         value: ({ cache }) => (lookups(cache) === 0 ? null : 100),
         text: ({ cache }) => percent(share(cache.misses, lookups(cache))),
       },
       {
-        ...{ name: 'Far', color: '--far', filled: true },
+        name: 'Far',
+        color: '--far',
+        filled: true,
         value: ({ cache }) => asPercent(hitRate(cache)),
         text: ({ cache }) => percent(share(cache.far, lookups(cache))),
       },
       {
-        ...{ name: 'Near', color: '--near', filled: true },
+        name: 'Near',
+        color: '--near',
+        filled: true,
         value: ({ cache }) => asPercent(share(cache.near, lookups(cache))),
         text: ({ cache }) => percent(share(cache.near, lookups(cache))),
       },
@@ -174,7 +180,10 @@ function options(chart, width) {
     font: '12px system-ui, sans-serif',
   }
   return {
-    ...{ width, height, legend: { show: false }, cursor: { show: false } },
+    width,
+    height,
+    legend: { show: false },
+    cursor: { show: false },
     padding: [8, 8, 0, 0],
     scales: { x: { time: true }, y: scale(chart) },
     axes: [
@@ -189,7 +198,9 @@ function options(chart, width) {
     series: [
       {},
       ...chart.lines.map((line) => ({
-        ...{ label: line.name, width: line.filled ? 1 : 2, points: { size: 4 } },
+        label: line.name,
+        width: line.filled ? 1 : 2,
+        points: { size: 4 },
         stroke: () => color(line.color),
         ...(line.filled && { fill: () => color(line.color) }),
       })),
@@ -204,7 +215,7 @@ function scale({ range, logarithmic }) {
   return { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] }
 }
 
-/** The range in whole powers of ten that contains the values. @param {number | null} min @param {number | null} max @returns {[number, number]} */
+/** Returns the smallest range of whole powers of ten that contains the values. @param {number | null} min @param {number | null} max @returns {[number, number]} */
 function decades(min, max) {
   if (!min || !max) return [0.1, 100]
   const low = 10 ** Math.floor(Math.log10(min))

@@ -3,7 +3,7 @@ export function number(value, digits = 0) {
   return value.toLocaleString('en', { maximumFractionDigits: digits })
 }
 
-/** One decimal for rates below 10, none above. @param {number} count @param {number} seconds */
+/** Formats a rate with one decimal below 10, and without decimals above. @param {number} count @param {number} seconds */
 export function perSecond(count, seconds) {
   const rate = seconds === 0 ? 0 : count / seconds
   return number(rate, rate < 10 ? 1 : 0)

@@ -46,7 +46,7 @@ export function showTiles(list, latest) {
 }
 
 /**
- * A row for each namespace. Buttons are not recreated, so that they keep the focus.
+ * Creates a function that shows a row for each namespace. Buttons are not recreated, so that they keep the focus.
  * @param {HTMLTableSectionElement} body
  * @param {(namespace: string) => void} flush
  */
@@ -105,7 +105,7 @@ function addRow(body, namespace, flush) {
   return cells
 }
 
-/** One line: whether the operator has to act. @param {Data} data @returns {{ className: string, text: string }} */
+/** Describes in one line whether the operator has to act. @param {Data} data @returns {{ className: string, text: string }} */
 export function stateOf({ scope, latest }) {
   const failed = share(latest.errors, latest.requests) ?? 0
   if (scope === 'this process')

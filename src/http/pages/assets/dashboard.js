@@ -45,7 +45,7 @@ async function update() {
 
 /** @returns {Promise<Data>} */
 async function fetchData() {
-  // Data of one process alone is incomplete: fetch all slots again.
+  // If the last data came from one process only, the slots are incomplete: fetch all of them again.
   const newest = latestData?.scope === 'all' ? Math.max(0, ...slots.keys()) : 0
   const response = await fetch(`/dashboard/metrics?after=${Math.max(0, newest - overlapMs)}`, {
     headers: { accept: 'application/json', ...authorization() },
@@ -53,7 +53,8 @@ async function fetchData() {
   })
   if (response.status === 401 || response.status === 403)
     throw new ResponseError('Administrators only: paste a token at the end of the page.')
-  if (!response.ok) throw new ResponseError(`The server returned HTTP ${response.status}: see its log. Retrying every 2 seconds.`)
+  if (!response.ok)
+    throw new ResponseError(`The server returned HTTP ${response.status}: see the server's log. Retrying every 2 seconds.`)
   return response.json()
 }
 

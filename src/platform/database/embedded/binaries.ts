@@ -31,7 +31,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   return { folder, version, postgres, initdb }
 }
 
-/** Copies the binaries so that any user may run them, once per version. */
+/** Copies the binaries to a folder where any user may run them, unless this version has already been copied. */
 export async function copyPostgresBinaries(binaries: PostgresBinaries, parent: string): Promise<PostgresBinaries> {
   const folder = join(parent, `postgres-${binaries.version}-${process.platform}-${process.arch}`)
   if (!(await pathExists(folder))) await copyAtomically(binaries.folder, folder)
@@ -85,7 +85,7 @@ async function copyAtomically(from: string, to: string): Promise<void> {
   }
 }
 
-/** Installed under a strict umask, only the owner could run the binaries. */
+/** If npm ran under a strict umask, only the owner could run the binaries. */
 async function makePublic(folder: string): Promise<void> {
   await chmod(folder, 0o755)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

@@ -13,7 +13,7 @@ export const postgresEnvironment = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
 export const dataFolder = ({ home }: Installation) => join(home, 'data')
 export const logFile = ({ home }: Installation) => join(home, 'postgres.log')
 
-/** Creates the cluster if it does not exist. It is created under a temporary name and renamed when complete, so it is never partial. */
+/** Creates the cluster if it does not exist: under a temporary name, renamed when complete, so that a cluster is never partial. */
 export async function ensureCluster(installation: Installation, log: (message: string) => void): Promise<void> {
   await removeAbandonedDrafts(installation.home)
   if (!(await pathExists(installation.home))) {
@@ -36,7 +36,7 @@ async function createCluster(installation: Installation): Promise<void> {
     await rename(draft.home, installation.home)
   } catch (error) {
     await rm(draft.home, { recursive: true, force: true })
-    // If two processes create it at once, the slower one uses the cluster of the other.
+    // If two processes create the cluster at once, the slower process uses the cluster of the faster one.
     if (!(await pathExists(installation.home))) throw error
   }
 }

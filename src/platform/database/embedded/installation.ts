@@ -6,7 +6,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { cannotRunError, copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.js'
 
-/** The OS user that Postgres runs as. It refuses to run as root, so root starts it as another user. */
+/** The OS user that Postgres runs as. Postgres refuses to run as root, so root starts it as another user. */
 export type Account = { state: 'current' } | { state: 'other'; uid: number; gid: number }
 
 /** The folder of a cluster, the binaries that run it and the OS user they run as */
@@ -18,14 +18,14 @@ export interface Installation {
 
 interface InstallationOptions {
   dataDirectory: string
-  /** Used by root for files that the user that Postgres runs as cannot access in the project's folders */
+  /** Used by root instead of those folders of the project that the OS user of Postgres cannot access */
   systemDirectory: string
   log: (message: string) => void
 }
 
 const run = promisify(execFile)
 
-/** Selects folders that Postgres can access: the project's, or for root, if those are closed to other users, the system directory. */
+/** Selects folders that Postgres can access. Root uses the system directory instead of project folders that are closed to other users. */
 export async function prepareInstallation({ dataDirectory, systemDirectory, log }: InstallationOptions): Promise<Installation> {
   const binaries = await findPostgresBinaries()
   await mkdir(dataDirectory, { recursive: true })

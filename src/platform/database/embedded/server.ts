@@ -99,7 +99,7 @@ async function becomesReady(installation: Installation, child: ChildProcess): Pr
   return false
 }
 
-/** The last log lines after the offset `logStart`. Adds a line if the disk is full, since the server could not log that itself. */
+/** Returns the last log lines after the offset `logStart`. Adds a line if the disk is full, since the server cannot log that itself. */
 export async function readLogEnd(installation: Installation, logStart = 0): Promise<string> {
   const log = await readFile(logFile(installation))
   const lines = log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-10)
@@ -107,7 +107,7 @@ export async function readLogEnd(installation: Installation, logStart = 0): Prom
   return [...lines, ...(bavail === 0 ? ['No space left on device'] : [])].join('\n')
 }
 
-/** Postgres cannot choose a free port itself. If another program takes this one first, the launch fails and is tried again. */
+/** Postgres cannot choose a free port itself. If another program takes the returned port first, the launch fails and the caller retries. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, host)
   await once(server, 'listening')

@@ -6,7 +6,7 @@ import { changeOwner, type Installation } from './installation.js'
 import { identify, isAlive, isRunning } from './process-identity.js'
 
 // The processes that use a server are recorded in one file per server process, with an "enter" and later a "leave" line for each.
-// The file is append-only, so no lock is needed. A file per server process keeps records of earlier servers apart.
+// The files are append-only, so no lock is needed. One file per server process keeps users of earlier servers out of the count.
 
 export async function registerUser(installation: Installation, serverPid: number): Promise<string> {
   const { pid, startTime } = await identify(process.pid)

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { Execution, type Writer } from '../../src/compiled-queries/execution.js'
-import { FragmentCache } from '../../src/compiled-queries/fragment-cache.js'
 import { JsonBuffer } from '../../src/compiled-queries/json-buffer.js'
+import { ObjectJsonCache } from '../../src/compiled-queries/object-json-cache.js'
 import { createMemo } from './memo.js'
 
 /** Writes names and counts the calls. */
 function createWriter(maxLength: number) {
-  const cache = new FragmentCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength })
+  const cache = new ObjectJsonCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength })
   let times = 0
   const writeName: Writer = (value, buffer) => {
     times += 1
@@ -31,7 +31,7 @@ test('a shared object is serialized once', () => {
   expect(times()).toBe(2)
 })
 
-test('equal selections share a fragment, different ones do not', () => {
+test('writers of the same fields share cached JSON, writers of other fields do not', () => {
   const { cache, times, write } = createWriter(1_000)
   const product = { name: 'Vase' }
   const same = cache.cachingWriter('Product', '{name}', () => expect.unreachable())
@@ -54,7 +54,7 @@ test('an object that is not shared is serialized each time', () => {
   expect(times()).toBe(2)
 })
 
-test('the same fields of another type do not share a fragment', () => {
+test('the same fields of different types do not share cached JSON', () => {
   const { cache, write } = createWriter(1_000)
   const product = { name: 'Vase' }
   const asUser = cache.cachingWriter('User', '{name}', (_, buffer) => {
@@ -66,7 +66,7 @@ test('the same fields of another type do not share a fragment', () => {
   expect(buffer.toString()).toBe('a user')
 })
 
-test('the cache is bounded: when it is full, all fragments are invalidated', () => {
+test('the cache is bounded: when it is full, all cached JSON is invalidated', () => {
   const { write, times } = createWriter(250)
   const [vase, lamp, bowl] = [{ name: 'Vase' }, { name: 'Lamp' }, { name: 'Bowl' }]
   for (const product of [vase, lamp, vase, lamp]) write(product)
@@ -76,7 +76,7 @@ test('the cache is bounded: when it is full, all fragments are invalidated', () 
   expect(times()).toBe(4)
 })
 
-test('an object has at most 16 cached fragments', () => {
+test('JSON is cached for at most 16 sets of fields of an object', () => {
   const { cache, write, times: otherTimes } = createWriter(10_000)
   const [product, other] = [{ name: 'Vase' }, { name: 'Lamp' }]
   let times = 0
@@ -102,8 +102,8 @@ test('an object has at most 16 cached fragments', () => {
   expect(otherTimes()).toBe(1)
 })
 
-test('a fragment with pending promises is not cached', async () => {
-  const cache = new FragmentCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
+test('JSON with pending promises is not cached', async () => {
+  const cache = new ObjectJsonCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = cache.cachingWriter('Product', '{name}', (value, buffer, execution) => {
     buffer.text += '<'
     execution.writeLater((value as { later: Promise<string> }).later, buffer, (settled, placeholder) => {
@@ -117,7 +117,7 @@ test('a fragment with pending promises is not cached', async () => {
 })
 
 test('a writer that throws does so each time', () => {
-  const cache = new FragmentCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
+  const cache = new ObjectJsonCache({ memo: createMemo(({ isOwn }: { isOwn?: boolean }) => !isOwn), maxLength: 1_000 })
   const write = cache.cachingWriter('Product', '{name}', (_, buffer) => {
     buffer.text += '<'
     throw new Error('no name')

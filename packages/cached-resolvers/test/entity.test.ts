@@ -1,0 +1,43 @@
+import { defineEntity, namespacesOf } from 'cached-resolvers'
+import { describe, expect, test } from 'vitest'
+
+const entity = (options: { name: string; kind: string; lists?: Record<string, { name: string }> }) =>
+  defineEntity({
+    ...options,
+    fresh: { softMs: 1, graceMs: 1, negativeMs: 1 },
+    fetch: async () => new Map<string, string>(),
+    newest: async () => [],
+    lists: Object.fromEntries(
+      Object.entries(options.lists ?? {}).map(([loader, { name }]) => [
+        loader,
+        { name, pages: async () => new Map(), counts: async () => new Map() },
+      ]),
+    ),
+  })
+
+describe('declarations that cannot work are refused with their name', () => {
+  test('a kind that cannot start an id', () => {
+    const tags = entity({ name: 'post-tags', kind: 'post-tag' })
+    expect(() => namespacesOf({ tags })).toThrow(
+      'The kind "post-tag" must consist of letters, digits and underscores: it starts the ids, as in product_7',
+    )
+  })
+
+  test('two entities of one kind', () => {
+    const tags = entity({ name: 'tags', kind: 'tag' })
+    const labels = entity({ name: 'labels', kind: 'tag' })
+    expect(() => namespacesOf({ tags, labels })).toThrow('Two entities or lists have the kind "tag"')
+  })
+
+  test('two namespaces of one name, also if they differ only in dashes', () => {
+    const tags = entity({ name: 'post-tags', kind: 'tag' })
+    const labels = entity({ name: 'labels', kind: 'label', lists: { labelLists: { name: 'post_tags' } } })
+    expect(() => namespacesOf({ tags, labels })).toThrow('Two entities or lists have the namespace "post_tags"')
+  })
+
+  test('a list with the name of another loader', () => {
+    const tags = entity({ name: 'tags', kind: 'tag', lists: { labels: { name: 'tag-labels' } } })
+    const labels = entity({ name: 'labels', kind: 'label' })
+    expect(() => namespacesOf({ tags, labels })).toThrow('Two entities or lists have the loader "labels"')
+  })
+})
