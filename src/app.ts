@@ -11,7 +11,6 @@ import { metricFamilies } from './platform/metrics/metric-families.js'
 import { startExpiringKeys } from './shop/orders/idempotency-keys.js'
 import { auditOptions, startAudits } from './wiring/audits.js'
 import { monotonic } from './wiring/clock.js'
-import { messageOf } from './wiring/database.js'
 import { createDocuments, readTrustedDocuments } from './wiring/documents.js'
 import { startLive } from './wiring/live.js'
 import type { AppObservers } from './wiring/observers.js'
@@ -79,7 +78,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     })
     resources.push(() => closeServer(server))
     const address = await server.listen({ port: config.PORT, host: config.HOST }).catch((error) => {
-      throw new ConfigError([`HOST and PORT name an address that cannot be listened on: ${messageOf(error)}`])
+      throw new ConfigError([listenProblem(config, error)])
     })
     resources.push(() => drain(draining, config.SHUTDOWN_DELAY_MS))
     return { url: `${address}/graphql`, stop: () => resources.stop() }
@@ -101,6 +100,12 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   } finally {
     await resources.stop()
   }
+}
+
+function listenProblem({ PORT, HOST }: Config, error: NodeJS.ErrnoException): string {
+  return error.code === 'EADDRINUSE'
+    ? `PORT ${PORT} is in use on ${HOST}, perhaps by another npm start: stop that process, or set PORT to a free one (0 finds one)`
+    : `HOST and PORT name an address that cannot be listened on: ${error.message}`
 }
 
 /** Makes the health check report the shutdown, and waits so that load balancers can stop sending requests. Requests are still served. */

@@ -22,7 +22,10 @@ const variables = {
     .pipe(integer(1, maxWorkers, `must be auto, or a whole number from 1 to ${maxWorkers}`))
     .default(1),
   SHUTDOWN_DELAY_MS: integer(0, 600_000).default(0),
-  NODE_ENV: z.string().optional(),
+  NODE_ENV: z
+    .string()
+    .refine((mode) => mode === 'production' || !/^prod/i.test(mode), 'must be exactly "production" for production')
+    .optional(),
   AUTH_JWT_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= 32, 'must have at least 32 bytes: openssl rand -base64 48 makes one')

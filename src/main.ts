@@ -18,8 +18,10 @@ const heartbeatTimeoutSeconds = 30
 let running: Running | undefined
 let shutdownTimeoutMs = 9_500
 let redact = createRedactor([])
+let isStopping = false
 // Registered before anything starts, so that a signal during the start stops the resources that were already started.
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal)
+// Ctrl+C reaches the process twice: from the terminal, and from npm. SIGHUP: the terminal was closed.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal)
 // A closed log pipe or a full disk must not end the process.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 // After an uncaught exception, the process still finishes the requests in flight and stops the embedded database properly.
@@ -60,11 +62,13 @@ function runApp(config: Config): Running {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
+  if (isStopping) return
   if (!primary) process.stdout.write(`${signal}: finishing requests in flight\n`)
   stop(0)
 }
 
 function stop(code: number): void {
+  isStopping = true
   setTimeout(() => fail(new Error('The shutdown did not complete in time')), shutdownTimeoutMs).unref()
   const stopped = running?.stop() ?? Promise.resolve()
   stopped.then(() => process.exit(code), fail)

@@ -66,7 +66,7 @@ describe('the process', () => {
       expect(built.output()).toContain(
         [
           `Ready: open ${url}`,
-          `  GraphQL    ${url}`,
+          `  Explorer   ${url} (Apollo Sandbox), ${origin}/graphiql`,
           `  Dashboard  ${origin}/dashboard`,
           `  Database   Postgres at ${new URL(database.url).host}`,
           '  Cache      in this process (64 MB); for several processes set REDIS_URL',
@@ -132,7 +132,9 @@ describe('the process', () => {
       const url = new URL(await waitUntilReady(start({ DATABASE_URL: database.url })))
       const second = start({ DATABASE_URL: database.url, PORT: url.port })
       expect(await second.exited).toBe(1)
-      expect(second.output()).toMatch(/Bad configuration:\n {2}HOST and PORT name an address that cannot be listened on: .*\n$/)
+      expect(second.output()).toMatch(
+        /Bad configuration:\n {2}PORT \d+ is in use on 127\.0\.0\.1, perhaps by another npm start: stop that process, or set PORT to a free one \(0 finds one\)\n$/,
+      )
       expect(second.output()).toContain(`${url.port}`)
     })
 

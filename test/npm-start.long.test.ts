@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type BuiltServer, query, waitUntilReady } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
+import { until } from './helpers/until.js'
 
 let folder: string
 let database: TestDatabase
@@ -21,12 +23,23 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-function npmStart(): BuiltServer {
+function npmStart(env: Record<string, string> = { DATABASE_URL: database.url }): BuiltServer {
   const { PATH, HOME } = process.env
-  const child = spawn('npm', ['start'], { cwd: folder, env: { PATH, HOME, PORT: '0', DATABASE_URL: database.url } })
+  // In a process group of its own, as in a terminal
+  const child = spawn('npm', ['start'], { cwd: folder, env: { PATH, HOME, PORT: '0', ...env }, detached: true })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
   return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
+}
+
+async function accepts(port: number, host: string): Promise<boolean> {
+  const socket = connect(port, host)
+  const isOpen = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return isOpen
 }
 
 test('SIGTERM to npm start stops the server, and npm waits for it', async () => {
@@ -37,6 +50,21 @@ test('SIGTERM to npm start stops the server, and npm waits for it', async () => 
   npm.child.kill('SIGTERM')
   expect(await npm.exited).toBe(0)
   await expect(fetch(url)).rejects.toThrow()
+})
+
+test('Ctrl+C stops the server and its database, although the signal arrives from the terminal and from npm', async () => {
+  await symlink(resolve('node_modules'), join(folder, 'node_modules'))
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) {
+    const npm = npmStart({ DATA_DIR: join(folder, signal) })
+    await waitUntilReady(npm)
+    const [postgresUrl = ''] = /postgres:\/\/\S+(?=, password)/.exec(npm.output()) ?? []
+    const { hostname, port } = new URL(postgresUrl)
+    process.kill(-(npm.child.pid as number), signal)
+    await npm.exited
+    // npm may end before the server does.
+    await until(async () => !(await accepts(Number(port), hostname)))
+    expect(npm.output()).not.toContain('Error')
+  }
 })
 
 test('without the build tools, npm start serves the existing build, or reports what to do if there is none', async () => {
