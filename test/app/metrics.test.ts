@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { namespaces } from '../../src/shop/entities.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { type BuiltServer, query, startBuiltServer, waitUntilReady } from '../helpers/built.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -18,7 +19,7 @@ async function stats(url: string): Promise<Record<string, number>> {
   const { data } = await query(url, statsQuery)
   return Object.fromEntries(
     data.stats.caches.flatMap(({ namespace, ...counts }: Record<string, number | string>) => {
-      const name = String(namespace).toLowerCase().replace('_', '-')
+      const { name } = namespaces.find(({ name }) => name.toUpperCase().replaceAll('-', '_') === namespace) as { name: string }
       const { hits, nearHits, ...others } = counts as Record<string, number>
       return Object.entries({ near: nearHits ?? 0, far: (hits ?? 0) - (nearHits ?? 0), ...others }).map(([counter, count]) => [
         `${name} ${counter}`,

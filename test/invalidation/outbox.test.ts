@@ -91,7 +91,7 @@ describe('the outbox', () => {
   test('TRUNCATE invalidates everything', async () => {
     expect(await recorded('truncate order_items')).toEqual(['orders *'])
     const everything = ['orders *', 'product-lists *', 'products *', 'stats *', 'user-orders *', 'users *']
-    expect(new Set(await recorded('truncate users, products cascade'))).toEqual(new Set(everything))
+    expect(await recorded('truncate users, products cascade')).toEqual(expect.arrayContaining(everything))
   })
 
   test('a change that is rolled back leaves no rows', async () => {

@@ -155,7 +155,7 @@ describe('live changes', () => {
   test('by TRUNCATE are published to every subscriber of a product', async () => {
     const live = await startLive()
     const stream = await live.subscribe(['product_1', 'product_2'])
-    await database.sql`truncate products`
+    await database.sql`truncate products cascade`
     expect([(await stream.next()).value, (await stream.next()).value].sort()).toEqual(['product_1', 'product_2'])
     await stream.return()
     await live.stop()
