@@ -30,10 +30,9 @@ async function stats(url: string): Promise<Record<string, number>> {
 }
 
 function cacheCounters(samples: Samples): Record<string, number> {
-  const namespaces = ['users', 'products', 'orders', 'product-lists', 'user-orders', 'stats']
   const of = (name: string, namespace: string, labels = {}) => sumOf(samples, name, { namespace, ...labels })
   return Object.fromEntries(
-    namespaces.flatMap((namespace) =>
+    namespaces.flatMap(({ name: namespace }) =>
       Object.entries({
         near: of('cache_hits_total', namespace, { store: 'near' }),
         far: of('cache_hits_total', namespace, { store: 'far' }),
