@@ -90,7 +90,7 @@ export class ApiProcess {
     })
     this.live = new LiveUpdates({
       kinds: liveKindsOf(entities),
-      ...{ database: this.feed, pollIntervalMs: 1_000, retentionMs: 300_000, maxWaiting: 1_000, log },
+      ...{ database: this.feed, pollIntervalMs: 1_000, retentionMs: 300_000, maxQueued: 1_000, log },
       invalidate: (outdated) => this.relay.invalidate(outdated),
     })
   }

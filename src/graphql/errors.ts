@@ -57,7 +57,7 @@ export function serviceUnavailable(message: string): GraphQLError {
 
 /** A part of the request exceeds a limit. */
 export function limitExceeded(limit: string, requested: number, maximum: number): GraphQLError {
-  const message = `The limit of ${limit} is ${maximum}, but the request has ${requested}`
+  const message = `Limit exceeded: ${limit}: ${requested}, but at most ${maximum} are allowed`
   return new GraphQLError(message, { extensions: { code: 'LIMIT_EXCEEDED', limit, requested, maximum, ...http(400) } })
 }
 
@@ -158,7 +158,7 @@ function withServerCode(formatted: GraphQLFormattedError, thrown: GraphQLError):
 /** Rewords a message of graphql-js about a limit of graphql-js. Returns undefined for other messages. */
 function limitMessage(message: string): string | undefined {
   const [, tokens] = /^Syntax Error: Document contains more that (\d+) tokens/.exec(message) ?? []
-  if (tokens !== undefined) return `The limit of tokens is ${tokens}, but the document has more`
+  if (tokens !== undefined) return `Limit exceeded: tokens: at most ${tokens} are allowed`
   const isAborted = message === 'Validation aborted.'
   return isAborted ? 'The document repeats fields so often that checking them for conflicts would take too long' : undefined
 }

@@ -39,8 +39,8 @@ export function limitStructure(limits: StructureLimits) {
 }
 
 /**
- * A validation rule that limits the length of all names, in characters: names of fields, aliases, operations, fragments, variables
- * and arguments.
+ * A validation rule that limits the length of each name, in characters: of fields, aliases, operations, fragments, variables,
+ * arguments, types, directives and input fields.
  */
 export function limitNames(maximum: number) {
   return (context: ValidationContext): ASTVisitor => ({

@@ -100,7 +100,7 @@ export interface HttpServerOptions {
   maxConnections: number
   maxConnectionsPerAddress: number
   /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
-  maxWaitingEvents: number
+  maxQueuedEvents: number
   /** How often subscribers' connections are checked */
   heartbeatMs: number
   loadShedder: LoadShedder
@@ -292,8 +292,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   parseJsonBodies(server)
   if (budgets) {
     // Verifying a token takes CPU time before the client is known. A network that has sent many invalid tokens is therefore
-    // refused
-    // without verification until its budget for invalid tokens is replenished.
+    // refused without verification until its budget for invalid tokens is replenished.
     const unverifiedClient = (request: FastifyRequest) =>
       authenticator.findCached(request.headers.authorization) ? undefined : clientOfBadTokens(request)
     server.addHook('onRequest', limitRate(budgets, { clientOf: unverifiedClient, isBehindProxy }))

@@ -10,7 +10,7 @@ export async function startLive(logger: Logger, resources: ResourceStack, { feed
     database: feed,
     pollIntervalMs: liveIntervalMs,
     retentionMs: liveRetentionMs,
-    maxWaiting: liveMaxWaiting,
+    maxQueued: liveMaxQueued,
     kinds: liveKindsOf(entities),
     invalidate: (outdated) => relay.invalidate(outdated),
     log: (message) => logger.warn(message),
@@ -23,4 +23,4 @@ export async function startLive(logger: Logger, resources: ResourceStack, { feed
 const liveIntervalMs = 1_000
 /** If a process cannot read changes for longer than this, it reports the gap to its subscribers. */
 const liveRetentionMs = 300_000
-export const liveMaxWaiting = 1_000
+export const liveMaxQueued = 1_000

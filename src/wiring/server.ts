@@ -31,7 +31,7 @@ import { entities } from '../shop/entities.js'
 import { createAuthenticator, isOpen } from './authenticator.js'
 import { megabyte } from './cache.js'
 import { monotonic } from './clock.js'
-import { liveMaxWaiting } from './live.js'
+import { liveMaxQueued } from './live.js'
 import { RequestContext, type SharedDependencies } from './request-context.js'
 import type { Stores } from './stores.js'
 
@@ -101,7 +101,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     corsOrigins: config.CORS_ORIGINS,
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
-    maxWaitingEvents: liveMaxWaiting,
+    maxQueuedEvents: liveMaxQueued,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
     loadShedder,
     slowReaders: new SlowReaders({ maxUnsentMs: config.SEND_TIMEOUT_MS, maxUnsentBytes, now: monotonic }),

@@ -5,7 +5,7 @@ import { RequestScheduler } from '../../src/http/overload/request-scheduler.js'
 /** A scheduler for requests that take `eachMs` each. `started` has a list of the requests that started in each iteration. */
 function createScheduler(eachMs: number) {
   let now = 0
-  const scheduler = new RequestScheduler({ targetIterationMs: 20, maxWaiting: 1_000, now: () => now })
+  const scheduler = new RequestScheduler({ targetIterationMs: 20, maxQueued: 1_000, now: () => now })
   const started: string[][] = [[]]
   const schedule = (name: string, { client = 'one', isRefused = false } = {}) =>
     scheduler.schedule(client, () => {

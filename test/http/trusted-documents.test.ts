@@ -208,7 +208,11 @@ describe('an invalid manifest prevents the start', () => {
       'a: has 32769 characters, the maximum is 32768',
     ],
     ['a document with too many tokens', { a: `{ ${'a '.repeat(1_000)} }` }, 'more that 1000 tokens'],
-    ['a document that is too wide', { a: `{ ${'__typename '.repeat(21)} }` }, 'The limit of rootFields is 20'],
+    [
+      'a document that is too wide',
+      { a: `{ ${'__typename '.repeat(21)} }` },
+      'Limit exceeded: rootFields: 21, but at most 20 are allowed',
+    ],
     ['an id twice', { ...apollo, operations: [apollo.operations[0], apollo.operations[0]] }, 'occurs twice'],
     ['many problems', Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`a${index}`, '{'])), 'and 4 more'],
   ])('%s', async (_, manifest, message) => {

@@ -66,7 +66,7 @@ describe('a document', () => {
     expect(rejected.data).toBeUndefined()
     expect(rejected.errors).toEqual([
       expect.objectContaining({
-        message: `The limit of ${limit} is ${maximum}, but the request has ${maximum + 1}`,
+        message: `Limit exceeded: ${limit}: ${maximum + 1}, but at most ${maximum} are allowed`,
         extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED', limit, requested: maximum + 1, maximum }),
       }),
     ])
@@ -78,7 +78,7 @@ describe('a document', () => {
     expect((await post(app, document(1_000))).status).toBe(200)
     expect(await post(app, document(1_001))).toMatchObject({
       status: 400,
-      errors: [{ message: 'The limit of tokens is 1000, but the document has more', extensions: { code: 'LIMIT_EXCEEDED' } }],
+      errors: [{ message: 'Limit exceeded: tokens: at most 1000 are allowed', extensions: { code: 'LIMIT_EXCEEDED' } }],
     })
   })
 

@@ -21,7 +21,7 @@ describe('live changes', () => {
         database: database.sql,
         pollIntervalMs: 20,
         retentionMs: 300_000,
-        maxWaiting: 10,
+        maxQueued: 10,
         log: () => {},
         invalidate: async () => {},
       },
@@ -89,7 +89,7 @@ describe('live changes', () => {
     const outdated: number[] = []
     const live = await startLive({
       invalidate: async (changes: readonly unknown[]) => outdated.push(changes.length),
-      maxWaiting: 5_000,
+      maxQueued: 5_000,
     })
     const stream = await live.subscribe(['user_1', 'product_1'])
     await database.sql.unsafe(`do $$ begin
@@ -120,7 +120,7 @@ describe('live changes', () => {
   test('continue with the same batch after the invalidation failed', async () => {
     let calls = 0
     const live = await startLive({
-      maxWaiting: 5_000,
+      maxQueued: 5_000,
       invalidate: async () => {
         calls += 1
         if (calls === 2) throw new Error('no')
@@ -177,7 +177,7 @@ describe('a stream', () => {
     expect([hub.streamCount, hub.hasSubscribers('a')]).toEqual([0, false])
   })
 
-  test('fails once if more ids than maxWaiting are queued', async () => {
+  test('fails once if more ids than maxQueued are queued', async () => {
     const hub = new Hub(2)
     const stream = hub.subscribe(['user_1'])
     for (const id of ['order_1', 'order_2', 'order_3']) hub.publish('user_1', id)

@@ -9,7 +9,7 @@ import { deferred } from '../helpers/deferred.js'
 test('a subscription whose last member leaves while it starts ends once, and closes its source', async () => {
   const context = deferred<Context>()
   const events: string[] = []
-  const source = new Stream<string>({ maxWaiting: 1, onEnd: () => events.push('source closed') })
+  const source = new Stream<string>({ maxQueued: 1, onEnd: () => events.push('source closed') })
   const schema = buildSchema('type Query { unused: Int } type Subscription { changed: Int }')
   Object.assign(schema.getSubscriptionType()?.getFields().changed ?? {}, { subscribe: () => source })
   const shared = new SharedSubscription({
@@ -20,7 +20,7 @@ test('a subscription whose last member leaves while it starts ends once, and clo
     isOutage: () => false,
     format: () => ({}),
     onResult: () => undefined,
-    maxWaiting: 1,
+    maxQueued: 1,
     onEnd: () => events.push('ended'),
   })
   const member = shared.join({ createContext: () => context.promise } as Subscriber, () => undefined)

@@ -19,7 +19,7 @@ describe('declarations that cannot work are refused with their name', () => {
   test('a kind that cannot start an id', () => {
     const tags = entity({ name: 'post-tags', kind: 'post-tag' })
     expect(() => namespacesOf({ tags })).toThrow(
-      'The kind "post-tag" must consist of letters, digits and underscores: it starts the ids, as in product_7',
+      'The kind "post-tag" must begin with a letter and contain only letters, digits and underscores: ids begin with it, as in product_7',
     )
   })
 

@@ -171,8 +171,7 @@ export class FastPathListener {
     data: string,
   ): void {
     // Node keeps a reference to the request until the next request of the connection. Without this assignment, all values loaded
-    // for
-    // the request would stay in memory as long.
+    // for the request would stay in memory as long.
     buffered.context = undefined
     const headers = ['x-request-id', buffered.id, 'cache-control', cacheControl, ...exchange.headers]
     const text = `{"data":${data}}\n`

@@ -13,7 +13,7 @@ import { RequestScheduler } from './request-scheduler.js'
  * and WebSockets of a process share one instance.
  */
 export class AdmissionController {
-  private readonly scheduler = new RequestScheduler({ targetIterationMs, maxWaiting, now: () => performance.now() })
+  private readonly scheduler = new RequestScheduler({ targetIterationMs, maxQueued, now: () => performance.now() })
   private readonly inFlightByNetwork = new AddressCounts()
   private readonly bodyBytes = new AddressLimit({ max: maxTotalBodyBytes, maxPerAddress: maxTotalBodyBytes / 2 })
   private readonly releases = new WeakMap<object, () => void>()
@@ -31,17 +31,18 @@ export class AdmissionController {
   }
 
   /**
-   * Whether this iteration of the event loop is out of time. Then even requests that could be answered from memory are refused.
+   * Whether overload is sustained and this iteration of the event loop has exceeded its maximum delay. Even requests that could be
+   * answered from memory are then refused. The first read in an iteration starts its clock.
    */
   get isOverloaded(): boolean {
     return this.loadShedder.isOverloaded
   }
 
   /**
-   * Reserves capacity for a request of `network` with a body of `bytes`. Returns false if no capacity is left. `work` identifies
-   * the request: release() must be called with the same object.
+   * Reserves capacity for a request of `network` with a body of `bytes`. Returns false if no capacity is left. Pass the
+   * same `response` to release().
    */
-  admit(work: object, network: string, bytes: number): boolean {
+  admit(response: object, network: string, bytes: number): boolean {
     const body = this.hasCapacityFor(network) ? this.bodyBytes.take(network, bytes) : undefined
     if (body?.state !== 'taken') {
       this.countRefusal()
@@ -49,7 +50,7 @@ export class AdmissionController {
     }
     this.loadShedder.acquire()
     this.inFlightByNetwork.add(network, 1)
-    this.releases.set(work, () => {
+    this.releases.set(response, () => {
       this.loadShedder.release()
       this.inFlightByNetwork.add(network, -1)
       body.release()
@@ -58,9 +59,9 @@ export class AdmissionController {
   }
 
   /** Releases the capacity that admit() reserved. Idempotent. */
-  release(work: object): void {
-    this.releases.get(work)?.()
-    this.releases.delete(work)
+  release(response: object): void {
+    this.releases.get(response)?.()
+    this.releases.delete(response)
   }
 
   /** A network with few requests in flight may use a reserve when other networks have used up the limit. */
@@ -94,7 +95,10 @@ export class AdmissionController {
   private countRefusal(): void {
     this.refused += 1
     if (performance.now() - this.reportedAt < logIntervalMs) return
-    this.logger.warn({ refused: this.refused }, 'The server is overloaded and has refused requests since the last report')
+    this.logger.warn(
+      { refused: this.refused },
+      'Requests were refused: overload, or a limit on requests in flight, queued requests or body bytes',
+    )
     this.refused = 0
     this.reportedAt = performance.now()
   }
@@ -109,9 +113,10 @@ export interface AdmissionControlOptions {
 }
 
 /**
- * Applies admission control to requests on `paths`; all other requests pass. A request is refused before any other work is done
- * for it. An admitted request is queued after its body has been read: parsing the JSON and all later work, up to the first load,
- * run in the iteration that the scheduler chooses.
+ * Applies admission control to requests on `paths`; all other requests pass. A request for which there is no capacity is refused
+ * before its body is read. An admitted request is queued after its body has been read: parsing the JSON and all later work, up to
+ * the first load, run in the iteration that the scheduler chooses. It is refused unparsed if its client has too many queued requests
+ * or it has waited too long during overload.
  */
 export function addAdmissionControl(
   server: FastifyInstance,
@@ -132,7 +137,7 @@ export function addAdmissionControl(
     if (!isControlled(request)) return next()
     admission.schedule(clientOf(request), request.raw.socket, (isAdmitted) => (isAdmitted ? next() : refuse(request, reply)))
   })
-  // The work is done: the response only takes memory until the client has read it, which SlowReaders limits.
+  // The work is done. Until the client has read the response, it only takes memory; SlowReaders limits how long and how many bytes.
   server.addHook('onSend', (_, { raw }, payload, next) => {
     admission.release(raw)
     next(null, payload)
@@ -161,6 +166,6 @@ const targetIterationMs = 10
  * Maximum number of queued requests per client. Mainly limits subscriptions, which take about 1 KB each while queued: HTTP
  * requests are also limited by the limit on requests in flight.
  */
-const maxWaiting = 10_000
+const maxQueued = 10_000
 /** Maximum total size of the bodies of all admitted requests */
 const maxTotalBodyBytes = 64 * 1024 * 1024

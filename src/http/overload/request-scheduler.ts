@@ -5,7 +5,7 @@ export interface RequestSchedulerOptions {
    */
   targetIterationMs: number
   /** Maximum number of queued requests per client */
-  maxWaiting: number
+  maxQueued: number
   /** A monotonic clock, in milliseconds */
   now: () => number
 }
@@ -52,7 +52,7 @@ export class RequestScheduler {
 
   private enqueue(client: string, start: StartRequest): boolean {
     const queue = this.queues.get(client) ?? new Set()
-    if (queue.size === this.options.maxWaiting) return false
+    if (queue.size === this.options.maxQueued) return false
     this.queues.set(client, queue.add(start))
     return true
   }

@@ -11,7 +11,7 @@ export interface SharedSubscriptionOptions {
   bytes: number
   /** Points charged to each member's budget */
   cost: number
-  /** Resolves when the scheduler starts work for this client. */
+  /** Resolves when it is this client's turn: clients take turns, and an iteration of the event loop starts a limited number. */
   schedule: (client: string) => Promise<void>
   /** Returns whether an error is an outage, so that a retry may succeed. */
   isOutage: (error: Error) => boolean
@@ -19,14 +19,14 @@ export interface SharedSubscriptionOptions {
   /** Called for each result returned to a member */
   onResult: (result: FormattedResult) => void
   /** Maximum number of events queued for a slow member. The member's stream fails if more are queued. */
-  maxWaiting: number
-  /** Called once, when the last member has left. A new subscription with the same key may start right after. */
+  maxQueued: number
+  /** Called once, when the last member has left. An equal subscription may start right after. */
   onEnd: () => void
 }
 
 /**
- * `unexecuted`: no member was waiting for the event, or no waiting member had a valid token; each member executes the event when
- * the member reads it. `deleted`: the row was deleted before the event was executed, so nothing is sent.
+ * `unexecuted`: there is no result, because no member was waiting, no member had a valid token, or the result was dropped to save
+ * memory. Each member executes the event when it reads it. `deleted`: the row was deleted before the event was executed, so nothing is sent.
  */
 type EventOutcome =
   | { state: 'executed'; event: string; result: FormattedResult }
@@ -34,8 +34,9 @@ type EventOutcome =
   | { state: 'deleted'; event: string }
 
 /**
- * Groups the equal subscriptions of equal viewers as its members. An event is executed once for all members if
- * one of them is waiting for it; a member that still has older events queued executes the event again later.
+ * One subscription shared by all subscribers with an equal request and an equal viewer, its members. If a member is waiting when an
+ * event arrives, the event is executed once, and members without queued events share the result. In all other cases, a member
+ * executes the event when it reads it.
  */
 export class SharedSubscription {
   private readonly members = new Set<Member>()
@@ -57,7 +58,7 @@ export class SharedSubscription {
   }
 
   /**
-   * Resolves with an empty array when the subscription is established: all changes committed after that are delivered. Resolves
+   * Starts the subscription on the first call. Resolves with an empty array when it is established: all changes committed after that are delivered. Resolves
    * with the GraphQL errors if it cannot be established.
    */
   started(): Promise<readonly GraphQLError[]> {
@@ -148,9 +149,9 @@ export class Member implements ResultStream {
     readonly subscriber: Subscriber,
     onEnd: () => void,
   ) {
-    const { maxWaiting } = shared.options
+    const { maxQueued } = shared.options
     this.stream = new Stream({
-      maxWaiting,
+      maxQueued,
       onEnd: () => {
         this.isClosed = true
         onEnd()
@@ -162,10 +163,10 @@ export class Member implements ResultStream {
     return this.stream.isAwaited
   }
 
-  /** Queues an event. Only the first queued event keeps its result, to save memory; later events are executed again when read. */
+  /** Queues an event. Keeps its result only if no event is queued yet, to save memory; without a result, the event is executed when it is read. */
   push(outcome: EventOutcome): void {
     const { event } = outcome
-    this.stream.push(event, this.stream.waitingCount === 0 ? outcome : { state: 'unexecuted', event })
+    this.stream.push(event, this.stream.queuedCount === 0 ? outcome : { state: 'unexecuted', event })
   }
 
   fail(error: Error): void {

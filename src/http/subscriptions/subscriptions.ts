@@ -47,7 +47,7 @@ export interface SubscriptionsOptions {
   introspection: boolean
   connections: LiveConnections
   /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
-  maxWaitingEvents: number
+  maxQueuedEvents: number
   logger: FastifyBaseLogger
   now: () => number
 }
@@ -89,7 +89,7 @@ export class Subscriptions {
   private readonly sharedByKey = new Map<string, SharedSubscription>()
   private readonly scheduler = new RequestScheduler({
     targetIterationMs,
-    maxWaiting: Number.POSITIVE_INFINITY,
+    maxQueued: Number.POSITIVE_INFINITY,
     now: () => performance.now(),
   })
   private readonly formatError: ReturnType<typeof createErrorFormatter>
@@ -205,7 +205,7 @@ export class Subscriptions {
     const read = this.readDocument(query, request, subscriber)
     if (read.state === 'refused') return read
     const { document, operation } = read
-    const { schema, costLimits, metrics, maxWaitingEvents, describeOperationalError } = this.options
+    const { schema, costLimits, metrics, maxQueuedEvents, describeOperationalError } = this.options
     const { operationName, variables = {} } = request
     const cost = costLimits.costs.of(document, operation, variables)
     costLimits.costs.check(cost)
@@ -222,7 +222,7 @@ export class Subscriptions {
       onResult: ({ errors }: FormattedResult) => {
         metrics.events[errors ? 'errors' : 'ok'] += 1
       },
-      maxWaiting: maxWaitingEvents,
+      maxQueued: maxQueuedEvents,
       onEnd: () => this.sharedByKey.delete(key),
     }
     return { state: 'prepared' as const, options }

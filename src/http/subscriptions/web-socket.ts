@@ -169,8 +169,7 @@ export class WebSocketEndpoint {
           return true
         } catch (error) {
           // Returning false closes the socket with 4403, which is right for an invalid token only. After any other error the
-          // client
-          // should reconnect, so the socket is closed here with another code.
+          // client should reconnect, so the socket is closed here with another code.
           if (!(error instanceof InvalidTokenError))
             extra.socket.close(tryAgainLater, 'The token cannot be verified now: connect again later')
           return false

@@ -17,8 +17,8 @@ export interface SessionSocketOptions {
 }
 
 /**
- * The socket used by postgres.js. The driver authenticates; this class then runs the setup SQL, and only after that forwards the message
- * by which the driver considers the session ready. TLS is performed here because the driver sends no host name (SNI) on a socket that is
+ * The socket used by postgres.js. The driver authenticates. This class withholds the ReadyForQuery that follows, runs the setup SQL, and
+ * forwards the ReadyForQuery of the setup instead. TLS is performed here because the driver sends no host name (SNI) on a socket that is
  * passed to it. A session that turns out to be read-only is closed as soon as no transaction runs in it, so that the next connection may
  * reach a writable server.
  */
@@ -77,8 +77,9 @@ export class SessionSocket extends EventEmitter {
     socket.on('close', (hadError) => {
       if (socket !== this.stream) return
       this.deadline.cancel()
-      // Without an error the driver would reconnect forever and its statement would never settle.
-      if (this.phase === 'authenticating' && !hadError) this.fail(closedEarly())
+      // Without an `error` before the session is ready, the driver connects again, each time the server closes, and the waiting statement
+      // never settles.
+      if ((this.phase === 'authenticating' || this.phase === 'settingUp') && !hadError) this.fail(closedEarly())
       this.emit('close', hadError)
     })
     socket.on('drain', () => this.emit('drain'))
@@ -141,7 +142,7 @@ export class SessionSocket extends EventEmitter {
     }
   }
 
-  /** Forwards messages to the driver. Withholds the ReadyForQuery that ends authentication, and sends the setup SQL instead. */
+  /** Forwards messages to the driver. Withholds the ReadyForQuery that ends authentication; the setup SQL is sent to the server then. */
   private onAuthenticationMessage(message: Buffer): void {
     if (message[0] === readyForQuery) {
       this.phase = 'settingUp'
@@ -152,8 +153,8 @@ export class SessionSocket extends EventEmitter {
   }
 
   /**
-   * Hides the responses to the setup SQL from the driver, except an error: the driver rejects the statement that waits for the
-   * connection with that error.
+   * Hides the responses to the setup SQL from the driver, except an error, with which the driver rejects the statement that is
+   * waiting for the connection.
    */
   private onSetupMessage(message: Buffer): void {
     if (message[0] === errorResponse) {
@@ -195,7 +196,7 @@ const headLength = 5
 const queryType = 'Q'.charCodeAt(0)
 const errorResponse = 'E'.charCodeAt(0)
 const readyForQuery = 'Z'.charCodeAt(0)
-/** ReadyForQuery outside a transaction: the server sends nothing after it until the next request. */
+/** ReadyForQuery outside a transaction: the server sends no response after it until the next request. */
 const idle = Buffer.from('Z\0\0\0\x05I')
 /** SQLSTATE 25006 and the start of the next field. Occurs only in an ErrorResponse, since text values of rows contain no zero bytes. */
 const readOnlyError = Buffer.from('\0C25006\0M')

@@ -5,7 +5,7 @@ export class Hub {
   private readonly byTopic = new Map<string, Set<Stream<string>>>()
   private readonly streams = new Set<Stream<string>>()
 
-  constructor(private readonly maxWaiting: number) {}
+  constructor(private readonly maxQueued: number) {}
 
   get streamCount(): number {
     return this.streams.size
@@ -21,7 +21,7 @@ export class Hub {
   }
 
   subscribe(topics: readonly string[]): Stream<string> {
-    const stream: Stream<string> = new Stream({ maxWaiting: this.maxWaiting, onEnd: () => this.remove(topics, stream) })
+    const stream: Stream<string> = new Stream({ maxQueued: this.maxQueued, onEnd: () => this.remove(topics, stream) })
     this.streams.add(stream)
     for (const topic of topics) this.byTopic.set(topic, (this.byTopic.get(topic) ?? new Set()).add(stream))
     return stream

@@ -24,7 +24,7 @@ export interface LiveUpdatesOptions {
   /** How long changes are kept in the database for processes that cannot read them immediately */
   retentionMs: number
   /** Maximum number of ids queued in one stream. The stream fails if its reader is so slow that more are queued. */
-  maxWaiting: number
+  maxQueued: number
   log: (message: string) => void
 }
 
@@ -46,7 +46,7 @@ export class LiveUpdates {
   private lastReport = ''
 
   constructor(private readonly options: LiveUpdatesOptions) {
-    this.hub = new Hub(options.maxWaiting)
+    this.hub = new Hub(options.maxQueued)
   }
 
   get streamCount(): number {

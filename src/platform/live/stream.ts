@@ -18,15 +18,15 @@ const reasons = {
  * Not an async generator, because the `return` of a generator waits for a pending `next`. Here `return` ends the pending `next`.
  */
 export class Stream<Value> implements AsyncIterableIterator<Value> {
-  private readonly waiting = new Map<string, Value>()
+  private readonly queued = new Map<string, Value>()
   private pendingNext: { resolve: (result: IteratorResult<Value>) => void; reject: (error: Error) => void } | undefined
   private end: { error: Error | null } | undefined
 
-  constructor(private readonly options: { maxWaiting: number; onEnd: () => void }) {}
+  constructor(private readonly options: { maxQueued: number; onEnd: () => void }) {}
 
   /** Number of queued values */
-  get waitingCount(): number {
-    return this.waiting.size
+  get queuedCount(): number {
+    return this.queued.size
   }
 
   /** Whether the reader waits for the next value */
@@ -36,8 +36,8 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
 
   push(id: string, value: Value): void {
     if (this.end) return
-    this.waiting.set(id, value)
-    if (this.waiting.size > this.options.maxWaiting) {
+    this.queued.set(id, value)
+    if (this.queued.size > this.options.maxQueued) {
       this.fail(new StreamEndedError('too slow'))
     } else {
       this.pendingNext?.resolve(this.takeFirst())
@@ -57,7 +57,7 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
       return Promise.reject(error)
     }
     if (this.end) return Promise.resolve(done)
-    if (this.waiting.size > 0) return Promise.resolve(this.takeFirst())
+    if (this.queued.size > 0) return Promise.resolve(this.takeFirst())
     return new Promise((resolve, reject) => {
       this.pendingNext = { resolve, reject }
     })
@@ -73,14 +73,14 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
   }
 
   private takeFirst(): IteratorResult<Value> {
-    const [[id, value]] = this.waiting as Iterable<[string, Value]> as [[string, Value]]
-    this.waiting.delete(id)
+    const [[id, value]] = this.queued as Iterable<[string, Value]> as [[string, Value]]
+    this.queued.delete(id)
     return { done: false, value }
   }
 
   private close(end: { error: Error | null }): void {
     if (this.end) return
-    this.waiting.clear()
+    this.queued.clear()
     const { pendingNext } = this
     this.pendingNext = undefined
     // A pending `next` gets the error now. Otherwise the next call of `next` gets it.

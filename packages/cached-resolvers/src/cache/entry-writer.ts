@@ -54,7 +54,10 @@ export class EntryWriter {
 
   constructor(private readonly options: EntryWriterOptions) {}
 
-  /** Takes a lease on each key that was read without a lease, and creates missing generations, in one round trip. */
+  /**
+   * Takes a lease on each key for which the store did not return a lease of another fetch, and creates missing generations, in one
+   * round trip. Keys that could not be read are skipped.
+   */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
     const free = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
     const missing = missingGenerations(free)
@@ -99,9 +102,9 @@ export class EntryWriter {
   ): Promise<number> {
     const swaps = fills.map(({ lease, value }) => this.fillOrReleaseSwap(namespace, lease, value, fetchMs))
     const answers = await this.swapMany(namespace, swaps)
-    const landed = swaps
-      .filter(({ value }, index) => answers?.[index]?.swapped && !value.startsWith(leaseMark))
-      .map(({ key }) => key)
+    // A swap that only released a lease is not a fill.
+    const isFill = ({ value }: Swap, index: number) => value !== fills[index]?.lease.expected
+    const landed = swaps.filter((swap, index) => answers?.[index]?.swapped && isFill(swap, index)).map(({ key }) => key)
     this.options.near?.remove(landed)
     this.options.counters.add(namespace.name, 'fills', landed.length)
     return landed.length
@@ -152,8 +155,9 @@ export class EntryWriter {
   }
 
   /**
-   * If the far store no longer holds the text that the lease expects, drops the entry from the near store and returns true.
-   * Another process has then replaced the entry that the near store served; the next read gets the new entry from the far store.
+   * Drops the entry from the near store and returns true, unless the far store is known to hold the text that the lease expects. As
+   * a rule, another process has replaced the entry; it may also have been removed, or the far store did not answer. The next read
+   * goes to the far store.
    */
   private dropNearIfChanged({ key, expected }: Lease, text: string | null): boolean {
     if (text?.startsWith(expected)) return false
@@ -193,8 +197,8 @@ export class EntryWriter {
   }
 
   /**
-   * The generation of a list expires after a day, which makes its entries unreadable, so that unused lists do not accumulate. The
-   * generations of namespaces are few and do not expire.
+   * The generation of a list expires about a day after its creation, even if the list is in use, so that the generations of unused
+   * lists do not accumulate. Its entries are misses from then on. The generations of namespaces are few and do not expire.
    */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
@@ -202,7 +206,8 @@ export class EntryWriter {
   }
 
   /**
-   * If a value cannot be serialized as JSON, its lease is released instead, so that the other fills of the batch are not affected.
+   * If a value cannot be serialized as JSON, its lease (for a refill: the stale entry) expires at once instead, so that the other
+   * fills of the batch are not affected.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
     try {

@@ -108,8 +108,7 @@ export class ReadThrough {
       if (claim.state === 'filled') values.set(keyRead.id, Promise.resolve(claim.value as V | null))
       else if (inFlight !== undefined && claim.state === 'notGranted' && inFlight.fetch.hasStarted) {
         // Without a lease, nothing shows whether the key was invalidated after this fetch queried the source of truth, so its
-        // result
-        // may be older than this read.
+        // result may be older than this read.
         toFetchNext.push({ keyRead, lease: null })
         running.push(inFlight.fetch.result)
       } else if (inFlight !== undefined) values.set(keyRead.id, valueIn(inFlight.fetch.waitFor(cancellation), inFlight.id))

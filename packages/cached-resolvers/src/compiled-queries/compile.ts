@@ -29,7 +29,8 @@ import { compileVariables } from './variables.js'
 
 /**
  * Executes a query and returns its `data` as JSON, byte for byte what graphql-js and JSON.stringify would produce. Throws or
- * rejects if the result would contain errors. The caller then has to run the standard execution, which reports the errors.
+ * rejects if the result would contain errors, or if only the standard execution can produce it (NotCompilableError). The caller then
+ * has to run the standard execution, which answers the request or reports the errors.
  */
 export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
 
@@ -148,7 +149,8 @@ class Compiler {
       }),
     )
     if (compiled.length === 0) return constantWriter('{}')
-    // Only the leading leaf properties are cached: their JSON depends on nothing but the object.
+    // Leaf properties are cached because their JSON depends on nothing but the object: shared objects are plain data without methods
+    // (see SharedValueMemo). Only the leading ones, because they form one piece of the response.
     const firstOther = compiled.findIndex(({ isLeafProperty }) => !isLeafProperty)
     const cacheable = firstOther === -1 ? compiled : compiled.slice(0, firstOther)
     const others = compiled.slice(cacheable.length)
@@ -231,7 +233,7 @@ interface CompiledField {
   /** The field's name in the schema */
   name: string
   write: Writer
-  /** Whether the value is __typename or a leaf property of the object, which depends on no arguments, context or resolver */
+  /** Whether the value is __typename or a property of the object that holds a leaf or a list of leaves, which depends on no arguments, context or resolver */
   isLeafProperty: boolean
 }
 
@@ -254,7 +256,7 @@ function propertyWriter(
   write: Writer,
 ): Writer {
   return (source, buffer, execution) => {
-    // Even if the property is not a method: graphql-js also rejects invalid arguments of such a field.
+    // graphql-js also rejects invalid arguments of a field whose property is not a method.
     if (hasArguments) argumentsOf(execution.variables)
     if (typeof source !== 'object' || source === null) throw new NotCompilableError('The source of a field is not an object')
     const value = (source as Record<string, unknown>)[name]

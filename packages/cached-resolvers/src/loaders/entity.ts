@@ -81,7 +81,7 @@ type SourceOfOne<E> = E extends Entity<infer _V, infer Source> ? Source : never
 
 /**
  * Declares a type whose values are cached by id, and the lists of its values. The engine derives loaders, audits, the warm-up and
- * reports from the declaration. Throws if a list needs a prefix.
+ * reports from the declaration. Throws if a list lacks a required prefix (see ListTracking.prefix), or if `live` is set without `table` or without `kind`.
  */
 export function defineEntity<V, Source, Lists extends string = never>(
   options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },
@@ -126,8 +126,7 @@ function defineList<Source>({
     newest,
     toOutboxName: (list) => {
       // A client asked for the list of the id "all". Since "all" is not an id of the kind `keyKind`, this list is always empty,
-      // but
-      // it must not get the outbox name of the list of all rows. No id begins with a space, so ' all' is not the name of an
+      // but it must not get the outbox name of the list of all rows. No id begins with a space, so ' all' is not the name of an
       // existing list.
       if (list === 'all' && keyKind !== undefined && prefix === '') return ' all'
       if (list !== null) return `${prefix}${list}`
@@ -164,12 +163,14 @@ export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unkn
   const cached = namespaces.filter((namespace) => namespace !== null)
   rejectDuplicates(
     'namespace',
-    // Compared as GraphQL enum values and SQL settings, whose names are derived from the names of namespaces.
+    // Names that differ only in case, or in - and _, count as duplicates: applications may derive GraphQL enum values from them.
     cached.map(({ name }) => name.toLowerCase().replaceAll('-', '_')),
   )
   for (const { kind } of all)
     if (kind !== null && !/^[a-z]\w*$/i.test(kind))
-      throw new Error(`The kind "${kind}" must consist of letters, digits and underscores: it starts the ids, as in product_7`)
+      throw new Error(
+        `The kind "${kind}" must begin with a letter and contain only letters, digits and underscores: ids begin with it, as in product_7`,
+      )
   rejectDuplicates(
     'kind',
     all.flatMap(({ kind }) => kind ?? []),

@@ -27,8 +27,8 @@ export interface RelayOptions {
   /** Interval at which the relay checks the outbox without a notification, to find rows that an outage or a crash left behind */
   intervalMs: number
   /**
-   * How recently a process must have reported a store in use for mutations to wait for that store. Equal to the trust lease: how
-   * long a process may serve from a store after reporting it in use.
+   * A mutation waits only for stores that a process has reported in use within this time. Equal to the duration of the trust lease,
+   * during which a process may serve from a store after reporting it in use.
    */
   inUseMs: number
   /**
@@ -134,8 +134,8 @@ export class Relay {
       try {
         const { registration, epoch } = this.options.cache
         if (registration !== undefined) await this.deliverDue({ registration, epoch })
-        // No registration means that the cache does not trust its store. It calls catchUp() once the store answers again; rows
-        // claimed before that would only be withheld from other processes of the store.
+        // Without a registration, the cache does not trust its store; it calls catchUp() once the store answers again. Until then,
+        // claims would only keep other processes that use the same store from delivering the rows.
         else this.backlogSince = await oldestOutboxRowWrittenAt(this.options.database, this.namespaceNames)
         this.lastLogged = ''
       } catch (error) {
@@ -195,7 +195,7 @@ export class Relay {
     while ((await confirmOutboxSnapshot(database, selection)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
-  /** Invalidates the changes. Returns whether the cache confirmed them without distrusting its store since `epoch` began. */
+  /** Invalidates the changes. Returns whether the cache confirmed them, and has not distrusted its store since `epoch` began. */
   private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
     const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
     const isConfirmed = (await this.invalidate(changes)) && this.options.cache.epoch === epoch
@@ -207,7 +207,7 @@ export class Relay {
 
   /**
    * Marks the rows as confirmed by this store, and returns those that other stores have not confirmed. `registration` is
-   * undefined if this store did not confirm them: then makes the rows due for other processes, and returns all of them.
+   * undefined if this store did not confirm them: then this method makes the rows due for other processes, and returns all of them.
    */
   private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
     if (registration !== undefined) return this.confirmInBatch(rows, registration)

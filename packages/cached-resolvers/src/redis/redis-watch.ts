@@ -76,7 +76,7 @@ export class RedisWatch {
   /** Reconnects after each end of the connection, with a growing delay, until the watch is stopped. */
   private async keepListening(): Promise<void> {
     while (!this.stopped) {
-      await this.listen().catch((error) => this.logError(error))
+      await this.listen().catch((error) => this.logIfRejected(error))
       this.assumeMissedRemovals()
       await sleep(this.reconnectDelayMs, undefined, { ref: false })
       this.reconnectDelayMs = Math.min(2 * this.reconnectDelayMs, maxReconnectDelayMs)
@@ -162,8 +162,8 @@ export class RedisWatch {
   /**
    * ioredis emits messages synchronously while parsing but resolves replies in a later microtask, so removals that follow the
    * reply in the same chunk are handled first. The reported sequence number may therefore lie anywhere between
-   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was seen in between, this heartbeat was already discarded, and the
-   * next one establishes the sequence.
+   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was seen in between, this heartbeat was already discarded, and only
+   * a later one can prove that nothing is missing.
    */
   private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
@@ -181,14 +181,17 @@ export class RedisWatch {
   private receiveHeartbeatError(error: Error, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat) return
     this.pendingHeartbeat = undefined
-    this.logError(error)
+    this.logIfRejected(error)
     // A full server still publishes removals, so stay subscribed. The near store is not used until a heartbeat succeeds.
     if (error instanceof ReplyError && error.message.includes('OOM')) return
     if (error instanceof ReplyError && error.message.includes('READONLY')) this.options.onReplica()
     this.disconnect()
   }
 
-  /** Reports that removals may be missing. The next heartbeat reply then establishes the sequence number. */
+  /**
+   * Reports that removals may be missing: the watcher then serves no near entries until the next `onUpToDate`. Forgets the sequence
+   * number, which the current or next removal or heartbeat reply sets, and the pending heartbeat.
+   */
   private assumeMissedRemovals(): void {
     this.lastSequence = Number.NaN
     this.pendingHeartbeat = undefined
@@ -201,7 +204,8 @@ export class RedisWatch {
     return withDeadline(work, this.options.commandTimeoutMs, timeoutError)
   }
 
-  private logError(error: Error): void {
+  /** Logs an error reply of the server, and the error of a RESP2 connection. Does not log timeouts and lost connections. */
+  private logIfRejected(error: Error): void {
     if (error instanceof ReplyError || isResp2(error))
       this.options.log(`the near store is not used: ${error.message}. Will retry`)
   }
@@ -279,7 +283,10 @@ function timeoutError(): Error {
   return new Error('The cache server did not reply in time')
 }
 
-/** Whether the connection does not use RESP3 (needs Redis 6 and HELLO): it then cannot send heartbeats while subscribed. */
+/**
+ * Whether ioredis rejected a command because the subscribed connection uses RESP2. Heartbeats need RESP3, which requires Redis 6 or
+ * newer and the right to use HELLO.
+ */
 function isResp2(error: Error): boolean {
   return error.message.includes('subscriber mode')
 }
