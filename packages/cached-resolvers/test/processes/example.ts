@@ -31,7 +31,7 @@ await cache.getOrFetch(CITY_LISTS, page, async (ids) => new Map(ids.map((id) => 
 await cache.invalidate(CITY_LISTS, { lists: ['switzerland'] })
 console.log(await cache.read(CITY_LISTS, page))
 
-// Manually: take a lease, then fill. The fill lands only if nothing was invalidated in between.
+// Manually: take a lease, then fill. The fill lands only if the id was not invalidated in between.
 const [lease] = await cache.leaseMany(CITIES, ['oslo'])
 await cache.invalidate(CITIES, { ids: ['oslo'] })
 console.log(lease && (await cache.fill(CITIES, lease, { name: 'oslo', people: 700_000 })))
