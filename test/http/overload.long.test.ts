@@ -63,8 +63,8 @@ describe('with more requests than the server can answer', () => {
     expect(shed.grownMb).toBeLessThan(400)
     expect(shed.health.status).toBe(200)
     expect(shed.afterwards.data).toEqual({ product: { id: 'product_1' } })
-    expect(shed.output).toContain('overloaded')
-    expect(unprotected.output).not.toContain('overloaded')
+    expect(shed.output).toContain('Requests were refused')
+    expect(unprotected.output).not.toContain('Requests were refused')
   })
 })
 
