@@ -101,6 +101,11 @@ export type Config = z.infer<typeof schema>
 export function isProduction({ NODE_ENV }: Pick<Config, 'NODE_ENV'>): boolean {
   return NODE_ENV === 'production'
 }
+
+export function allowsIntrospection(config: Pick<Config, 'INTROSPECTION' | 'NODE_ENV'>): boolean {
+  return config.INTROSPECTION ?? !isProduction(config)
+}
+
 const schema = z.object(variables).superRefine((config, context) => {
   for (const [name, message] of authenticationProblems(config)) context.addIssue({ code: 'custom', path: [name], message })
   const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)

@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { runCommand } from './run-command.js'
+import { readHelpOption, runCommand } from './run-command.js'
 
 // Part of npm run check: which folders may import which others, beside themselves and packages. The engine counts as a package.
 
@@ -21,11 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['graphql', 'platform'],
 }
 
-process.exitCode = await runCommand({ usage, readOptions, run: checkImports })
-
-function readOptions() {
-  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
-}
+process.exitCode = await runCommand({ usage, readOptions: readHelpOption, run: checkImports })
 
 async function checkImports(): Promise<number> {
   const violations = [...filesOf('src'), ...filesOf('packages/cached-resolvers/src')].flatMap((file) =>
@@ -35,7 +30,7 @@ async function checkImports(): Promise<number> {
   )
   if (violations.length === 0) return 0
   process.stderr.write(
-    `${violations.join('\n')}\nThe allowed imports are defined in tools/check-imports.ts and described in the README's map.\n`,
+    `${violations.join('\n')}\nThe allowed imports are defined in tools/check-imports.ts and described in CONTRIBUTING.md.\n`,
   )
   return 1
 }

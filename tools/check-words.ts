@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { runCommand } from './run-command.js'
+import { readHelpOption, runCommand } from './run-command.js'
 
 // npm run check: words that were replaced by standard terms may not come back. What to write instead is beside each.
 
@@ -35,11 +34,7 @@ const retired: readonly [RegExp, string][] = [
   [/\b(?:[Ww]ho|[Ww]hoever) (?:asks|waits|reads slowly|gives up|has no)\b/, 'the component: the request, the client, the caller'],
 ]
 
-process.exitCode = await runCommand({ usage, readOptions, run: checkWords })
-
-function readOptions() {
-  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
-}
+process.exitCode = await runCommand({ usage, readOptions: readHelpOption, run: checkWords })
 
 async function checkWords(): Promise<number> {
   const checked = ['src', 'packages', 'test', 'tools', 'simulator', 'torture', 'bench', 'examples', 'docs', '*.md', '.ci']

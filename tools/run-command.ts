@@ -1,3 +1,5 @@
+import { parseArgs } from 'node:util'
+
 interface Command<Options extends { help: boolean }> {
   usage: string
   /** Throws an Error that names the invalid option. */
@@ -27,4 +29,9 @@ export async function runCommand<Options extends { help: boolean }>({
     return 0
   }
   return run(options)
+}
+
+/** For commands without other options */
+export function readHelpOption(): { help: boolean } {
+  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
 }

@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
-import { runCommand } from './run-command.js'
+import { readHelpOption, runCommand } from './run-command.js'
 
 /** The used part of a CycloneDX document */
 interface Sbom {
@@ -24,11 +23,7 @@ const ours = ['cached-resolvers']
 /** Development dependencies whose code the build copies into dist/ */
 const bundled = ['@graphql-yoga/render-graphiql']
 
-process.exitCode = await runCommand({ usage, readOptions, run: printSbom })
-
-function readOptions() {
-  return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values
-}
+process.exitCode = await runCommand({ usage, readOptions: readHelpOption, run: printSbom })
 
 async function printSbom(): Promise<number> {
   process.stdout.write(`${JSON.stringify(productionSbom(), null, 2)}\n`)

@@ -13,7 +13,7 @@ import { createRead } from 'cached-resolvers/postgres'
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import { type Config, isProduction } from '../config.js'
+import { allowsIntrospection, type Config } from '../config.js'
 import { defaultPageSize } from '../graphql/connection.js'
 import type { OperationalError } from '../graphql/errors.js'
 import { SlowReaders } from '../http/connections/slow-readers.js'
@@ -108,7 +108,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     receiveTimeoutMs: config.RECEIVE_TIMEOUT_MS,
     maxOpenConnections: config.MAX_CONNECTIONS,
     limits: { maxCost: config.MAX_COST, budgets, trustedProxies: config.TRUSTED_PROXIES },
-    introspection: config.INTROSPECTION ?? !isProduction(config),
+    introspection: allowsIntrospection(config),
     logger,
     requestLog: { mode: config.LOG_REQUESTS, slowMs: config.LOG_SLOW_REQUEST_MS },
     tracing,

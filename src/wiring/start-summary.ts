@@ -1,14 +1,11 @@
-import { type Config, isProduction, redisVariables } from '../config.js'
+import { allowsIntrospection, type Config, redisVariables } from '../config.js'
 import { isOpen } from './authenticator.js'
 
 /** Aligned lines for a person at a terminal: addresses, database, cache, and who has access. */
 export function startSummary(config: Config, url: string): string {
   const { origin } = new URL(url)
   const lines = [
-    [
-      'Explorer',
-      (config.INTROSPECTION ?? !isProduction(config)) ? `${url} (Apollo Sandbox), ${origin}/graphiql` : 'off (INTROSPECTION)',
-    ],
+    ['Explorer', allowsIntrospection(config) ? `${url} (Apollo Sandbox), ${origin}/graphiql` : 'off (INTROSPECTION)'],
     ['Dashboard', `${origin}/dashboard`],
     ['Database', config.DATABASE_URL ? `Postgres at ${hostsOf(config.DATABASE_URL)}` : `embedded Postgres in ${config.DATA_DIR}`],
     ['Cache', cacheOf(config)],

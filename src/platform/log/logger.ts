@@ -5,7 +5,10 @@ import type { Config } from '../../config.js'
 import { LogLimit } from './log-limit.js'
 import { createRedactor, secretsOf } from './secrets.js'
 
-/** Logs to the standard output, with secrets redacted: JSON, or lines for a person at a terminal. `fieldsOf` returns additional fields for each line. */
+/**
+ * Logs to the standard output, with secrets redacted: JSON, or lines for a person at a terminal. `fieldsOf` returns additional fields
+ * for each line.
+ */
 export function createLogger(config: Config, fieldsOf?: () => object): Logger {
   const limit = new LogLimit(() => performance.now())
   const isLimited = (message: string, level: number) =>
