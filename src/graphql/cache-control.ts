@@ -22,6 +22,7 @@ type Scope = 'PUBLIC' | 'PRIVATE'
 
 const cacheControlScope = new GraphQLEnumType({
   name: 'CacheControlScope',
+  description: 'Who may store a response',
   values: {
     PUBLIC: { description: 'Any cache may store the response' },
     PRIVATE: { description: 'The response depends on the user: only the client may store it' },
@@ -34,8 +35,8 @@ export const cacheControlDirective = new GraphQLDirective({
   description: 'How long (seconds) and by which caches a response with this may be stored; 0: not without revalidation',
   locations: [DirectiveLocation.FIELD_DEFINITION, DirectiveLocation.OBJECT, DirectiveLocation.INTERFACE, DirectiveLocation.UNION],
   args: {
-    maxAge: { type: GraphQLInt },
-    scope: { type: cacheControlScope },
+    maxAge: { type: GraphQLInt, description: 'For how many seconds the response may be stored' },
+    scope: { type: cacheControlScope, description: 'Who may store it; PUBLIC if absent' },
     inheritMaxAge: { type: GraphQLBoolean, description: 'Use the maxAge of the parent field' },
   },
 })

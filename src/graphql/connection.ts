@@ -30,49 +30,57 @@ export const defaultPageSize = 20
 export const maxPageSize = 100
 
 @Directive('@cacheControl(inheritMaxAge: true)')
-@ObjectType('PageInfo', { simpleResolvers: true })
+@ObjectType('PageInfo', {
+  simpleResolvers: true,
+  description: 'Where a page lies in its list, for requesting the next or previous one',
+})
 @Cost({ weight: 0 })
 export class PageInfoType {
-  @Field(() => Boolean)
+  @Field(() => Boolean, { description: 'Whether the list has items after this page' })
   hasNextPage!: boolean
 
-  @Field(() => Boolean)
+  @Field(() => Boolean, { description: 'Whether the list has items before this page' })
   hasPreviousPage!: boolean
 
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'Cursor of the first item, for before; null if the page is empty' })
   startCursor!: string | null
 
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'Cursor of the last item, for after; null if the page is empty' })
   endCursor!: string | null
 }
 
 /** Creates the edge and connection types of a node type. */
 export function connectionType<Node extends { id: string }>(name: string, nodeType: () => ClassType<Node>) {
   @Directive('@cacheControl(inheritMaxAge: true)')
-  @ObjectType(`${name}Edge`, { simpleResolvers: true })
+  @ObjectType(`${name}Edge`, { simpleResolvers: true, description: 'An item of a page, with its cursor' })
   @Cost({ weight: 0 })
   class EdgeType {
     @Field(() => String, { description: 'Opaque; valid for this list only' })
     cursor!: string
 
-    @Field(nodeType)
+    @Field(nodeType, { description: 'The item' })
     node!: Node
   }
 
   @Directive('@cacheControl(inheritMaxAge: true)')
-  @ObjectType(`${name}Connection`, { simpleResolvers: true })
+  @ObjectType(`${name}Connection`, {
+    simpleResolvers: true,
+    description: 'One page of a list. edges and nodes each cost the page size times the cost of an item',
+  })
   class ConnectionType {
-    @Field(() => [EdgeType])
+    @Field(() => [EdgeType], {
+      description: 'The items of the page, each with its cursor. Items that were deleted meanwhile are left out',
+    })
     edges!: EdgeType[]
 
     @Field(() => [nodeType()], { description: 'The nodes of the edges' })
     nodes!: Node[]
 
-    @Field(() => PageInfoType)
+    @Field(() => PageInfoType, { description: 'Where the page lies in the list' })
     pageInfo!: PageInfoType
 
     @Cost({ weight: 2 })
-    @Field(() => Int, { description: 'Length of the whole list. Computed only if selected' })
+    @Field(() => Int, { description: 'Length of the whole list. Counted only if selected, for 2 points' })
     totalCount!: number
   }
 

@@ -10,7 +10,7 @@ import { badUserInput } from './errors.js'
   resolveType: typeNameOf,
 })
 export abstract class NodeType {
-  @Field(() => ID)
+  @Field(() => ID, { description: 'Unique among the objects of all types. Begins with the type, such as user_1' })
   id!: string
 }
 
@@ -26,7 +26,7 @@ const maxNodes = 100
 export class NodeResolver {
   @Access(everyone)
   @Query(() => NodeType, { nullable: true, description: 'The object with this id; null if there is none' })
-  node(@Arg('id', () => ID) id: string, @Ctx() { loaders }: Context) {
+  node(@Arg('id', () => ID, { description: 'Such as user_1, product_1 or order_1' }) id: string, @Ctx() { loaders }: Context) {
     return loadNode(loaders, id)
   }
 
@@ -35,7 +35,10 @@ export class NodeResolver {
     nullable: 'items',
     description: `Same length and order as ids; null for ids that do not exist. At most ${maxNodes} ids`,
   })
-  nodes(@Arg('ids', () => [ID]) ids: string[], @Ctx() { loaders }: Context) {
+  nodes(
+    @Arg('ids', () => [ID], { description: `Such as user_1, of any types; ${maxNodes} at most` }) ids: string[],
+    @Ctx() { loaders }: Context,
+  ) {
     if (ids.length > maxNodes) throw badUserInput(`ids must contain at most ${maxNodes} ids`)
     return ids.map((id) => loadNode(loaders, id))
   }

@@ -19,8 +19,23 @@ export function createSchema(): GraphQLSchema {
     pubSub: unusedPubSub,
     container: { get: (type) => instanceOf(type as new () => object) },
   })
+  describeRootTypes(schema)
   bypassTypeGraphQLWrappers(schema, instanceOf)
   return guardSchema(schema, (value) => typeNameOf(value as { id: string }))
+}
+
+/** TypeGraphQL has no way to declare these descriptions. */
+function describeRootTypes(schema: GraphQLSchema): void {
+  for (const type of [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]) {
+    if (type) type.description = rootDescriptions[type.name]
+  }
+}
+
+const rootDescriptions: Readonly<Record<string, string>> = {
+  Query: 'Reads. A request costs points for what it loads at most, and is refused above the limit of the server (250 by default)',
+  Mutation:
+    'Changes, one after another. Each costs 10 points or more. A change that breaks a rule is not made, and the payload has userErrors',
+  Subscription: 'Events, sent after the change has been committed, over Server-Sent Events or a WebSocket',
 }
 
 /** Returns a function that creates one instance of each class. One instance suffices because resolvers have no state. */

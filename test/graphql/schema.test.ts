@@ -4,11 +4,14 @@ import {
   DangerousChangeType,
   findBreakingChanges,
   findDangerousChanges,
+  type GraphQLNamedType,
   type GraphQLSchema,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isObjectType,
+  isSpecifiedDirective,
+  isSpecifiedScalarType,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { createSchema, printSchema } from '../../src/graphql/schema.js'
@@ -24,6 +27,11 @@ test('the printed schema equals the served schema', () => {
   const printed = buildSchema(printSchema(schema))
   expect([...findBreakingChanges(printed, schema), ...findBreakingChanges(schema, printed)]).toEqual([])
   expect(descriptions(printed)).toEqual(descriptions(schema))
+})
+
+test('every type, field, argument, input field and value has a description', () => {
+  const undescribed = describedElements(schema).filter(([, description]) => !description)
+  expect(undescribed.map(([path]) => path)).toEqual([])
 })
 
 describe('the contract with clients', () => {
@@ -55,22 +63,38 @@ test('every field of Query and Mutation has a resolver', () => {
 
 /** Descriptions by path, such as User.orders(first). */
 function descriptions(from: GraphQLSchema): Map<string, string> {
-  const entries: [string, string | null | undefined][] = []
-  for (const type of Object.values(from.getTypeMap())) {
-    if (type.name.startsWith('__')) continue
-    entries.push([type.name, type.description])
-    if (isEnumType(type)) {
-      for (const value of type.getValues()) entries.push([`${type.name}.${value.name}`, value.description])
-    }
-    if (isInputObjectType(type)) {
-      for (const field of Object.values(type.getFields())) entries.push([`${type.name}.${field.name}`, field.description])
-    }
-    if (isObjectType(type) || isInterfaceType(type)) {
-      for (const { name, description, args } of Object.values(type.getFields())) {
-        entries.push([`${type.name}.${name}`, description])
-        for (const argument of args) entries.push([`${type.name}.${name}(${argument.name})`, argument.description])
-      }
-    }
-  }
-  return new Map(entries.filter((entry): entry is [string, string] => Boolean(entry[1])))
+  return new Map(describedElements(from).filter((entry): entry is [string, string] => Boolean(entry[1])))
+}
+
+/** Everything that may have a description, without the types and directives of GraphQL itself. */
+function describedElements(from: GraphQLSchema): [path: string, description: string | null | undefined][] {
+  const types = Object.values(from.getTypeMap()).filter((type) => !type.name.startsWith('__') && !isSpecifiedScalarType(type))
+  const directives = from.getDirectives().filter((directive) => !isSpecifiedDirective(directive))
+  return [
+    ...types.flatMap(
+      (type): ReturnType<typeof describedElements> => [
+        [type.name, type.description],
+        ...membersOf(type).flatMap((member) => withArguments(`${type.name}.${member.name}`, member)),
+      ],
+    ),
+    ...directives.flatMap((directive) => withArguments(`@${directive.name}`, directive)),
+  ]
+}
+
+interface Described {
+  name: string
+  description?: string | null | undefined
+  args?: readonly Described[]
+}
+
+function membersOf(type: GraphQLNamedType): readonly Described[] {
+  if (isEnumType(type)) return type.getValues()
+  return isInputObjectType(type) || isObjectType(type) || isInterfaceType(type) ? Object.values(type.getFields()) : []
+}
+
+function withArguments(path: string, { description, args = [] }: Described): ReturnType<typeof describedElements> {
+  return [
+    [path, description],
+    ...args.map((argument): [string, typeof description] => [`${path}(${argument.name})`, argument.description]),
+  ]
 }
