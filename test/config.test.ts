@@ -228,16 +228,17 @@ describe('the configuration', () => {
     ['TRUSTED_PROXIES', '11', 'must be a whole number from 0 to 10'],
     ['INTROSPECTION', 'maybe', 'must be true or false'],
     ...[
-      ['https://shop.example/', 'https://shop.example/ never matches: write https://shop.example'],
-      ['https://a.example,https://Shop.example:443/x', 'https://Shop.example:443/x never matches: write https://shop.example'],
-      ['https://bücher.example', 'https://bücher.example never matches: write https://xn--bcher-kva.example'],
-      ['shop.example', 'shop.example never matches'],
-      ['localhost:3000', 'localhost:3000 never matches'],
-      ['https://*.shop.example', 'https://*.shop.example never matches'],
-      ['wss://shop.example', 'wss://shop.example never matches'],
-      ['https://shop.example,*', '* never matches'],
+      ['https://shop.example/', 'https://shop.example/ is not one, write https://shop.example'],
+      ['https://a.example,https://Shop.example:443/x', 'https://Shop.example:443/x is not one, write https://shop.example'],
+      ['https://bücher.example', 'https://bücher.example is not one, write https://xn--bcher-kva.example'],
+      ['shop.example', 'shop.example is not one, write https://shop.example'],
+      ['localhost:3000', 'localhost:3000 is not one, write http://localhost:3000'],
+      ['https://*.shop.example', 'https://*.shop.example is not one'],
+      ['wss://shop.example', 'wss://shop.example is not one, write https://shop.example'],
+      ['https://shop.example,*', '* is not one'],
+      ['https://a.example https://b.example', 'https://a.example https://b.example is not one'],
     ].map(([text = '', problem]) => {
-      const message = `must be * alone, or origins as https://shop.example with commas between them; ${problem}`
+      const message = `must be * alone, or origins (scheme and host, a port if needed, no path) with commas between them: ${problem}`
       return ['CORS_ORIGINS', text, message] as [string, string, string]
     }),
     ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],

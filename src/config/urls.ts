@@ -43,11 +43,13 @@ const percentEncodingRule = 'must have %, #, ?, / and @ in its user and password
 export function originsProblem(list: readonly string[]): string | undefined {
   const [invalid] = list.length === 1 && list[0] === '*' ? [] : list.filter((text) => originOfUrl(text) !== text)
   if (invalid === undefined) return undefined
-  const origin = originOfUrl(invalid)
-  const hint = origin === null ? '' : `: write ${origin}`
-  return `must be * alone, or origins as https://shop.example with commas between them; ${invalid} never matches${hint}`
+  const intended = [invalid, `${isLoopback.test(invalid) ? 'http' : 'https'}://${invalid.replace(/^.*?:\/\//, '')}`]
+  const origin = intended.map(originOfUrl).find((origin) => origin !== null)
+  const hint = origin === undefined ? '' : `, write ${origin}`
+  return `must be * alone, or origins (scheme and host, a port if needed, no path) with commas between them: ${invalid} is not one${hint}`
 }
 
+/** Returns null if pages cannot have such an origin. */
 function originOfUrl(text: string): string | null {
   if (text === 'null') return text
   if (!URL.canParse(text)) return null
@@ -55,3 +57,5 @@ function originOfUrl(text: string): string | null {
   const isPageOrigin = host !== '' && !host.includes('*') && protocol !== 'ws:' && protocol !== 'wss:'
   return isPageOrigin ? `${protocol}//${host}` : null
 }
+
+const isLoopback = /^(?:ws:\/\/)?(?:localhost|127\.|\[::1\])/i

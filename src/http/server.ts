@@ -41,7 +41,7 @@ import { Compression } from './headers/compression.js'
 import { isEncodedUrl, parseJsonBodies, readJsonBodies } from './headers/encoding.js'
 import { addEtag } from './headers/etag.js'
 import { type Hosts, hostNotAllowed, isHost } from './headers/host.js'
-import type { CorsOrigins } from './headers/origin.js'
+import type { Origins } from './headers/origin.js'
 import { noFlags, requestFlagsOf } from './headers/request-flags.js'
 import { requestId } from './headers/request-id.js'
 import { pageCsp, securityHeaders } from './headers/security-headers.js'
@@ -56,6 +56,7 @@ import { type CostLimits, limitCost } from './limits/limit-cost.js'
 import { chargeReading, limitRate } from './limits/limit-rate.js'
 import { addCacheReport } from './observing/add-cache-report.js'
 import { logErrors } from './observing/log-errors.js'
+import type { RefusedOrigins } from './observing/refused-origins.js'
 import { RequestLog, type RequestLogOptions } from './observing/request-log.js'
 import { RequestObserver } from './observing/request-observer.js'
 import { traceOperations } from './observing/trace-operations.js'
@@ -95,7 +96,8 @@ export interface HttpServerOptions {
   errors: ErrorMetrics
   subscriptions: SubscriptionMetrics
   metricsRoutes: MetricsRoutes
-  corsOrigins: CorsOrigins
+  origins: Origins
+  refusedOrigins: RefusedOrigins
   /** Maximum number of subscribers' connections; the number of subscriptions has the same limit */
   maxConnections: number
   maxConnectionsPerAddress: number
@@ -144,7 +146,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     describeOperationalError,
     requests,
     errors,
-    corsOrigins,
+    origins,
+    refusedOrigins,
     loadShedder,
     limits,
     introspection,
@@ -266,9 +269,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   })
   endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
+  server.addHook('onRequest', ({ headers }, _, next) => {
+    if (origins.isUnreadable(headers)) refusedOrigins.report(headers.origin as string)
+    next()
+  })
   // With strictPreflight, an OPTIONS request without CORS headers would get a plain-text 400 instead of 204.
   await server.register(cors, {
-    origin: corsOrigins === '*' ? '*' : [...corsOrigins],
+    origin: origins.patterns,
     maxAge: preflightSeconds,
     strictPreflight: false,
   })
@@ -357,7 +364,7 @@ type SubscriptionRouteOptions = HttpServerOptions & {
 
 /** Adds subscriptions over WebSocket and server-sent events. */
 function addSubscriptions(server: FastifyInstance, options: SubscriptionRouteOptions): void {
-  const { createContext, authenticator, corsOrigins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
+  const { createContext, authenticator, origins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
   const { admission, pipelined, checkBudget } = options
   const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
@@ -374,9 +381,16 @@ function addSubscriptions(server: FastifyInstance, options: SubscriptionRouteOpt
     const address = addressOf(request)
     return { requestId, viewer, address, client, expiresAtMs, checkToken, createContext: createCheckedContext }
   }
-  const shared = { subscriptions, connections, corsOrigins, createSubscriber, addressOf, heartbeatMs, admission }
+  const shared = { subscriptions, connections, origins, createSubscriber, addressOf, heartbeatMs, admission }
   addEventStream(server, { ...shared, path: streamPath, pipelined, checkBudget })
-  const webSocket = new WebSocketEndpoint({ ...shared, path: graphqlPath, maxSubscriptions, initTimeoutMs, hosts: options.hosts })
+  const webSocket = new WebSocketEndpoint({
+    ...shared,
+    path: graphqlPath,
+    maxSubscriptions,
+    initTimeoutMs,
+    hosts: options.hosts,
+    refusedOrigins: options.refusedOrigins,
+  })
   webSocket.listenOn(server.server as Server)
   server.addHook('preClose', async () => webSocket.close())
 }

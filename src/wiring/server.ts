@@ -13,14 +13,16 @@ import { createRead } from 'cached-resolvers/postgres'
 import type { FastifyInstance } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import { allowsIntrospection, type Config } from '../config.js'
+import { allowsIntrospection, type Config, isProduction } from '../config.js'
 import { defaultPageSize } from '../graphql/connection.js'
 import type { OperationalError } from '../graphql/errors.js'
 import { SlowReaders } from '../http/connections/slow-readers.js'
 import type { Documents } from '../http/documents/documents.js'
 import { Hosts } from '../http/headers/host.js'
+import { Origins } from '../http/headers/origin.js'
 import { checkHealth, coalesceCalls } from '../http/health/health.js'
 import type { MetricsRoutes } from '../http/health/metrics-routes.js'
+import { RefusedOrigins } from '../http/observing/refused-origins.js'
 import { ClientDisconnectedError, DeadlineExceededError, type Deadlines } from '../http/overload/deadlines.js'
 import { LoadShedder } from '../http/overload/load-shedder.js'
 import { createHttpServer } from '../http/server.js'
@@ -98,7 +100,8 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     errors: metrics.errors,
     subscriptions: metrics.subscriptions,
     metricsRoutes: routes,
-    corsOrigins: config.CORS_ORIGINS,
+    origins: new Origins({ listed: config.CORS_ORIGINS, allowsLoopback: !isProduction(config) }),
+    refusedOrigins: new RefusedOrigins({ listed: config.CORS_ORIGINS, logger, now: monotonic }),
     maxConnections: config.LIVE_MAX_CONNECTIONS,
     maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
     maxQueuedEvents: liveMaxQueued,

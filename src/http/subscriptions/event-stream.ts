@@ -6,7 +6,7 @@ import { challenge } from '../../platform/auth/challenge.js'
 import { StreamEndedError } from '../../platform/live/stream.js'
 import type { PipelinedRequests } from '../connections/pipelined-requests.js'
 import { onResponseClosed } from '../connections/response-closed.js'
-import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
+import { originNotAllowed } from '../headers/origin.js'
 import { requestError } from '../request-error.js'
 import type { FormattedResult, ResultStream } from './subscriber.js'
 import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
@@ -24,7 +24,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
     subscriptions,
     connections,
     addressOf,
-    corsOrigins,
+    origins,
     createSubscriber,
     heartbeatMs,
     admission,
@@ -45,7 +45,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         subscriptions.countErrors([code])
         return reply.code(status).send(requestError(message, code, request.id))
       }
-      if (!isAllowedOrigin(request.headers, corsOrigins)) return refuse(403, 'FORBIDDEN', originNotAllowed)
+      if (!origins.maySubscribe(request.headers)) return refuse(403, 'FORBIDDEN', originNotAllowed)
       const read = readRequest(request)
       if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
       const admitted = connections.admit(addressOf(request.raw))

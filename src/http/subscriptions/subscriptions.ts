@@ -28,7 +28,7 @@ import { StreamEndedError } from '../../platform/live/stream.js'
 import type { ErrorMetrics } from '../../platform/metrics/error-metrics.js'
 import type { SubscriptionMetrics } from '../../platform/metrics/subscription-metrics.js'
 import type { DocumentRequest, Documents } from '../documents/documents.js'
-import type { CorsOrigins } from '../headers/origin.js'
+import type { Origins } from '../headers/origin.js'
 import { pointsOfDocument, refusedPoints } from '../limits/costs.js'
 import { type CostLimits, consume } from '../limits/limit-cost.js'
 import type { AdmissionController } from '../overload/admission-control.js'
@@ -66,7 +66,7 @@ export interface TransportOptions {
   connections: LiveConnections
   /** Returns the network address of a client: the number of connections is limited per address. */
   addressOf: (request: IncomingMessage) => string
-  corsOrigins: CorsOrigins
+  origins: Origins
   createSubscriber: CreateSubscriber
   admission: AdmissionController
   /** How often the server checks whether the client is still connected and reading */

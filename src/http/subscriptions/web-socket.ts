@@ -9,8 +9,9 @@ import { StreamEndedError } from '../../platform/live/stream.js'
 import { ignoreUpgrade } from '../connections/ignore-upgrade.js'
 import { onConnectionIdle } from '../connections/response-closed.js'
 import { type Hosts, hostNotAllowed, isHost } from '../headers/host.js'
-import { isAllowedOrigin, originNotAllowed } from '../headers/origin.js'
+import { originNotAllowed } from '../headers/origin.js'
 import { requestId } from '../headers/request-id.js'
+import type { RefusedOrigins } from '../observing/refused-origins.js'
 import { overloadedMessage } from '../overload/admission-control.js'
 import { type Refusal, refuseRaw } from '../request-error.js'
 import type { ResultStream } from './subscriber.js'
@@ -19,6 +20,7 @@ import type { SubscriptionRequest, TransportOptions } from './subscriptions.js'
 export interface WebSocketOptions extends TransportOptions {
   maxSubscriptions: number
   hosts: Hosts
+  refusedOrigins: RefusedOrigins
   /** How long the server waits for connection_init before it closes the connection */
   initTimeoutMs: number
 }
@@ -101,14 +103,16 @@ export class WebSocketEndpoint {
   }
 
   private refusalOf({ url, headers }: IncomingMessage): ({ state: 'refused' } & Refusal) | undefined {
-    const { path, corsOrigins, hosts } = this.options
+    const { path, origins, refusedOrigins, hosts } = this.options
     if (!isHost(headers.host))
       return { state: 'refused', status: 400, code: 'BAD_REQUEST', message: 'The Host header is malformed' }
     if (!hosts.allows(headers.host)) return { state: 'refused', status: 403, code: 'FORBIDDEN', message: hostNotAllowed }
     if (url?.split('?')[0] !== path)
       return { state: 'refused', status: 404, code: 'NOT_FOUND', message: `WebSocket connections are accepted at ${path} only` }
-    if (!isAllowedOrigin(headers, corsOrigins))
+    if (!origins.maySubscribe(headers)) {
+      if (headers.origin !== undefined) refusedOrigins.report(headers.origin)
       return { state: 'refused', status: 403, code: 'FORBIDDEN', message: originNotAllowed }
+    }
     if (this.options.admission.isOverloaded)
       return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloadedMessage }
     if (this.closing)
