@@ -127,19 +127,21 @@ export const variableNames = Object.keys(variables)
 
 /** Reads the configuration. An empty variable counts as not set. Throws ConfigError, which lists every invalid variable. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
-  const ineffective = ineffectiveSettings(set as Readonly<Record<string, string>>)
-  const result = schema.safeParse(set)
+  const settings = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
+  const ineffective = ineffectiveSettings(settings as Readonly<Record<string, string>>)
+  const result = schema.safeParse(settings)
   if (result.success && ineffective.length === 0) return result.data
   const issues = result.error?.issues ?? []
   throw new ConfigError([...ineffective, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
 }
 
 /** Describes variables that would be ignored or would not have the intended effect: misspelt names and values that lost bytes. */
-function ineffectiveSettings(set: Readonly<Record<string, string>>): string[] {
-  const misspelt = [...misspeltNames(Object.keys(set), variableNames)].filter(([, intended]) => set[intended] === undefined)
+function ineffectiveSettings(settings: Readonly<Record<string, string>>): string[] {
+  const misspelt = [...misspeltNames(Object.keys(settings), variableNames)].filter(
+    ([, intended]) => settings[intended] === undefined,
+  )
   // Node decodes variables as UTF-8. A replacement character shows that a value was not UTF-8 and lost bytes.
-  const replaced = variableNames.filter((name) => set[name]?.includes('\ufffd'))
+  const replaced = variableNames.filter((name) => settings[name]?.includes('\ufffd'))
   return [
     ...misspelt.map(
       ([name, intended]) => `${name} is not a setting: write ${intended}, or leave it empty if it is for another program`,
@@ -190,7 +192,10 @@ function ratio() {
     .transform(Number)
 }
 
-/** The format of W3C baggage: name=value pairs with percent-encoded values. The error message does not repeat the values. */
+/**
+ * HTTP headers in the format of W3C baggage: name=value pairs with percent-encoded values. The error message does not repeat the
+ * values.
+ */
 function headers() {
   return z
     .string()
@@ -213,7 +218,7 @@ function toHeader(pair: string): [name: string, value: string] {
   return [pair.slice(0, separator).trim(), decodeURIComponent(pair.slice(separator + 1).trim())]
 }
 
-/** The error message does not repeat the value, which may contain a password. */
+/** A URL that begins with one of the protocols. The error message does not repeat the value, which may contain a password. */
 function url(...protocols: string[]) {
   const message = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`
   return z.string().refine((text) => isUrl(text, protocols), { error: message, abort: true })

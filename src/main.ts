@@ -19,8 +19,9 @@ let running: Running | undefined
 let shutdownTimeoutMs = 9_500
 let redact = createRedactor([])
 let isStopping = false
-// Registered before anything starts, so that a signal during the start stops the resources that were already started.
-// Ctrl+C reaches the process twice: from the terminal, and from npm. SIGHUP: the terminal was closed.
+// The listeners are registered before anything starts, so that a signal during the start stops the resources that were already
+// started. SIGINT may arrive twice after Ctrl+C, once from the terminal and once from npm. SIGHUP arrives when the terminal is
+// closed.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal)
 // A closed log pipe or a full disk must not end the process.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)

@@ -33,7 +33,7 @@ export const claimOutboxRows: typeof real.claimOutboxRows = async (database, { s
 }
 
 export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database, store, rows) => {
-  const deleted = await deleteDelivered(database, store, rows)
+  const deleted = await deleteIfOthersConfirmed(database, store, rows)
   const pending = rows.filter(({ id }) => !deleted.has(id))
   if (pending.length === 0) return []
   await run(database, (server) => {
@@ -43,7 +43,7 @@ export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database,
       row.dueAt = Math.min(row.dueAt, server.now)
     }
   })
-  const deletedSince = await deleteDelivered(database, store, pending)
+  const deletedSince = await deleteIfOthersConfirmed(database, store, pending)
   await wakeOutboxListeners(database)
   return pending.filter(({ id }) => !deletedSince.has(id))
 }
@@ -126,7 +126,11 @@ export function isPendingInUse(server: PostgresServer, { namespace, deliveredTo 
   return server.pendingStores(namespace, deliveredTo).some(({ inUseAt }) => inUseAt !== null && inUseAt > server.now - inUseMs)
 }
 
-async function deleteDelivered(database: unknown, store: string, rows: readonly real.OutboxRow[]): Promise<ReadonlySet<number>> {
+async function deleteIfOthersConfirmed(
+  database: unknown,
+  store: string,
+  rows: readonly real.OutboxRow[],
+): Promise<ReadonlySet<number>> {
   return run(database, (server) => {
     const delivered = find(server, rows).filter(
       ({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, store]).length === 0,

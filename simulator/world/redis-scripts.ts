@@ -25,10 +25,10 @@ export const scripts = {
     const count = Number(args[0])
     const keys = args.slice(1, 1 + count) as string[]
     return keys.map((key, index) => {
-      const [state, expected, value, ttl] = args.slice(1 + count + 4 * index, 5 + count + 4 * index) as string[]
+      const [condition, expected, value, ttl] = args.slice(1 + count + 4 * index, 5 + count + 4 * index) as string[]
       const stored = server.get(key)
       const text = typeof stored === 'string' ? stored : null
-      if (!isAllowed(state as string, expected as string, text)) return text
+      if (!isAllowed(condition as string, expected as string, text)) return text
       server.set(key, value as string, ttl === '' ? null : Number(ttl))
       return 1
     })
@@ -45,11 +45,18 @@ export const scripts = {
   },
 
   publishRemoval(server: ScriptTarget, args: readonly (string | number)[]): (string | number)[] {
-    const [, numberKey, membersKey, channel, acknowledgeTo, keys] = args as [number, string, string, string, string, string]
+    const [, sequenceKey, membersKey, channel, acknowledgeLine, removedKeys] = args as [
+      number,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
     const [leaseMs, isMember] = args.slice(6).map(String) as [string, string]
-    noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
-    const number = nextNumber(server, numberKey)
-    server.publish(channel, `${number}\n${acknowledgeTo}\n${keys}`)
+    noteLostMembers(server, [sequenceKey, membersKey], leaseMs, isMember)
+    const number = nextNumber(server, sequenceKey)
+    server.publish(channel, `${number}\n${acknowledgeLine}\n${removedKeys}`)
     const now = Math.floor(server.now)
     const reply: (string | number)[] = [String(number)]
     for (const [member, until] of fieldsOf(server, membersKey)) {
@@ -69,20 +76,20 @@ export const scripts = {
     return null
   },
 
-  heartbeat(server: ScriptTarget, args: readonly (string | number)[]): [number: string | null, marker: string | null] {
+  heartbeat(server: ScriptTarget, args: readonly (string | number)[]): [number: string | null, registration: string | null] {
     const count = Number(args[0])
-    const [numberKey, membersKey, markerKey] = args.slice(1, 1 + count) as [string, string, string?]
+    const [sequenceKey, membersKey, registrationKey] = args.slice(1, 1 + count) as [string, string, string?]
     const [id, leaseMs, registration, isMember] = args.slice(1 + count).map(String) as [string, string, string, string]
-    noticeLostMembers(server, [numberKey, membersKey], leaseMs, isMember)
+    noteLostMembers(server, [sequenceKey, membersKey], leaseMs, isMember)
     if (leaseMs === '') {
       server.removeFields(membersKey, [id])
     } else {
       server.setField(membersKey, id, Math.floor(server.now) + Number(leaseMs))
     }
-    const number = textOf(server, numberKey)
-    if (markerKey !== undefined && registration !== '' && server.get(markerKey) === null)
-      server.set(markerKey, registration, null)
-    return [number, markerKey === undefined ? null : textOf(server, markerKey)]
+    const number = textOf(server, sequenceKey)
+    if (registrationKey !== undefined && registration !== '' && server.get(registrationKey) === null)
+      server.set(registrationKey, registration, null)
+    return [number, registrationKey === undefined ? null : textOf(server, registrationKey)]
   },
 
   addToBuckets(server: ScriptTarget, args: readonly (string | number)[]): string[] {
@@ -102,21 +109,21 @@ export const scripts = {
 
 export type ScriptName = keyof typeof scripts
 
-function isAllowed(state: string, expected: string, stored: string | null): boolean {
-  if (state === 'unleased') return stored === null || !stored.startsWith(leaseMark)
-  if (stored === null) return state === 'vacant'
+function isAllowed(condition: string, expected: string, stored: string | null): boolean {
+  if (condition === 'notLeased') return stored === null || !stored.startsWith(leaseMark)
+  if (stored === null) return condition === 'mayBeMissing'
   return expected !== '' && stored.startsWith(expected)
 }
 
-function noticeLostMembers(
+function noteLostMembers(
   server: ScriptTarget,
-  [numberKey, key]: readonly [string, string],
+  [sequenceKey, key]: readonly [string, string],
   leaseMs: string,
   isMember: string,
 ): void {
   if (!(server.get(key) instanceof Map)) server.remove([key])
   if (leaseMs === '' || fieldsOf(server, key).has(lostMembersField)) return
-  const isNew = isMember === '' && server.get(numberKey) === null
+  const isNew = isMember === '' && server.get(sequenceKey) === null
   try {
     server.setField(key, lostMembersField, isNew ? 0 : Math.floor(server.now) + Number(leaseMs))
   } catch (error) {

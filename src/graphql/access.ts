@@ -1,4 +1,5 @@
-// TypeGraphQL's decorators need it. Every resolver imports this file, in whatever order resolvers are loaded.
+// The decorators of TypeGraphQL need this module to be loaded first. Every resolver imports this file, in whatever order
+// resolvers are loaded.
 import 'reflect-metadata'
 import { Extensions } from 'type-graphql'
 

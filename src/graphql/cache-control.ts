@@ -45,8 +45,9 @@ export const cacheControlDirective = new GraphQLDirective({
 export type CachePolicy = { state: 'unstored' } | { state: 'stored'; maxAge: number; scope: Scope }
 
 /**
- * Returns the strictest policy of all fields that a valid document selects, including fields with @skip or @include. If a field has
- * no hint, the response is not stored; but leaf fields without a hint inherit the policy of their parent object.
+ * Returns the strictest policy of all fields that a valid document selects, including fields with @skip or @include. If a field
+ * has no hint, the response is not stored. Leaf fields without a hint are an exception: they inherit the policy of their parent
+ * object.
  */
 export function cachePolicyOf(schema: GraphQLSchema, document: DocumentNode): CachePolicy {
   const types = new TypeInfo(schema)
@@ -91,7 +92,10 @@ function hintOf(field: GraphQLField<unknown, unknown>, isRoot: boolean): Hint {
   }
 }
 
-/** Whether all viewers may see it. Other fields and types depend on the viewer, so they are private, whatever their hint. */
+/**
+ * Whether all viewers may see the field or the values of the type. Other fields and types depend on the viewer, so they are
+ * private, whatever their hint.
+ */
 function isUnrestricted(fieldOrType: Parameters<typeof ruleOf>[0]): boolean {
   return (ruleOf(fieldOrType)?.state ?? 'everyone') === 'everyone'
 }

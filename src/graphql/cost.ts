@@ -40,7 +40,7 @@ export interface Estimate {
 
 /**
  * Estimates the maximum cost of an operation as a function of its variables. The function accepts uncoerced variables: if they
- * cannot be coerced, the request fails and is not executed, so its estimate does not matter. Fields with @skip or @include always
+ * cannot be coerced, the request fails and is not executed, so the estimate does not matter. Fields with @skip or @include always
  * count.
  */
 export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode): Estimate {
@@ -164,8 +164,8 @@ class Estimator {
   }
 
   /**
-   * Returns whether to continue. The limit is needed because nested abstract types are visited once for each combination of their
-   * possible types.
+   * Counts a selection. Returns false if there are too many, so that no more are collected. The limit is needed because nested
+   * abstract types are visited once for each combination of their possible types.
    */
   private countSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
     if (node && node.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1

@@ -47,6 +47,9 @@ export function countNodes(document: DocumentNode): number {
   return count
 }
 
-/** Both values are rounded up from measurements of the documents that take the most memory: strings full of escapes, nested fields. */
+/**
+ * The following two values are rounded up from measurements of the documents that take the most memory: strings full of escapes,
+ * and nested fields.
+ */
 const bytesPerCharacter = 12
 const bytesPerNode = 250

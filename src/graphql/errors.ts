@@ -45,7 +45,10 @@ export function unauthenticated(): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'UNAUTHENTICATED', ...http(401, { 'www-authenticate': challenge() }) } })
 }
 
-/** The viewer is not allowed to do this. The error is the same whether or not the object exists, so it does not reveal that. */
+/**
+ * The viewer is not allowed to do this. The error does not depend on whether the object exists, so it does not reveal which ids
+ * exist.
+ */
 export function forbidden(): GraphQLError {
   return withCode('FORBIDDEN', 'Your token does not allow this')
 }
@@ -79,7 +82,7 @@ export function introspectionDisabled(field: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'INTROSPECTION_DISABLED' } })
 }
 
-/** Typed as `object`: graphql-yoga, if it is installed beside Apollo, declares another type for `headers`. */
+/** The return type is `object`, because graphql-yoga, if it is installed beside Apollo, declares another type for `headers`. */
 function http(status: number, headers: Readonly<Record<string, string>> = {}): { http: object } {
   return { http: { status, headers: new HeaderMap(Object.entries(headers)) } }
 }
@@ -94,8 +97,8 @@ export class DeletedError extends Error {
 }
 
 /**
- * Whether the error may be shown to the client. This is so for a GraphQLError of this server or of graphql-js. Any other error is a
- * bug or an outage.
+ * Whether the error may be shown to the client: a GraphQLError of this server or of graphql-js. Any other error is a bug or an
+ * outage.
  */
 export function isPublic(thrown: unknown): boolean {
   return rootCause(thrown) instanceof GraphQLError

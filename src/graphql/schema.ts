@@ -38,7 +38,10 @@ const rootDescriptions: Readonly<Record<string, string>> = {
   Subscription: 'Events, sent after the change has been committed, over Server-Sent Events or a WebSocket',
 }
 
-/** Returns a function that creates one instance of each class. One instance suffices because resolvers have no state. */
+/**
+ * Returns a function that returns the instance of a class, and creates it at the first call for this class. One instance suffices
+ * because resolvers have no state.
+ */
 function singletonPerClass() {
   const instances = new Map<new () => object, object>()
   return (type: new () => object): object => {

@@ -30,7 +30,7 @@ export function addAuthentication(server: FastifyInstance, authenticator: Authen
 }
 
 /**
- * A hook that refuses everybody but administrators, for routes other than GraphQL. Must run after the hook of
+ * A hook that refuses all viewers except administrators, for routes other than GraphQL. Must run after the hook of
  * addAuthentication().
  */
 export async function administratorsOnly({ viewer, id }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {

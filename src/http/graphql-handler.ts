@@ -11,13 +11,13 @@ export interface GraphqlHandlerOptions {
   createContext: (request: FastifyRequest) => Context
 }
 
-/** Creates the handler of GraphQL over HTTP: it replaces a document id with the document, and passes the request to Apollo. */
+/** Creates the handler of GraphQL over HTTP, which replaces a document id by the document, and passes the request to Apollo. */
 export function createGraphqlHandler({ apollo, documents, createContext }: GraphqlHandlerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const { httpGraphQLRequest, error } = resolveDocument(readRequest(request), documents)
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest,
-      // Thrown here, so that Apollo checks the request first, and formats the error.
+      // The error is thrown here so that Apollo checks the request first, and formats the error.
       context: async () => {
         if (error) throw error
         return createContext(request)

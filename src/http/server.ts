@@ -83,12 +83,15 @@ export interface HttpServerOptions {
   schema: GraphQLSchema
   documents: Documents
   createContext: (request: RequestInfo) => Context
-  /** Memoized values that requests share */
+  /** Memoizes data on values that requests share */
   memo: SharedValueMemo
   authenticator: Authenticator
   hosts: Hosts
   checkHealth: () => Promise<HealthReport>
-  /** Aborted when the process shuts down: /readyz then reports that, and each connection is closed after its response. */
+  /**
+   * Aborted when the process shuts down. /readyz then reports that the process is draining, and each connection is closed after
+   * its response.
+   */
   draining: AbortSignal
   /** Describes operational errors such as an outage or overload; returns null for all other errors, which are bugs. */
   describeOperationalError: (error: unknown) => OperationalError | null
@@ -99,9 +102,9 @@ export interface HttpServerOptions {
   origins: Origins
   refusedOrigins: RefusedOrigins
   /** Maximum number of subscribers' connections; the number of subscriptions has the same limit */
-  maxConnections: number
-  maxConnectionsPerAddress: number
-  /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
+  maxLiveConnections: number
+  maxLiveConnectionsPerAddress: number
+  /** Maximum number of events queued for a slow subscriber. If more are queued, the subscriber's stream fails. */
   maxQueuedEvents: number
   /** How often subscribers' connections are checked */
   heartbeatMs: number
@@ -156,7 +159,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   } = options
   const costs = new Costs(schema, limits.maxCost)
   const costLimits = { costs, budgets: limits.budgets }
-  const chargedClient: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
+  const chargedClientOf: ClientOf = (request, viewer) => (limits.budgets ? clientOf(request, viewer, limits.trustedProxies) : '')
   const compiledQueries = new CompiledQueries({
     schema,
     memo: options.memo,
@@ -176,7 +179,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     hosts: options.hosts,
     path: graphqlPath,
     draining,
-    clientOf: chargedClient,
+    clientOf: chargedClientOf,
     costLimits,
     compiledQueries: tracing?.operations.wrapCompiledQueries(compiledQueries) ?? compiledQueries,
     observe: (response, seconds) => observer.recordFastPathResponse(response, seconds),
@@ -286,9 +289,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const isBehindProxy = trustedProxies > 0
   const clientOfBadTokens = ({ raw }: FastifyRequest) => badTokensOf(networkOf(raw, trustedProxies))
   if (budgets) {
-    const chargedClientOf = (request: FastifyRequest) =>
-      request.viewer ? chargedClient(request.raw, request.viewer) : clientOfBadTokens(request)
-    chargeReading(server, budgets, { paths: readPaths, clientOf: chargedClientOf })
+    const readingClientOf = (request: FastifyRequest) =>
+      request.viewer ? chargedClientOf(request.raw, request.viewer) : clientOfBadTokens(request)
+    chargeReading(server, budgets, { paths: readPaths, clientOf: readingClientOf })
   }
   addAdmissionControl(server, admission, {
     paths: readPaths,
@@ -317,12 +320,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
             viewer,
             flags: requestFlagsOf(raw.headers, viewer),
             connection: raw.socket,
-            client: chargedClient(raw, viewer),
+            client: chargedClientOf(raw, viewer),
           }),
       ),
   })
   const checkBudget = budgets
-    ? limitRate(budgets, { clientOf: ({ raw, viewer }) => chargedClient(raw, viewer), isBehindProxy })
+    ? limitRate(budgets, { clientOf: ({ raw, viewer }) => chargedClientOf(raw, viewer), isBehindProxy })
     : undefined
   server.route({
     url: graphqlPath,
@@ -364,9 +367,9 @@ type SubscriptionRouteOptions = HttpServerOptions & {
 
 /** Adds subscriptions over WebSocket and server-sent events. */
 function addSubscriptions(server: FastifyInstance, options: SubscriptionRouteOptions): void {
-  const { createContext, authenticator, origins, maxConnections, maxConnectionsPerAddress, heartbeatMs } = options
+  const { createContext, authenticator, origins, maxLiveConnections, maxLiveConnectionsPerAddress, heartbeatMs } = options
   const { admission, pipelined, checkBudget } = options
-  const limits = { max: maxConnections, maxPerAddress: maxConnectionsPerAddress }
+  const limits = { max: maxLiveConnections, maxPerAddress: maxLiveConnectionsPerAddress }
   const connections = new LiveConnections(limits, options.subscriptions)
   const subscriptions = new Subscriptions({ ...options, connections, metrics: options.subscriptions, now: Date.now })
   const addressOf = (request: IncomingMessage) => networkOf(request, options.limits.trustedProxies)
@@ -410,11 +413,11 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
     perSecond: Math.max(minConnectionBurst, maxOpenConnections) / 10,
     now: () => performance.now(),
   })
-  // Not Node's own limit (maxConnections), which closes connections without a response.
+  // OpenConnections replaces Node's own limit (maxConnections), which closes connections without a response.
   const connections = new OpenConnections({
     max: maxOpenConnections,
     // Behind proxies, connections do not belong to clients.
-    isBlocked: (network) => trustedProxies === 0 && (isFarOverdrawn(network) || !rate.take(network)),
+    mayConnect: (network) => trustedProxies > 0 || (!isFarOverdrawn(network) && rate.take(network)),
     probePaths,
     refuse: createRequestRefuser(errors, {
       status: 503,
@@ -432,10 +435,11 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
 export const graphqlPath = '/graphql'
 /** Enough for a mutation with 500 products that have the longest names, in any script */
 const maxBodyBytes = 512 * 1024
-/** Heap for parsed documents: about 3,000 of typical size, or 70 of the largest */
+/** Heap for parsed documents, which suffices for about 3,000 documents of typical size, or 70 of the largest */
 const maxDocumentBytes = 32 * 1024 * 1024
 /**
- * How long browsers may cache the response to a preflight request. GET requests with a CSRF header need a preflight request too.
+ * How long browsers may cache the response to a preflight request. GET requests with a CSRF header need a preflight request as
+ * well.
  */
 const preflightSeconds = 600
 const streamPath = '/graphql/stream'

@@ -19,8 +19,9 @@ export function createAuthenticator(config: Config, logger: Logger): Authenticat
   return new TokenAuthenticator({ verify, maxCached: 10_000, cacheMs: 60_000, now: Date.now })
 }
 
-export function isOpen({ AUTH_JWT_SECRET, AUTH_JWKS_URL }: Config): boolean {
-  return AUTH_JWT_SECRET === undefined && AUTH_JWKS_URL === undefined
+/** Whether clients authenticate with tokens. If not, every client is an administrator. */
+export function hasAuthentication({ AUTH_JWT_SECRET, AUTH_JWKS_URL }: Config): boolean {
+  return AUTH_JWT_SECRET !== undefined || AUTH_JWKS_URL !== undefined
 }
 
 function tokenKeys({ AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url }: Config, logger: Logger) {

@@ -7,7 +7,7 @@ import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
 import type { ResourceStack } from './resource-stack.js'
 
-/** Applies migrations and loads demo data, on connections of its own that do not belong to the pool. */
+/** Applies migrations and loads demo data, on separate connections that do not belong to the pool. */
 export async function prepareDatabase(config: Config, logger: Logger, url: string): Promise<void> {
   const database = connect({ ...connectionOptions(config, url), maxConnections: 2 })
   try {
@@ -19,7 +19,9 @@ export async function prepareDatabase(config: Config, logger: Logger, url: strin
   }
 }
 
-/** Throws ConfigError if the database cannot be used: this is the first use of the URL. Also throws if connections share sessions. */
+/**
+ * Throws ConfigError if connections share sessions, or if the database cannot be used, since this is the first use of the URL.
+ */
 async function refuseSharedSessions(database: Database): Promise<void> {
   const isShared = await sharesSessions(database).catch((error) => {
     throw new ConfigError([`DATABASE_URL names a database that cannot be used: ${messageOf(error)}`])

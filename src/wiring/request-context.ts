@@ -23,8 +23,8 @@ export interface SharedDependencies extends Pick<Context, 'cacheAdmin' | 'live'>
 }
 
 /**
- * A context is created for every request, so its more expensive parts are created when they are first used. It is a class because
- * creating an object literal with a getter is more expensive.
+ * The context of one request. A context is created for every request, so its more expensive parts are created when they are first
+ * used. The context is a class, because creating an object literal with a getter is more expensive.
  */
 export class RequestContext implements Context<typeof entities> {
   readonly requestId: string
@@ -55,7 +55,7 @@ export class RequestContext implements Context<typeof entities> {
       flags === noFlags ? shared.createLoaders(cancellation) : shared.createLoadersFor(flags, this.cacheReport, cancellation)
   }
 
-  /** Created on access, because most requests write nothing. */
+  /** The commands are created on access, because most requests write nothing. */
   get commands(): Context['commands'] {
     const { database, deliver } = this.shared
     const onCommitted = async (changes: readonly OutboxRow[]) => {
@@ -65,7 +65,7 @@ export class RequestContext implements Context<typeof entities> {
     return createCommands({ database, cancellation: this.cancellation, onCommitted })
   }
 
-  /** Created on first access, because most requests never wait. */
+  /** The cancellation is created on first access, because most requests never wait. */
   private get cancellation(): RequestCancellation {
     this.ownCancellation ??= new RequestCancellation(this.shared.deadlines, this.connection, this.arrivedAt)
     return this.ownCancellation

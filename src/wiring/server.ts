@@ -30,7 +30,7 @@ import { isOutage, type Queryable } from '../platform/database/connection.js'
 import type { LiveUpdates } from '../platform/live/live-updates.js'
 import { createRedactor, secretsOf } from '../platform/log/secrets.js'
 import { entities } from '../shop/entities.js'
-import { createAuthenticator, isOpen } from './authenticator.js'
+import { createAuthenticator, hasAuthentication } from './authenticator.js'
 import { megabyte } from './cache.js'
 import { monotonic } from './clock.js'
 import { liveMaxQueued } from './live.js'
@@ -82,7 +82,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     createContext: (request) => new RequestContext(shared, request),
     memo: sharedValueMemo,
     authenticator: createAuthenticator(config, logger),
-    hosts: new Hosts(isOpen(config), config.CORS_ORIGINS),
+    hosts: new Hosts(hasAuthentication(config), config.CORS_ORIGINS),
     checkHealth: coalesceCalls(() =>
       checkHealth({
         pingDatabase: () => timed(() => database`select 1`),
@@ -102,8 +102,8 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     metricsRoutes: routes,
     origins: new Origins({ listed: config.CORS_ORIGINS, allowsLoopback: !isProduction(config) }),
     refusedOrigins: new RefusedOrigins({ listed: config.CORS_ORIGINS, logger, now: monotonic }),
-    maxConnections: config.LIVE_MAX_CONNECTIONS,
-    maxConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
+    maxLiveConnections: config.LIVE_MAX_CONNECTIONS,
+    maxLiveConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,
     maxQueuedEvents: liveMaxQueued,
     heartbeatMs: config.LIVE_HEARTBEAT_MS,
     loadShedder,
@@ -124,7 +124,8 @@ function describeOperationalError(error: unknown): OperationalError | null {
     return { code: 'OVERLOADED', message: `${error.message}, try again in a moment`, status: 503 }
   if (error instanceof DeadlineExceededError)
     return { code: 'DEADLINE_EXCEEDED', message: `${error.message}, try again in a moment` }
-  // The client has disconnected and does not read the response, so the error is logged at debug level only.
+  // The client has disconnected and does not read the response. The error therefore needs no code of its own, and is logged at
+  // debug level only.
   if (error instanceof ClientDisconnectedError) return { code: 'DEADLINE_EXCEEDED', message: error.message, level: 'debug' }
   if (isOutage(error) || error instanceof FetchTimeoutError)
     return { code: 'SERVICE_UNAVAILABLE', message: 'The database cannot be reached, try again later' }
@@ -139,7 +140,7 @@ async function pingTrusted(cache: Cache): Promise<number> {
 }
 
 export function createLoadShedder({ MAX_IN_FLIGHT: maxInFlight, MAX_EVENT_LOOP_DELAY_MS: maxDelayMs }: Config): LoadShedder {
-  return new LoadShedder({ maxInFlight, maxDelayMs, burstMs: delaysOfBurst * maxDelayMs, now: monotonic })
+  return new LoadShedder({ maxInFlight, maxDelayMs, burstMs: burstInMaxDelays * maxDelayMs, now: monotonic })
 }
 
 async function timed(work: () => PromiseLike<unknown>): Promise<number> {
@@ -149,7 +150,10 @@ async function timed(work: () => PromiseLike<unknown>): Promise<number> {
 }
 
 const healthDeadlineMs = 1_000
-/** The maximum burst as a multiple of MAX_EVENT_LOOP_DELAY_MS. By default, a burst may last 3 s. */
-const delaysOfBurst = 6
+/**
+ * How long delays may go on before requests are refused, as a multiple of MAX_EVENT_LOOP_DELAY_MS. By default, a burst of delays
+ * may last 3 s.
+ */
+const burstInMaxDelays = 6
 /** Limits the memory of responses that slow clients have not read yet. */
 const maxUnsentBytes = 64 * megabyte

@@ -1,5 +1,5 @@
 import { allowsIntrospection, type Config, redisVariables } from '../config.js'
-import { isOpen } from './authenticator.js'
+import { hasAuthentication } from './authenticator.js'
 
 /** Aligned lines for a person at a terminal: addresses, database, cache, and who has access. */
 export function startSummary(config: Config, url: string): string {
@@ -9,7 +9,10 @@ export function startSummary(config: Config, url: string): string {
     ['Dashboard', `${origin}/dashboard`],
     ['Database', config.DATABASE_URL ? `Postgres at ${hostsOf(config.DATABASE_URL)}` : `embedded Postgres in ${config.DATA_DIR}`],
     ['Cache', cacheOf(config)],
-    ['Access', isOpen(config) ? 'every caller is an administrator: set AUTH_JWT_SECRET before others can reach it' : 'by token'],
+    [
+      'Access',
+      hasAuthentication(config) ? 'by token' : 'every caller is an administrator: set AUTH_JWT_SECRET before others can reach it',
+    ],
   ]
   return lines.map(([name = '', value]) => `  ${name.padEnd(labelWidth)}${value}\n`).join('')
 }

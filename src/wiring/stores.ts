@@ -98,13 +98,13 @@ export function createDashboard(config: Config, { metrics, store }: Stores): Das
   return new Dashboard({ metrics, store, keyOf, createToken: createTokenSource(), now: Date.now })
 }
 
-/** Returns null if the rate of clients is not limited. */
+/** Returns null if RATE_LIMIT is 0, that is, if usage is not limited. */
 function createBudgets(config: Config, store: CacheStore): Budgets | null {
   const pointsPerMinute = config.RATE_LIMIT ?? (isProduction(config) ? productionRateLimit : 0)
   if (pointsPerMinute === 0) return null
   const add = store.addToBuckets?.bind(store)
   const additionOf = ({ client, points }: Usage) => ({ key: `${config.CACHE_PREFIX}:budgets:${client}`, amount: points })
-  const syncUsage: SyncUsage | undefined = add && ((uses, forgivenPerMs) => add(uses.map(additionOf), forgivenPerMs))
+  const syncUsage: SyncUsage | undefined = add && ((usages, replenishedPerMs) => add(usages.map(additionOf), replenishedPerMs))
   return new Budgets({ pointsPerMinute, maxClients: 50_000, maxCost: config.MAX_COST, syncUsage, now: monotonic })
 }
 
@@ -118,8 +118,8 @@ const productionRateLimit = 60_000
  */
 const feedConnections = 2
 /**
- * How long a process may trust the cache without renewing its registration in the database. This limits the staleness of values that
- * do not come from the near store.
+ * How long a process may serve entries of the cache without renewing its trust lease in the database (see ChangeSource.leaseMs).
+ * This limits the staleness of values that do not come from the near store.
  */
 const trustLeaseMs = 2_000
 const relayIntervalMs = 250

@@ -57,5 +57,5 @@ function isHousekeepingKey(argument: string): boolean {
 
 /** A lease is renewed during a long fetch, which only happens on a busy machine. */
 function isRenewal(args: readonly string[]): boolean {
-  return args.some((word, index) => word === 'held' && args[index + 1] === args[index + 2])
+  return args.some((word, index) => word === 'mustExist' && args[index + 1] === args[index + 2])
 }

@@ -24,7 +24,7 @@ test('a subscription whose last member leaves while it starts ends once, and clo
     onEnd: () => events.push('ended'),
   })
   const member = shared.join({ createContext: () => context.promise } as Subscriber, () => undefined)
-  const started = shared.started()
+  const started = shared.ensureStarted()
   await member.return()
   expect(events).toEqual(['ended'])
   context.resolve({} as Context)

@@ -17,7 +17,7 @@ export function ignoreUpgrade(
     const name = rawHeaders[index] as string
     if (!upgradeHeaders.has(name.toLowerCase())) lines.push(`${name}: ${rawHeaders[index + 1]}`)
   }
-  // In reverse order: unshift() prepends.
+  // The parts are put back in reverse order, because unshift() prepends.
   if (head.length > 0) socket.unshift(head)
   socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
   server.emit('connection', socket)

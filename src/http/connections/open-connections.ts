@@ -5,8 +5,8 @@ import { currentResponse } from './response-closed.js'
 
 export interface OpenConnectionsOptions {
   max: number
-  /** Returns whether new connections of a network are closed without a response. */
-  isBlocked: (network: string) => boolean
+  /** Called once for each new connection. Returns false if the connection must be closed without a response. */
+  mayConnect: (network: string) => boolean
   /** Requests for these paths are answered even on connections above the limit. */
   probePaths: readonly string[]
   refuse: (request: IncomingMessage, response: ServerResponse) => void
@@ -14,9 +14,9 @@ export interface OpenConnectionsOptions {
 
 /**
  * Limits the number of open connections. At the limit, a new connection replaces a connection that is waiting for its client,
- * preferably one of the network with the most connections. If no connection is waiting for its client, requests on new connections
- * are refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections of blocked
- * networks are closed before Node allocates an HTTP parser for them.
+ * preferably one of the network with the most connections. If no connection is waiting for its client, requests on new
+ * connections are refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections
+ * of networks that may not connect are closed before Node allocates an HTTP parser for them.
  */
 export class OpenConnections {
   /** Connections by network. In each set, the connection that was examined longest ago comes first. */
@@ -58,7 +58,7 @@ export class OpenConnections {
     this.upgraded.delete(socket)
     if (this.networks.has(socket)) return true
     const network = networkOfAddress(socket.remoteAddress)
-    if (this.options.isBlocked(network)) return false
+    if (!this.options.mayConnect(network)) return false
     this.networks.set(socket, network)
     socket.once('close', () => this.remove(socket))
     if (this.openCount >= this.options.max) this.closeOneWaitingForClient()
@@ -74,7 +74,7 @@ export class OpenConnections {
     this.openCount += 1
   }
 
-  /** Removes a connection. Returns false if it did not count towards the limit. */
+  /** Removes a connection that counts towards the limit. Returns false if the connection does not count. */
   private removeOpen(socket: Socket): boolean {
     const network = this.networks.get(socket) as string
     const sockets = this.open.get(network)
@@ -97,8 +97,8 @@ export class OpenConnections {
   }
 
   /**
-   * Yields the largest network first, with a limit on the connections to examine: that network may have no waiting connection, so
-   * half of the checks are reserved for all other networks.
+   * Yields the connections of the largest network first, with a limit on the connections to examine. This network may have no
+   * waiting connection, so half of the checks are reserved for all other networks.
    */
   private *largestFirst(): Iterable<{ sockets: Set<Socket>; limit: number }> {
     let largest = new Set<Socket>()
@@ -114,7 +114,7 @@ export class OpenConnections {
       if (examined === maximum) break
       examined += 1
       if (this.isWaitingForClient(socket)) return { socket, examined }
-      // Moves the socket to the end of the set.
+      // Move the socket to the end of the set.
       sockets.delete(socket)
       sockets.add(socket)
     }
@@ -127,7 +127,7 @@ export class OpenConnections {
     return response ? !response.req.complete : !this.upgraded.has(socket)
   }
 
-  /** Closes the oldest connection of the reserve if the reserve is full. */
+  /** Adds a connection to the reserve. If the reserve is full, closes its oldest connection. */
   private addToReserve(socket: Socket): void {
     this.reserved.add(socket)
     const [oldest] = this.reserved

@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-/** Calls back once, when a response that owns its connection has been sent or the connection has been closed. */
+/**
+ * Calls back once, when the response has been sent or its connection has been closed. The response must own the connection (see
+ * PipelinedRequests).
+ */
 export function onResponseClosed(response: ServerResponse, callback: () => void): void {
   if (response.req.socket.destroyed) callback()
   else response.once('close', callback)

@@ -12,7 +12,7 @@ export interface SlowReadersOptions {
 
 /** Closes connections of clients that do not read their responses, because unsent data takes memory. */
 export class SlowReaders {
-  /** The time since which a connection has had unsent data; undefined if the last check found no unsent data */
+  /** When a connection began to have unsent data; undefined if the last check found no unsent data */
   private readonly unsentSince = new Map<Socket, number | undefined>()
   private timer: NodeJS.Timeout | undefined
 
@@ -25,7 +25,7 @@ export class SlowReaders {
       this.unsentSince.set(socket, undefined)
       socket.once('close', () => this.unsentSince.delete(socket))
     })
-    // setImmediate: after a stall of the process, completed writes are processed before the check.
+    // After a stall of the process, setImmediate() lets completed writes be processed before the check.
     this.timer = setInterval(() => setImmediate(() => this.check()), checkIntervalMs).unref()
     server.once('close', () => clearInterval(this.timer))
   }

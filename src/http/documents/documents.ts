@@ -36,7 +36,8 @@ export class Documents {
   }
 
   /**
-   * Returns the document if it is in this process, for the fast path; undefined if Apollo must look up or register the document.
+   * For the fast path. Returns the document if it is in the memory of this process; undefined if Apollo must look up or register
+   * the document.
    */
   findCached({ query, documentId, extensions }: DocumentRequest): string | undefined {
     const persistedQuery = isRecord(extensions) ? extensions.persistedQuery : undefined
@@ -86,7 +87,7 @@ export function badRequest(code: ErrorCode, message: string): GraphQLError {
 }
 
 const notAnId = ['BAD_REQUEST', 'documentId must be a string'] as const
-/** Checked here, because Apollo would convert any value to a string. */
+/** This is checked here, because Apollo would convert any value to a string. */
 const notAHash = ['BAD_REQUEST', 'The sha256Hash of a persisted query must be a string'] as const
 /** Clients that receive this code send the document itself. */
 const notFound = ['PERSISTED_QUERY_NOT_FOUND', 'No document has this documentId; send the document as query'] as const

@@ -22,10 +22,10 @@ interface PersistedQuery {
 }
 
 /**
- * Documents that clients registered under their SHA-256 hash (Apollo's automatic persisted queries). This process
- * keeps the most recently used documents; a store that all processes share has all documents. If a document is not found or the
- * store cannot be reached, the document is reported as unknown, and the client then sends the text. Documents expire after an hour
- * without use, because any client may register documents. Methods never reject.
+ * Documents that clients registered under their SHA-256 hash (Apollo's automatic persisted queries). This process keeps the most
+ * recently used documents; a store that all processes share has all documents. If a document is not found or the store cannot be
+ * reached, the document is reported as unknown, and the client then sends the text. Because any client may register documents,
+ * they expire after an hour without use. Methods never reject.
  */
 export class PersistedQueries {
   private readonly near = new LRUCache<string, PersistedQuery>({
@@ -87,5 +87,5 @@ function sha256(text: string): string {
 const maxNearLength = 8 * 1024 * 1024
 const overheadPerText = 200
 const ttlMs = 60 * 60 * 1000
-/** Early enough before documents expire, and rare enough to cost little */
+/** Documents are renewed early enough before they expire, and rarely enough to cost little. */
 const renewMs = ttlMs / 4

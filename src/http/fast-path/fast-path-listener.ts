@@ -12,7 +12,7 @@ import { hasFlags, noFlags } from '../headers/request-flags.js'
 import { requestId } from '../headers/request-id.js'
 import { pointsOfBytes } from '../limits/costs.js'
 import type { CostLimits } from '../limits/limit-cost.js'
-import { neverWaits } from '../overload/deadlines.js'
+import { noWaitConnection } from '../overload/deadlines.js'
 import type { LoadShedder } from '../overload/load-shedder.js'
 import type { RequestInfo } from '../request-info.js'
 import { type BatchedResponse, ResponseBatcher } from './response-batcher.js'
@@ -34,14 +34,23 @@ export interface FastPathListenerOptions {
   draining: AbortSignal
 }
 
-/** A request whose body the fast path has read but which it cannot answer: the standard path continues with this state. */
+/**
+ * The state of a request whose body the fast path has read. If the fast path cannot answer the request, the standard path
+ * continues with this state.
+ */
 export interface BufferedRequest extends RequestInfo {
-  /** Estimated cost in points, already charged if usage is limited; 0 while it is not known */
+  /**
+   * Estimated cost in points; 0 until it is known. If usage is limited, the fast path has charged this cost. It refunds the cost
+   * when it passes the request to the standard path, which charges the request itself.
+   */
   cost: number
   /** Start time on the monotonic clock, in milliseconds */
   startedAt: number
   body: Buffer
-  /** The standard path reuses the context, so that loaders do not repeat loads, including failed ones. */
+  /**
+   * The context that the fast path has created, so that loaders of the standard path do not repeat loads, including failed ones.
+   * undefined if no compiled query has run, or if the standard path must not use the context.
+   */
   context: Context | undefined
 }
 
@@ -49,14 +58,15 @@ export interface BufferedRequest extends RequestInfo {
 type HeaderList = readonly string[]
 
 interface Exchange {
-  headers: HeaderList
+  /** See FastPathListener.rememberHeaders */
+  rememberedHeaders: HeaderList
   request: IncomingMessage
   response: ServerResponse
 }
 
 /**
  * Answers requests with compiled queries, and passes all other requests to the standard path (Fastify and Apollo). Responses of
- * the fast path have the headers that the standard path sent earlier for the same Accept and Origin.
+ * the fast path have the headers that the standard path sent earlier for a request with equal Accept and Origin headers.
  */
 export class FastPathListener {
   private readonly headersByKey = new LRUCache<string, HeaderList>({ max: 1_000 })
@@ -67,12 +77,13 @@ export class FastPathListener {
     this.batcher = new ResponseBatcher(options.observe)
   }
 
+  /** Returns a listener that answers requests with compiled queries, and passes all other requests to `standardPath`. */
   wrap(standardPath: RequestListener): RequestListener {
     return (request, response) => {
-      const headers = this.isCandidate(request) ? this.headersByKey.get(headersKey(request)) : undefined
+      const rememberedHeaders = this.isCandidate(request) ? this.headersByKey.get(headersKey(request)) : undefined
       // The standard path verifies tokens that are not cached.
-      const viewer = headers && this.options.authenticator.findCached(request.headers.authorization)
-      if (!headers || !viewer || this.options.loadShedder.isOverloaded) return standardPath(request, response)
+      const viewer = rememberedHeaders && this.options.authenticator.findCached(request.headers.authorization)
+      if (!rememberedHeaders || !viewer || this.options.loadShedder.isOverloaded) return standardPath(request, response)
       const startedAt = performance.now()
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -85,15 +96,17 @@ export class FastPathListener {
           startedAt,
           viewer,
           body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
-          // When the limit on requests in flight is reached, requests that need cached values only are still answered.
-          connection: this.options.loadShedder.isFull ? neverWaits : request.socket,
+          // When the limit on requests in flight is reached, the fast path answers only requests that need no more than cached
+          // values.
+          connection: this.options.loadShedder.isFull ? noWaitConnection : request.socket,
           context: undefined,
         }
-        this.respond(buffered, { headers, request, response }, () => {
+        this.respond(buffered, { rememberedHeaders, request, response }, () => {
           if (request.socket.destroyed) return
-          if (buffered.connection === neverWaits) buffered.context = undefined
+          // A context that never waits is cancelled as soon as it needs more than cached values.
+          if (buffered.connection === noWaitConnection) buffered.context = undefined
           this.bufferedRequests.set(request, buffered)
-          // Refunded, because the standard path charges the cost again.
+          // The standard path charges the request itself.
           if (buffered.cost > 0) this.options.costLimits.budgets?.charge(buffered.client, -buffered.cost)
           standardPath(request, response)
         })
@@ -153,8 +166,8 @@ export class FastPathListener {
   }
 
   /**
-   * Charges the cost if that is possible without waiting. Otherwise the standard path synchronizes the client's budget, or refuses
-   * the request.
+   * Charges the cost if that is possible without waiting, and returns true. Otherwise returns false: the standard path then
+   * synchronizes the client's budget or refuses the request.
    */
   private tryCharge(buffered: BufferedRequest, cost: number): boolean {
     const { costs, budgets } = this.options.costLimits
@@ -170,10 +183,10 @@ export class FastPathListener {
     { cacheControl, operationName }: CompiledAnswer,
     data: string,
   ): void {
-    // Node keeps a reference to the request until the next request of the connection. Without this assignment, all values loaded
-    // for the request would stay in memory as long.
+    // Node keeps the request object until the next request of the connection, and the listeners of the request object refer to
+    // `buffered`. Without this assignment, all values loaded for the request would stay in memory as long.
     buffered.context = undefined
-    const headers = ['x-request-id', buffered.id, 'cache-control', cacheControl, ...exchange.headers]
+    const headers = ['x-request-id', buffered.id, 'cache-control', cacheControl, ...exchange.rememberedHeaders]
     const text = `{"data":${data}}\n`
     const length = Buffer.byteLength(text)
     const sendBody = (body: string | Buffer, bodyLength: number) => {
@@ -217,10 +230,10 @@ export class FastPathListener {
   }
 }
 
-/** Larger bodies are rare, and reading one takes longer than the fast path saves. */
+/** Larger bodies are left to the standard path: they are rare, and reading one takes longer than the fast path saves. */
 const maxBodyBytes = 65_536
 
-/** Headers that differ between responses with the same Accept and Origin */
+/** Headers that may differ between responses to requests with equal Accept and Origin headers */
 const perResponseHeaders = new Set([
   'x-request-id',
   'cache-control',

@@ -18,7 +18,7 @@ export const compressionThresholdBytes = 4_096
  */
 export class Compression {
   private running = 0
-  /** Encodings by Accept-Encoding header, of which clients send few different values */
+  /** Encodings by Accept-Encoding header. Clients send few different values of this header. */
   private readonly encodings = new LRUCache<string, Compressed['encoding'] | 'identity'>({ max: 100 })
 
   /** Returns or resolves with undefined if the response should be sent uncompressed. */
@@ -47,7 +47,7 @@ export class Compression {
     try {
       return { encoding, body: await compressors[encoding](text) }
     } catch {
-      // The uncompressed response is valid too.
+      // The uncompressed response is valid as well.
       return undefined
     } finally {
       this.running -= 1

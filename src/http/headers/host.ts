@@ -14,9 +14,10 @@ export function isPlainHost(host: string | undefined): host is string {
 const plainHost = /^(?:[a-z][a-z\d-]{0,62}(?:\.[a-z][a-z\d-]{0,62})*|127\.0\.0\.1)(?::[1-5]?\d{1,4})?$/
 
 /**
- * Decides which Host names the server accepts, as a protection against DNS rebinding. A server without authentication must not
- * accept public names: an attacker can point a public name at the server, and pages under that name would then have the same
- * origin as the server. IP addresses, names without a dot and names in reserved domains cannot be in the public DNS.
+ * Decides which host names the server accepts in the Host header, as a protection against DNS rebinding. A server without
+ * authentication must not accept public names: an attacker can point a public name at the server, and pages under that name would
+ * then have the same origin as the server. IP addresses, names without a dot and names in reserved domains cannot be in the
+ * public DNS.
  */
 export class Hosts {
   private lastAllowed: string | undefined
@@ -24,8 +25,8 @@ export class Hosts {
   private readonly allowedHostnames: ReadonlySet<string>
 
   /** The hosts of `origins` are accepted as well, because pages of these origins may read responses anyway. */
-  constructor(isOpen: boolean, origins: CorsOrigins) {
-    this.allowsAll = !isOpen || origins === '*'
+  constructor(hasAuthentication: boolean, origins: CorsOrigins) {
+    this.allowsAll = hasAuthentication || origins === '*'
     const urls = origins === '*' ? [] : origins.filter((origin) => URL.canParse(origin))
     this.allowedHostnames = new Set(urls.map((origin) => new URL(origin).hostname))
   }

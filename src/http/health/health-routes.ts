@@ -36,7 +36,7 @@ export function registerHealth(server: FastifyInstance, { checkHealth, draining 
 
 async function readinessOf({ checkHealth, draining }: HealthRoutesOptions): Promise<Readiness> {
   const status = draining.aborted ? null : (await checkHealth()).status
-  // Checked again, because shutdown may have started during the health check.
+  // `draining` is checked again, because shutdown may have started during the health check.
   if (draining.aborted) return { state: 'leaving' }
   return { state: status === 'unavailable' ? 'database-away' : 'ready' }
 }

@@ -39,16 +39,21 @@ interface Budget {
  * decides alone.
  */
 export class Budgets {
-  /** The last value of `charged`: this metric is a counter, which must never decrease, but charged points may be refunded. */
+  /**
+   * The last value that `charged` returned. This metric is a counter, which must never decrease, although charged points may be
+   * refunded.
+   */
   private reportedPoints = 0
   private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
   private readonly replenishedPerMs: number
+  /** If a client has this many points of unshared usage, its requests wait until they are shared. */
   private readonly maxUnsynced: number
+  /** The largest debt of a client that stops when it is refused */
   private readonly toleratedOverdraft: number
   private unsyncedBudgets = new Set<Budget>()
   private syncing: Promise<void> | undefined
-  /** While sharing usage fails, this process decides alone. */
+  /** Whether the last attempt to share usage failed. This process then decides alone. */
   private lastSyncFailed = false
 
   constructor(private readonly options: BudgetsOptions) {
@@ -59,8 +64,8 @@ export class Budgets {
   }
 
   /**
-   * Charges the points and returns true if the client has any points left. So a request may overdraw the budget; further requests
-   * are refused until the debt is replenished.
+   * Charges the points and returns true if the client has any points left; otherwise returns false. A request may thus overdraw
+   * the budget. Further requests are refused until the debt is replenished.
    */
   tryConsume(client: string, points: number): boolean {
     if (this.remaining(client) <= 0) return false
@@ -77,8 +82,8 @@ export class Budgets {
   charge(client: string, points: number): void {
     const budget = this.budgetOf(client)
     this.chargedPoints += points
-    // The debt is limited, because some charges are for work that the server could not refuse: they must not lock out a client for
-    // long.
+    // The debt is limited, because some charges are for work that the server could not refuse, and such charges must not lock out
+    // a client for long.
     budget.used = Math.min(budget.used + points, this.options.pointsPerMinute + 2 * this.toleratedOverdraft)
     if (!this.options.syncUsage) return
     budget.unsynced += points
@@ -134,7 +139,7 @@ export class Budgets {
     try {
       const totals = await syncUsage(usages, this.replenishedPerMs)
       for (const [index, { budget, points }] of usages.entries()) {
-        // The total does not contain points used during the call.
+        // The total does not contain points that were charged during the call.
         budget.unsynced = Math.max(0, budget.unsynced - points)
         budget.used = Number(totals[index]) + budget.unsynced
         budget.updatedAt = now()

@@ -8,7 +8,7 @@ export interface ConnectionRateOptions extends TokenBucketLimits {
 
 /**
  * Limits the rate at which a network opens connections. Node accepts one connection per iteration of the event loop, so each new
- * connection delays all others.
+ * connection delays all other new connections.
  */
 export class ConnectionRate {
   private readonly buckets = new LRUCache<string, TokenBucket>({ max: maxNetworks })

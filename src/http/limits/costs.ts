@@ -46,7 +46,7 @@ export class Costs {
 }
 
 function toPoints(cost: number): number {
-  // Tenths are not exact in binary: a sum may be slightly too large.
+  // Tenths are not exact in binary, so a sum may be slightly too large.
   return requestPoints + Math.ceil(cost - 1e-6)
 }
 
@@ -69,7 +69,9 @@ export function pointsOfRegistration(source: string): number {
 
 /** Points for a request that is refused, whatever the reason */
 export const refusedPoints = 5
-/** Points for a request that is refused because the budget is used up: less, because the body is not read */
+/**
+ * Points for a request that is refused because the budget is used up: fewer than `refusedPoints`, because the body is not read
+ */
 export const rateLimitedPoints = 1
 /** Base cost of every operation */
 const requestPoints = 1

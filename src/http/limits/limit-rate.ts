@@ -8,7 +8,7 @@ import { RequestSizes } from './request-size.js'
 export interface LimitRateOptions {
   /** Returns undefined if the request is not limited. */
   clientOf: (request: FastifyRequest) => string | undefined
-  /** Behind a proxy, a connection carries requests of many clients, so it is not closed because of one of them. */
+  /** Behind a proxy, a connection carries requests of many clients, so the connection is not closed because of one client. */
   isBehindProxy: boolean
 }
 
@@ -51,7 +51,7 @@ export function chargeReading(
     sizes.count(request.raw)
     next(null, payload)
   })
-  // Not only in onResponse, because the client may disconnect before the response.
+  // Charging the bytes in onResponse alone would not suffice, because the client may disconnect before the response.
   server.addHook('preValidation', (request, _, next) => {
     chargeBytes(request)
     next()

@@ -5,7 +5,10 @@ export class RequestSizes {
   /** Body bytes received so far, for requests without a Content-Length */
   private readonly counted = new WeakMap<IncomingMessage, number>()
 
-  /** Must be called before the body is read, in the same iteration of the event loop. */
+  /**
+   * Starts to count the bytes of a body without a Content-Length. The body must begin to be read in the same iteration of the
+   * event loop, because listening for data starts the flow of data.
+   */
   count(request: IncomingMessage): void {
     if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] === undefined) return
     request.on('data', (chunk: Buffer) => this.counted.set(request, this.bodyBytes(request) + chunk.length))

@@ -12,7 +12,7 @@ export function logErrors(
     async contextCreationDidFail({ error }) {
       if (!isPublic(error)) logger.error({ err: error }, 'failed to create the context of a request')
     },
-    // For example an error thrown by a plugin. Apollo logs such errors without stack and request id.
+    // Called for example for an error thrown by a plugin. Apollo logs such errors without stack and request id.
     async unexpectedErrorProcessingRequest({ error, requestContext: { contextValue } }) {
       logger.error({ requestId: contextValue.requestId, err: error }, 'request failed')
     },

@@ -29,8 +29,8 @@ export interface RequestLogEntry {
 }
 
 /**
- * Writes one line per GraphQL request when it has been answered. Of the content of a request, only the operation's name is
- * logged.
+ * Writes one line per GraphQL request when it has been answered. The line contains nothing of the content of the request except
+ * the name of the operation.
  */
 export class RequestLog {
   constructor(private readonly options: RequestLogOptions) {}

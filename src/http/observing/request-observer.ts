@@ -28,7 +28,7 @@ interface StandardResponse {
 /** Counts and logs every GraphQL request once, when its response has been sent. */
 export class RequestObserver {
   private readonly contexts = new WeakMap<IncomingMessage, Context>()
-  /** Keyed by the loaders, which are unique to a request, because Apollo copies the context. */
+  /** By the loaders, which are unique to a request: Apollo copies the context, so the context cannot be the key. */
   private readonly progress = new WeakMap<Context['loaders'], Progress>()
   private readonly errorResponseCodes = new WeakMap<IncomingMessage, readonly string[]>()
 

@@ -31,8 +31,9 @@ export class AdmissionController {
   }
 
   /**
-   * Whether overload is sustained and this iteration of the event loop has exceeded its maximum delay. Even requests that could be
-   * answered from memory are then refused. The first read in an iteration starts its clock.
+   * Whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs` of the load shedder.
+   * Even requests that could be answered from memory are then refused. The first read of this property in an iteration starts the
+   * measurement of the iteration.
    */
   get isOverloaded(): boolean {
     return this.loadShedder.isOverloaded
@@ -76,7 +77,7 @@ export class AdmissionController {
 
   /**
    * Calls `callback(true)` when the request may start, or `callback(false)` if it is refused, either synchronously or in a later
-   * iteration of the event loop. Not called if the connection closes before that. Clients are served round robin.
+   * iteration of the event loop. The callback is not called if the connection closes before that. Clients are served round robin.
    */
   schedule(client: string, connection: Connection, callback: (isAdmitted: boolean) => void): void {
     const arrivedAt = performance.now()
@@ -114,9 +115,10 @@ export interface AdmissionControlOptions {
 
 /**
  * Applies admission control to requests on `paths`; all other requests pass. A request for which there is no capacity is refused
- * before its body is read. An admitted request is queued after its body has been read: parsing the JSON and all later work, up to
- * the first load, run in the iteration that the scheduler chooses. It is refused unparsed if its client has too many queued requests
- * or it has waited too long during overload.
+ * before its body is read. An admitted request is queued after the bytes of its body have been read (see readJsonBodies). Parsing
+ * the JSON (see parseJsonBodies) and all later work, up to the first read that waits for the cache or the database, run in the
+ * iteration that the scheduler chooses. The request is refused without parsing its body if its client has too many queued
+ * requests, or if it has waited too long during overload.
  */
 export function addAdmissionControl(
   server: FastifyInstance,
@@ -137,7 +139,8 @@ export function addAdmissionControl(
     if (!isControlled(request)) return next()
     admission.schedule(clientOf(request), request.raw.socket, (isAdmitted) => (isAdmitted ? next() : refuse(request, reply)))
   })
-  // The work is done. Until the client has read the response, it only takes memory; SlowReaders limits how long and how many bytes.
+  // The work of the request is done. Until the client has read the response, the response only takes memory. SlowReaders limits
+  // for how long and how many bytes.
   server.addHook('onSend', (_, { raw }, payload, next) => {
     admission.release(raw)
     next(null, payload)
@@ -163,8 +166,9 @@ const logIntervalMs = 10_000
 /** About the time that one of the most expensive documents takes, in milliseconds */
 const targetIterationMs = 10
 /**
- * Maximum number of queued requests per client. Mainly limits subscriptions, which take about 1 KB each while queued: HTTP
- * requests are also limited by the limit on requests in flight.
+ * Maximum number of queued requests per client. Mainly limits subscriptions over WebSocket, which take about 1 KB each while
+ * queued. HTTP requests, including event streams, count as in flight while they are queued, so MAX_IN_FLIGHT usually limits them
+ * first.
  */
 const maxQueued = 10_000
 /** Maximum total size of the bodies of all admitted requests */

@@ -20,11 +20,11 @@ export interface Connection {
   readonly destroyed: boolean
 }
 
-/** The connection of a subscription's operations: they end with the stream, so they do not check the real connection. */
+/** The connection of a subscription's operations. They end with the stream, so they do not check the real connection. */
 export const alwaysOpen: Connection = { destroyed: false }
 
 /** The connection of a request that never waits: the request is cancelled as soon as it needs more than cached values. */
-export const neverWaits: Connection = { destroyed: true }
+export const noWaitConnection: Connection = { destroyed: true }
 
 /** Cancels requests that take too long, and requests whose client has disconnected. One timer checks all of them. */
 export class Deadlines {
@@ -38,7 +38,7 @@ export class Deadlines {
   }
 
   start(): void {
-    // setImmediate: after a stall of the process, results that have arrived are read from the sockets before the check.
+    // After a stall of the process, setImmediate() lets results that have arrived be read from the sockets before the check.
     this.timer = setInterval(() => setImmediate(() => this.checkAll()), checkIntervalMs).unref()
   }
 
@@ -75,7 +75,7 @@ export class RequestCancellation {
 
   /** Calls back when the request is cancelled. Returns a function that removes the callback. */
   onCancel(callback: (reason: Error) => void): () => void {
-    // Wrapped, because the same callback may be registered several times, and a set would keep only one.
+    // The callback is wrapped, because it may be registered several times, and a set would keep only one of the registrations.
     const registered = (reason: Error) => callback(reason)
     this.callbacks.add(registered)
     this.deadlines.waiting.add(this)

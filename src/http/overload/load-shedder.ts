@@ -1,7 +1,7 @@
 export interface LoadShedderOptions {
   /** Maximum number of requests in flight, which wait for the cache or the database */
   maxInFlight: number
-  /** How long an iteration of the event loop may take, and therefore how long a request may wait for the next one */
+  /** How long an iteration of the event loop may take, and therefore how long a request may wait for the next iteration */
   maxDelayMs: number
   /** How long iterations may exceed `maxDelayMs` before requests are refused, as in a burst or while a new process warms up */
   burstMs: number
@@ -46,8 +46,8 @@ export class LoadShedder {
   }
 
   /**
-   * Whether this iteration of the event loop is out of time. Must be read when each request arrives: the first read in an
-   * iteration starts its clock.
+   * Whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs`. Must be read when each
+   * request arrives, because the first read in an iteration starts the measurement of the iteration.
    */
   get isOverloaded(): boolean {
     const at = this.options.now()
@@ -87,7 +87,9 @@ export class LoadShedder {
     this.inFlight -= 1
   }
 
-  /** Adapts the limit. Must be called every `sampleIntervalMs`: if a call is late, the event loop was delayed by that time. */
+  /**
+   * Adapts the limit. Must be called every `sampleIntervalMs`: the time by which a call is late is the delay of the event loop.
+   */
   sample(): void {
     const { maxInFlight, maxDelayMs, now } = this.options
     const at = now()
@@ -113,6 +115,6 @@ export class LoadShedder {
 }
 
 export const sampleIntervalMs = 50
-/** Fast decrease, slow increase: so the limit stays near the capacity of the process. */
+/** The limit decreases fast and increases slowly, so it stays near the capacity of the process. */
 const decreaseFactor = 0.7
 const increaseFactor = 1.05

@@ -15,9 +15,9 @@ type StartRequest = () => boolean
 
 /**
  * Limits how many requests are started in one iteration of the event loop, so that iterations stay short. Requests of one client
- * start in order of arrival, and clients take turns (round robin), so that no client waits for all requests of another. Node
- * accepts one new connection per iteration: while hundreds of connections arrive, iterations have to be even shorter, or new
- * clients and probes would wait for the queued requests.
+ * start in order of arrival, and clients take turns (round robin), so that no client waits for all requests of another client.
+ * Node accepts one new connection per iteration. While hundreds of connections arrive, iterations therefore have to be even
+ * shorter; otherwise new clients and probes would wait for the queued requests.
  */
 export class RequestScheduler {
   /** Queues by client, in round-robin order: the first client is served next. */

@@ -17,7 +17,9 @@ export interface EventStreamOptions extends TransportOptions {
   checkBudget: onRequestAsyncHookHandler | undefined
 }
 
-/** Subscriptions as server-sent events, one per connection: the "distinct connections mode" of the GraphQL over SSE protocol. */
+/**
+ * Adds subscriptions as server-sent events, one per connection: the "distinct connections mode" of the GraphQL over SSE protocol.
+ */
 export function addEventStream(server: FastifyInstance, options: EventStreamOptions): void {
   const {
     path,
@@ -46,14 +48,14 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         return reply.code(status).send(requestError(message, code, request.id))
       }
       if (!origins.maySubscribe(request.headers)) return refuse(403, 'FORBIDDEN', originNotAllowed)
-      const read = readRequest(request)
-      if (typeof read === 'string') return refuse(400, 'BAD_REQUEST', read)
+      const parsed = readRequest(request)
+      if (typeof parsed === 'string') return refuse(400, 'BAD_REQUEST', parsed)
       const admitted = connections.admit(addressOf(request.raw))
       if (admitted.state === 'refused') return refuse(admitted.status, admitted.code, admitted.message)
       onResponseClosed(reply.raw, admitted.release)
 
       const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
-      const subscribed = await subscriptions.subscribe(read, subscriber)
+      const subscribed = await subscriptions.subscribe(parsed, subscriber)
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
@@ -76,7 +78,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
         void results.return(undefined)
       })
       pipelined.markStreaming(response)
-      await stream(response, results, heartbeatMs)
+      await sendResults(response, results, heartbeatMs)
       return undefined
     },
   })
@@ -120,17 +122,17 @@ function startEventStream(reply: FastifyReply): ServerResponse {
     ...Object.fromEntries(headers),
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store, no-transform',
-    // nginx buffers events without this header.
+    // Without this header, nginx buffers events.
     'x-accel-buffering': 'no',
   })
-  // 'close' follows every 'error', and its listeners clean up.
+  // Every 'error' is followed by 'close', whose listeners clean up.
   reply.raw.on('error', () => undefined)
   reply.raw.socket?.setKeepAlive(true, keepAliveMs).setNoDelay(true)
   return reply.raw
 }
 
 /** Sends results until the stream ends or the client disconnects. */
-async function stream(response: ServerResponse, results: ResultStream, heartbeatMs: number): Promise<void> {
+async function sendResults(response: ServerResponse, results: ResultStream, heartbeatMs: number): Promise<void> {
   const { socket } = response.req
   const closed = new AbortController()
   onResponseClosed(response, () => closed.abort())
@@ -140,7 +142,7 @@ async function stream(response: ServerResponse, results: ResultStream, heartbeat
     if (response.writableNeedDrain) socket.destroy()
     else if (!response.writableEnded) response.write(comment(''))
   }
-  // setImmediate: after a stall of the event loop, completed writes are processed before the check.
+  // After a stall of the event loop, setImmediate() lets completed writes be processed before the check.
   const heartbeat = setInterval(() => setImmediate(sendHeartbeat), heartbeatMs)
   try {
     for await (const result of results) {
@@ -150,7 +152,7 @@ async function stream(response: ServerResponse, results: ResultStream, heartbeat
     }
     if (!response.writableEnded) response.end(complete)
   } catch (error) {
-    // Without "complete", so that the client reconnects.
+    // The stream ends without "complete", so that the client reconnects.
     response.end(comment(error instanceof StreamEndedError ? error.message : 'Internal server error'))
   } finally {
     clearInterval(heartbeat)

@@ -4,7 +4,10 @@ import type { Refusal } from '../request-error.js'
 
 type Admission = { state: 'admitted'; release: () => void } | ({ state: 'refused' } & Refusal)
 
-/** Limits how many connections subscribers may open and how much memory their subscriptions may take, in total and per address. */
+/**
+ * Limits how many connections subscribers may open and how much memory their subscriptions may take, in total and per address.
+ * Both limits have the same values.
+ */
 export class LiveConnections {
   private readonly connections: AddressLimit
   private readonly subscriptions: AddressLimit

@@ -11,22 +11,28 @@ export interface SharedSubscriptionOptions {
   bytes: number
   /** Points charged to each member's budget */
   cost: number
-  /** Resolves when it is this client's turn: clients take turns, and an iteration of the event loop starts a limited number. */
+  /**
+   * Resolves when an event may be executed or queued for this client. Clients take turns, and the scheduler starts only so much
+   * work per iteration of the event loop that iterations stay short (see RequestScheduler).
+   */
   schedule: (client: string) => Promise<void>
   /** Returns whether an error is an outage, so that a retry may succeed. */
   isOutage: (error: Error) => boolean
   format: (result: ExecutionResult, subscriber: Subscriber) => FormattedResult
   /** Called for each result returned to a member */
   onResult: (result: FormattedResult) => void
-  /** Maximum number of events queued for a slow member. The member's stream fails if more are queued. */
+  /** Maximum number of events queued for a slow member. If more are queued, the member's stream fails. */
   maxQueued: number
-  /** Called once, when the last member has left. An equal subscription may start right after. */
+  /** Called once, after the last member has left. An equal subscription may start immediately afterwards. */
   onEnd: () => void
 }
 
 /**
- * `unexecuted`: there is no result, because no member was waiting, no member had a valid token, or the result was dropped to save
- * memory. Each member executes the event when it reads it. `deleted`: the row was deleted before the event was executed, so nothing is sent.
+ * The outcome of an event. An event is the public id of a changed row.
+ * - executed: the event has a result, which is sent to members.
+ * - unexecuted: the event has no result, because no member was waiting, no member had a valid token, or the result was dropped to
+ *   save memory. Each member executes the event when it reads the event.
+ * - deleted: the row was deleted before the event was executed. Nothing is sent.
  */
 type EventOutcome =
   | { state: 'executed'; event: string; result: FormattedResult }
@@ -34,9 +40,9 @@ type EventOutcome =
   | { state: 'deleted'; event: string }
 
 /**
- * One subscription shared by all subscribers with an equal request and an equal viewer, its members. If a member is waiting when an
- * event arrives, the event is executed once, and members without queued events share the result. In all other cases, a member
- * executes the event when it reads it.
+ * One subscription that all subscribers with an equal request and an equal viewer share; they are its members. If a member is
+ * waiting when an event arrives, the event is executed once, and members without queued events share the result. In all other
+ * cases, each member executes the event when it reads the event.
  */
 export class SharedSubscription {
   private readonly members = new Set<Member>()
@@ -58,10 +64,10 @@ export class SharedSubscription {
   }
 
   /**
-   * Starts the subscription on the first call. Resolves with an empty array when it is established: all changes committed after that are delivered. Resolves
-   * with the GraphQL errors if it cannot be established.
+   * Starts the subscription on the first call. Resolves with an empty array when the subscription is established: all changes
+   * committed afterwards are delivered. Resolves with the GraphQL errors if it cannot be established.
    */
-  started(): Promise<readonly GraphQLError[]> {
+  ensureStarted(): Promise<readonly GraphQLError[]> {
     this.starting ??= this.start()
     return this.starting
   }
@@ -70,7 +76,7 @@ export class SharedSubscription {
    * Executes an event with the context of the first subscriber whose token is valid. Retries during an outage, so that the event
    * is not lost. `subscribers` is called again before each attempt, because subscribers may have left.
    */
-  async execute(event: string, subscribers: () => Iterable<Subscriber>): Promise<EventOutcome> {
+  async executeEvent(event: string, subscribers: () => Iterable<Subscriber>): Promise<EventOutcome> {
     const { args, schedule, isOutage, format } = this.options
     for (;;) {
       const [first] = subscribers()
@@ -93,11 +99,11 @@ export class SharedSubscription {
     this.source = source[Symbol.asyncIterator]()
     // If the last member left before the source existed, end() could not close the source.
     if (this.hasEnded) void this.source.return?.()
-    void this.run(this.source)
+    void this.deliverAll(this.source)
     return []
   }
 
-  private async run(source: AsyncIterator<unknown>): Promise<void> {
+  private async deliverAll(source: AsyncIterator<unknown>): Promise<void> {
     try {
       for (;;) {
         const event = await source.next()
@@ -121,14 +127,14 @@ export class SharedSubscription {
 
   private async executeIfAwaited(event: string): Promise<EventOutcome> {
     const isAwaited = [...this.members].some((member) => member.isAwaiting)
-    return isAwaited ? this.execute(event, () => this.subscribers()) : { state: 'unexecuted', event }
+    return isAwaited ? this.executeEvent(event, () => this.subscribers()) : { state: 'unexecuted', event }
   }
 
   private *subscribers(): Iterable<Subscriber> {
     for (const { subscriber } of this.members) yield subscriber
   }
 
-  /** Idempotent: a second onEnd() could remove a newer subscription with the same key. */
+  /** Calls onEnd() at most once: a second call could remove an equal subscription that has started since. */
   private end(): void {
     if (this.hasEnded) return
     this.hasEnded = true
@@ -138,7 +144,8 @@ export class SharedSubscription {
 }
 
 /**
- * One subscriber of a shared subscription. Not an async generator, because a generator queues `return` behind a pending `next`.
+ * One subscriber of a shared subscription. This class is not an async generator, because a generator queues `return` behind a
+ * pending `next`.
  */
 export class Member implements ResultStream {
   private readonly stream: Stream<EventOutcome>
@@ -163,7 +170,10 @@ export class Member implements ResultStream {
     return this.stream.isAwaited
   }
 
-  /** Queues an event. Keeps its result only if no event is queued yet, to save memory; without a result, the event is executed when it is read. */
+  /**
+   * Queues an event. Keeps its result only if no event is queued yet, to save memory. An event without a result is executed when
+   * the member reads it.
+   */
   push(outcome: EventOutcome): void {
     const { event } = outcome
     this.stream.push(event, this.stream.queuedCount === 0 ? outcome : { state: 'unexecuted', event })
@@ -179,7 +189,7 @@ export class Member implements ResultStream {
       if (done) return doneResult
       await this.checkToken()
       const outcome =
-        value.state === 'unexecuted' ? await this.shared.execute(value.event, () => this.remainingSubscriber()) : value
+        value.state === 'unexecuted' ? await this.shared.executeEvent(value.event, () => this.remainingSubscriber()) : value
       // If the stream has closed in the meantime, stream.next() ends this loop: it returns `done` or throws the error.
       if (this.isClosed || outcome.state === 'deleted') continue
       if (outcome.state === 'unexecuted') throw await this.closeExpired()
@@ -201,7 +211,7 @@ export class Member implements ResultStream {
     return this
   }
 
-  /** Yields nothing once the member is closed, so that `execute` stops retrying for this member. */
+  /** Yields nothing once the member is closed, so that executeEvent() stops retrying for this member. */
   private *remainingSubscriber(): Iterable<Subscriber> {
     if (!this.isClosed) yield this.subscriber
   }
@@ -222,7 +232,8 @@ export class Member implements ResultStream {
 }
 
 /**
- * Returns the first subscriber with a valid token. The token of every other member is checked when that member reads the event.
+ * Returns the first subscriber with a valid token, and a new context for this subscriber. The token of every other member is
+ * checked when that member reads the event.
  */
 async function findAuthorized(
   subscribers: Iterable<Subscriber>,

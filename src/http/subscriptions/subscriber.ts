@@ -6,7 +6,7 @@ import type { Viewer } from '../../platform/auth/viewer.js'
 export interface Subscriber {
   requestId: string
   viewer: Viewer
-  /** The network address: the number of subscriptions is limited per address. */
+  /** The network address, because the number of subscriptions is limited per address */
   address: string
   /** The client whose budget is charged for subscribing. Events are not charged. */
   client: string

@@ -46,7 +46,7 @@ export interface SubscriptionsOptions {
   errors: ErrorMetrics
   introspection: boolean
   connections: LiveConnections
-  /** Maximum number of events queued for a slow subscriber. The subscriber's stream fails if more are queued. */
+  /** Maximum number of events queued for a slow subscriber. If more are queued, the subscriber's stream fails. */
   maxQueuedEvents: number
   logger: FastifyBaseLogger
   now: () => number
@@ -64,7 +64,7 @@ export interface TransportOptions {
   path: string
   subscriptions: Subscriptions
   connections: LiveConnections
-  /** Returns the network address of a client: the number of connections is limited per address. */
+  /** Returns the network address of a client, because the number of connections is limited per address. */
   addressOf: (request: IncomingMessage) => string
   origins: Origins
   createSubscriber: CreateSubscriber
@@ -73,7 +73,7 @@ export interface TransportOptions {
   heartbeatMs: number
 }
 
-/** Rejects with authentication errors. */
+/** Creates the subscriber of a request. Rejects with authentication errors. */
 export type CreateSubscriber = (
   request: IncomingMessage,
   requestId: string,
@@ -147,7 +147,10 @@ export class Subscriptions {
     this.options.errors.count(codes)
   }
 
-  /** Must be called for WebSockets only: a hook charges refused HTTP requests (see chargeReading). */
+  /**
+   * Charges a refused subscription. Must be called for WebSockets only, because a hook charges refused HTTP requests (see
+   * chargeReading).
+   */
   chargeRefusal({ client }: Subscriber): void {
     this.options.costLimits.budgets?.charge(client, refusedPoints)
   }
@@ -243,7 +246,7 @@ export class Subscriptions {
     metrics.open += 1
     const expiry = this.setTimer(subscriber.expiresAtMs, () => member.fail(new StreamEndedError('token expired')))
     try {
-      const errors = await shared.started()
+      const errors = await shared.ensureStarted()
       if (errors.length === 0) return { state: 'streaming', args: shared.options.args, results: member }
       await member.return()
       return refused(errors)
@@ -278,8 +281,8 @@ function keyOf(query: string, { operationName, variables }: SubscriptionRequest,
 }
 
 /**
- * Upper estimates of the bytes in memory for each byte of a request and each node of its document. A byte of a request takes that
- * many because each subscribed id is a topic with a set of subscribers.
+ * The following two values are upper estimates of the bytes in memory for each byte of a request and for each node of its
+ * document. A byte of a request takes that many because each subscribed id is a topic with a set of subscribers.
  */
 const keptBytesPerByte = 20
 const keptBytesPerNode = 200

@@ -71,7 +71,7 @@ export class WebSocketEndpoint {
         else ignoreUpgrade(server, request, socket, head)
       })
     })
-    // setImmediate: after a stall of the event loop, pongs that have arrived are read before the check.
+    // After a stall of the event loop, setImmediate() lets pongs that have arrived be read before the check.
     this.heartbeat = setInterval(() => setImmediate(() => this.pingAll()), this.options.heartbeatMs)
     this.heartbeat.unref()
   }
@@ -132,7 +132,7 @@ export class WebSocketEndpoint {
         close: (code, reason) => close(socket, code, reason),
         onMessage: (handleMessage) => {
           socket.on('message', (data, isBinary) => {
-            // A client that sends requests but does not read the responses must not fill the memory with them.
+            // A client that sends requests but does not read the responses must not fill the memory with responses.
             if (socket.bufferedAmount > maxUnsentBytes) return socket.terminate()
             if (!this.chargeMessage(extra)) return undefined
             const closeAsInvalid = () => socket.close(CloseCode.BadRequest, 'Invalid message received')
@@ -148,7 +148,7 @@ export class WebSocketEndpoint {
     socket.on('pong', () => {
       if (this.chargeMessage(extra)) this.alive.add(socket)
     })
-    // 'close' follows every 'error', and its listener cleans up.
+    // Every 'error' is followed by 'close', whose listener cleans up.
     socket.on('error', () => undefined)
     socket.once('close', (code, reason) => void closed(code, String(reason)))
   }
@@ -157,7 +157,7 @@ export class WebSocketEndpoint {
   private chargeMessage(extra: Extra): boolean {
     if (this.options.subscriptions.chargeMessage(extra.client)) return true
     extra.messagesBeyondBudget += 1
-    // The first messages over the budget are processed, so that each subscribe message gets an error.
+    // The first messages beyond the budget are processed, so that each subscribe message gets an error.
     if (extra.messagesBeyondBudget <= maxMessagesBeyondBudget) return true
     close(extra.socket, tryAgainLater, 'The rate limit is exceeded: send fewer messages')
     return false
@@ -173,7 +173,7 @@ export class WebSocketEndpoint {
           return true
         } catch (error) {
           // Returning false closes the socket with 4403, which is right for an invalid token only. After any other error the
-          // client should reconnect, so the socket is closed here with another code.
+          // client should reconnect, so the socket is closed here with a different code.
           if (!(error instanceof InvalidTokenError))
             extra.socket.close(tryAgainLater, 'The token cannot be verified now: connect again later')
           return false
@@ -205,8 +205,8 @@ export class WebSocketEndpoint {
   }
 
   /**
-   * Runs the work when the scheduler starts it, or returns an error if the process is overloaded. Queueing matters here: after a
-   * restart many clients subscribe at once, and clients do not retry refused subscriptions.
+   * Runs the work when the scheduler starts it, or returns an error if the process is overloaded. Subscriptions are queued rather
+   * than refused, because after a restart many clients subscribe at once, and clients do not retry refused subscriptions.
    */
   private async runScheduled<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { admission } = this.options

@@ -37,7 +37,10 @@ export function createOrder(context: CommandContext, order: NewOrder): Promise<O
   })
 }
 
-/** Returns null if the caller sent no idempotency key, or if the user id is malformed: placeOrder() then refuses the order. */
+/**
+ * Returns null in two cases: if the caller sent no idempotency key, and if the user id is malformed. In the second case,
+ * placeOrder() refuses the order.
+ */
 function keyOf({ idempotencyKey: key, userId, productIds }: NewOrder): IdempotencyKey | null {
   const userRowId = idNumber('user', userId)
   if (key === null || userRowId === null) return null
@@ -91,8 +94,8 @@ async function takeStock(transaction: TransactionSql, productRowIds: readonly nu
 }
 
 /**
- * Returns one error for each unknown product and for each product with too little stock. The field of an error about the stock is
- * the first unit that exceeds the stock.
+ * Returns one error for each unknown product and for each product with too little stock. The `field` of an error about the stock
+ * is the path of the first element of `productIds` that exceeds the stock.
  */
 function productErrors(
   productIds: readonly string[],

@@ -1,7 +1,8 @@
 import { startDeadline } from './deadline.js'
 
 /**
- * Members that have to acknowledge a removal: for each id, how many more milliseconds the member may answer from its near store.
+ * Members that have to acknowledge a removal. Contains, for each id, how many more milliseconds the member may answer from its
+ * near store.
  */
 export type AwaitedMembers = ReadonlyMap<string, number>
 
@@ -12,15 +13,18 @@ export type AwaitedMembers = ReadonlyMap<string, number>
 export class Acknowledgements {
   private readonly pending = new Set<PendingRemoval>()
 
-  /** Call this before a removal is published: members may acknowledge it before this process receives its sequence number. */
+  /**
+   * Call this before publishing a removal, because members may acknowledge the removal before this process receives its sequence
+   * number.
+   */
   trackRemoval(): PendingRemoval {
     const removal = new PendingRemoval(() => this.pending.delete(removal))
     this.pending.add(removal)
     return removal
   }
 
-  acknowledge(member: string, number: number): void {
-    for (const removal of this.pending) removal.acknowledge(member, number)
+  acknowledge(member: string, sequenceNumber: number): void {
+    for (const removal of this.pending) removal.acknowledge(member, sequenceNumber)
   }
 }
 
@@ -29,19 +33,20 @@ export class PendingRemoval {
   private readonly largestByMember = new Map<string, number>()
   private onAcknowledgement: () => void = () => undefined
 
+  /** `close` ends the tracking. Call it in any case, also if the removal was not published. */
   constructor(readonly close: () => void) {}
 
-  acknowledge(member: string, number: number): void {
-    this.largestByMember.set(member, Math.max(number, this.largestByMember.get(member) ?? 0))
+  acknowledge(member: string, sequenceNumber: number): void {
+    this.largestByMember.set(member, Math.max(sequenceNumber, this.largestByMember.get(member) ?? 0))
     this.onAcknowledgement()
   }
 
   /**
    * Waits until all members have acknowledged the removal, or until the last of their leases has expired. Resolves to the members
-   * that have not acknowledged it.
+   * that have not acknowledged the removal. A removal without a sequence number (NaN) cannot be acknowledged.
    */
-  waitFor(number: number, awaited: AwaitedMembers): Promise<string[]> {
-    const missing = () => [...awaited.keys()].filter((member) => !((this.largestByMember.get(member) ?? 0) >= number))
+  waitFor(sequenceNumber: number, awaited: AwaitedMembers): Promise<string[]> {
+    const missing = () => [...awaited.keys()].filter((member) => !((this.largestByMember.get(member) ?? 0) >= sequenceNumber))
     return new Promise((resolve) => {
       const end = () => {
         deadline?.cancel()

@@ -1,6 +1,6 @@
 /**
  * A circuit breaker, so that callers do not wait for a server that does not answer. The breaker opens after a number of
- * consecutive failures and closes at the next success, such as that of a health check. Only a missing answer counts as a failure;
+ * consecutive failures and closes at the next success, for example of a health check. Only a missing answer counts as a failure;
  * an error reply counts as a success.
  */
 export class Breaker {

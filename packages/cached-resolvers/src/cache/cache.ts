@@ -26,7 +26,10 @@ export interface CacheOptions {
   prefix: string
   /** Default: 'v1' */
   version?: string
-  /** All namespaces that are used with this store. They are invalidated when the server was replaced by a different server. */
+  /**
+   * All namespaces of this cache. They are invalidated when the store may have missed invalidations, for example after a
+   * different server has taken the place of the cache server.
+   */
   namespaces: readonly Pick<Namespace<unknown>, 'name'>[]
   /**
    * Options of the near store in the memory of this process; null for no near store. Used only with a store that has `watch`.
@@ -45,7 +48,7 @@ export interface CacheOptions {
   /** Limits of running and waiting fetches. Default: 20 running for at most 10 s each, 500 waiting for at most 1 s each */
   fetchLimits?: FetchLimiterOptions
   createToken?: () => string
-  /** Wall clock in milliseconds: soft TTLs are stored in entries and compared by other processes. */
+  /** Wall clock in milliseconds, because soft TTLs are stored in entries and compared by other processes */
   now?: () => number
   sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
@@ -78,9 +81,11 @@ export interface ReadOptions {
 }
 
 /**
- * A read-through cache over a store. It never throws because of the store: while the store is unavailable or distrusted, every
- * lookup is a miss and fills are dropped. A fill never overwrites a newer value: the fill lands only if its lease still exists,
- * and an invalidation removes the lease.
+ * A read-through cache over a store. Reads, fills and invalidations never reject because of the store: while the store is
+ * unavailable or distrusted, entries of the store are misses and fills are dropped. Only `ping`, `info` and `sample` reject if
+ * the store does not answer. A fill never makes an outdated value readable: it lands only if its lease still exists, and the
+ * entry is valid only in the generation in which the lease was taken. Invalidating an id removes the lease; invalidating a list
+ * or a namespace leaves the leases but removes the generation.
  */
 export class Cache {
   private readonly store: CacheStore
@@ -99,7 +104,7 @@ export class Cache {
   private readonly registrationKey: string
   private watch: Watch | undefined
   /** The error reply of the server to the last invalidation; undefined if the server confirmed it or did not reply */
-  private lastUnconfirmedReason: string | undefined
+  private lastInvalidationRefusal: string | undefined
 
   constructor(partialOptions: CacheOptions) {
     const options = withDefaults(partialOptions)
@@ -116,7 +121,7 @@ export class Cache {
       store,
       sleep,
       retryDelayMs: trustRetryMs,
-      leaseRenewalIntervalMs,
+      leaseRenewalIntervalMs: trustLeaseRenewalIntervalMs,
       now: () => performance.now(),
       registrationKey: this.registrationKey,
       generationKeys: options.namespaces.map((namespace) => keys.namespaceGeneration(namespace)),
@@ -145,12 +150,12 @@ export class Cache {
     return this.trust.isTrusted
   }
 
-  /** Why the store is not trusted. Meaningless while it is trusted. */
+  /** Why the store is not trusted. Meaningless while the store is trusted. */
   get distrustReason(): string {
-    const { lastUnconfirmedReason, trust } = this
-    return lastUnconfirmedReason === undefined || lastUnconfirmedReason === trust.reason
+    const { lastInvalidationRefusal, trust } = this
+    return lastInvalidationRefusal === undefined || lastInvalidationRefusal === trust.reason
       ? trust.reason
-      : `${trust.reason} (${lastUnconfirmedReason})`
+      : `${trust.reason} (${lastInvalidationRefusal})`
   }
 
   /** The registration of the store at the source; undefined while the store is distrusted. */
@@ -158,14 +163,18 @@ export class Cache {
     return this.trust.registration
   }
 
-  /** See Trust.epoch: confirmations received in different epochs may come from different servers. */
+  /**
+   * Number of the current epoch. Each distrust of the store begins a new epoch, so confirmations received in different epochs may
+   * come from different servers.
+   */
   get epoch(): number {
     return this.trust.epoch
   }
 
   /**
-   * Resolves whether or not the store is available. `source` registers stores and delivers their pending invalidations. A store
-   * that was unreachable, however briefly, is not trusted until its pending invalidations have been delivered.
+   * Connects to the store and makes the first attempt to trust it. Resolves whether or not the store is available. `source`
+   * registers stores and delivers their pending invalidations. A store that was unreachable, however briefly, is not trusted
+   * until its pending invalidations have been delivered.
    */
   async connect(source: Partial<ChangeSource> = {}): Promise<void> {
     const { trust } = this
@@ -175,7 +184,7 @@ export class Cache {
       get registration() {
         return trust.registration
       },
-      leaseMs: this.near?.maxStalenessMs ?? null,
+      nearLeaseMs: this.near?.maxStalenessMs ?? null,
       onRemoved: (keys) => this.forget(keys),
       onMissedRemovals: () => this.forgetAll(),
       onStoreLost: () => {
@@ -257,7 +266,7 @@ export class Cache {
     })
   }
 
-  /** Like readMany, but counts nothing. */
+  /** Like readMany, but counts no lookups. */
   async peekMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
     const keyReads = await this.keyReader.read(namespace, ids)
     return keyReads.map((keyRead) => interpret(namespace, keyRead, this.now()))
@@ -274,12 +283,12 @@ export class Cache {
     this.counters.add(namespace.name, 'wrong', wrong)
   }
 
-  /** Returns whether the cache has a value, fresh or stale, other than a negative entry. Counts nothing. */
+  /** Returns whether the cache has a value, fresh or stale, other than a negative entry. Counts no lookups. */
   async has(namespace: Namespace<unknown>, id: EntryId): Promise<boolean> {
     return (await this.remainingTtlMs(namespace, id)) !== null
   }
 
-  /** Returns how many milliseconds the value stays fresh: 0 if it is stale, null if the cache has no value. Counts nothing. */
+  /** Returns how many milliseconds the value stays fresh: 0 if it is stale, null if the cache has no value. Counts no lookups. */
   async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
     const [keyRead] = await this.keyReader.read(namespace, [id])
     const lookup = interpret(namespace, keyRead as KeyRead<EntryId>, this.now())
@@ -288,14 +297,15 @@ export class Cache {
   }
 
   /**
-   * Returns a value of the near store synchronously: null for a negative entry, undefined if the far store has to be read. The
-   * value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to `counted`.
+   * Returns a value of the near store synchronously: null for a negative entry. Returns undefined if the near store has no entry,
+   * if the entry is not fresh or due for an early refresh, or if its JSON is not parsed yet; call getOrFetchMany then. The value
+   * is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to `counted`.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.keyReader.findNear(namespace, id)
     if (entry?.value === undefined) return undefined
     const now = this.now()
-    if (!entry.isBeforeEarlyRefresh(now) && !this.isFresh(entry.stored.header, now)) return undefined
+    if (!entry.isBeforeEarlyRefresh(now) && this.needsRefill(entry.stored.header, now)) return undefined
     if (counted.add(entry)) {
       const counts = this.counters.pendingCounts(namespace.name)
       countDecoded(counts, entry)
@@ -312,8 +322,9 @@ export class Cache {
   /**
    * Looks up all ids, fetches the misses, and fills their entries (see ReadThrough.resolveMisses). Returns the values in the
    * order of the ids, and null for a value that does not exist. The ids must be distinct. Misses are returned as promises, so
-   * that they do not delay the hits. If a fetch fails or the caller cancels, only the promises of the misses concerned reject. A
-   * fetch is aborted when all of its callers have cancelled.
+   * that their fetches do not delay the hits. If a fetch fails or the caller cancels, only the promises of the misses concerned
+   * reject. If there are misses and the caller has cancelled before their leases are requested, the whole call rejects. A fetch
+   * is aborted when all of its callers have cancelled.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
@@ -327,6 +338,8 @@ export class Cache {
     const now = this.now()
     const counts = this.counters.pendingCounts(namespace.name)
     const found = keyReads.map((keyRead) => {
+      // A far read whose text has not changed since the last read of the key returns the decoded entry of that read (see
+      // RecentKeyReads). The value is returned without creating a lookup result, and without drawing a random number.
       if (keyRead instanceof DecodedEntry && keyRead.isBeforeEarlyRefresh(now) && keyRead.value !== undefined) {
         countDecoded(counts, keyRead)
         onLookup?.(keyRead.value === null ? 'negative' : 'far')
@@ -336,7 +349,7 @@ export class Cache {
       count(counts, keyRead, lookup)
       onLookup?.(lookupSourceOf(lookup, keyRead.near))
       if (lookup.state === 'miss') missed.push(keyRead)
-      else if (this.isRefillDue(lookup, now)) toRefill.push(keyRead)
+      else if (lookup.header && this.needsRefill(lookup.header, now)) toRefill.push(keyRead)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
     if (toRefill.length > 0) this.readThrough.refill(namespace, toRefill, fetch)
@@ -357,22 +370,16 @@ export class Cache {
   }
 
   /**
-   * Fetches and fills missing entries before they are looked up. Counts neither hits nor misses. Returns how many of the entries
-   * exist afterwards.
+   * Fetches and fills missing entries in advance. Counts no lookups. Returns how many of the entries exist afterwards, including
+   * negative entries.
    */
   async warmMany<V, Id extends EntryId>(namespace: Namespace<V>, ids: readonly Id[], fetch: Fetch<Id, V>): Promise<number> {
     const missed = await this.findMisses(namespace, ids)
     await Promise.all((await this.readThrough.resolveMisses({ namespace, fetch }, missed)).values())
     await this.readThrough.waitUntilIdle()
-    return (
-      ids.length -
-      (
-        await this.findMisses(
-          namespace,
-          missed.map(({ id }) => id),
-        )
-      ).length
-    )
+    const missedIds = missed.map(({ id }) => id)
+    const stillMissing = await this.findMisses(namespace, missedIds)
+    return ids.length - stillMissing.length
   }
 
   /**
@@ -401,20 +408,23 @@ export class Cache {
    * Makes entries unreadable at once, and prevents fetches in flight from filling them. Removes one key for each id or list, or
    * one key for a whole namespace. Returns false if the store did not confirm the removal; the store is then distrusted.
    */
-  async invalidate(namespace: Namespace<unknown>, what: Invalidation): Promise<boolean> {
-    const keys = this.keys.invalidationKeys(namespace, what)
+  async invalidate(namespace: Namespace<unknown>, invalidation: Invalidation): Promise<boolean> {
+    const keys = this.keys.invalidationKeys(namespace, invalidation)
     if (keys.length === 0) return true
     this.forget(keys)
     const confirmed = await this.guardedStore.force(namespace, (store) => store.removeMany(keys).then(() => true))
-    // Once more, because reads and fetches that began during the removal may have seen the old state.
+    // Forget the keys once more, because reads and fetches that began during the removal may have seen the old state.
     this.forget(keys)
-    this.lastUnconfirmedReason = confirmed ? undefined : this.guardedStore.lastRefusalReason
+    this.lastInvalidationRefusal = confirmed ? undefined : this.guardedStore.lastErrorReply
     if (confirmed) this.counters.add(namespace.name, 'invalidations', keys.length)
     else this.trust.distrust()
     return confirmed ?? false
   }
 
-  /** Extends the use of the near store, but only if the invalidation messages come from the trusted server. */
+  /**
+   * Lets the near store be used until `maxStalenessMs` after `asOf`, if the invalidation messages come from the trusted server.
+   * If they come from a different server, reconnects the watch and distrusts the store.
+   */
   private confirmNear(asOf: number, server: WatchedServer): void {
     if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
     else if (this.trust.isOtherServer(server, asOf)) {
@@ -438,12 +448,9 @@ export class Cache {
     return keyReads.filter((keyRead) => interpret(namespace, keyRead, this.now()).state === 'miss')
   }
 
-  private isRefillDue({ state, header }: StoredLookup<unknown>, now: number): boolean {
-    return state === 'stale' || (state === 'hit' && header !== undefined && isEarlyRefreshDue(header, now, this.random))
-  }
-
-  private isFresh(header: EntryHeader, now: number): boolean {
-    return now < header.softUntilMs && !isEarlyRefreshDue(header, now, this.random)
+  /** Whether an entry is stale or due for an early refresh. Draws a random number for an entry that will soon be stale. */
+  private needsRefill(header: EntryHeader, now: number): boolean {
+    return header.softUntilMs <= now || isEarlyRefreshDue(header, now, this.random)
   }
 }
 
@@ -463,4 +470,4 @@ function countDecoded(counts: Counts, { value }: DecodedEntry): void {
 }
 
 const trustRetryMs = 100
-const leaseRenewalIntervalMs = 250
+const trustLeaseRenewalIntervalMs = 250

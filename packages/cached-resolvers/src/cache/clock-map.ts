@@ -27,7 +27,7 @@ export class ClockMapItem {
 export class ClockMap<Item extends ClockMapItem> {
   private readonly items = new Map<string, Item>()
   private ring: (Item | undefined)[] = []
-  /** Empty positions of the ring */
+  /** Unused positions of the ring */
   private free: number[] = []
   private hand = 0
   private totalBytes = 0
@@ -45,17 +45,17 @@ export class ClockMap<Item extends ClockMapItem> {
   }
 
   /**
-   * Whether an item that may be left out should be set. A full map rejects most new items: if the working set is larger than the
-   * map, setting each item would cost more than the few hits before its eviction save. Items that are requested often are admitted
-   * eventually.
+   * Whether a new item should be set although it could be left out. A full map rejects most new items: if the working set is
+   * larger than the map, the cost of setting each item exceeds what the few hits before its eviction save. Items that are
+   * requested often are admitted eventually.
    */
   admits(key: string, bytes: number): boolean {
     return this.totalBytes + bytes <= this.options.maxBytes || this.items.has(key) || this.options.random() < admissionProbability
   }
 
   /**
-   * Adds the item, replacing the one with its key. Returns false if the item is larger than the map. An item may be set only
-   * once.
+   * Adds the item. Replaces the item with the same key, if any. Returns false if the item is larger than the map. An item may be
+   * set only once.
    */
   set(item: Item): boolean {
     this.delete(item.key)

@@ -1,11 +1,13 @@
 type Texts = readonly (string | null)[]
 
-/** A batch that has reached this number of keys is not extended: a larger command would delay other clients of the server. */
+/**
+ * A batch that has reached this number of keys is not extended, because a larger command would delay other clients of the server.
+ */
 const maxKeys = 1_000
 
 /**
- * Combines all reads of one iteration of the event loop into one command: concurrent requests share a round trip, and a key that
- * several requests need is read once.
+ * Combines all reads of one iteration of the event loop into one command. Concurrent requests thus share a round trip, and a key
+ * that several requests need is read once.
  */
 export class CombinedReads {
   private batch: Batch | undefined

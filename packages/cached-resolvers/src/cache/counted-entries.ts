@@ -5,9 +5,9 @@ let lastAssignedNumber = 0
 let lastCountingRequest = 0
 
 /**
- * The entries that one request has already counted as hits. Each entry stores the number of the last request that counted it.
- * These numbers suffice as long as only one request counts entries at a time. When a second request counts entries in between,
- * its number may overwrite them, so a Set is built.
+ * The entries that one request has already counted as hits. Each entry stores the number of the last request that counted it, and
+ * this number suffices as long as requests count one after another. If another request counts entries in between, it may
+ * overwrite the number of this request, so this request then keeps its entries in a Set.
  */
 export class CountedEntries {
   private requestNumber = newNumber()

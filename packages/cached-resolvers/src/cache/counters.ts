@@ -1,6 +1,6 @@
 import type { CacheStore } from './store.js'
 
-const names = [
+const counterNames = [
   ...([
     'hits',
     'negativeHits',
@@ -15,7 +15,7 @@ const names = [
   ] as const),
   ...(['unavailable', 'refused', 'corrupt', 'failedRefills', 'audited', 'wrong'] as const),
 ] as const
-export type CounterName = (typeof names)[number]
+export type CounterName = (typeof counterNames)[number]
 /**
  * Counts of one namespace. Lookups are hits plus misses; `hits` include the negative, stale and near hits. `coalesced` are misses
  * that joined a fetch of this process, `leaseWaits` are misses that waited for a fetch of another process, and `shed` are fetches
@@ -28,7 +28,7 @@ export type Counts = Record<CounterName, number>
 
 /**
  * Counts in memory, so that counting costs one addition. A flush sends the counts to the store, which sums the counts of all
- * processes. A batch that the store did not confirm is sent again under the same id, so nothing is counted twice.
+ * processes. A batch that the store did not confirm is sent again under the same id, so no batch is counted twice.
  */
 export class Counters {
   /** The counts since the last flush, by name of the namespace */
@@ -38,7 +38,10 @@ export class Counters {
   /** The batch that was sent and is not confirmed yet; it is sent again by the next flush. */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
-  /** The last known sums across all processes: as read from the store, plus the batches that it has confirmed since */
+  /**
+   * The last known sums across all processes: the sums that were last read from the store, plus the batches that the store has
+   * confirmed since then
+   */
   private sharedSums: ReadonlyMap<string, number> = new Map()
 
   constructor(
@@ -51,7 +54,10 @@ export class Counters {
     this.pendingCounts(namespace)[name] += count
   }
 
-  /** The counts since the last flush. The caller may add to them but must not keep the object: a flush replaces it. */
+  /**
+   * Returns the counts since the last flush. The caller may add to them but must not keep the object, because a flush replaces
+   * it.
+   */
   pendingCounts(namespace: string): Counts {
     const known = this.pending.get(namespace)
     if (known) return known
@@ -64,7 +70,7 @@ export class Counters {
   ownCounts(namespace: string): Counts {
     const sent = this.sentCounts.get(namespace)
     const pending = this.pending.get(namespace)
-    return Object.fromEntries(names.map((name) => [name, (sent?.[name] ?? 0) + (pending?.[name] ?? 0)])) as Counts
+    return Object.fromEntries(counterNames.map((name) => [name, (sent?.[name] ?? 0) + (pending?.[name] ?? 0)])) as Counts
   }
 
   /**
@@ -81,7 +87,7 @@ export class Counters {
     return new Map(namespaces.map((namespace) => [namespace, this.countsOf(namespace)]))
   }
 
-  /** Rejects if the store is unavailable; the counts are kept for the next flush. */
+  /** Sends the counts to the store. Rejects if the store is unavailable; the counts are then kept for the next flush. */
   flush(): Promise<void> {
     this.flushing ??= this.send().finally(() => {
       this.flushing = undefined
@@ -110,7 +116,7 @@ export class Counters {
       const field = fieldOf(namespace, name)
       return (this.sharedSums.get(field) ?? 0) + (this.batch?.counts.get(field) ?? 0) + (this.pending.get(namespace)?.[name] ?? 0)
     }
-    return Object.fromEntries(names.map((name) => [name, count(name)])) as Counts
+    return Object.fromEntries(counterNames.map((name) => [name, count(name)])) as Counts
   }
 }
 
@@ -120,14 +126,14 @@ interface Batch {
 }
 
 function createCounts(): Counts {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Counts
+  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counts
 }
 
 /** Converts counts to the fields of CacheStore.addCounts. Counts of 0 are omitted. */
 function toFields(byNamespace: ReadonlyMap<string, Counts>): Map<string, number> {
   return new Map(
     [...byNamespace].flatMap(([namespace, counts]) =>
-      names.filter((name) => counts[name] > 0).map((name) => [fieldOf(namespace, name), counts[name]] as const),
+      counterNames.filter((name) => counts[name] > 0).map((name) => [fieldOf(namespace, name), counts[name]] as const),
     ),
   )
 }

@@ -4,14 +4,14 @@ export interface Deadline {
 
 /**
  * Calls back after `ms` milliseconds unless cancelled. A timer that fires late shows that this process was stalled, so its
- * sockets may contain unread answers: the deadline is then extended by the delay of the timer. In any case, the event loop reads
+ * sockets may contain unread answers. The deadline is then extended by the delay of the timer. In any case, the event loop reads
  * the sockets once more before the callback. A server that is really gone is detected after `ms` milliseconds plus at most twice
  * the stall.
  */
 export function startDeadline(ms: number, onExpired: () => void): Deadline {
   const dueAt = performance.now() + ms
   let immediate: NodeJS.Immediate | undefined
-  // In an iteration of the event loop, timers run before the sockets are read, and immediates run after that.
+  // In an iteration of the event loop, timers run first, then the sockets are read, and then immediates run.
   const expireAfterRead = () => {
     immediate = setImmediate(onExpired)
   }

@@ -13,8 +13,8 @@ export interface Lease<Id extends EntryId = EntryId> {
   readonly key: string
   readonly generation: string
   /**
-   * The stored text must still start with this when the fill arrives: the text of the lease, or, for a refill, the unique prefix
-   * of the entry that was read.
+   * The stored text must still begin with this prefix when the fill arrives. It is the text of the lease or, for a refill, the
+   * unique prefix of the entry that was read.
    */
   readonly expected: string
 }
@@ -55,8 +55,8 @@ export class EntryWriter {
   constructor(private readonly options: EntryWriterOptions) {}
 
   /**
-   * Takes a lease on each key for which the store did not return a lease of another fetch, and creates missing generations, in one
-   * round trip. Keys that could not be read are skipped.
+   * Takes a lease on each key for which the store did not return a lease of another fetch, and creates missing generations, in
+   * one round trip. Skips keys that could not be read.
    */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
     const free = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
@@ -79,8 +79,8 @@ export class EntryWriter {
   }
 
   /**
-   * Takes the right to refill entries that are still served. Only one process gets it per entry, and the fill of that process
-   * lands only if the store still holds the entry that was read.
+   * Takes the right to refill entries that are still served, and returns the leases of the entries for which it succeeded. Only
+   * one process per entry gets this right. Its fill lands only if the store still holds the entry that was read.
    */
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Lease<Id>[]> {
     const locks = keyReads.map((keyRead) => this.refillLock(keyRead))
@@ -91,7 +91,11 @@ export class EntryWriter {
     })
     if (leases.length === 0) return []
     const texts = await this.options.guardedStore.run(namespace, (store) => store.readMany(leases.map(({ key }) => key)))
-    return leases.filter((lease, index) => !this.dropNearIfChanged(lease, texts?.[index] ?? null))
+    const isUnchanged = ({ expected }: Lease, index: number) => texts?.[index]?.startsWith(expected) ?? false
+    // As a rule, another process has replaced the changed entries. Their next reads must go to the far store.
+    const changed = leases.filter((lease, index) => !isUnchanged(lease, index))
+    this.options.near?.remove(changed.map(({ key }) => key))
+    return leases.filter(isUnchanged)
   }
 
   /** Fills entries in one round trip. Returns how many fills landed: only those whose lease still existed. */
@@ -122,7 +126,7 @@ export class EntryWriter {
     return leases.filter((_, index) => answers?.[index]?.swapped ?? true)
   }
 
-  /** Ends the leases that still exist, so that other callers can fetch at once. */
+  /** Ends the leases that still exist, so that other callers can take leases at once. */
   async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
     await this.swapMany(namespace, leases.map(releaseSwap))
   }
@@ -136,8 +140,8 @@ export class EntryWriter {
   }
 
   /**
-   * Remembers leases that the store may hold although nobody will fill them: the store may have granted a lease without the answer
-   * arriving in time, and a fill that failed leaves its lease in place.
+   * Remembers leases that the store may hold although no fetch will fill their entries. The store may have granted a lease
+   * without the answer arriving in time, and a fill that failed leaves its lease in place.
    */
   private rememberAbandonedLeases(swaps: readonly Swap[]): void {
     for (const { key, when, value } of swaps) {
@@ -147,22 +151,11 @@ export class EntryWriter {
     }
   }
 
-  /** Ends abandoned leases as soon as the store answers again, so that no caller has to wait until they expire. */
+  /** Ends abandoned leases as soon as the store answers again, so that no caller has to wait until the leases expire. */
   private releaseAbandonedLeases(namespace: Namespace<unknown>): void {
     if (this.abandonedLeases.length === 0) return
     const leases = this.abandonedLeases.splice(0)
     void this.options.guardedStore.run(namespace, (store) => store.swapMany(leases.map(releaseSwap)))
-  }
-
-  /**
-   * Drops the entry from the near store and returns true, unless the far store is known to hold the text that the lease expects. As
-   * a rule, another process has replaced the entry; it may also have been removed, or the far store did not answer. The next read
-   * goes to the far store.
-   */
-  private dropNearIfChanged({ key, expected }: Lease, text: string | null): boolean {
-    if (text?.startsWith(expected)) return false
-    this.options.near?.remove([key])
-    return true
   }
 
   private toClaim<Id extends EntryId>(
@@ -181,7 +174,10 @@ export class EntryWriter {
     return { state: 'filled', keyRead, value: lookup.state === 'negative' ? null : lookup.value }
   }
 
-  /** The lock is never released; it expires. A failed refill is thus tried again after a while, and not by every reader. */
+  /**
+   * Returns the swap that takes the right to refill an entry. The lock is not released but expires, so that a failed refill is
+   * tried again only after a while, and not by every reader.
+   */
   private refillLock({ key }: KeyRead<EntryId>): Swap {
     const value = encodeLease(this.options.createToken())
     return { key: `${key}:refill`, when: { state: 'absent' }, value, ttlMs: refillRetryMs }
@@ -197,8 +193,9 @@ export class EntryWriter {
   }
 
   /**
-   * The generation of a list expires about a day after its creation, even if the list is in use, so that the generations of unused
-   * lists do not accumulate. Its entries are misses from then on. The generations of namespaces are few and do not expire.
+   * The generation of a list expires about a day after its creation, even if the list is in use, so that the generations of
+   * unused lists do not accumulate. Afterwards, the entries of the list are misses. The generations of namespaces are few and do
+   * not expire.
    */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
@@ -206,8 +203,8 @@ export class EntryWriter {
   }
 
   /**
-   * If a value cannot be serialized as JSON, its lease (for a refill: the stale entry) expires at once instead, so that the other
-   * fills of the batch are not affected.
+   * If a value cannot be serialized as JSON, its lease (for a refill, the entry that was read) expires at once instead, so that
+   * the other fills of the batch are not affected.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
     try {
@@ -239,7 +236,7 @@ export class EntryWriter {
   }
 }
 
-/** Makes the lease, if it still exists, expire after one millisecond: a compare-and-swap cannot delete a key. */
+/** Makes the lease, if it still exists, expire after one millisecond, because a compare-and-swap cannot delete a key. */
 function releaseSwap(lease: Pick<Lease, 'key' | 'expected'>): Swap {
   return renewSwap(lease, 1)
 }
@@ -260,13 +257,13 @@ function missingGenerations(keyReads: readonly KeyRead<EntryId>[]): Generation[]
   return [...missing.values()]
 }
 
-/** The text that the key holds after the swap; null if it is missing or not known */
+/** Returns the text that the key holds after the swap; null if the key is missing or its text is not known. */
 function textAfter(swap: Swap, answer: SwapAnswer | undefined): string | null {
   if (!answer) return null
   return answer.swapped ? swap.value : answer.current
 }
 
-/** The claim of a key that was not swapped, because it was already leased or the store was unavailable */
+/** Returns the claim of a key that was not swapped, because it was already leased or the store was unavailable. */
 function claimWithoutSwap<Id extends EntryId>(keyRead: KeyRead<Id>): Claim<Id> {
   return keyRead.stored.state === 'leased'
     ? { state: 'leased', keyRead, lease: keyRead.stored.lease }

@@ -23,7 +23,10 @@ export interface StoredEntry {
   header: EntryHeader
   /** Empty for a negative entry */
   json: string
-  /** The beginning of the text up to and including the token and the bar after it; differs from that of every other entry */
+  /**
+   * The text of the entry up to and including the bar after the token. No other entry begins with this text, because tokens are
+   * unique.
+   */
   uniquePrefix: string
   /** The result of a lookup while the entry is fresh; undefined until a lookup has parsed the JSON */
   hit: { state: 'hit'; value: unknown; header: EntryHeader } | undefined
@@ -46,13 +49,13 @@ export function encodeLease(token: string): string {
 }
 
 /**
- * Decodes the text of a key. If the entry is of the expected generation, its header refers to the given string instead of a copy,
- * which makes later comparisons cheap.
+ * Decodes the text of a key. If the entry is of the expected generation, its header refers to the string `expectedGeneration`
+ * instead of a copy, which makes later comparisons cheap.
  */
 export function decodeStored(text: string | null, expectedGeneration: string | null = null): StoredValue {
   if (text === null) return { state: 'empty' }
   if (text.startsWith(leaseMark)) return { state: 'leased', lease: text }
-  // Without split(), which would allocate an array: this is the hot path of every read.
+  // split() would allocate an array, and this is the hot path of every read.
   const tokenEnd = text.indexOf('|', entryMark.length)
   const generationEnd = text.indexOf('|', tokenEnd + 1)
   const softEnd = text.indexOf('|', generationEnd + 1)
@@ -75,7 +78,7 @@ export function decodeStored(text: string | null, expectedGeneration: string | n
   return { state: 'entry', header, json, uniquePrefix, hit: undefined, isShared: false }
 }
 
-/** Parses the digits between `from` and `to`; NaN if the range is empty or contains another character. */
+/** Parses the digits between `from` and `to`. Returns NaN if the range is empty or contains another character. */
 function wholeNumber(text: string, from: number, to: number): number {
   let number = from === to ? Number.NaN : 0
   for (let index = from; index < to; index += 1) {

@@ -1,6 +1,9 @@
 import { startDeadline, withDeadline } from './deadline.js'
 
-/** The fetch was not started, because too many fetches are running and waiting. The caller may retry after a moment. */
+/**
+ * The fetch was not started, because too many fetches are running and waiting or because no slot became free in time. The caller
+ * may retry after a moment.
+ */
 export class OverloadedError extends Error {
   override readonly name = 'OverloadedError'
 }
@@ -39,8 +42,8 @@ export class FetchLimiter {
 
   /**
    * Calls `work` when a slot is free. Rejects with OverloadedError, without calling `work`, if no slot becomes free in time, and
-   * with FetchTimeoutError if the work takes too long. Work that is aborted while it waits is not called. Work that is running
-   * keeps its slot until it ends or times out, even if it is aborted.
+   * with FetchTimeoutError if the work takes too long. If the signal is aborted while the work waits, the work is not called.
+   * Running work keeps its slot until it ends or times out, even if the signal is aborted.
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
@@ -55,7 +58,7 @@ export class FetchLimiter {
     }
   }
 
-  /** Passes the slot to the fetch that has waited longest, if any. */
+  /** Passes the slot to the fetch that has waited longest. If no fetch waits, frees the slot. */
   private releaseSlot(): void {
     const next = this.queue.shift()
     if (next) next.start()

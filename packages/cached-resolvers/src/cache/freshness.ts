@@ -3,16 +3,17 @@ import type { EntryHeader } from './entry.js'
 type Times = Pick<EntryHeader, 'softUntilMs' | 'fetchMs'>
 
 /**
- * XFetch (probabilistic early expiration): the closer the end of the soft TTL, the more likely it is that a reader refills the
- * entry. One of many readers thus refills the entry before it becomes stale.
+ * Decides by XFetch (probabilistic early expiration): the closer the end of the soft TTL, the more likely it is that a reader
+ * refills the entry. One of many readers thus refills the entry before it becomes stale.
  */
 export function isEarlyRefreshDue({ softUntilMs, fetchMs }: Times, now: number, random: () => number): boolean {
   const leftMs = softUntilMs - now
-  // Beyond this limit the second condition is practically never met: the logarithm, which would slow down every hit, is skipped.
+  // Farther from the end of the soft TTL, the second condition is practically never met. The first condition therefore skips the
+  // logarithm, which would slow down every hit.
   return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - random()) >= leftMs
 }
 
-/** Until this time, in milliseconds, no early refresh is due, whatever `random` returns. */
+/** Returns the time in milliseconds until which no early refresh is due, whatever `random` returns. */
 export function earlyRefreshFrom({ softUntilMs, fetchMs }: Times): number {
   return softUntilMs - maxEarliness * fetchMs
 }

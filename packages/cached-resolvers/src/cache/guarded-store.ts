@@ -7,7 +7,7 @@ import type { Trust } from './trust.js'
 /** Runs commands on the store. Never rejects: a command that fails is counted as an error and resolves to undefined. */
 export class GuardedStore {
   private lastLoggedReason = ''
-  private lastErrorReply: string | undefined
+  private errorReply: string | undefined
 
   constructor(
     private readonly store: CacheStore,
@@ -17,8 +17,8 @@ export class GuardedStore {
   ) {}
 
   /** The error reply of the server to the last command that failed; undefined if the server did not reply to it. */
-  get lastRefusalReason(): string | undefined {
-    return this.lastErrorReply
+  get lastErrorReply(): string | undefined {
+    return this.errorReply
   }
 
   /** See Trust.isCaughtUp. */
@@ -39,15 +39,15 @@ export class GuardedStore {
       return await command(this.store)
     } catch (error) {
       const isUnavailable = error instanceof StoreUnavailableError
-      this.lastErrorReply = isUnavailable ? undefined : reasonOf(error)
+      this.errorReply = isUnavailable ? undefined : reasonOf(error)
       this.counters.add(namespace.name, isUnavailable ? 'unavailable' : 'refused')
-      if (this.lastErrorReply === undefined) this.trust.distrust()
-      else this.logOnce(this.lastErrorReply)
+      if (this.errorReply === undefined) this.trust.distrust()
+      else this.logOnce(this.errorReply)
       return undefined
     }
   }
 
-  /** Does not repeat the message while the server keeps replying with the same error. */
+  /** Logs the error reply, unless it equals the last one that was logged. */
   private logOnce(reason: string): void {
     if (reason !== this.lastLoggedReason) this.log(`the cache server refuses: ${reason}`)
     this.lastLoggedReason = reason

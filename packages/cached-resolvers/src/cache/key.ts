@@ -6,9 +6,10 @@ import type { EntryId, Invalidation, Namespace, Parameters } from './namespace.j
 export class Keys {
   private readonly root: string
   /**
-   * The keys of the generations by name of the namespace. They are kept because every lookup needs one; there are few namespaces.
+   * Keys of the namespace generations by name of the namespace. They are kept because every lookup needs one of them, and there
+   * are few namespaces.
    */
-  private readonly generations = new Map<string, string>()
+  private readonly namespaceKeys = new Map<string, string>()
 
   constructor(prefix: string, version: string) {
     this.root = `${prefix}:${version}`
@@ -20,10 +21,10 @@ export class Keys {
   }
 
   namespaceGeneration(namespace: Pick<Namespace<unknown>, 'name'>): string {
-    const known = this.generations.get(namespace.name)
+    const known = this.namespaceKeys.get(namespace.name)
     if (known !== undefined) return known
     const key = `${this.root}:${namespace.name}`
-    this.generations.set(namespace.name, key)
+    this.namespaceKeys.set(namespace.name, key)
     return key
   }
 
@@ -32,10 +33,10 @@ export class Keys {
   }
 
   /** Returns the keys whose removal makes the invalidated entries unreadable. */
-  invalidationKeys(namespace: Namespace<unknown>, what: Invalidation): string[] {
-    if (what === 'all') return [this.namespaceGeneration(namespace)]
-    if ('lists' in what) return what.lists.map((list) => this.listGeneration(namespace, list))
-    return what.ids.map((id) => this.entry(namespace, id))
+  invalidationKeys(namespace: Namespace<unknown>, invalidation: Invalidation): string[] {
+    if (invalidation === 'all') return [this.namespaceGeneration(namespace)]
+    if ('lists' in invalidation) return invalidation.lists.map((list) => this.listGeneration(namespace, list))
+    return invalidation.ids.map((id) => this.entry(namespace, id))
   }
 
   /**
@@ -96,7 +97,7 @@ function hashText(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** Hashes by text of the parameters: most requests use the same few parameters, such as those of a first page. */
+/** Hashes by text of the parameters, because most requests use the same few parameters, such as those of a first page */
 const hashes = new LRUCache<string, string>({ max: 1_000 })
 
 /**

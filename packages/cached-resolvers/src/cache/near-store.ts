@@ -12,7 +12,7 @@ export interface NearStoreOptions {
   random: () => number
 }
 
-/** Key in the secondary index: with an id, it stands for an entry; without, for the generation of the namespace. */
+/** Identifies an item in the secondary index: an entry if `id` is given, otherwise the generation of the namespace. */
 interface IndexKey {
   readonly namespace: string
   readonly id?: string
@@ -53,7 +53,10 @@ interface NamespaceIndex {
 export class NearStore {
   private readonly items: ClockMap<NearItem>
   private readonly byNamespace = new Map<string, NamespaceIndex>()
-  /** Number of removals by hash of the key. If it changes during a read of the far store, the result of the read is not kept. */
+  /**
+   * Number of removals by hash of the key. If the number changes while a key is read from the far store, the result of the read
+   * is not kept.
+   */
   private readonly removalCounts = new Uint32Array(removalBuckets)
   private usableUntil = Number.NEGATIVE_INFINITY
 
@@ -87,7 +90,9 @@ export class NearStore {
     return item instanceof NearGeneration ? item.text : undefined
   }
 
-  /** Finds an entry by its id. Returns only an entry that was filled in the generation of the namespace that is kept here. */
+  /**
+   * Finds an entry by its id. Returns only an entry that was filled in the generation of the namespace that the near store has.
+   */
   find(namespace: string, id: string): NearEntry | undefined {
     const index = this.byNamespace.get(namespace)
     if (!index?.generation) return undefined
@@ -98,7 +103,10 @@ export class NearStore {
     return entry
   }
 
-  /** Call this before reading the key from the far store, and pass the count to `putEntry` or `putGeneration` with the result. */
+  /**
+   * Returns the number of removals in the bucket of the key. Call this before reading the key from the far store, and pass the
+   * number to `putEntry` or `putGeneration` with the result.
+   */
   removalCount(key: string): number {
     return this.removalCounts[bucketOf(key)] as number
   }
@@ -111,8 +119,8 @@ export class NearStore {
   }
 
   /**
-   * Unlike an entry, a generation is always admitted, because entries cannot be used without their generation. `namespace` must be
-   * given if the generation is that of a namespace, and not that of a list.
+   * Unlike an entry, a generation is always admitted, because entries cannot be used without their generation. `namespace` must
+   * be given for the generation of a namespace, and omitted for the generation of a list.
    */
   putGeneration(key: string, text: string, countBeforeRead: number, namespace?: string): void {
     if (!this.usable || this.removalCount(key) !== countBeforeRead) return
@@ -128,7 +136,10 @@ export class NearStore {
     }
   }
 
-  /** Drops all items and the results of reads in progress. To be called when invalidation messages may have been missed. */
+  /**
+   * Drops all items, and prevents reads in progress from filling the near store. To be called when invalidation messages may have
+   * been missed.
+   */
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
     this.items.clear()
@@ -138,7 +149,8 @@ export class NearStore {
   }
 
   /**
-   * Extends the use of the near store: all invalidation messages that were sent before `asOf` (a time of `now()`) have arrived.
+   * Lets the near store be used until `maxStalenessMs` after `asOf` (a time of `now()`): all invalidation messages that were sent
+   * before `asOf` have arrived.
    */
   confirm(asOf: number): void {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
@@ -160,7 +172,7 @@ export class NearStore {
 
 const removalBuckets = 4096
 
-/** FNV-1a */
+/** Returns the FNV-1a hash of the key, modulo the number of buckets. */
 function bucketOf(key: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
@@ -168,8 +180,8 @@ function bucketOf(key: string): number {
 }
 
 /**
- * Estimated memory of key, text and parsed value; measured with the entries of the shop and rounded up. An id may be longer than
- * its key.
+ * Estimates the memory of key, text and parsed value; measured with the entries of the shop and rounded up. An id may be longer
+ * than its key.
  */
 function entryBytes({ json }: StoredEntry, key: string, indexKey: IndexKey | undefined): number {
   return 420 + 2 * Math.max(key.length, indexKey?.id?.length ?? 0) + 4 * json.length

@@ -40,30 +40,30 @@ export class ReadThrough {
 
   /**
    * Resolves to a map with a promise for every id. Ids that another caller in this process is already fetching join that fetch,
-   * and ids that another process has leased wait for its fill. The remaining ids are fetched in one batch, or in a second batch
-   * after a started fetch that may not be joined.
+   * and ids that another process has leased wait for its fill. The remaining ids are fetched in one batch. Ids whose fetch in
+   * flight has started and must not be joined (see InFlightFetches) are fetched in a second batch after that fetch.
    */
   resolveMisses<V, Id extends EntryId>(request: MissRequest<Id, V>, keyReads: readonly KeyRead<Id>[]): Promise<Values<Id, V>> {
     return this.resolveMissesUntil(this.options.now() + this.options.leaseWaitMs, request, keyReads)
   }
 
   /**
-   * Refills entries in the background while they are still served. Only one process refills an entry at a time, and its fill
-   * replaces only the entry that was read.
+   * Refills entries in the background while they are still served. Only one process refills an entry at a time. Its fill replaces
+   * only the entry that was read.
    */
   refill<V, Id extends EntryId>(namespace: Namespace<V>, keyReads: readonly KeyRead<Id>[], fetch: Fetch<Id, V>): void {
     this.runInBackground(this.claimAndRefill(namespace, keyReads, fetch))
   }
 
-  /** Creates a fetch that first waits for `after`, then for a slot of the fetch limiter. It does not fill the cache. */
+  /** Creates a fetch that first waits for `after`, then for a slot of the fetch limiter. The fetch does not fill the cache. */
   createSharedFetch<V, Id extends EntryId>(
     request: MissRequest<Id, V>,
     ids: readonly Id[],
     after?: Promise<unknown>,
   ): SharedFetch<Id, V> {
-    return new SharedFetch(async (signal, started) => {
+    return new SharedFetch(async (signal, markStarted) => {
       if (after !== undefined) await after
-      return this.fetch(request, ids, signal, started)
+      return this.fetch(request, ids, signal, markStarted)
     })
   }
 
@@ -71,10 +71,10 @@ export class ReadThrough {
     { namespace, fetch }: MissRequest<Id, V>,
     ids: readonly Id[],
     signal?: AbortSignal,
-    started?: () => void,
+    markStarted?: () => void,
   ) {
     const start = () => {
-      started?.()
+      markStarted?.()
       return fetch(ids, signal)
     }
     try {
@@ -107,8 +107,8 @@ export class ReadThrough {
       const inFlight = this.inFlightFetchOf<V>(claim)
       if (claim.state === 'filled') values.set(keyRead.id, Promise.resolve(claim.value as V | null))
       else if (inFlight !== undefined && claim.state === 'notGranted' && inFlight.fetch.hasStarted) {
-        // Without a lease, nothing shows whether the key was invalidated after this fetch queried the source of truth, so its
-        // result may be older than this read.
+        // Without a lease, nothing shows whether the key was invalidated after the fetch in flight queried the source of truth,
+        // so the result of this fetch may be older than this read.
         toFetchNext.push({ keyRead, lease: null })
         running.push(inFlight.fetch.result)
       } else if (inFlight !== undefined) values.set(keyRead.id, valueIn(inFlight.fetch.waitFor(cancellation), inFlight.id))
@@ -157,7 +157,10 @@ export class ReadThrough {
     }
   }
 
-  /** Leases are short, so that the leases of a process that died expire soon. A fetch may take longer than a lease. */
+  /**
+   * Renews the leases until `end` settles, because a fetch may take longer than a lease. Leases are short, so that the leases of
+   * a process that died expire soon.
+   */
   private renewLeasesUntil(end: Promise<unknown>, namespace: Namespace<unknown>, leases: readonly Lease[]): void {
     let remaining = leases
     const renew = async () => {
@@ -188,8 +191,8 @@ export class ReadThrough {
   }
 
   /**
-   * Polls until the leased entries are filled. If a lease ends without a valid entry, the key is resolved as a miss again. Entries
-   * that are still leased at `waitUntil` are fetched without filling them.
+   * Polls until the leased entries are filled. If a lease ends without a valid entry, the key is resolved as a miss again.
+   * Entries that are still leased at `waitUntil` are fetched, and the fetched values are not filled.
    */
   private async poll<V, Id extends EntryId>(
     waitUntil: number,
@@ -199,7 +202,7 @@ export class ReadThrough {
   ): Promise<void> {
     const { namespace, cancellation } = request
     let waiting = keyReads
-    // Time out only after one more read: this process may have been stalled while other processes filled the entries.
+    // Time out only after one more read, because this process may have been stalled while other processes filled the entries.
     for (let pauseMs = 5, isTimedOut = false; !isTimedOut; pauseMs = Math.min(2 * pauseMs, 40)) {
       await this.options.sleep(pauseMs)
       if (cancellation?.reason) throw cancellation.reason
@@ -244,7 +247,7 @@ export class ReadThrough {
       )
       await this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
     } catch {
-      // The old value is still served. Another refill is possible when the lock of this one has expired.
+      // The old value is still served. Another refill is possible when the lock of this refill has expired.
       this.options.counters.add(namespace.name, 'failedRefills', leases.length)
     }
   }
@@ -260,8 +263,8 @@ function valueIn<V, Id>(found: Promise<ReadonlyMap<Id, V>>, id: Id): Promise<V |
 }
 
 /**
- * The lease alone is not enough: the invalidation of a list or a namespace removes the generation, but leaves the leases in
- * place.
+ * Returns the name of a fetch with a lease (see InFlightFetches). The lease alone does not suffice, because the invalidation of a
+ * list or a namespace removes the generation but leaves the leases in place.
  */
 function inFlightName(lease: string, generation: string | null): string {
   return `${lease} ${generation}`

@@ -20,12 +20,12 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
     this.generations = generations
   }
 
-  /** Whether a new read returned the same text, and the same generations. */
+  /** Whether a new read has returned the same text and the same generations as this read */
   matches(text: string | null, { generations }: GenerationScope): boolean {
     return this.generations === generations && this.text === text
   }
 
-  /** Returns the decoded entry if the text is the same; the generations may differ. */
+  /** Returns the decoded entry if `text` is the text of this read; the generations may differ. */
   storedFor(text: string | null): StoredEntry | undefined {
     return this.text === text ? this.stored : undefined
   }
@@ -35,9 +35,9 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
 type EntryKeyRead = KeyRead<string> & { readonly stored: StoredEntry }
 
 /**
- * Keeps the last read of each key, which is reused while the store returns the same text: comparing texts is cheaper than decoding
- * and parsing them. The store is still read each time, so values are never older than they would be without this class. Values are
- * shared between requests and must not be changed.
+ * Keeps the last read of each key. The read is reused while the store returns the same text, because comparing texts is cheaper
+ * than decoding and parsing them. The store is still read each time, so values are never older than they would be without this
+ * class. Values are shared between requests and must not be changed.
  */
 export class RecentKeyReads {
   private readonly recent: ClockMap<RecentKeyRead>
@@ -74,7 +74,7 @@ function isValid(keyRead: KeyRead<string>, version: number): keyRead is EntryKey
   return stored.state === 'entry' && stored.header.generation === generation && stored.header.version === version
 }
 
-/** Estimated memory of key, text, header and parsed value. An id may be longer than its key. */
+/** Estimates the memory of key, text, header and parsed value. An id may be longer than its key. */
 function bytesOf(key: string, id: string, text: string): number {
   return 400 + 2 * Math.max(key.length, id.length) + 4 * text.length
 }

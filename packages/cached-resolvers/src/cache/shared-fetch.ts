@@ -2,17 +2,19 @@ import { type Cancellation, waitUnlessCancelled } from './cancellation.js'
 
 type FetchResult<Id, V> = ReadonlyMap<Id, V>
 
-/** One fetch that any number of callers share. It is aborted only when all of them have cancelled. */
+/** One fetch that any number of callers share. The fetch is aborted only when all of its callers have cancelled. */
 export class SharedFetch<Id, V> {
   private readonly controller = new AbortController()
   private promise: Promise<FetchResult<Id, V>> | undefined
   private waiters = 0
 
-  /** Whether the source of truth has been queried. If so, the result may be older than a read that begins now. */
+  /** Whether the source of truth has been queried. If it has, the result may be older than a read that begins now. */
   hasStarted = false
 
-  /** `fetch` is called when the result is first requested. It must call `started` right before it queries the source of truth. */
-  constructor(private readonly fetch: (signal: AbortSignal, started: () => void) => Promise<FetchResult<Id, V>>) {}
+  /**
+   * `fetch` is called when the result is first requested. It must call `markStarted` right before it queries the source of truth.
+   */
+  constructor(private readonly fetch: (signal: AbortSignal, markStarted: () => void) => Promise<FetchResult<Id, V>>) {}
 
   get isAborted(): boolean {
     return this.controller.signal.aborted

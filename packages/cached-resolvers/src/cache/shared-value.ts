@@ -11,8 +11,8 @@ export function markShared(value: unknown): unknown {
 }
 
 /**
- * Memoizes something that is derived from a shared value, for as long as that value lives. The memo is a property of the value: a
- * WeakMap would make each lookup slower, and garbage collection even more so.
+ * Memoizes data that is derived from a shared value, for as long as that value lives. The memo is a property of the value,
+ * because a WeakMap would slow down each lookup, and garbage collection even more.
  */
 export const sharedValueMemo = {
   /** Returns null if nothing is memoized yet, and undefined for a value that is not shared. */

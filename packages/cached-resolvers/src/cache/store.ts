@@ -14,7 +14,7 @@ export interface CacheStore {
   /** Reads the texts of all keys in one round trip. The result is null for a key that is missing or does not hold text. */
   readMany(keys: readonly string[]): Promise<(string | null)[]>
   /**
-   * Compares and swaps the texts of all keys in one round trip. Each key is swapped or left alone independently of the other
+   * Compares and swaps the texts of all keys in one round trip. Each key is swapped or left unchanged independently of the other
    * keys.
    */
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
@@ -65,7 +65,7 @@ export interface Swap {
 }
 
 export interface Watch {
-  /** Closes the connections to the store. They are opened again, to the server that the address resolves to by then. */
+  /** Closes the connections to the store. They are opened again, to the server to which the address resolves then. */
   reconnect(): void
   stop(): void
 }
@@ -77,15 +77,15 @@ export interface Watcher {
   readonly registration: string | undefined
   /**
    * How long after the last call of `onUpToDate` the watcher may serve near entries. A removal waits at most that long for the
-   * watcher to acknowledge it. null if the watcher keeps no near entries, so that removals do not wait for it.
+   * watcher to acknowledge the removal. null if the watcher keeps no near entries, so that removals do not wait for the watcher.
    */
-  readonly leaseMs: number | null
+  readonly nearLeaseMs: number | null
   onRemoved(keys: readonly string[]): void
   /** Called when the watcher may have missed removals, or may miss some before the next call of `onUpToDate`. */
   onMissedRemovals(): void
   /**
-   * Called when the connection to the store was lost. The address may lead to a different server afterwards, and commands that
-   * were sent before may not have been received.
+   * Called when the connection to the store was lost. Afterwards, the address may lead to a different server. Commands that were
+   * sent before may not have been received.
    */
   onStoreLost(): void
   /** Called when all removals that this server published before `asOf` (a time of `now()`) have been reported. */

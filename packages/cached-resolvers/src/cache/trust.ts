@@ -5,7 +5,7 @@ import type { CacheStore, Swap, WatchedServer } from './store.js'
 
 export interface TrustOptions {
   store: CacheStore
-  /** The key that holds the store's registration. Caches with different namespaces have their own key and registration. */
+  /** The key that holds the store's registration. Caches with different namespaces have different keys and registrations. */
   registrationKey: string
   /**
    * The keys of the generations of all namespaces. They are removed when the store is registered again, because its entries may
@@ -22,33 +22,36 @@ export interface TrustOptions {
 }
 
 /**
- * Decides whether the entries of the store may be served: while this process holds a trust lease (see ChangeSource.leaseMs). The
- * source keeps every committed invalidation for a registered store, and writers wait until each store with an unexpired lease has
- * applied theirs. A store that was unreachable, even for a moment, is distrusted until all its pending invalidations have been
- * delivered. A store that the source does not know, or whose registration key does not match the source's record, is invalidated
- * completely first, in O(1).
+ * Decides whether the entries of the store may be served. This process may serve them while it holds a trust lease (see
+ * ChangeSource.leaseMs). The source keeps every committed invalidation until each registered store has confirmed it. A writer
+ * waits until each store with an unexpired lease has applied the invalidations of the writer. A store that was unreachable, even
+ * for a moment, is distrusted until all its pending invalidations have been delivered. A store that the source does not know, or
+ * whose registration key contains a different registration, is invalidated completely first, in O(1). If the registration key is
+ * missing, the store is invalidated only if no process has used the store under its registration.
  */
 export class Trust {
   /**
-   * The server that was last trusted, and its registration: this process delivers the pending invalidations of that registration.
+   * The server that was last trusted (see CacheStore.identity), and its registration. This process delivers the pending
+   * invalidations of this registration.
    */
-  private current: { registration: string; server: string } | undefined
+  private lastTrusted: { registration: string; identity: string } | undefined
   private currentEpoch = 1
   private trustedEpoch = 0
   private caughtUpAt = Number.NEGATIVE_INFINITY
   private leaseRenewedAt = Number.NEGATIVE_INFINITY
   /**
-   * Whether the source failed to answer the last renewal while the lease was still valid. Entries are then served even after the
-   * lease has expired: usually the source is down for all processes, and no write can be committed. If only some processes cannot
-   * reach the source, the entries stay correct as long as another process that uses the same store can.
+   * Set when a renewal fails while the lease is valid; reset when a renewal is answered or trust is restored. While it is set,
+   * entries are served even after the lease has expired: usually the source is down for all processes, so no write can be
+   * committed. If only some processes cannot reach the source, their entries stay correct as long as another process of the same
+   * store can reach the source and delivers the invalidations.
    */
   private isSourceUnavailable = false
   private restoringTrust: Promise<void> | undefined
   private leaseRenewal: Promise<void> | undefined
   private timer: NodeJS.Timeout | undefined
   private hasEnded = false
-  /** The error of the last attempt to restore trust; '' if that attempt succeeded */
-  private lastError = ''
+  /** Why the last attempt to restore trust failed; '' if the attempt succeeded */
+  private lastFailureReason = ''
   private readonly loggedReasons = new Set<string>()
 
   private source = standalone
@@ -60,8 +63,8 @@ export class Trust {
   }
 
   /**
-   * Whether trust has been restored since the last distrust(). Ignores the lease, so it does not read the clock: for reads from
-   * the near store, whose entries are valid only briefly.
+   * Whether trust has been restored since the last distrust(). Ignores the lease and therefore does not read the clock. This
+   * suffices for reads from the near store, whose entries are valid only briefly.
    */
   get isCaughtUp(): boolean {
     return this.currentEpoch === this.trustedEpoch
@@ -69,36 +72,42 @@ export class Trust {
 
   /** The registration of the store at the source; undefined while the store is distrusted. */
   get registration(): string | undefined {
-    return this.isTrusted ? this.current?.registration : undefined
+    return this.isTrusted ? this.lastTrusted?.registration : undefined
   }
 
-  /** Why the store is not trusted. Meaningless while it is trusted. */
+  /** Why the store is not trusted. Meaningless while the store is trusted. */
   get reason(): string {
-    return this.lastError || 'pending invalidations are being delivered to the cache server'
+    return this.lastFailureReason || 'pending invalidations are being delivered to the cache server'
   }
 
-  /** Incremented by each distrust(). All confirmations received in the same epoch come from the same server. */
+  /**
+   * Number of the current epoch. Each distrust() begins a new epoch, so all confirmations received in one epoch come from one
+   * server.
+   */
   get epoch(): number {
     return this.currentEpoch
   }
 
-  /** Whether this server is the trusted one. False if the registration observed on it has changed. */
+  /**
+   * Whether this server is the trusted one. False if a different registration was found on this server, and while the store is
+   * distrusted.
+   */
   isTrustedServer({ runId, registration }: WatchedServer): boolean {
-    const { current } = this
-    if (!this.isTrusted || !current) return false
-    const isSameServer = current.server.split(',').some((name) => name.split('/')[0] === runId)
-    return isSameServer && (registration === undefined || registration === current.registration)
+    const { lastTrusted } = this
+    if (!this.isTrusted || !lastTrusted) return false
+    const trustedRunIds = lastTrusted.identity.split(',').map((identity) => identity.split('/')[0])
+    return trustedRunIds.includes(runId) && (registration === undefined || registration === lastTrusted.registration)
   }
 
   /**
-   * Whether a query sent at `asOf` reached a server other than the trusted one, or found a different registration on it. False for
-   * a query sent before trust was last restored, and while the store is distrusted.
+   * Whether a heartbeat of the watch sent at `asOf` reached a server other than the trusted one, or found a different
+   * registration on the server. False for a heartbeat sent before trust was last restored, and while the store is distrusted.
    */
   isOtherServer(server: WatchedServer, asOf: number): boolean {
     return this.isTrusted && asOf > this.caughtUpAt && !this.isTrustedServer(server)
   }
 
-  /** Stops serving entries of the store until trust is restored. The attempts run in the background. */
+  /** Stops serving entries of the store until trust is restored. Attempts to restore trust run in the background. */
   distrust(): void {
     this.currentEpoch += 1
     void this.restoreTrust()
@@ -117,9 +126,9 @@ export class Trust {
     this.hasEnded = true
     clearInterval(this.timer)
     await this.leaseRenewal
-    // The entries of a memory store are lost when this process ends, so the source need not keep invalidations for that store.
-    if (this.options.store.backend === 'memory' && this.current)
-      await this.source.unregister(this.current.registration).catch(() => undefined)
+    // The entries of a memory store are lost when this process ends, so the source need not keep invalidations for this store.
+    if (this.options.store.backend === 'memory' && this.lastTrusted)
+      await this.source.unregister(this.lastTrusted.registration).catch(() => undefined)
   }
 
   private isLeaseExpired(): boolean {
@@ -145,21 +154,21 @@ export class Trust {
     const epoch = this.currentEpoch
     try {
       await store.ping()
-      const server = await store.identity()
-      const registration = await this.ensureRegistered(server)
-      // If catching up took longer than the lease, other processes may have stopped waiting for this store in the meantime: renew
-      // the lease and catch up again.
+      const identity = await store.identity()
+      const registration = await this.ensureRegistered(identity)
+      // If catching up took longer than the lease, writers may have stopped waiting for this store in the meantime. Renew the
+      // lease and catch up again.
       do await this.renewLeaseAndCatchUp(registration, epoch)
       while (this.isLeaseExpired())
-      this.current = { registration, server }
+      this.lastTrusted = { registration, identity }
       this.isSourceUnavailable = false
       this.trustedEpoch = epoch
       this.caughtUpAt = this.options.now()
       if (this.loggedReasons.size > 0) this.options.log('the cache is used again')
       this.loggedReasons.clear()
-      this.lastError = ''
+      this.lastFailureReason = ''
     } catch (error) {
-      this.lastError = reasonOf(error)
+      this.lastFailureReason = reasonOf(error)
       if (!(error instanceof SupersededError)) this.logDistrustOnce()
     }
   }
@@ -172,22 +181,23 @@ export class Trust {
   }
 
   /**
-   * Returns the registration of the server. Registers the server if the source does not know it, and invalidates its entries if
-   * they may be outdated.
+   * Returns the registration of the store on the server with this identity. Registers the store if the source does not know it,
+   * and invalidates its entries if they may be outdated.
    */
-  private async ensureRegistered(server: string): Promise<string> {
+  private async ensureRegistered(identity: string): Promise<string> {
     const { store, registrationKey, generationKeys } = this.options
-    const name = `${registrationKey}@${server}`
+    const name = `${registrationKey}@${identity}`
     const known = await this.source.find(name)
     const [stored = null] = await store.readMany([registrationKey])
     if (known && stored === known.registration) return stored
-    // The registration key was flushed or evicted. The remaining entries are still valid, since this server's pending
-    // invalidations were kept; the heartbeat of the watch restores the key.
+    // The registration key was flushed or evicted. The remaining entries are still valid, because the pending invalidations of
+    // this registration were kept. The heartbeat of the watch restores the key.
     if (known?.wasUsed && stored === null) return known.registration
-    const registration = known?.registration ?? (await this.source.register(name))
-    if (registration === null) throw new SupersededError()
     // Several processes may get here at once. A registration that the source already has is reused: if each process created one,
     // the processes would replace one another's registrations forever.
+    const registration = known?.registration ?? (await this.source.register(name))
+    if (registration === null) throw new SupersededError()
+    // The entries may predate invalidations that the store never received.
     await store.removeMany(generationKeys)
     const when: Swap['when'] = stored === null ? { state: 'absent' } : { state: 'absentOrStartsWith', expected: stored }
     const [answer] = await store.swapMany([{ key: registrationKey, when, value: registration, ttlMs: null }])
@@ -196,8 +206,8 @@ export class Trust {
   }
 
   private renewLeaseInBackground(): void {
-    if (!this.isCaughtUp || !this.current) return
-    this.leaseRenewal ??= this.renewLease(this.current.registration).finally(() => {
+    if (!this.isCaughtUp || !this.lastTrusted) return
+    this.leaseRenewal ??= this.renewLease(this.lastTrusted.registration).finally(() => {
       this.leaseRenewal = undefined
     })
   }
@@ -213,21 +223,23 @@ export class Trust {
       )
       this.isSourceUnavailable = false
       if (epoch !== this.currentEpoch) return
-      // If the lease expired, other processes may not have waited for this store, so it may lack invalidations of writes that they
-      // have already acknowledged.
+      // Writers do not wait for a store whose lease has expired, so this store may lack invalidations of writes that were already
+      // acknowledged.
       if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf
       else this.distrust()
     } catch {
-      // If the lease has expired, this process was stopped for some time, and other processes may not have waited for its store.
+      // If the lease has already expired, for example because this process was stopped for some time, writes may have been
+      // acknowledged that the store does not know. Entries are then served only if the source was already unavailable while the
+      // lease was valid.
       if (!this.isLeaseExpired()) this.isSourceUnavailable = true
     }
   }
 
   /** Logs each reason only once until the store is trusted again, because attempts are frequent. */
   private logDistrustOnce(): void {
-    if (this.loggedReasons.has(this.lastError)) return
-    this.loggedReasons.add(this.lastError)
-    this.options.log(`the cache is not used: ${this.lastError}`)
+    if (this.loggedReasons.has(this.lastFailureReason)) return
+    this.loggedReasons.add(this.lastFailureReason)
+    this.options.log(`the cache is not used: ${this.lastFailureReason}`)
   }
 }
 
@@ -238,5 +250,5 @@ class SupersededError extends Error {
   }
 }
 
-/** A source that takes longer counts as unavailable (see isSourceUnavailable). */
+/** A source that takes longer to renew the lease counts as unavailable (see isSourceUnavailable). */
 const leaseRenewalTimeoutMs = 1_000

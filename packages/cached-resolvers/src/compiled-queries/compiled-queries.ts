@@ -7,17 +7,17 @@ import { ObjectJsonCache, type SharedValueMemo } from './object-json-cache.js'
 
 export interface CompiledQueriesOptions {
   schema: GraphQLSchema
-  /** Attaches the cached JSON to the objects that requests share */
+  /** Attaches JSON to the objects that requests share, so that an object is serialized once (see ObjectJsonCache) */
   memo: SharedValueMemo
   /** Maximum number of documents in memory, including those that are not compiled */
   maxDocuments: number
   /** Returns the cost of a document with one operation, as a function of the request's uncoerced variables. */
-  costOf: (document: DocumentNode) => CostOf
+  costOf: (document: DocumentNode) => CostFunction
   /** A document is compiled when the standard execution has answered it this many times without errors. */
   compileAfterHits: number
 }
 
-type CostOf = (variables: Readonly<Record<string, unknown>>) => number
+type CostFunction = (variables: Readonly<Record<string, unknown>>) => number
 
 /** A request as it was received. Its variables are not coerced. */
 export interface QueryRequest {
@@ -36,7 +36,13 @@ export interface CompiledAnswer {
 
 type DocumentState =
   | { state: 'counting'; hits: number }
-  | { state: 'compiled'; query: CompiledQuery; cost: CostOf; operationName: string | undefined; cacheControl: string }
+  | {
+      state: 'compiled'
+      execute: CompiledQuery
+      costOf: CostFunction
+      operationName: string | undefined
+      cacheControl: string
+    }
   | { state: 'not compilable' }
 
 /**
@@ -45,7 +51,8 @@ type DocumentState =
  * for other documents. If a compiled query fails, the standard execution runs the request again and reports the error.
  */
 export class CompiledQueries {
-  private readonly documents: LRUCache<string, DocumentState>
+  /** By the source text of the document */
+  private readonly states: LRUCache<string, DocumentState>
   private readonly compileOptions: CompileOptions
 
   constructor(private readonly options: CompiledQueriesOptions) {
@@ -55,41 +62,41 @@ export class CompiledQueries {
       maxSelections,
       objectJsonCache: new ObjectJsonCache({ memo, maxLength: maxCachedJsonLength }),
     }
-    this.documents = new LRUCache({
+    this.states = new LRUCache({
       max: options.maxDocuments,
-      maxSize: options.maxDocuments * averageSourceLength,
+      maxSize: options.maxDocuments * maxAverageSourceLength,
       maxEntrySize: maxSourceLength,
       sizeCalculation: (_, source) => source.length,
     })
   }
 
   /**
-   * Returns undefined if the document is not compiled or `admit` rejects the cost. Throws if the standard execution has to answer
-   * the request.
+   * Executes the compiled query of a request. Returns undefined if the document is not compiled, if its operation does not have
+   * the requested name, or if `admit` rejects the cost. Throws if the standard execution has to answer the request.
    */
   run(
-    { query, variables, operationName }: QueryRequest,
+    { query: source, variables, operationName }: QueryRequest,
     admit: (cost: number) => boolean,
     createContext: () => unknown,
   ): CompiledAnswer | undefined {
-    const document = this.documents.get(query)
-    if (document?.state !== 'compiled') return undefined
-    if (operationName !== undefined && operationName !== document.operationName) return undefined
-    if (!admit(document.cost(variables))) return undefined
-    const { cacheControl } = document
-    return { data: document.query(variables, createContext()), operationName: document.operationName, cacheControl }
+    const known = this.states.get(source)
+    if (known?.state !== 'compiled') return undefined
+    if (operationName !== undefined && operationName !== known.operationName) return undefined
+    if (!admit(known.costOf(variables))) return undefined
+    const data = known.execute(variables, createContext())
+    return { data, operationName: known.operationName, cacheControl: known.cacheControl }
   }
 
   /**
-   * Must be called whenever the standard execution has answered a document without errors, with the Cache-Control header of the
-   * answer.
+   * Must be called whenever the standard execution has answered a document without errors. `cacheControl` is the Cache-Control
+   * header of the answer.
    */
   recordAnswer(source: string, document: DocumentNode, cacheControl: string): void {
     if (source.length > maxSourceLength) return
-    const known = this.documents.get(source)
+    const known = this.states.get(source)
     if (known && known.state !== 'counting') return
     const hits = (known?.hits ?? 0) + 1
-    this.documents.set(
+    this.states.set(
       source,
       hits < this.options.compileAfterHits ? { state: 'counting', hits } : this.compile(document, cacheControl),
     )
@@ -97,11 +104,11 @@ export class CompiledQueries {
 
   private compile(document: DocumentNode, cacheControl: string): DocumentState {
     try {
-      const query = compileQuery(this.compileOptions, document)
+      const execute = compileQuery(this.compileOptions, document)
       return {
         state: 'compiled',
-        query,
-        cost: this.options.costOf(document),
+        execute,
+        costOf: this.options.costOf(document),
         operationName: operationNameOf(document),
         cacheControl,
       }
@@ -119,11 +126,14 @@ function operationNameOf({ definitions }: DocumentNode): string | undefined {
 }
 
 /**
- * These limits keep a compilation below a few milliseconds, and the memory of 1,000 adversarial documents below 300 MB. A compiled
- * document takes about 100 bytes for each character of its source, and 800 bytes for each selection.
+ * The following three limits keep a compilation below a few milliseconds, and the memory of 1,000 adversarial documents below 300
+ * MB. A compiled document takes about 100 bytes for each character of its source, and 800 bytes for each selection.
  */
 const maxSourceLength = 8_192
-const averageSourceLength = 512
+const maxAverageSourceLength = 512
 const maxSelections = 300
-/** Characters of cached JSON. The cached JSON and the objects that hold it take about 30 MB of heap. */
+/**
+ * Maximum total length of the cached JSON and its keys, in characters. With the objects that hold them, they take about 30 MB of
+ * heap.
+ */
 const maxCachedJsonLength = 8 * 1024 * 1024

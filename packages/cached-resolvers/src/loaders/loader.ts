@@ -5,8 +5,8 @@ import { type Cancellation, waitUnlessCancelled } from '../cache/cancellation.js
 export type PromiseOrValue<V> = V | Promise<V>
 
 /**
- * Loads distinct keys and returns their values in the order of the keys. A value that another request is fetching may be a
- * promise.
+ * Loads distinct keys and returns their values in the order of the keys. A value that is still being fetched, by this or another
+ * request, may be a promise.
  */
 export type Batch<Key, V> = (keys: readonly Key[], cancellation: Cancellation) => Promise<ArrayLike<PromiseOrValue<V>>>
 
@@ -25,8 +25,8 @@ type KeyOrKeys<Key> = Key | readonly Key[]
 type Result<V> = PromiseOrValue<V> | readonly PromiseOrValue<V>[]
 
 /**
- * A batch that this loader started. While the batch runs, `values` is a promise; afterwards the values, or rejected promises, by
- * position.
+ * A batch that this loader has started. `values` is a promise while the batch runs. Afterwards it is the list of values by
+ * position; a value may itself be a promise that is pending or rejected.
  */
 interface LoadedBatch<V> {
   positions: ReadonlyMap<unknown, number>
@@ -34,7 +34,8 @@ interface LoadedBatch<V> {
 }
 
 /**
- * A DataLoader that returns values in the near store without a promise. All other keys of an event loop iteration are one batch.
+ * A DataLoader that returns values in the near store without a promise. All other keys that are requested until DataLoader
+ * dispatches (by process.nextTick, after pending promise callbacks) are one batch.
  */
 export class Loader<Key extends string | object, V> {
   private dataLoader: DataLoader<KeyOrKeys<Key>, Result<V>> | undefined
@@ -48,8 +49,8 @@ export class Loader<Key extends string | object, V> {
   }
 
   /**
-   * Loads several keys with a single promise of all values. A value in it is itself a promise if another request is fetching the
-   * value, or if the fetch failed.
+   * Loads several keys with a single promise of all values. One of the values is itself a promise if it is still being fetched,
+   * by this or another request, or if its fetch failed.
    */
   loadMany(keys: readonly Key[]): PromiseOrValue<readonly PromiseOrValue<V>[]> {
     const known = keys.map((key) => this.peek(key))

@@ -5,7 +5,7 @@ export interface OutboxChange {
   namespace: string
   entry: string | null
   list: string | null
-  /** By the monotonic clock of this process, in milliseconds */
+  /** When the row was written, in milliseconds by the monotonic clock of this process */
   writtenAt: number
 }
 
@@ -29,15 +29,17 @@ export interface OutboxReader {
 }
 
 /**
- * Claims at most `limit` due rows that this store has not confirmed, newest first, with ids greater than `after`. Other processes
- * of the store skip claimed rows for `claimMs`. The claim is committed before this function returns, so a process that crashes
- * afterwards leaves no locks behind and delays the rows by `claimMs` only.
+ * Claims due rows that this store has not confirmed and whose ids are greater than `after`: the newest ones, at most `limit`.
+ * Returns them in no particular order. Other processes of the store skip claimed rows for `claimMs`. The claim is committed
+ * before this function returns, so a process that crashes afterwards leaves no locks behind and delays the rows by `claimMs`
+ * only.
  */
 export async function claimOutboxRows(
   database: Queryable,
   { store, namespaces, after, limit, claimMs }: OutboxReader & { after: number; limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
-  // Not "= any": the planner would expect few matches, and sort the whole backlog instead of reading it in the order of ids.
+  // The namespace is compared by array_position(). With `namespace = any(...)`, the planner would expect few matching rows, and
+  // would sort the whole backlog instead of reading the rows in the order of their ids.
   const rows = await database<WithAge<OutboxRow>[]>`
     update cache_outbox set claimed_by = ${store}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
@@ -52,22 +54,28 @@ export async function claimOutboxRows(
 
 /**
  * Marks rows as confirmed by this store. Deletes the rows that every store has confirmed. Makes the remaining rows due for the
- * stores that have not confirmed them, and returns these rows.
+ * stores that have not confirmed them. Returns the remaining rows, possibly with some that another process has deleted in the
+ * meantime.
  */
 export async function confirmOutboxRows(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
-  const deleted = await deleteDelivered(database, store, rows)
+  const deleted = await deleteIfOthersConfirmed(database, store, rows)
   const undelivered = rows.filter(({ id }) => !deleted.has(id))
   if (undelivered.length === 0) return []
   await database`
     update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint), due_at = least(due_at, clock_timestamp())
     where id = any(${idsOf(undelivered)}::bigint[]) and not delivered_to @> array[${store}::bigint]`
-  // If two stores confirmed at the same time, neither saw the other's confirmation above, but at least one sees both now.
-  const deletedSince = await deleteDelivered(database, store, undelivered)
+  // If two stores confirm a row at the same time, the first delete of each store does not see the confirmation of the other
+  // store, so neither deletes the row. The updates run one after the other, so the store that updates last sees both
+  // confirmations in this second delete.
+  const deletedSince = await deleteIfOthersConfirmed(database, store, undelivered)
   await notifyOutboxListeners(database)
   return undelivered.filter(({ id }) => !deletedSince.has(id))
 }
 
-/** Makes rows due and ends their claims after a store failed to confirm them, so that any process may deliver them now. */
+/**
+ * Makes rows due and ends their claims, so that any process may deliver them at once. To be called after a store failed to
+ * confirm the rows.
+ */
 export async function makeOutboxRowsDue(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {
   await database`
     update cache_outbox set due_at = least(due_at, clock_timestamp()), claimed_until = least(claimed_until, clock_timestamp())
@@ -75,7 +83,7 @@ export async function makeOutboxRowsDue(database: Queryable, rows: readonly Outb
   await notifyOutboxListeners(database)
 }
 
-/** Returns the rows that have not been confirmed by all stores that were reported in use within the last `inUseMs`. */
+/** Returns the rows that at least one store, reported in use within the last `inUseMs`, has not confirmed. */
 export async function undeliveredOutboxRows(
   database: Queryable,
   rows: readonly OutboxRow[],
@@ -89,7 +97,8 @@ export async function undeliveredOutboxRows(
 }
 
 /**
- * Deletes at most `limit` due rows that no registered store needs any longer, such as rows kept for a store since unregistered.
+ * Deletes at most `limit` due rows that no registered store needs any longer, for example because the last store that had not
+ * confirmed them was unregistered.
  */
 export async function deleteDeliveredOutboxRows(database: Queryable, limit: number): Promise<void> {
   await database`
@@ -105,9 +114,9 @@ export interface OutboxSnapshot {
    * that invalidates the whole namespace.
    */
   changes: OutboxChange[]
-  /** The pg_snapshot in which the changes were read */
+  /** The pg_snapshot in which the changes were read; '' if there are no changes */
   snapshot: string
-  /** Greatest id of the rows read */
+  /** Greatest id of the rows that were read; 0 if there are none */
   lastId: number
 }
 
@@ -141,14 +150,15 @@ export async function readOutbox(
 }
 
 /**
- * Marks at most `limit` rows that are visible in the snapshot as confirmed by this store, and returns their number. Deletes the
- * rows that every store has confirmed. Does not wait for locks: skips locked rows.
+ * Confirms at most `limit` rows that are visible in the snapshot for this store, and returns how many: deletes the rows that no
+ * other store needs, and marks the remaining rows as confirmed. Skips locked rows.
  */
 export async function confirmOutboxSnapshot(
   database: Queryable,
   { store, namespaces, snapshot, limit }: OutboxReader & { snapshot: string; limit: number },
 ): Promise<number> {
-  // A row with a future transaction id was restored from another server, so its transaction id cannot be compared to the
+  // A committed row whose transaction id this server has not assigned yet (at or above the xmax of the current snapshot) was
+  // restored from another server. Its transaction id cannot be compared to the snapshot, so the row counts as visible in the
   // snapshot.
   const [row] = await database<[{ confirmed: number }]>`
     with confirmed as (
@@ -168,7 +178,8 @@ export async function confirmOutboxSnapshot(
 }
 
 /**
- * Returns when the oldest row of these namespaces was written, by the clock of `writtenAt`; undefined if there is no such row.
+ * Returns when the oldest row of these namespaces was written, in milliseconds by the monotonic clock of this process; undefined
+ * if no such row exists.
  */
 export async function oldestOutboxRowWrittenAt(database: Queryable, namespaces: readonly string[]): Promise<number | undefined> {
   const rows = await database<{ ageMs: number }[]>`
@@ -183,8 +194,15 @@ export async function listenToOutbox(database: Database, wake: () => void): Prom
   return { stop: unlisten }
 }
 
-/** Deletes the rows that need only the confirmation of this store, and returns their ids. */
-async function deleteDelivered(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<ReadonlySet<number>> {
+/**
+ * Deletes the rows that every store other than this one has confirmed; the confirmation of this store is taken as given. Returns
+ * the ids of the deleted rows.
+ */
+async function deleteIfOthersConfirmed(
+  database: Queryable,
+  store: string,
+  rows: readonly OutboxRow[],
+): Promise<ReadonlySet<number>> {
   const deleted = await database<{ id: number }[]>`
     delete from cache_outbox o where id = any(${idsOf(rows)}::bigint[])
       and not exists (select 1 from cache_stores_owed(o.namespace, o.delivered_to || ${store}::bigint))
@@ -202,7 +220,10 @@ function idsOf(rows: readonly OutboxRow[]): number[] {
 
 type WithAge<Change extends { writtenAt: number }> = Omit<Change, 'writtenAt'> & { ageMs: number }
 
-/** Selects the age of a row instead of its time, since the clocks of the database server and of this process may differ. */
+/**
+ * Selects the age of a row instead of the time when it was written, since the clocks of the database server and of this process
+ * may differ.
+ */
 function ageColumn(sql: Queryable) {
   return sql`1000 * extract(epoch from clock_timestamp() - written_at)::float8 as "ageMs"`
 }

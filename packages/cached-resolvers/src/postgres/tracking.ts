@@ -14,8 +14,9 @@ export type TrackedEntities = Readonly<Record<string, { readonly rules: readonly
  */
 export async function installTracking(database: Database, entities: TrackedEntities): Promise<void> {
   await inTransaction(database, installTables)
-  const { declare, watch, end } = trackingStatements(entities)
-  for (const statements of [declare, ...watch.map((statement) => [statement]), end])
+  const { follow, watch, complete } = trackingStatements(entities)
+  const transactions = [follow, ...watch.map((statement) => [statement]), complete]
+  for (const statements of transactions)
     await inTransaction(database, async (transaction) => {
       for (const statement of statements) await transaction.unsafe(statement)
     })
@@ -23,18 +24,18 @@ export async function installTracking(database: Database, entities: TrackedEntit
 
 /**
  * Returns an SQL script that installs change tracking (see installTracking), for the migrations of an application. Run the script
- * again with every new version of the engine and when declarations change. Run it outside of a transaction, so that a lock on a
- * table is held only while the triggers of that table are created.
+ * again with every new version of cached-resolvers and when declarations change. Run it outside of a transaction, so that a lock
+ * on a table is held only while the triggers of that table are created.
  */
 export async function trackingSql(entities: TrackedEntities): Promise<string> {
-  const { declare, watch, end } = trackingStatements(entities)
+  const { follow, watch, complete } = trackingStatements(entities)
   const events = `do $do$ begin ${eventTriggers} exception when insufficient_privilege then
-  raise warning 'DDL will not invalidate cached entries: creating event triggers requires a superuser'; end $do$`
+  raise warning 'The event triggers of the cache were not created, which requires a superuser. Unless they exist already, DDL will not invalidate cached entries'; end $do$`
   return [
     `set lock_timeout = ${lockTimeoutMs};`,
     `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false);`,
     await readTables(),
-    ...[...declare, events, ...watch, ...end].map((statement) => `${statement};`),
+    ...[...follow, events, ...watch, ...complete].map((statement) => `${statement};`),
     '',
   ].join('\n')
 }
@@ -67,11 +68,11 @@ function trackingStatements(entities: TrackedEntities) {
   if (duplicate) throw new Error(`Two entities or lists have the namespace "${duplicate.namespace}": rename one of them`)
   const tables = new Set(all.flatMap(({ rules }) => rules.map(({ table }) => table)))
   return {
-    declare: all.map(
+    follow: all.map(
       ({ namespace, version, rules }) => `select cache_follow(${quote(namespace)}, ${version}, ${quote(JSON.stringify(rules))})`,
     ),
     watch: [...tables].map((table) => `select cache_watch(${quote(table)})`),
-    end: all.map(({ namespace, version }) => `select cache_followed(${quote(namespace)}, ${version})`),
+    complete: all.map(({ namespace, version }) => `select cache_followed(${quote(namespace)}, ${version})`),
   }
 }
 
@@ -84,8 +85,8 @@ function readTables(): Promise<string> {
 }
 
 /**
- * Creates the event triggers that invalidate cached entries after DDL on tracked tables. Returns false if the user is not a
- * superuser, which creating event triggers requires. A later call as a superuser creates them.
+ * Creates the event triggers that invalidate cached entries after DDL on tracked tables, unless they exist. Returns false if one
+ * is missing and the user is not a superuser, which creating event triggers requires.
  */
 export async function ensureEventTriggers(database: Database): Promise<boolean> {
   try {
@@ -111,7 +112,7 @@ const eventTriggers = `
   alter event trigger cache_ddl enable always;
   alter event trigger cache_drop enable always;`
 
-/** Version of the objects in tables.sql. Increment it with every change of them. */
+/** Version of the objects in tables.sql. Increment the version whenever tables.sql changes. */
 const schemaVersion = 2
 /** Id of the advisory lock that serializes installations. The number is arbitrary, but must be equal in all processes. */
 const lockId = 7_310_427

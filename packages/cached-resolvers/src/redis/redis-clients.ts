@@ -98,7 +98,7 @@ function createCluster(urls: readonly string[], commandTimeoutMs: number, onErro
     slotsRefreshInterval: 5_000,
     retryDelayOnFailover: 50,
     maxRedirections: 3,
-    // Pass host names on unresolved: the socket resolves them, and TLS verifies the certificate by name.
+    // Pass host names on unresolved, because TLS verifies certificates by name. The socket resolves the names.
     dnsLookup: (host, callback) => callback(null, host),
     redisOptions: { ...connectionOptions, ...credentials, ...socketOptions(urls, onError) },
   })
@@ -110,13 +110,13 @@ export const connectTimeoutMs = 2_000
 
 const connectionOptions = {
   lazyConnect: true,
-  // Without a connection, commands fail at once: a queued command would delay the request that waits for it.
+  // Without a connection, commands fail at once, because a queued command would delay the request that waits for it.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   connectTimeout: connectTimeoutMs,
   retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
-  // A master that became a replica replies READONLY. Reconnect, since the address may lead to another server now.
+  // A master that became a replica replies READONLY. Reconnect, because the address may lead to another server now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 }
 

@@ -2,52 +2,79 @@ import type { Cluster, Redis } from 'ioredis'
 import { leaseMark } from '../cache/entry.js'
 
 export type ScriptedClient = (Redis | Cluster) & {
+  /** The arguments after the keys are four for each key: condition, expected prefix, value, and TTL in milliseconds or ''. */
   swapMany(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<(1 | string | null)[]>
-  addCounts(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
+  addCounts(
+    keyCount: 2,
+    countsKey: string,
+    batchKey: string,
+    ttlMs: number | '',
+    ...fieldsAndCounts: (string | number)[]
+  ): Promise<unknown>
+  /** The arguments after the keys are the leak per millisecond and, for each key, the amount to add. */
   addToBuckets(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<string[]>
   publishRemoval(
     keyCount: 2,
     sequenceKey: string,
     membersKey: string,
-    ...texts: (string | number)[]
-  ): Promise<[string, ...(string | number)[]]>
+    channel: string,
+    acknowledgeLine: string,
+    removedKeys: string,
+    leaseMs: number | '',
+    isMember: '1' | '',
+  ): Promise<[sequenceNumber: string, ...idsRemainingMsAndLeases: (string | number)[]]>
   removeMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
-  heartbeat(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<[string | null, string | null]>
+  /** `keys` are the sequence key, the members key and, except in a cluster, the registration key. */
+  heartbeat(
+    keyCount: number,
+    ...keysAndArguments: [...keys: string[], id: string, leaseMs: number | '', registration: string, isMember: '1' | '']
+  ): Promise<[sequenceNumber: string | null, registration: string | null]>
 }
 
 const serverNow = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
-/** Field in the members hash that stands for the unknown members of a lost hash. It never acknowledges and is never deleted. */
+/**
+ * Field in the members hash that stands for the unknown members of a lost hash. It never acknowledges a removal and is never
+ * deleted.
+ */
 export const lostMembersField = '?'
 
 /**
- * Adds `lostMembersField` to a members hash without this field, which is new or was lost: evicted, flushed or overwritten. The
- * lost hash may have contained members, which answer from their near stores until their leases expire, so the field gets a lease
- * of the caller's duration. The hash is considered new only if no sequence number exists and the caller is not a member.
+ * Ensures that the members hash contains `lostMembersField`, if the caller has a lease. A hash without this field is new or was
+ * lost (evicted, flushed or overwritten):
+ * - It counts as new if no sequence number exists and the caller is not a member. The field is then 0, a lease that has expired.
+ * - Otherwise it counts as lost. The lost hash may have contained members that answer from their near stores until their leases
+ *   expire, so the field gets a lease of the caller's duration.
  */
 const noteLostMembers = `
-local function noteLostMembers(sequence, members, lease, isMember)
-  if redis.call('TYPE', members).ok ~= 'hash' then redis.call('DEL', members) end
-  if lease == '' or redis.call('HEXISTS', members, '${lostMembersField}') == 1 then return end
-  local isNew = isMember == '' and redis.call('EXISTS', sequence) == 0
-  redis.pcall('HSET', members, '${lostMembersField}', isNew and 0 or now + lease)
+local function noteLostMembers(sequenceKey, membersKey, leaseMs, isMember)
+  if redis.call('TYPE', membersKey).ok ~= 'hash' then redis.call('DEL', membersKey) end
+  if leaseMs == '' or redis.call('HEXISTS', membersKey, '${lostMembersField}') == 1 then return end
+  local isNew = isMember == '' and redis.call('EXISTS', sequenceKey) == 0
+  redis.pcall('HSET', membersKey, '${lostMembersField}', isNew and 0 or now + leaseMs)
 end`
 
-/** Compare-and-set of several keys. A key that does not hold a string counts as absent and is overwritten. */
+/**
+ * Compares and sets the texts of several keys. A key that does not hold a string counts as missing, so it is overwritten if the
+ * condition allows a missing key. Returns 1 for each key that was set, and the current text of each other key. The conditions:
+ * - notLeased: the text is not a lease, or the key is missing
+ * - mustExist: the text starts with the expected prefix; an empty prefix matches no text
+ * - mayBeMissing: like mustExist, or the key is missing
+ */
 export const swapManyScript = `
 local replies = {}
 for i, key in ipairs(KEYS) do
-  local state, expected, value, ttl = ARGV[i * 4 - 3], ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4]
+  local condition, expected, value, ttl = ARGV[i * 4 - 3], ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4]
   local current = redis.pcall('GET', key)
   if type(current) == 'table' then current = false end
   local allowed
-  if state == 'unleased' then
+  if condition == 'notLeased' then
     allowed = not current or string.sub(current, 1, ${leaseMark.length}) ~= '${leaseMark}'
   elseif current then
     allowed = expected ~= '' and string.sub(current, 1, #expected) == expected
   else
-    allowed = state == 'vacant'
+    allowed = condition == 'mayBeMissing'
   end
   if allowed and ttl == '' then
     redis.call('SET', key, value)
@@ -59,78 +86,88 @@ end
 return replies`
 
 /**
- * Adds a batch of counts, but not again if the batch was already added: a client that received no reply sends the batch again.
- * The second key records that the batch was added, for ten minutes or, if that is shorter, for the TTL of the counts.
+ * Adds a batch of counts, unless the batch was already added: a client that received no reply sends the batch again. The batch
+ * key records that the batch was added, for ten minutes or, if that is shorter, for the TTL of the counts.
  */
 export const addCountsScript = `
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.min(600000, tonumber(ARGV[1]) or 600000)) then
-  for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
-  if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local countsKey, batchKey, ttl = KEYS[1], KEYS[2], ARGV[1]
+if redis.call('SET', batchKey, '1', 'NX', 'PX', math.min(600000, tonumber(ttl) or 600000)) then
+  for i = 2, #ARGV, 2 do redis.call('HINCRBY', countsKey, ARGV[i], ARGV[i + 1]) end
+  if ttl ~= '' then redis.call('PEXPIRE', countsKey, ttl) end
 end`
 
 /**
- * Publishes a removal with a sequence number, so that subscribers notice gaps. A full server (OOM) cannot increment the sequence
- * number and publishes '?' instead. Returns the sequence number and the members that have to acknowledge the removal, each with
- * the remaining milliseconds of its lease and the time when the lease ends.
+ * Publishes a removal with a sequence number, so that subscribers notice gaps. On a full server (OOM), the sequence number cannot
+ * be incremented, and '?' is published instead. A sequence key that does not hold a number is deleted, and the numbers begin
+ * again at 1. Returns the sequence number and all members with an unexpired lease, possibly with the caller and
+ * `lostMembersField`. Each member is returned as its id, the remaining milliseconds of its lease, and the time when its lease
+ * ends.
  */
 export const publishRemovalScript = `
 ${serverNow}
 ${noteLostMembers}
-noteLostMembers(KEYS[1], KEYS[2], ARGV[4], ARGV[5])
-local number = redis.pcall('INCR', KEYS[1])
+local sequenceKey, membersKey = KEYS[1], KEYS[2]
+local channel, acknowledgeLine, removedKeys, leaseMs, isMember = unpack(ARGV)
+noteLostMembers(sequenceKey, membersKey, leaseMs, isMember)
+local number = redis.pcall('INCR', sequenceKey)
 if type(number) == 'table' and not string.find(number.err, 'OOM') then
-  redis.call('DEL', KEYS[1])
-  number = redis.pcall('INCR', KEYS[1])
+  redis.call('DEL', sequenceKey)
+  number = redis.pcall('INCR', sequenceKey)
 end
 if type(number) == 'table' then number = '?' end
-redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2] .. '\\n' .. ARGV[3])
+redis.call('PUBLISH', channel, number .. '\\n' .. acknowledgeLine .. '\\n' .. removedKeys)
 local reply = {tostring(number)}
-local members = redis.call('HGETALL', KEYS[2])
+local members = redis.call('HGETALL', membersKey)
 for i = 1, #members, 2 do
-  local remaining = (tonumber(members[i + 1]) or 0) - now
+  local id, lease = members[i], members[i + 1]
+  local remaining = (tonumber(lease) or 0) - now
   if remaining > 0 then
-    reply[#reply + 1] = members[i]
+    reply[#reply + 1] = id
     reply[#reply + 1] = remaining
-    reply[#reply + 1] = members[i + 1]
-  elseif members[i] ~= '${lostMembersField}' then
-    redis.call('HDEL', KEYS[2], members[i])
+    reply[#reply + 1] = lease
+  elseif id ~= '${lostMembersField}' then
+    redis.call('HDEL', membersKey, id)
   end
 end
 return reply`
 
 /**
- * Removes members whose lease has expired, unless the lease changed since the caller read it. A member that has renewed its lease
- * remains, since it may answer from its near store.
+ * Removes members that did not acknowledge a removal although the caller has waited until their leases expired. A member whose
+ * lease differs from the lease that the caller read has renewed it. This member remains, since it may answer from its near store.
  */
 export const removeMembersScript = `
+local membersKey = KEYS[1]
 for i = 1, #ARGV, 2 do
-  if ARGV[i] ~= '${lostMembersField}' and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+  local id, lease = ARGV[i], ARGV[i + 1]
+  if id ~= '${lostMembersField}' and redis.call('HGET', membersKey, id) == lease then redis.call('HDEL', membersKey, id) end
 end`
 
 /**
  * Renews the membership of the caller for the time of its lease, or ends the membership if the caller has no lease. Returns the
  * sequence number of the last removal and the registration of the store. Restores a registration that was evicted, flushed or
- * overwritten by another type: entries on the same server were lost as well, or are as valid as before. The script always writes.
- * A replica rejects the write, which reveals a master that was demoted. The members hash has no TTL, since a full server with a
- * volatile eviction policy would evict keys with a TTL first. On a full server with noeviction the script fails, so no process
- * becomes a member or uses its near store.
+ * overwritten by another type. This is safe because the remaining entries are as valid as before: the pending invalidations of
+ * the registration were kept. The script always writes. A replica rejects the write, which reveals a master that was demoted. The
+ * members hash has no TTL, since a full server with a volatile eviction policy would evict keys with a TTL first. On a full
+ * server with noeviction the script fails, so no process becomes a member or uses its near store.
  */
 export const heartbeatScript = `
 ${serverNow}
 ${noteLostMembers}
-noteLostMembers(KEYS[1], KEYS[2], ARGV[2], ARGV[4])
-if ARGV[2] == '' then
-  redis.call('HDEL', KEYS[2], ARGV[1])
+local sequenceKey, membersKey, registrationKey = KEYS[1], KEYS[2], KEYS[3]
+local id, leaseMs, registration, isMember = unpack(ARGV)
+noteLostMembers(sequenceKey, membersKey, leaseMs, isMember)
+if leaseMs == '' then
+  redis.call('HDEL', membersKey, id)
 else
-  redis.call('HSET', KEYS[2], ARGV[1], now + ARGV[2])
+  redis.call('HSET', membersKey, id, now + leaseMs)
 end
-local number = redis.pcall('GET', KEYS[1])
-local registration = KEYS[3] and redis.pcall('GET', KEYS[3])
-if KEYS[3] and ARGV[3] ~= '' and type(registration) ~= 'string' then
-  redis.call('SET', KEYS[3], ARGV[3])
-  registration = ARGV[3]
+local number = redis.pcall('GET', sequenceKey)
+local found = registrationKey and redis.pcall('GET', registrationKey)
+if registrationKey and registration ~= '' and type(found) ~= 'string' then
+  redis.call('SET', registrationKey, registration)
+  found = registration
 end
-return {type(number) == 'string' and number or false, type(registration) == 'string' and registration or false}`
+return {type(number) == 'string' and number or false, type(found) == 'string' and found or false}`
 
 /**
  * Adds to leaky buckets and returns the new levels. Each key holds the level of a bucket and the time of the last update by the
@@ -138,13 +175,13 @@ return {type(number) == 'string' and number or false, type(registration) == 'str
  */
 export const addToBucketsScript = `
 ${serverNow}
-local leak = tonumber(ARGV[1])
+local leakPerMs = tonumber(ARGV[1])
 local levels = {}
 for i, key in ipairs(KEYS) do
   local current = redis.pcall('GET', key)
   local level, at = string.match(type(current) == 'string' and current or '', '^([%d.]+) (%d+)$')
-  level = math.max(0, tonumber(level or 0) - (now - tonumber(at or now)) * leak) + tonumber(ARGV[i + 1])
-  redis.call('SET', key, string.format('%.3f %.0f', level, now), 'PX', math.ceil(level / leak) + 1000)
+  level = math.max(0, tonumber(level or 0) - (now - tonumber(at or now)) * leakPerMs) + tonumber(ARGV[i + 1])
+  redis.call('SET', key, string.format('%.3f %.0f', level, now), 'PX', math.ceil(level / leakPerMs) + 1000)
   levels[i] = string.format('%.3f', level)
 end
 return levels`

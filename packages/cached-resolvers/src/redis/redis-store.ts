@@ -28,7 +28,7 @@ export interface RedisStoreOptions {
   connections?: number
   /** Timeout of a command in milliseconds. Default: 250 */
   commandTimeoutMs?: number
-  /** Interval of health checks (PING) in milliseconds. The first success after an outage ends it. Default: 1,000 */
+  /** Interval of health checks (PING) in milliseconds. The first health check that succeeds ends an outage. Default: 1,000 */
   healthIntervalMs?: number
   log?: (message: string, level: 'info' | 'warn') => void
 }
@@ -50,13 +50,14 @@ class ServerError extends Error {
   override readonly name = 'ServerError'
 }
 
+/** The server did not reply within the command timeout. */
 class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
 /**
- * Stores entries in a Redis or Valkey server or cluster. After three failures in a row, methods reject at once until a health
- * check succeeds.
+ * Stores entries in a Redis or Valkey server or cluster. After three failures in a row, all methods except `ping` and `identity`
+ * reject at once until a health check succeeds.
  */
 export class RedisStore implements CacheStore {
   readonly backend: CacheStore['backend']
@@ -65,7 +66,7 @@ export class RedisStore implements CacheStore {
   private readonly watches = new Map<Watcher, RedisWatch>()
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
   private sentinelWatch: SentinelWatch | undefined
-  /** The error that ended or prevented the last connection; undefined once a connection is ready */
+  /** The error that ended or prevented the last connection; undefined after a connection became ready */
   private lastError: Error | undefined
   private clientIndex = 0
   private reconnectedAt = Number.NEGATIVE_INFINITY
@@ -106,7 +107,10 @@ export class RedisStore implements CacheStore {
     await Promise.all(this.clients.map((client) => this.withTimeout(client.quit()).catch(() => client.disconnect())))
   }
 
-  /** Returns the round-trip time in milliseconds. Also sent while the circuit breaker is open; its success closes the breaker. */
+  /**
+   * Returns the round-trip time in milliseconds. PING is sent even while the circuit breaker is open, and its success closes the
+   * breaker.
+   */
   async ping(): Promise<number> {
     const startedAt = performance.now()
     await this.execute(() => this.nextClient().ping())
@@ -120,7 +124,7 @@ export class RedisStore implements CacheStore {
   async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
     const keys = swaps.map((swap) => swap.key)
     const replies = await this.run((client) =>
-      this.bySlot(keys, (group) => {
+      this.runPerSlot(keys, (group) => {
         const groupSwaps = group.map((index) => swaps[index] as Swap)
         return client.swapMany(groupSwaps.length, ...groupSwaps.map((swap) => swap.key), ...groupSwaps.flatMap(swapArguments))
       }),
@@ -187,7 +191,7 @@ export class RedisStore implements CacheStore {
   async addToBuckets(additions: readonly BucketAddition[], leakPerMs: number): Promise<number[]> {
     const keys = additions.map(({ key }) => key)
     const levels = await this.run((client) =>
-      this.bySlot(keys, (group) => {
+      this.runPerSlot(keys, (group) => {
         const inGroup = group.map((index) => additions[index] as BucketAddition)
         return client.addToBuckets(
           inGroup.length,
@@ -220,11 +224,12 @@ export class RedisStore implements CacheStore {
   private async removeBatch(keys: readonly string[]): Promise<void> {
     const { channel } = this.options
     const [watch] = this.watches.values()
+    const [nearLeaseMs, isMember] = watch?.membership ?? noMembership
     const removal = (watch?.acknowledgements ?? new Acknowledgements()).trackRemoval()
     try {
       const [number, ...members] = await this.run(async (client) => {
         const remove = () =>
-          this.bySlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
+          this.runPerSlot(keys, (group) => client.unlink(group.map((index) => keys[index] as string)).then(() => []))
         const publish = () =>
           client.publishRemoval(
             2,
@@ -233,10 +238,12 @@ export class RedisStore implements CacheStore {
             channel,
             `${acknowledgePrefix}${watch?.acknowledgeChannel ?? ''}`,
             keys.join('\n'),
-            ...(watch?.membership ?? ['', '']),
+            nearLeaseMs,
+            isMember,
           )
-        // A removal must not be published before the keys are removed. A single connection keeps the order of commands; across
-        // the nodes of a cluster, the order is not guaranteed.
+        // A removal must not be published before the keys are removed. A single connection keeps the order of the two commands.
+        // Across the nodes of a cluster the order is not guaranteed, so the second command is sent after the reply to the first
+        // one.
         if (this.backend === 'redis-cluster') return remove().then(publish)
         const [, published] = await Promise.all([remove(), publish()])
         return published
@@ -268,17 +275,17 @@ export class RedisStore implements CacheStore {
   }
 
   private get(client: ScriptedClient, keys: readonly string[]): Promise<(string | null)[]> {
-    // Hot path: skip the grouping of bySlot(), which only a cluster needs.
+    // This is the hot path. Skip the grouping of runPerSlot(), which only a cluster needs.
     if (this.backend === 'redis') return client.mget(keys as string[])
-    return this.bySlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))
+    return this.runPerSlot(keys, (group) => client.mget(group.map((index) => keys[index] as string)))
   }
 
   /**
-   * Calls `call` with the indexes of the keys: once for all keys, or in a cluster once per slot, in parallel. Returns the replies
-   * in the order of the keys.
+   * Calls `command` with the indexes of the keys: once for all keys, or in a cluster once per slot, in parallel. Returns the
+   * replies in the order of the keys.
    */
-  private async bySlot<T>(keys: readonly string[], call: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
-    if (this.backend === 'redis') return call(keys.map((_, index) => index))
+  private async runPerSlot<T>(keys: readonly string[], command: (indexes: readonly number[]) => Promise<T[]>): Promise<T[]> {
+    if (this.backend === 'redis') return command(keys.map((_, index) => index))
     const groups = new Map<number, number[]>()
     for (const [index, key] of keys.entries()) {
       const slot = calculateSlot(key)
@@ -287,7 +294,7 @@ export class RedisStore implements CacheStore {
     const replies: T[] = []
     await Promise.all(
       [...groups.values()].map(async (group) => {
-        for (const [position, reply] of (await call(group)).entries()) replies[group[position] as number] = reply
+        for (const [position, reply] of (await command(group)).entries()) replies[group[position] as number] = reply
       }),
     )
     return replies
@@ -296,7 +303,7 @@ export class RedisStore implements CacheStore {
   private observeConnection(client: ScriptedClient): void {
     for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.recordError(error))
     client.on('close', () => {
-      this.notifyConnectionLost()
+      this.handleConnectionLost()
       this.logOnce('Not connected to the cache server')
     })
     client.on('ready', () => {
@@ -305,12 +312,12 @@ export class RedisStore implements CacheStore {
       void this.ping().catch(() => undefined)
     })
     // A node left the cluster. The node that takes over its slots may not have replicated the last removals.
-    client.on('-node', () => this.notifyConnectionLost())
+    client.on('-node', () => this.handleConnectionLost())
   }
 
   /**
-   * Keeps and logs an error. Prefers errors of the server or the socket to errors of ioredis, which only report a lost
-   * connection.
+   * Keeps and logs an error. An error of the server or the socket replaces an error of ioredis, which only reports a lost
+   * connection, but not the other way round.
    */
   private recordError(error: Error & { lastNodeError?: Error | null }): void {
     const cause: NodeJS.ErrnoException = error.lastNodeError ?? error
@@ -319,7 +326,7 @@ export class RedisStore implements CacheStore {
     this.logOnce(`Cache server connection error: ${cause.message || cause.code}`)
   }
 
-  /** Reconnects, but at most once per health check interval: the address may lead to a replica for a long time. */
+  /** Reconnects, but at most once per health check interval, because the address may lead to a replica for a long time. */
   private reconnectThrottled(): void {
     const now = performance.now()
     if (now - this.reconnectedAt < this.options.healthIntervalMs) return
@@ -327,23 +334,25 @@ export class RedisStore implements CacheStore {
     this.reconnect()
   }
 
-  /** Closes all connections because another server may be the master now. The clients reconnect to the current master. */
+  /**
+   * Closes all ready connections, because another server may be the master now. The clients then connect to the current master.
+   */
   private reconnect(): void {
-    this.notifyConnectionLost()
+    this.handleConnectionLost()
     for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
   }
 
   /**
    * Disconnects the watches, which may still be connected to the old server, and notifies the watchers. The watches reconnect.
    */
-  private notifyConnectionLost(): void {
+  private handleConnectionLost(): void {
     for (const [watcher, watch] of this.watches) {
       watch.disconnect()
       watcher.onStoreLost()
     }
   }
 
-  /** Logs each message once per outage: each attempt to connect would repeat it. */
+  /** Logs each message once per outage, because each attempt to connect would repeat it. */
   private logOnce(message: string): void {
     if (this.logged.has(message)) return
     if (message === connected || this.logged.has(connected)) this.logged.clear()
@@ -410,11 +419,16 @@ function mastersOf(client: ScriptedClient): Redis[] {
 
 function swapArguments({ when, value, ttlMs }: Swap): (string | number)[] {
   const expected = 'expected' in when ? when.expected : ''
-  return [scriptStates[when.state], expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
+  return [scriptConditions[when.state], expected, value, ttlMs === null ? '' : Math.max(1, Math.round(ttlMs))]
 }
 
-/** The names by which swapManyScript knows the conditions; it treats 'vacant' with an empty prefix as "the key is missing". */
-const scriptStates = { absent: 'vacant', absentOrStartsWith: 'vacant', startsWith: 'held', notLeased: 'unleased' } as const
+/** The conditions of swapManyScript. With an empty prefix, 'mayBeMissing' is met only if the key is missing. */
+const scriptConditions = {
+  absent: 'mayBeMissing',
+  absentOrStartsWith: 'mayBeMissing',
+  startsWith: 'mustExist',
+  notLeased: 'notLeased',
+} as const
 
 /**
  * Returns the role of the server, or the combined role of all masters of a cluster. Rejects if a server does not report its run
@@ -434,7 +448,8 @@ async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
 
 /**
  * Returns the role of one server. `name` contains the replication id, which changes when the server becomes a replica or is
- * promoted. The server may then hold the data of another server, so the cache must not rely on what it knew about the entries.
+ * promoted. After such a change, the server may hold the data of another server, so the cache must not rely on what it knew about
+ * the entries.
  */
 async function nodeRoleOf(node: Redis): Promise<ServerRole> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
@@ -457,7 +472,7 @@ interface ServerRole {
 
 interface MemberLease {
   remainingMs: number
-  /** When the lease ends, as stored in the hash of members (by the clock of the server) */
+  /** When the lease ends by the clock of the server, as stored in the members hash */
   until: string
 }
 
@@ -469,6 +484,8 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }
 
+/** The membership of a process without a watch */
+const noMembership: RedisWatch['membership'] = ['', '']
 const removalBatchSize = 1_000
 /** Upper bound of a lease: the clock of the server may have been set back since the member renewed it. */
 const maxLeaseMs = 60_000

@@ -48,11 +48,12 @@ export class RedisWatch {
   }
 
   /**
-   * Duration of the lease in milliseconds ('' without a near store), and '1' if this process is certainly a member ('' if not)
+   * The last two arguments of scripts that maintain the membership: the duration of the lease in milliseconds ('' without a near
+   * store), and '1' if this process is certainly a member ('' if not)
    */
-  get membership(): [leaseMs: number | '', isMember: '1' | ''] {
+  get membership(): [nearLeaseMs: number | '', isMember: '1' | ''] {
     const { subscriber, watcher } = this
-    return [watcher.leaseMs ?? '', subscriber && watcher.now() < subscriber.leasedUntil ? '1' : '']
+    return [watcher.nearLeaseMs ?? '', subscriber && watcher.now() < subscriber.leasedUntil ? '1' : '']
   }
 
   /** Channel on which members acknowledge the removals of this process; undefined while the watch is not subscribed. */
@@ -66,14 +67,14 @@ export class RedisWatch {
     this.disconnect()
   }
 
-  /** Drops the connection without waiting for the server, which may hang. Unless the watch was stopped, it reconnects. */
+  /** Drops the connection without waiting for the server, which may hang. The watch then reconnects, unless it was stopped. */
   disconnect(): void {
     this.subscriber?.client.disconnect()
     this.subscriber = undefined
     this.pendingHeartbeat = undefined
   }
 
-  /** Reconnects after each end of the connection, with a growing delay, until the watch is stopped. */
+  /** Connects again after each end of the connection, with a growing delay, until the watch is stopped. */
   private async keepListening(): Promise<void> {
     while (!this.stopped) {
       await this.listen().catch((error) => this.logIfRejected(error))
@@ -114,12 +115,12 @@ export class RedisWatch {
   private receiveRemoval(message: string): void {
     const [number = '', ...keys] = message.split('\n')
     // After the sequence number, a message may have a line `><acknowledgement channel>`. The previous version of the program does
-    // not send this line, and reads it as one more key.
+    // not send this line, and reads the line as one more key.
     const acknowledgeTo = keys[0]?.startsWith(acknowledgePrefix) ? keys.shift()?.slice(acknowledgePrefix.length) : undefined
     if (Number(number) !== this.lastSequence + 1) this.assumeMissedRemovals()
     this.lastSequence = Number(number)
     this.watcher.onRemoved(keys)
-    if (acknowledgeTo && this.watcher.leaseMs !== null) this.acknowledge(acknowledgeTo, number)
+    if (acknowledgeTo && this.watcher.nearLeaseMs !== null) this.acknowledge(acknowledgeTo, number)
   }
 
   /** Acknowledges once per event loop iteration and channel: a sequence number acknowledges all lower numbers, too. */
@@ -144,14 +145,16 @@ export class RedisWatch {
     if (!subscriber || this.pendingHeartbeat) return
     const heartbeat: PendingHeartbeat = { sentAt: watcher.now(), lastSequence: this.lastSequence }
     this.pendingHeartbeat = heartbeat
-    const [leaseMs, isMember] = this.membership
+    const [nearLeaseMs, isMember] = this.membership
     const keys = [sequenceKey(this.options.channel), membersKey(this.options.channel)]
     // In a cluster, the registration key may be on another node than the sequence key.
     if (!this.source.isCluster) keys.push(watcher.registrationKey)
-    this.withTimeout(subscriber.client.heartbeat(keys.length, ...keys, this.id, leaseMs, watcher.registration ?? '', isMember))
+    this.withTimeout(
+      subscriber.client.heartbeat(keys.length, ...keys, this.id, nearLeaseMs, watcher.registration ?? '', isMember),
+    )
       .then((reply) => {
-        // A heartbeat always replies with an array, so this reply belongs to another command. Replies are out of step: close the
-        // connection.
+        // A heartbeat always replies with an array, so this reply belongs to another command and the following replies are out of
+        // step. The error closes the connection.
         if (!Array.isArray(reply)) throw new Error('The cache server sent an unexpected reply to a heartbeat')
         const [number, registration] = reply
         this.receiveHeartbeatReply(Number(number ?? 0), this.source.isCluster ? undefined : registration, heartbeat)
@@ -162,8 +165,8 @@ export class RedisWatch {
   /**
    * ioredis emits messages synchronously while parsing but resolves replies in a later microtask, so removals that follow the
    * reply in the same chunk are handled first. The reported sequence number may therefore lie anywhere between
-   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was seen in between, this heartbeat was already discarded, and only
-   * a later one can prove that nothing is missing.
+   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was noticed after the heartbeat was sent, this heartbeat was
+   * already discarded, and only a later heartbeat can prove that no removal is missing.
    */
   private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
@@ -174,7 +177,7 @@ export class RedisWatch {
       this.lastSequence = number
     }
     this.reconnectDelayMs = minReconnectDelayMs
-    this.subscriber.leasedUntil = heartbeat.sentAt + (this.watcher.leaseMs ?? 0)
+    this.subscriber.leasedUntil = heartbeat.sentAt + (this.watcher.nearLeaseMs ?? 0)
     this.watcher.onUpToDate(heartbeat.sentAt, { runId: this.subscriber.runId, registration })
   }
 
@@ -189,8 +192,8 @@ export class RedisWatch {
   }
 
   /**
-   * Reports that removals may be missing: the watcher then serves no near entries until the next `onUpToDate`. Forgets the sequence
-   * number, which the current or next removal or heartbeat reply sets, and the pending heartbeat.
+   * Reports that removals may be missing: the watcher then serves no near entries until the next `onUpToDate`. Forgets the
+   * pending heartbeat and the last sequence number. The next heartbeat reply or removal sets the sequence number again.
    */
   private assumeMissedRemovals(): void {
     this.lastSequence = Number.NaN
@@ -247,7 +250,7 @@ interface PendingHeartbeat {
 
 /**
  * Returns the key of the sequence number of the last removal. The previous version of the program uses another key but the same
- * channel: while both versions run, both see gaps and clear their near stores.
+ * channel. While processes of both versions run, they notice gaps and clear their near stores.
  */
 export function sequenceKey(channel: string): string {
   return withHashTag(channel)

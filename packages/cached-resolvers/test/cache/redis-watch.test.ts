@@ -22,7 +22,7 @@ describe('the messages about removals', () => {
       {
         registrationKey: 'm',
         registration: undefined,
-        leaseMs: null,
+        nearLeaseMs: null,
         onRemoved: (keys) => calls.push(...keys),
         onMissedRemovals: () => calls.push('missed'),
         onStoreLost: () => calls.push('lost'),
