@@ -108,7 +108,10 @@ function listenProblem({ PORT, HOST }: Config, error: NodeJS.ErrnoException): st
     : `HOST and PORT name an address that cannot be listened on: ${error.message}`
 }
 
-/** Makes the health check report the shutdown, and waits so that load balancers can stop sending requests. Requests are still served. */
+/**
+ * Makes the health check report the shutdown, and waits so that load balancers can stop sending requests. Requests are still
+ * served.
+ */
 async function drain(draining: AbortController, delayMs: number): Promise<void> {
   draining.abort()
   await sleep(delayMs)

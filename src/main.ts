@@ -30,7 +30,8 @@ process.on('uncaughtException', (error) => {
   process.stderr.write(redact(`${describe(error)}\n`))
   stop(1)
 })
-// If one field fails, graphql-js ignores the promises of the sibling fields. If such a promise also rejects, the process must not end.
+// If one field fails, graphql-js ignores the promises of the sibling fields. If such a promise also rejects, the process must not
+// end.
 process.on('unhandledRejection', (error) => process.stderr.write(redact(`Unhandled promise rejection: ${describe(error)}\n`)))
 const primary = connectToPrimary(() => stop(0))
 try {
@@ -80,7 +81,10 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** Returns only the message of an error that an operator can fix, such as a bad setting or a port in use. Returns the stack of others. */
+/**
+ * Returns only the message of an error that an operator can fix, such as a bad setting or a port in use. Returns the stack of
+ * others.
+ */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const isOperational = error instanceof ConfigError || error instanceof WorkersError || 'code' in error

@@ -4,8 +4,8 @@ import { parseEnv } from 'node:util'
 import { ConfigError, variableNames } from '../config.js'
 
 /**
- * Adds the variables of the file .env in the current folder to the variables of this process, and returns them. Variables that the
- * process already has are not changed. Throws ConfigError if the file cannot be read or has lines without effect.
+ * Adds the variables of the file .env in the current folder to the variables of this process, and returns them. Variables that
+ * the process already has are not changed. Throws ConfigError if the file cannot be read or has lines without effect.
  */
 export function readEnvironment(file = '.env', environment = process.env): Readonly<Record<string, string | undefined>> {
   for (const [name, value] of Object.entries(readEnvFile(file))) environment[name] ??= value

@@ -15,8 +15,9 @@ export function misspeltNames(names: readonly string[], known: readonly string[]
 }
 
 /**
- * Whether one letter is wrong, missing or extra, or two adjacent letters are swapped. If two wrong letters were allowed, DATABASE_PORT,
- * which Kubernetes sets, would match DATABASE_POOL. Short names never match, because they are similar to too many other names.
+ * Whether one letter is wrong, missing or extra, or two adjacent letters are swapped. If two wrong letters were allowed,
+ * DATABASE_PORT, which Kubernetes sets, would match DATABASE_POOL. Short names never match, because they are similar to too many
+ * other names.
  */
 function isSimilar(name: string, known: string): boolean {
   if (known.length < 7) return false

@@ -26,8 +26,8 @@ export function redisUrlProblem(text: string): string | undefined {
 }
 
 /**
- * Whether the credentials are percent-encoded. An unencoded special character would end the credentials early, and the rest would be
- * parsed as the address of another server.
+ * Whether the credentials are percent-encoded. An unencoded special character would end the credentials early, and the rest would
+ * be parsed as the address of another server.
  */
 function isPercentEncoded(text: string): boolean {
   const { username, password, pathname, search, hash } = new URL(text)

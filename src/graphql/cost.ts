@@ -57,7 +57,9 @@ class Estimator {
   private readonly collectFieldsOptions: CollectFieldsOptions
   private readonly defaults: Defaults
   private selectionCount = 0
-  /** Number of fields that load data. All values of such a field are loaded in one batch, whatever the number of parent objects. */
+  /**
+   * Number of fields that load data. All values of such a field are loaded in one batch, whatever the number of parent objects.
+   */
   private loadingFieldCount = 0
 
   constructor(
@@ -85,8 +87,8 @@ class Estimator {
   }
 
   /**
-   * `parentPageSize` is the page size or item count of the parent field. It is the assumed length of the object's own lists, such as
-   * `nodes` and `edges`. `weightPerField` is added for each selected field.
+   * `parentPageSize` is the page size or item count of the parent field. It is the assumed length of the object's own lists, such
+   * as `nodes` and `edges`. `weightPerField` is added for each selected field.
    */
   private costOfObject(
     type: GraphQLObjectType,
@@ -195,7 +197,9 @@ function clampPageSize(first: unknown, last: unknown): number {
     : defaultPageSize
 }
 
-/** Weight of each field that returns objects with ids, or a page. Its objects take one cache read and at most one SQL statement. */
+/**
+ * Weight of each field that returns objects with ids, or a page. Its objects take one cache read and at most one SQL statement.
+ */
 const loadingFieldWeight = 1
 /** Default weight of each object, see @Cost */
 const objectWeight = 0.05

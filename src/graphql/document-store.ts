@@ -26,8 +26,8 @@ export class DocumentStore {
 }
 
 /**
- * Removes the tokens, including comments, that the locations of a document refer to. The tokens take up to 50 times the size of the
- * source, and error messages need only the positions.
+ * Removes the tokens, including comments, that the locations of a document refer to. The tokens take up to 50 times the size of
+ * the source, and error messages need only the positions.
  */
 export function dropTokens(document: DocumentNode): void {
   visit(document, {

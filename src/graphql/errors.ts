@@ -173,8 +173,8 @@ function withoutSuggestion(message: string): string {
 }
 
 /**
- * Whether Apollo rejected the request with a 4xx status and without a code, for example because of a persisted query with the wrong
- * hash. Apollo would report INTERNAL_SERVER_ERROR.
+ * Whether Apollo rejected the request with a 4xx status and without a code, for example because of a persisted query with the
+ * wrong hash. Apollo would report INTERNAL_SERVER_ERROR.
  */
 function isUncodedRejection(thrown: GraphQLError): boolean {
   if (thrown.extensions.code !== undefined) return false

@@ -3,8 +3,8 @@ import { Extensions } from 'type-graphql'
 /** Settings that override the default cost of a field or a type (see cost.ts and docs/security.md) */
 export interface FieldCost {
   /**
-   * Points. The weight of a type is the cost of each object of the type (default: 0.05). The weight of a field is added to the cost
-   * of the objects that it returns (default: 0).
+   * Points. The weight of a type is the cost of each object of the type (default: 0.05). The weight of a field is added to the
+   * cost of the objects that it returns (default: 0).
    */
   weight?: number
   /** For fields: the assumed length of the returned list, if neither a page size nor a list argument determines the length */

@@ -75,7 +75,9 @@ function checkAccess(rule: Rule, viewer: Viewer, args: unknown): void {
   throw forbidden()
 }
 
-/** Masks values after they are loaded, because all viewers share the caches. Masks synchronously if the value is not a promise. */
+/**
+ * Masks values after they are loaded, because all viewers share the caches. Masks synchronously if the value is not a promise.
+ */
 function maskUnowned(resolve: Resolve, type: GraphQLOutputType, ownerOf: OwnerOf): Resolve {
   const nullable = getNullableType(type)
   const mask = isListType(nullable) ? itemsMask(nullable.ofType, ownerOf) : valueMask(type, ownerOf)

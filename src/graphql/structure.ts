@@ -50,7 +50,9 @@ export function limitNames(maximum: number) {
   })
 }
 
-/** Measures each fragment once. Otherwise, a chain of fragments in which each spreads the next twice would take exponential time. */
+/**
+ * Measures each fragment once. Otherwise, a chain of fragments in which each spreads the next twice would take exponential time.
+ */
 class StructureMeter {
   private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>
   private readonly measured = new Map<string, StructureCounts>()

@@ -23,6 +23,7 @@ export class TokenBucket {
     return this.tokens < 1
   }
 
+  /** Takes a token. To be called only if the bucket is not empty. */
   take(): void {
     this.tokens -= 1
   }

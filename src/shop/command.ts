@@ -19,9 +19,9 @@ interface Cancellation {
 }
 
 /**
- * Runs a command in one transaction, and runs the transaction again after a deadlock. A Refusal rolls the transaction back and becomes
- * the outcome. The transaction does not begin if the request is already cancelled. A cancellation does not interrupt a transaction
- * that has begun, so that the client learns the outcome.
+ * Runs a command in one transaction, and runs the transaction again after a deadlock. A Refusal rolls the transaction back and
+ * becomes the outcome. The transaction does not begin if the request is already cancelled. A cancellation does not interrupt a
+ * transaction that has begun, so that the client learns the outcome.
  */
 export async function runCommand<T>(
   { database, cancellation, onCommitted }: CommandContext,

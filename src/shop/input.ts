@@ -37,8 +37,8 @@ export function toCents(price: number): number {
 }
 
 /**
- * Throws a Refusal if any value is invalid. The Refusal has the first problem and the path of each invalid value, so that a form can
- * show all problems at once.
+ * Throws a Refusal if any value is invalid. The Refusal has the first problem and the path of each invalid value, so that a form
+ * can show all problems at once.
  */
 export function requireValid(checks: readonly (readonly [schema: z.ZodType, value: unknown, path: readonly string[]])[]): void {
   const userErrors = checks.flatMap(([schema, value, path]) => {

@@ -5,7 +5,8 @@ import { entities } from '../shop/entities.js'
 
 /**
  * Creates the shop's tables, then the triggers that report changes of these tables to the cache, then drops the triggers of older
- * versions. Several processes may migrate at the same time. Returns whether DDL on the tables is detected (see ensureEventTriggers).
+ * versions. Several processes may migrate at the same time. Returns whether DDL on the tables is detected (see
+ * ensureEventTriggers).
  */
 export async function migrate(database: Database): Promise<boolean> {
   await applyMigrations(database, tables)

@@ -113,8 +113,8 @@ const maxOperations = 50
 const countsIntervalMs = 1_000
 const productionRateLimit = 60_000
 /**
- * Number of connections for the relay and live updates. They do not belong to the pool, so that mutations that wait for locks cannot
- * delay invalidation.
+ * Number of connections for the relay and live updates. They do not belong to the pool, so that mutations that wait for locks
+ * cannot delay invalidation.
  */
 const feedConnections = 2
 /**

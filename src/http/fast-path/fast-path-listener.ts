@@ -254,8 +254,8 @@ function isJson(contentType: string | undefined): boolean {
 }
 
 /**
- * Reads a query whose text is in the body or in memory. Returns undefined for all other requests, which the standard path handles.
- * Throws if the JSON is invalid.
+ * Reads a query whose text is in the body or in memory. Returns undefined for all other requests, which the standard path
+ * handles. Throws if the JSON is invalid.
  */
 function readQuery(body: Buffer, documents: Documents): QueryRequest | undefined {
   if (!isUtf8(body)) return undefined

@@ -16,9 +16,9 @@ export interface BatchedResponse {
 }
 
 /**
- * Sends all responses of one iteration of the event loop together, after all requests of the iteration have been read. A write may
- * wake the client process, which is expensive: on a virtual machine, a wake-up costs more than most responses. After a batch of
- * writes, the client reads many responses per wake-up.
+ * Sends all responses of one iteration of the event loop together, after all requests of the iteration have been read. A write
+ * may wake the client process, which is expensive: on a virtual machine, a wake-up costs more than most responses. After a batch
+ * of writes, the client reads many responses per wake-up.
  */
 export class ResponseBatcher {
   private pending: BatchedResponse[] = []

@@ -13,8 +13,8 @@ interface Compressed {
 export const compressionThresholdBytes = 4_096
 
 /**
- * Compresses responses in zlib's threads, for clients that accept compression. While many compressions are running, the CPU is the
- * bottleneck, so further responses are sent uncompressed.
+ * Compresses responses in zlib's threads, for clients that accept compression. While many compressions are running, the CPU is
+ * the bottleneck, so further responses are sent uncompressed.
  */
 export class Compression {
   private running = 0

@@ -9,8 +9,8 @@ import type { LoadShedder } from './load-shedder.js'
 import { RequestScheduler } from './request-scheduler.js'
 
 /**
- * Starts a few requests per iteration of the event loop, and refuses requests while the process is overloaded. HTTP, event streams
- * and WebSockets of a process share one instance.
+ * Starts a few requests per iteration of the event loop, and refuses requests while the process is overloaded. HTTP, event
+ * streams and WebSockets of a process share one instance.
  */
 export class AdmissionController {
   private readonly scheduler = new RequestScheduler({ targetIterationMs, maxQueued, now: () => performance.now() })

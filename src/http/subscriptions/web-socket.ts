@@ -126,7 +126,8 @@ export class WebSocketEndpoint {
     const closed = this.protocol.opened(
       {
         protocol: socket.protocol,
-        // graphql-ws waits for the returned promise before it reads the next event, so a slow client's events stay in the queue of
+        // graphql-ws waits for the returned promise before it reads the next event, so a slow client's events stay in the queue
+        // of
         // its Member, which is limited.
         send: (data) => send(socket, data),
         close: (code, reason) => close(socket, code, reason),

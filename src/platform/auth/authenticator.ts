@@ -7,7 +7,7 @@ import { administrator, anonymous, type Viewer } from './viewer.js'
 export interface Authenticator {
   /** Returns the client for a missing header or a recently verified token; undefined if the token must be verified first. */
   findCached(authorization: string | undefined): Viewer | undefined
-  /** Throws InvalidTokenError and KeysUnavailableError. */
+  /** Returns the client. Throws InvalidTokenError and KeysUnavailableError. */
   authenticate(authorization: string | undefined): Promise<VerifiedToken>
 }
 
@@ -33,7 +33,7 @@ export class TokenAuthenticator implements Authenticator {
     const { maxCached } = options
     this.verified = new LRUCache({
       max: maxCached,
-      maxSize: maxCached * averageHeaderLength,
+      maxSize: maxCached * maxAverageHeaderLength,
       sizeCalculation: (_, authorization) => authorization.length,
     })
   }
@@ -67,5 +67,5 @@ function tokenOf(authorization: string): string {
 
 const bearer = /^bearer +([\w.~+/=-]+)$/i
 
-/** Bounds the memory used for cached tokens, whatever the length of each. */
-const averageHeaderLength = 1_024
+/** Limits the memory of the cached tokens, whatever the length of each token. */
+const maxAverageHeaderLength = 1_024

@@ -5,9 +5,9 @@ export interface RemoteKeysOptions {
   /** Address of a JSON Web Key Set (RFC 7517) */
   url: string
   timeoutMs: number
-  /** Minimum time between two fetches of the set that tokens with unknown keys cause */
+  /** Minimum time between two fetches of the key set because of tokens with unknown keys */
   cooldownMs: number
-  /** When the set is older than this, it is fetched again before the next key lookup, so that a withdrawn key stops working. */
+  /** A key set that is older than this is fetched again before the next key lookup, so that a withdrawn key stops working. */
   maxAgeMs: number
   /** Delay before the next attempt after a failed refresh. Until then, the known keys stay valid. */
   retryMs: number
@@ -15,7 +15,7 @@ export interface RemoteKeysOptions {
   log: (message: string) => void
 }
 
-/** The public keys of an identity provider, which may rotate them at any time and may be unreachable. */
+/** The public keys of an identity provider. The provider may rotate its keys at any time, and may be unreachable. */
 export class RemoteKeys {
   private readonly keys: ReturnType<typeof createRemoteJWKSet>
   private refreshing: Promise<void> | undefined
@@ -47,7 +47,7 @@ export class RemoteKeys {
     }
   }
 
-  /** Concurrent callers share one attempt. */
+  /** Fetches the key set again. Concurrent callers share one attempt. */
   private refresh(): Promise<void> {
     this.refreshing ??= this.reload().finally(() => {
       this.refreshing = undefined

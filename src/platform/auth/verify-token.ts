@@ -31,7 +31,7 @@ export function createTokenVerifier({ keys, issuer, audience, isUserId, now }: V
       return { viewer: toViewer(payload, isUserId), expiresAtMs: (payload.exp as number) * 1000 }
     } catch (error) {
       if (error instanceof InvalidTokenError || error instanceof KeysUnavailableError) throw error
-      // Without the cause: it may contain parts of the token.
+      // The error has no cause, because the cause may contain parts of the token.
       throw new InvalidTokenError(describe(error))
     }
   }

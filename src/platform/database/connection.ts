@@ -16,13 +16,16 @@ export interface ConnectionOptions {
   connectTimeoutMs: number
   /** A connection is closed if a statement has had no response for this long. Must exceed statementTimeoutMs. */
   responseTimeoutMs?: number
-  /** Commits without waiting for the server's disk (`synchronous_commit = off`). A server crash may lose these commits, so their loss must be harmless. */
+  /**
+   * Commits without waiting for the server's disk (`synchronous_commit = off`). A server crash may lose these commits, so their
+   * loss must be harmless.
+   */
   asynchronousCommit?: boolean
   /** Called with the text of every statement sent */
   onStatement?: (text: string) => void
 }
 
-/** A lazy pool: it connects with the first statement, and replaces a lost connection with the next one. */
+/** Returns a lazy pool. It connects with the first statement, and replaces a lost connection with the next statement. */
 export function connect(options: ConnectionOptions): Database {
   const {
     url,
@@ -45,7 +48,7 @@ export function connect(options: ConnectionOptions): Database {
     // SessionSocket enforces the connect timeout and performs TLS.
     connect_timeout: 0,
     ssl: false,
-    // Missing from the driver's types
+    // This option is missing from the driver's types.
     ...{ socket: createSocket },
     idle_timeout: 60,
     backoff: () => 0.05,
@@ -87,6 +90,9 @@ const outageCodes = new Set([
   ...['57014', '57P01', '57P02', '57P03', '57P05', '25006'],
 ])
 
-/** SQLSTATE classes: connection exception (poolers report all errors of their own in this class), insufficient resources (disk full, too many connections), system error */
+/**
+ * SQLSTATE classes: connection exception (poolers report all errors of their own in this class), insufficient resources (disk
+ * full, too many connections), system error
+ */
 const outageClasses = new Set(['08', '53', '58'])
 const sqlStateLength = 5

@@ -12,9 +12,12 @@ type Table = keyof DemoCounts
 type Ids = { first: number; last: number }
 type InTransaction = (work: (sql: TransactionSql) => Promise<void>) => Promise<unknown>
 
-/** Parents before children. */
+/** Parent tables come before their child tables. */
 const tables: readonly Table[] = ['users', 'products', 'orders']
-/** Rows per chunk. A chunk blocks other writers of its table, so it is sized to take about 0.1 s. An order has three items on average. */
+/**
+ * Rows per chunk. A chunk blocks other writers of its table, so it is sized to take about 0.1 s. An order has three items on
+ * average.
+ */
 const chunkSizes: DemoCounts = { users: 10_000, products: 10_000, orders: 2_500 }
 const firstStart: DemoCounts = { users: 1_000, products: 500, orders: 250 }
 /** With asynchronous commit a power failure may lose the last chunks, but never part of one. */
@@ -27,8 +30,8 @@ const chunkSettings = [
 const lockId = 7_310_427
 
 /**
- * Adds the given number of rows after the existing ones. The content of a row is derived from its id, so equal calls on empty databases
- * create equal data. Throws if orders are requested but there are no users or no products.
+ * Adds the given number of rows after the existing ones. The content of a row is derived from its id, so equal calls on empty
+ * databases create equal data. Throws if orders are requested but there are no users or no products.
  */
 export async function loadDemoData(
   database: Database,
@@ -39,7 +42,10 @@ export async function loadDemoData(
   await load((work) => database.begin(work), counts, onProgress)
 }
 
-/** Adds 1,000 users, 500 products and 250 orders if the database is empty, and returns whether it was. Several processes may call this at once. */
+/**
+ * Adds 1,000 users, 500 products and 250 orders if the database is empty, and returns whether it was. Several processes may call
+ * this at once.
+ */
 export async function loadDemoDataOnce(database: Database): Promise<boolean> {
   return database.begin(async (sql) => {
     await sql`set local statement_timeout = 0`

@@ -32,7 +32,10 @@ type LaunchResult = { state: 'ready'; session: Session } | { state: 'failed'; re
 const maxLaunches = 5
 const checkIntervalMs = 1_000
 
-/** Starts a Postgres installed by npm, with its data in `<dataDirectory>/postgres`. Processes with the same folder share one server. */
+/**
+ * Starts a Postgres installed by npm, with its data in `<dataDirectory>/postgres`. Processes with the same folder share one
+ * server.
+ */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const installation = await prepareInstallation({ systemDirectory: '/var/lib/graphql-cached-shop', ...options })
   await ensureCluster(installation, options.log)

@@ -6,7 +6,10 @@ export interface StatementObserver {
   onEnd(seconds: number, statement: object, text: string | undefined, error: unknown): void
 }
 
-/** Returns the same database; the observer is called for every statement sent, inside transactions too. */
+/**
+ * Returns the same database, except that the observer is called for every statement sent, including statements inside
+ * transactions.
+ */
 export function instrumentQueries(database: Database, observer: StatementObserver): Database {
   return new Proxy(database, {
     apply: (target, _, args) => observe(Reflect.apply(target, undefined, args), observer),
@@ -20,7 +23,10 @@ export function instrumentQueries(database: Database, observer: StatementObserve
 
 type Work = (transaction: Database) => Promise<unknown>
 
-/** postgres.js sends a statement when its result is first awaited. A statement that is never awaited may be a fragment of another statement. */
+/**
+ * postgres.js sends a statement when its result is first awaited. A statement that is never awaited may be a fragment of another
+ * statement.
+ */
 function observe(statement: unknown, observer: StatementObserver): unknown {
   if (!(statement instanceof Promise)) return statement
   let isSent = false

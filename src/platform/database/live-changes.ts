@@ -7,11 +7,13 @@ export interface LiveChange {
   /** Increases within a transaction */
   id: number
   /**
-   * Ids of the rows that the statement updated, inserted or deleted; for a kind with owners, only inserted rows. Null if the statement
-   * changed too many rows to list, or may have changed any row (TRUNCATE).
+   * Ids of the rows that the statement updated, inserted or deleted; for a kind with owners, only inserted rows. Null if the
+   * statement changed too many rows to list, or may have changed any row (TRUNCATE).
    */
   ids: number[] | null
-  /** For a kind with owners, such as the users of orders: the owner's row id for each of `ids`, in the same order. Otherwise null. */
+  /**
+   * For a kind with owners, such as the users of orders: the owner's row id for each of `ids`, in the same order. Otherwise null.
+   */
   owners: number[] | null
 }
 
@@ -34,16 +36,17 @@ export interface LiveChangeBatch {
 }
 
 /**
- * Reads the changes committed after the snapshot `since` and before the snapshot `until` (null: now). Each change is returned once,
- * whatever the commit order, because a snapshot lists the committed transactions. Row ids would not work: a smaller one may be committed
- * after a larger one. Returns at most `limit` changes, starting after the cursor `after`.
+ * Reads the changes committed after the snapshot `since` and before the snapshot `until` (null: now). Each change is returned
+ * once, whatever the commit order, because a snapshot lists the committed transactions. Row ids would not work: a smaller one may
+ * be committed after a larger one. Returns at most `limit` changes, starting after the cursor `after`.
  */
 export async function readLiveChanges(
   database: Queryable,
   { since, until, after, limit }: { since: string; until: string | null; after: ChangeCursor | null; limit: number },
 ): Promise<LiveChangeBatch> {
   const { transaction, id } = after ?? { transaction: '0', id: 0 }
-  // Rows restored from another server may have transaction ids that this server has not reached. No snapshot includes them, so they are skipped.
+  // Rows restored from another server may have transaction ids that this server has not reached. No snapshot includes them, so
+  // they are skipped.
   const [row] = await database<[{ changes: LiveChange[]; snapshot: string; at_ms: number; is_behind: boolean }]>`
     select pg_current_snapshot()::text as snapshot, (extract(epoch from clock_timestamp()) * 1000)::bigint as at_ms,
       pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${since}::pg_snapshot) as is_behind,

@@ -17,14 +17,15 @@ export interface SessionSocketOptions {
 }
 
 /**
- * The socket used by postgres.js. The driver authenticates. This class withholds the ReadyForQuery that follows, runs the setup SQL, and
- * forwards the ReadyForQuery of the setup instead. TLS is performed here because the driver sends no host name (SNI) on a socket that is
- * passed to it. A session that turns out to be read-only is closed as soon as no transaction runs in it, so that the next connection may
- * reach a writable server.
+ * The socket used by postgres.js. The driver authenticates. This class withholds the ReadyForQuery that ends authentication, runs
+ * the setup SQL, and forwards the ReadyForQuery of the setup instead. TLS is performed here because the driver sends no host name
+ * (SNI) on a socket that is passed to the driver. A session that turns out to be read-only is closed as soon as no transaction
+ * runs in it, so that the next connection may reach a writable server.
  */
 export class SessionSocket extends EventEmitter {
   /**
-   * `cancelling`: the driver sent a CancelRequest. The server closes such a connection without a response, which is no error.
+   * In the phase `cancelling`, the driver has sent a CancelRequest. The server closes such a connection without a response, which
+   * is no error.
    */
   private phase: 'authenticating' | 'settingUp' | 'ready' | 'cancelling' = 'authenticating'
   private stream: Socket
@@ -44,7 +45,7 @@ export class SessionSocket extends EventEmitter {
       ),
     )
     this.stream = dial(to)
-    this.listen(this.stream)
+    this.addListeners(this.stream)
     this.stream.once('connect', () => this.onConnect())
   }
 
@@ -72,20 +73,24 @@ export class SessionSocket extends EventEmitter {
     this.stream.setKeepAlive(enabled, delayMs)
   }
 
-  private listen(socket: Socket): void {
+  private addListeners(socket: Socket): void {
     socket.on('error', (error) => this.fail(error))
     socket.on('close', (hadError) => {
+      // The plain socket below a TLS socket is not relevant any more.
       if (socket !== this.stream) return
       this.deadline.cancel()
-      // Without an `error` before the session is ready, the driver connects again, each time the server closes, and the waiting statement
-      // never settles.
+      // If the server closes the connection without an error before the session is ready, report an error. Otherwise the driver
+      // would connect again whenever the server closes, and the waiting statement would never settle.
       if ((this.phase === 'authenticating' || this.phase === 'settingUp') && !hadError) this.fail(closedEarly())
       this.emit('close', hadError)
     })
     socket.on('drain', () => this.emit('drain'))
   }
 
-  /** The driver removes its listeners once the connection is closed. Without a listener, emitting `error` would throw. */
+  /**
+   * Emits the error and closes the connection. The driver removes its listeners once the connection is closed, and without a
+   * listener, emitting `error` would throw.
+   */
   private fail(error: Error): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
     this.stream.destroy()
@@ -93,23 +98,24 @@ export class SessionSocket extends EventEmitter {
 
   private onConnect(): void {
     const { tls, host } = this.options
-    if (tls === null) this.open(this.stream)
+    if (tls === null) this.startTransfer(this.stream)
     else
       negotiateTls(this.stream, tls, host).then(
-        (secured) => this.replaceWith(secured),
+        (secured) => this.onSecured(secured),
         (error) => this.fail(error),
       )
   }
 
-  private replaceWith(secured: Socket): void {
+  private onSecured(secured: Socket): void {
     if (secured !== this.stream) {
       this.stream = secured
-      this.listen(secured)
+      this.addListeners(secured)
     }
-    this.open(secured)
+    this.startTransfer(secured)
   }
 
-  private open(stream: Socket): void {
+  /** Forwards data in both directions, beginning with the data that the driver wrote before the connection was open. */
+  private startTransfer(stream: Socket): void {
     const { responseTimeoutMs } = this.options
     if (responseTimeoutMs !== undefined) destroyOnResponseTimeout(stream, responseTimeoutMs)
     stream.on('data', (chunk) => this.receive(chunk as Buffer))
@@ -123,7 +129,10 @@ export class SessionSocket extends EventEmitter {
     else this.receiveBeforeReady(chunk)
   }
 
-  /** In a read-only session, closes the connection at the end of the transaction. */
+  /**
+   * Forwards received data to the driver. Closes a read-only session at the end of its transaction, so that the next connection
+   * may reach a writable server.
+   */
   private forward(chunk: Buffer): void {
     this.emit('data', chunk)
     this.isReadOnly ||= chunk.includes(readOnlyError)
@@ -142,7 +151,10 @@ export class SessionSocket extends EventEmitter {
     }
   }
 
-  /** Forwards messages to the driver. Withholds the ReadyForQuery that ends authentication; the setup SQL is sent to the server then. */
+  /**
+   * Forwards messages to the driver, except the ReadyForQuery that ends authentication. Sends the setup SQL to the server in
+   * response to this ReadyForQuery.
+   */
   private onAuthenticationMessage(message: Buffer): void {
     if (message[0] === readyForQuery) {
       this.phase = 'settingUp'
@@ -153,8 +165,8 @@ export class SessionSocket extends EventEmitter {
   }
 
   /**
-   * Hides the responses to the setup SQL from the driver, except an error, with which the driver rejects the statement that is
-   * waiting for the connection.
+   * Hides the responses to the setup SQL from the driver, except two: an error, with which the driver rejects the statement that
+   * is waiting for the connection, and the ReadyForQuery that ends the setup.
    */
   private onSetupMessage(message: Buffer): void {
     if (message[0] === errorResponse) {
@@ -198,5 +210,8 @@ const errorResponse = 'E'.charCodeAt(0)
 const readyForQuery = 'Z'.charCodeAt(0)
 /** ReadyForQuery outside a transaction: the server sends no response after it until the next request. */
 const idle = Buffer.from('Z\0\0\0\x05I')
-/** SQLSTATE 25006 and the start of the next field. Occurs only in an ErrorResponse, since text values of rows contain no zero bytes. */
+/**
+ * SQLSTATE 25006 and the start of the next field. Occurs only in an ErrorResponse, since text values of rows contain no zero
+ * bytes.
+ */
 const readOnlyError = Buffer.from('\0C25006\0M')

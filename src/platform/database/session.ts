@@ -4,9 +4,9 @@ export interface SessionSettings {
 }
 
 /**
- * Returns the SQL that runs first in each session. Startup parameters cannot be used because poolers refuse them. Defaults of the database
- * or role cannot be used because operators set them for other purposes. `default_transaction_read_only` is not changed: operators set it to
- * prevent writes.
+ * Returns the SQL that runs first in each session. Startup parameters cannot be used because poolers refuse them. Defaults of the
+ * database or role cannot be used because operators set them for other purposes. `default_transaction_read_only` is not changed,
+ * because operators set it to prevent writes.
  */
 export function sessionSetup({ statementTimeoutMs, asynchronousCommit }: SessionSettings): string {
   const settings = {

@@ -9,7 +9,10 @@ export interface TlsPolicy {
   isDirect: boolean
 }
 
-/** The TLS policy requested by the parameters of a database URL: `sslmode` (or the driver's `ssl`) and `sslnegotiation`. Null for plain text. */
+/**
+ * The TLS policy requested by the parameters of a database URL: `sslmode` (or the driver's `ssl`) and `sslnegotiation`. Null for
+ * plain text.
+ */
 export function readTlsPolicy(url: string): TlsPolicy | null {
   const { searchParams } = new URL(url)
   const mode = searchParams.get('sslmode') ?? searchParams.get('ssl') ?? 'disable'
@@ -19,8 +22,8 @@ export function readTlsPolicy(url: string): TlsPolicy | null {
 }
 
 /**
- * Resolves to the TLS socket after the handshake, or to the plain socket if the server does not support TLS and the policy allows that.
- * Sends the host name (SNI), by which a proxy may route.
+ * Resolves to the TLS socket after the handshake, or to the plain socket if the server does not support TLS and the policy allows
+ * that. Sends the host name (SNI), by which a proxy may route.
  */
 export async function negotiateTls(socket: Socket, policy: TlsPolicy, host: string): Promise<Socket> {
   if (!policy.isDirect && !(await offersTls(socket))) {
@@ -36,7 +39,10 @@ export async function negotiateTls(socket: Socket, policy: TlsPolicy, host: stri
   return finishHandshake(secured)
 }
 
-/** Rejects any bytes after the one-byte answer: an attacker could inject them before encryption starts. */
+/**
+ * Asks the server for TLS. Rejects any bytes after the one-byte answer, because an attacker could inject them before encryption
+ * starts.
+ */
 function offersTls(socket: Socket): Promise<boolean> {
   return new Promise((resolve, reject) => {
     socket.once('data', (answer) => {
@@ -51,7 +57,7 @@ function offersTls(socket: Socket): Promise<boolean> {
 function finishHandshake(secured: TLSSocket): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     secured.once('secureConnect', () => resolve(secured))
-    // Never removed: a handshake may emit a second error, which needs a listener too.
+    // The listener is never removed, because a handshake may emit a second error, which needs a listener as well.
     secured.on('error', reject)
     secured.once('close', () => reject(new Error('The server closed the connection')))
   })

@@ -1,8 +1,8 @@
 import type postgres from 'postgres'
 
 /**
- * Keeps the process alive when a transaction loses its connection. postgres.js rejects the transaction, but would then send COMMIT,
- * ROLLBACK or a later statement of the transaction on the lost connection, which throws an error that nothing catches.
+ * Keeps the process alive when a transaction loses its connection. postgres.js rejects the transaction, but would then send
+ * COMMIT, ROLLBACK or a later statement of the transaction on the lost connection, which throws an error that nothing catches.
  */
 export function surviveLostConnections(database: postgres.Sql): void {
   const begin = database.begin.bind(database) as (options: string, work: Work) => Promise<unknown>

@@ -1,6 +1,9 @@
 import { Stream, StreamEndedError } from './stream.js'
 
-/** The streams of this process by topic. A topic is a public id: a product's for its changes, a user's for new orders. */
+/**
+ * The streams of this process by topic. A topic is a public id: the id of a product for changes of the product, or the id of a
+ * user for new orders of the user.
+ */
 export class Hub {
   private readonly byTopic = new Map<string, Set<Stream<string>>>()
   private readonly streams = new Set<Stream<string>>()
@@ -34,7 +37,7 @@ export class Hub {
     return streams?.size ?? 0
   }
 
-  /** Fails all streams: changes may have been missed. */
+  /** Fails all streams, because changes may have been missed. */
   failAll(): void {
     fail(this.streams)
   }

@@ -11,8 +11,8 @@ export interface InvalidationTarget {
 /** The kinds of rows that have live updates, as the entities declare them */
 export interface LiveKinds {
   /**
-   * The kind of owner whose subscribers receive new rows of this kind, such as users for orders. Null if rows of this kind have no
-   * owner: their subscribers receive changes of the rows themselves.
+   * Returns the kind of owner whose subscribers receive new rows of this kind, such as users for orders. Returns null if rows of
+   * this kind have no owner; their subscribers receive changes of the rows themselves.
    */
   ownerKindOf(kind: string): string | null
   /** Returns the cache contents that may put an old value into the events that publish these changes. */
@@ -25,7 +25,7 @@ interface LiveKind {
   kind: string
   ownerKind: string | null
   namespace: string
-  /** Names of the namespaces that hold lists by owner, and of those that hold the owners */
+  /** Names of the namespaces that contain lists by owner, and names of the namespaces that contain the owners */
   ownerNamespaces: { lists: readonly string[]; entries: readonly string[] }
 }
 
@@ -80,7 +80,9 @@ function targets(type: 'entry' | 'list', namespace: string, ids: readonly string
   return ids.map((id) => ({ ...wholeNamespace(namespace), [type]: id }))
 }
 
-/** Invalidating a namespace writes one key, whatever the number of entries. */
+/**
+ * Returns the target that invalidates a whole namespace. Such an invalidation removes one key, whatever the number of entries.
+ */
 function wholeNamespace(namespace: string): InvalidationTarget {
   return { namespace, entry: null, list: null }
 }

@@ -17,22 +17,24 @@ import type { Stream } from './stream.js'
 export interface LiveUpdatesOptions {
   database: Database
   kinds: LiveKinds
-  /** Invalidates these cache contents. Resolves once this process cannot read a value from the cache that is older than the call. */
+  /**
+   * Invalidates these cache contents. Resolves once this process cannot read a value from the cache that is older than the call.
+   */
   invalidate: (targets: readonly InvalidationTarget[]) => Promise<unknown>
   /** Changes are also read at this interval, because notifications are lost while the listening connection is broken. */
   pollIntervalMs: number
   /** How long changes are kept in the database for processes that cannot read them immediately */
   retentionMs: number
-  /** Maximum number of ids queued in one stream. The stream fails if its reader is so slow that more are queued. */
+  /** Maximum number of ids queued in one stream. If more are queued because the reader is slow, the stream fails. */
   maxQueued: number
   log: (message: string) => void
 }
 
 /**
  * Publishes committed changes, whoever made them, to the subscribers of this process. Every process reads the changes from the
- * database by itself, independently of the relay, so live updates continue while Redis is unavailable and need no other process. A
- * change is published only after the cache entries that its transaction made stale have been invalidated. If the invalidation fails,
- * the changes are read again, so none is lost.
+ * database by itself, independently of the relay, so live updates continue while Redis is unavailable and need no other process.
+ * A change is published only after the cache entries that its transaction made stale have been invalidated. If the invalidation
+ * fails, the changes are read again, so that none is lost.
  */
 export class LiveUpdates {
   private readonly hub: Hub
@@ -82,7 +84,9 @@ export class LiveUpdates {
     return stream
   }
 
-  /** Does nothing if a read is already queued: that read will return all changes committed until it starts. */
+  /**
+   * Queues a read. Does nothing if a read is already queued, because that read will return all changes committed until it starts.
+   */
   private scheduleRead(): void {
     if (this.stopped || this.queuedReads > 0) return
     this.queuedReads += 1
@@ -115,8 +119,8 @@ export class LiveUpdates {
   }
 
   /**
-   * Reads and delivers batch by batch, so that a large transaction takes little memory. After a failure, the next call starts with the
-   * batch that failed.
+   * Reads and delivers batch by batch, so that a large transaction takes little memory. After a failure, the next call starts
+   * with the batch that failed.
    */
   private async readChangesSince(since: Position): Promise<void> {
     const { database, retentionMs } = this.options
@@ -128,8 +132,8 @@ export class LiveUpdates {
         after,
         limit: maxBatchSize,
       })
-      // Either changes are so old that they may have been deleted unread, or a failover or restore lost transactions: subscribers
-      // must start again.
+      // Subscribers must start again in two cases: the changes are so old that they may have been deleted unread, or a failover
+      // or restore lost transactions.
       if (hasLostTransactions || position.atMs - since.atMs > retentionMs - retentionMs / deletionsPerRetention) {
         this.advanceTo(position)
         return this.hub.failAll()
@@ -161,19 +165,22 @@ export class LiveUpdates {
   }
 
   /**
-   * Returns all changes of every transaction in which at least one change has a subscriber, since the result sent to the subscriber
-   * may include other rows of that transaction.
+   * Returns all changes of every transaction in which at least one change has a subscriber, since the result sent to the
+   * subscriber may include other rows of that transaction.
    */
   private relevantChanges(changes: readonly LiveChange[]): LiveChange[] {
     const transactions = new Set(changes.filter((change) => this.hasSubscribers(change)).map(({ transaction }) => transaction))
     return changes.filter(({ transaction }) => transactions.has(transaction))
   }
 
-  /** Some kinds are published under the ids of the rows, others under the ids of their owners: an order under its user. */
+  /**
+   * Whether a change has a subscriber. Some kinds are published under the ids of the rows, and others under the ids of their
+   * owners, for example an order under its user.
+   */
   private hasSubscribers({ kind, ids, owners }: LiveChange): boolean {
     const ownerKind = this.options.kinds.ownerKindOf(kind)
     const [topicKind, rowIds] = ownerKind === null ? [kind, ids] : [ownerKind, owners]
-    // The trigger did not list the rows: any subscriber of this kind may be affected.
+    // If the trigger did not list the rows, any subscriber of this kind may be affected.
     if (rowIds === null) return this.hub.topicsOf(`${topicKind}_`).length > 0
     return rowIds.some((id) => this.hub.hasSubscribers(publicId(topicKind, id)))
   }
@@ -227,8 +234,8 @@ export class LiveUpdates {
 }
 
 /**
- * How far the range from the position to `until` has been read; `until` is null before the first batch. `after` is the last change
- * read, null at the start of the range.
+ * How far the range from the position to `until` has been read; `until` is null before the first batch. `after` is the last
+ * change read, null at the start of the range.
  */
 interface ReadProgress {
   until: Position | null
@@ -240,9 +247,9 @@ interface ReadProgress {
 type Batch = { changes: readonly LiveChange[] } & Pick<ReadProgress, 'partialTransaction'>
 
 /**
- * Returns the changes that can be delivered. A full batch may end in the middle of a transaction, but a change must not be published
- * before all entries that its transaction made stale are invalidated. So the last transaction is left for the next batch. If it is
- * the only one, it is returned as `partialTransaction`.
+ * Returns the changes that can be delivered. A full batch may end in the middle of a transaction, but a change must not be
+ * published before all entries that its transaction made stale are invalidated. The last transaction is therefore left for the
+ * next batch. If it is the only transaction of the batch, its id is returned as `partialTransaction`.
  */
 function batchOf(changes: readonly LiveChange[], partialTransaction: string | null): Batch {
   const last = changes.at(-1)?.transaction
@@ -253,6 +260,6 @@ function batchOf(changes: readonly LiveChange[], partialTransaction: string | nu
 
 const atStart: ReadProgress = { until: null, after: null, partialTransaction: null }
 const maxBatchSize = 200
-/** About a millisecond of work: a few million events are published per second. */
+/** About a millisecond of work, because a few million events are published per second */
 const maxPublishedPerIteration = 2_000
 const deletionsPerRetention = 5

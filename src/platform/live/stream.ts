@@ -14,8 +14,8 @@ const reasons = {
 }
 
 /**
- * A queue of values for one reader, with one value per id: a value pushed while an older one of the same id is queued replaces it.
- * Not an async generator, because the `return` of a generator waits for a pending `next`. Here `return` ends the pending `next`.
+ * A queue of values for one reader, with one value per id: a new value replaces a queued value with the same id. This class is
+ * not an async generator, because the `return` of a generator waits for a pending `next`. Here, `return` ends the pending `next`.
  */
 export class Stream<Value> implements AsyncIterableIterator<Value> {
   private readonly queued = new Map<string, Value>()
@@ -83,7 +83,7 @@ export class Stream<Value> implements AsyncIterableIterator<Value> {
     this.queued.clear()
     const { pendingNext } = this
     this.pendingNext = undefined
-    // A pending `next` gets the error now. Otherwise the next call of `next` gets it.
+    // A pending `next` rejects with the error now. Without a pending `next`, the next call of `next` rejects with the error.
     this.end = pendingNext ? { error: null } : end
     if (end.error) pendingNext?.reject(end.error)
     else pendingNext?.resolve(done)

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { TokenBucket } from '../token-bucket.js'
 
-/** The limit of the lines with one message, and how many of them were omitted since the last one written */
+/** The limit of the lines with one message, and how many of these lines have been omitted since a line was last written */
 interface MessageState {
   bucket: TokenBucket
   omitted: number
@@ -17,8 +17,8 @@ export class LogLimit {
   }
 
   /**
-   * Returns undefined if a line with this message must be omitted. Otherwise returns how many lines with this message have been omitted
-   * since the last one written. Messages are distinguished by their first 60 characters.
+   * Returns undefined if a line with this message must be omitted. Otherwise returns how many lines with this message have been
+   * omitted since a line was last written. Messages are distinguished by their first 60 characters.
    */
   admit(message: string): number | undefined {
     const state = this.stateOf(message.slice(0, keyLength))

@@ -6,8 +6,8 @@ import { LogLimit } from './log-limit.js'
 import { createRedactor, secretsOf } from './secrets.js'
 
 /**
- * Logs to the standard output, with secrets redacted: JSON, or lines for a person at a terminal. `fieldsOf` returns additional fields
- * for each line.
+ * Logs to the standard output, with secrets redacted: JSON, or lines for a person at a terminal. `fieldsOf` returns additional
+ * fields for each line.
  */
 export function createLogger(config: Config, fieldsOf?: () => object): Logger {
   const limit = new LogLimit(() => performance.now())
@@ -37,7 +37,7 @@ export function createLogger(config: Config, fieldsOf?: () => object): Logger {
   return pino(options, { write: (line: string) => stream.write(format(redact(line))) })
 }
 
-/** Whether lines are for a person. pino-pretty is a development package: without it, the log is JSON. */
+/** Whether lines are for a person. The log is JSON if pino-pretty, which is a development package, is not installed. */
 export function isPretty({ LOG_FORMAT: format }: Config): boolean {
   return format === undefined ? process.stdout.isTTY && isInstalled(prettyPackage) : format === 'pretty'
 }
@@ -70,7 +70,7 @@ const prettyPackage = 'pino-pretty'
 const require = createRequire(import.meta.url)
 /** Size of the buffer for lines that cannot be written yet. Lines that exceed the buffer are lost. */
 const maxUnwrittenBytes = 1024 * 1024
-/** Level info. Debug lines are not limited: they are only written if requested by LOG_LEVEL. */
+/** The level info. Debug lines are not limited, because they are written only if LOG_LEVEL requests them. */
 const lowestLimitedLevel = 30
 /** Lines with these messages are not limited if LOG_REQUESTS is `all`, so that every request is logged. */
 const requestMessages = new Set(['request', 'slow request'])

@@ -1,4 +1,7 @@
-/** Returns the values of a configuration that must never be logged: passwords in URLs, and settings whose names mark them as secrets. */
+/**
+ * Returns the values of a configuration that must never be logged: passwords in URLs, and settings whose names mark them as
+ * secrets.
+ */
 export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   const found = Object.entries(config).flatMap(([name, value]) => {
     const texts = textsOf(value)
@@ -7,10 +10,13 @@ export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   return [...new Set(found.filter((secret) => secret.length >= minLength))]
 }
 
-/** Returns a function that redacts in a text: these secrets, verbatim and in JSON or URL encoding; passwords in any URL; bearer tokens. */
+/**
+ * Returns a function that redacts a text: it replaces these secrets (verbatim and in JSON or URL encoding), passwords in URLs,
+ * and bearer tokens.
+ */
 export function createRedactor(secrets: readonly string[]): (text: string) => string {
   const encodings = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
-  // Longest first: one secret may contain another.
+  // The longest secrets come first, because one secret may contain another.
   const all = [...new Set(encodings)].sort((a, b) => b.length - a.length)
   return (text) =>
     all

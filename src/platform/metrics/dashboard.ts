@@ -59,11 +59,11 @@ export class Dashboard {
     await this.sample()
   }
 
-  /** `after`: the start of the last slot that the page has, in milliseconds */
+  /** Returns the data for the page. `after` is the start of the last slot that the page has, in milliseconds. */
   async read(after: number): Promise<DashboardData> {
     const { metrics, store, now } = this.options
     const [recent, hour] = await Promise.all([this.recent.readRange(), this.hour.readRange()])
-    // The current slot is incomplete.
+    // The current slot is incomplete, so it is left out.
     const latest = mergeCounts(recent.slots.slice(-1 - latestSlots, -1).map(({ counts }) => counts))
     const complete = hour.slots.slice(0, -1).filter(({ at, counts }) => at > after && counts.size > 0)
     return {
@@ -83,7 +83,7 @@ export class Dashboard {
     await Promise.allSettled(histories.map((history) => history.writePending()))
   }
 
-  /** Includes a name unique to this process, so that processes can be counted. */
+  /** Returns the totals of this process, with a name unique to this process, so that processes can be counted. */
   private totals(): Map<string, number> {
     const totals = readTotals(this.options.metrics)
     totals.set(`process.${this.token}`, this.samples)

@@ -5,7 +5,9 @@ import type { MetricFamily } from './metric-families.js'
 export interface SiblingMetrics {
   /** Unique among all workers, including those that have ended */
   readonly id: number
-  /** The answers of the other processes; `asked` counts all of them, including those that did not answer in time. */
+  /**
+   * Returns the answers of the other processes. `asked` counts all other processes, including those that did not answer in time.
+   */
   collect(): Promise<{ asked: number; answers: unknown[] }>
   replyWith(answer: () => Promise<unknown>): void
 }
@@ -14,7 +16,10 @@ type MetricJson = MetricObjectWithValues<MetricValue<string>>
 
 export const contentType = Registry.PROMETHEUS_CONTENT_TYPE
 
-/** The metrics of all processes behind the port, in Prometheus' text format. Each process has a separate value of the label `worker`. */
+/**
+ * The metrics of all processes behind the port, in Prometheus' text format. Each process has a separate value of the label
+ * `worker`.
+ */
 export class Exposition {
   private readonly registry: Registry
 
@@ -35,7 +40,10 @@ export class Exposition {
   }
 }
 
-/** CPU, memory, event loop and garbage collection. prom-client can start collecting them only once per process. */
+/**
+ * Returns the metrics of CPU, memory, event loop and garbage collection. prom-client can start collecting them only once per
+ * process.
+ */
 function defaultMetrics(): Registry {
   if (!defaultRegistry) {
     defaultRegistry = new Registry()

@@ -16,7 +16,7 @@ export class Histogram {
   }
 }
 
-/** The quantile in seconds, interpolated within its bucket as Prometheus does; null if nothing was counted. */
+/** Returns the quantile in seconds, interpolated within its bucket as Prometheus does; null if nothing was counted. */
 export function quantile(boundsSeconds: readonly number[], counts: readonly number[], share: number): number | null {
   let remaining = share * counts.reduce((sum, count) => sum + count, 0)
   if (remaining === 0) return null
@@ -29,10 +29,13 @@ export function quantile(boundsSeconds: readonly number[], counts: readonly numb
   return boundsSeconds.at(-1) as number
 }
 
-/** In seconds. A query answered from memory takes less than 0.1 ms; an SQL statement may take seconds. */
+/**
+ * Bounds of buckets for latencies, in seconds. A query answered from memory takes less than 0.1 ms; an SQL statement may take
+ * seconds.
+ */
 export const latencyBounds = [
   ...[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05],
   ...[0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 ]
-/** In seconds */
+/** Bounds of buckets for the lag of invalidations, in seconds */
 export const lagBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]

@@ -16,7 +16,10 @@ export interface HistoryOptions {
 }
 
 export interface HistoryRange {
-  /** `all`: the processes that share the store; `this process`: this process alone, because the store is not available */
+  /**
+   * `all` stands for the processes that share the store, and `this process` for this process alone, if the store is not
+   * available.
+   */
   scope: 'all' | 'this process'
   /** Oldest first; `at` is the start of the slot in milliseconds */
   slots: { at: number; counts: Counts }[]
@@ -29,9 +32,9 @@ interface Batch {
 }
 
 /**
- * Counts of the last `slotCount` time slots, summed across all processes that share the store. Each process adds its counts to the hash
- * of a slot in batches, each batch exactly once. While the store is unavailable, batches stay pending, and only the counts of this
- * process can be read.
+ * Counts of the last `slotCount` time slots, summed across all processes that share the store. Each process adds its counts to
+ * the hash of a slot in batches, each batch exactly once. While the store is unavailable, batches stay pending, and only the
+ * counts of this process can be read.
  */
 export class History {
   private lastTotals: Counts = new Map()
@@ -99,7 +102,10 @@ export class History {
     }
   }
 
-  /** The latest slots, which still grow; all slots never read; and a few old slots, because a process may write late. */
+  /**
+   * Returns the latest slots, which still grow, all slots that were never read, and a few old slots, because a process may write
+   * late.
+   */
   private slotsToRead(): number[] {
     const slots = this.slotNumbers()
     const unread = slots.filter((slot) => !this.fetched.has(slot))

@@ -2,15 +2,16 @@ import { LRUCache } from 'lru-cache'
 import { Histogram, latencyBounds } from './histogram.js'
 
 /**
- * `compiled`: answered without errors by a compiled query. The other outcomes are those of the standard path: `ok` (answered without
- * errors), `errors` (answered with errors) and `refused` (before anything was executed: malformed, invalid, not allowed).
+ * The outcome `compiled` means that a compiled query answered without errors. The other outcomes are those of the standard path:
+ * `ok` (answered without errors), `errors` (answered with errors) and `refused` (refused before anything was executed, for
+ * example because the request was malformed, invalid or not allowed).
  */
 export type RequestOutcome = 'compiled' | 'ok' | 'errors' | 'refused'
 
 export interface OperationMetrics {
   readonly outcomes: Record<RequestOutcome, number>
   readonly durations: Histogram
-  /** Number of recent requests: halved every 10 minutes */
+  /** Number of recent requests, which is halved every 10 minutes */
   recentCount: number
 }
 
@@ -21,9 +22,9 @@ export interface RequestMetricsOptions {
 }
 
 /**
- * Requests by operation. Clients choose the names of operations, so the number of names is bounded: only the `maxOperations` names
- * that were recently requested most often are counted separately. When a name is replaced by a more frequent one, its counts are added
- * to "other", and its further requests count as "other".
+ * Requests by operation. Clients choose the names of operations, so the number of names is bounded: only the `maxOperations`
+ * names that were recently requested most often are counted separately. When a name is replaced by a more frequent one, its
+ * counts are added to "other", and its further requests count as "other".
  */
 export class RequestMetrics {
   private readonly operations = new Map<string, OperationMetrics>()
@@ -36,7 +37,7 @@ export class RequestMetrics {
     this.halvedAt = options.now()
   }
 
-  /** `operation`: its name in the document; undefined for an anonymous operation */
+  /** `operation` is the name of the operation in the document; undefined for an anonymous operation. */
   observe(operation: string | undefined, outcome: RequestOutcome, seconds: number): void {
     const name = operation ?? 'anonymous'
     const metrics = this.operations.get(name) ?? this.metricsFor(name)
@@ -45,7 +46,7 @@ export class RequestMetrics {
     metrics.durations.observe(seconds)
   }
 
-  /** For a request that was refused before its operation was known */
+  /** Observes a request that was refused before its operation was known. */
   observeUnparsed(seconds: number): void {
     this.observe('unknown', 'refused', seconds)
   }
@@ -71,7 +72,10 @@ export class RequestMetrics {
     return metrics
   }
 
-  /** Whether the name may be counted separately. If it is more frequent than the rarest of these names, replaces that name. */
+  /**
+   * Returns whether the name may be counted separately. If all places are taken, the name replaces the rarest separately counted
+   * name, provided that it is more frequent.
+   */
   private makeRoomFor(name: string): boolean {
     if (this.named < this.options.maxOperations) return true
     this.halveRecentCounts()

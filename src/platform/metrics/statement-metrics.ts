@@ -13,7 +13,7 @@ export class StatementMetrics {
     return Math.min(this.inFlight, this.maxConnections)
   }
 
-  /** Statements queued behind others, for a connection or on one */
+  /** Statements queued behind other statements, for a connection or on a connection */
   get waiting(): number {
     return Math.max(0, this.inFlight - this.maxConnections)
   }

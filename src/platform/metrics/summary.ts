@@ -65,7 +65,7 @@ export function summarize(counts: Counts, seconds: number, namespaces: readonly 
   }
 }
 
-/** The sum of all counts, by name. */
+/** Returns the sums of all counts, by name. */
 export function mergeCounts(all: readonly Counts[]): Counts {
   const merged = new Map<string, number>()
   for (const counts of all) for (const [name, count] of counts) merged.set(name, (merged.get(name) ?? 0) + count)

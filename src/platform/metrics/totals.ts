@@ -1,9 +1,9 @@
 import type { ProcessMetrics } from './process-metrics.js'
 
 /**
- * Returns the counts of this process since it started, as integers by name, which can be summed across processes and over time. The
- * history stores the counts in the cache store, and `summarize` reads these sums. Processes of different versions share the store, so
- * the names must not change.
+ * Returns the counts of this process since it started, as integers by name, which can be summed across processes and over time.
+ * The history stores the counts in the cache store, and `summarize` reads these sums. Processes of different versions share the
+ * store, so the names must not change.
  */
 export function readTotals(metrics: ProcessMetrics): Map<string, number> {
   const totals = new Map<string, number>([

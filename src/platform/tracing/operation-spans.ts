@@ -6,13 +6,16 @@ import { recordError, type SpanTracer } from './tracer.js'
 export class OperationSpans {
   constructor(private readonly tracer: SpanTracer) {}
 
-  /** Returns a function that executes an operation on the standard path in a span. describe() sets the operation's type and name later. */
+  /**
+   * Returns a function that executes an operation on the standard path in a span. describe() sets the operation's type and name
+   * later.
+   */
   wrapExecution<Args extends unknown[], T>(execute: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
     const child = { name: 'GraphQL Operation', attributes: { 'graphql.path': 'standard' } }
     return (...args) => this.tracer.runInNewSpan(child, () => execute(...args))
   }
 
-  /** The span of the current execution; undefined if none is recorded. */
+  /** Returns the span of the current execution; undefined if no span is recorded. */
   current(): Span | undefined {
     return this.tracer.current()
   }
@@ -23,23 +26,23 @@ export class OperationSpans {
     else span.updateName(`${type} ${shortened(name)}`).setAttribute('graphql.operation.name', shortened(name))
   }
 
-  /** `code` is the code of the first error in the response. */
+  /** Marks the span as failed. `code` is the code of the first error in the response. */
   fail(span: Span, code: string): void {
     span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute('error.type', code)
   }
 
   /**
-   * Returns compiled queries that record a span for each query they answer. If a compiled query falls back to the standard path, its span
-   * gets the attribute `graphql.fallback`, and the span of the standard path follows.
+   * Returns compiled queries that record a span for each query they answer. If a compiled query falls back to the standard path,
+   * its span gets the attribute `graphql.fallback`, and the span of the standard path follows.
    */
   wrapCompiledQueries(compiled: Pick<CompiledQueries, 'run'>): Pick<CompiledQueries, 'run'> {
     return {
-      run: (query, admits, createContext) => {
+      run: (query, admit, createContext) => {
         const span = this.tracer.start({ name: 'GraphQL Operation', attributes: { 'graphql.path': 'compiled' } })
-        if (!span) return compiled.run(query, admits, createContext)
+        if (!span) return compiled.run(query, admit, createContext)
         try {
-          const answer = this.tracer.runInSpan(span, () => compiled.run(query, admits, createContext))
-          // No compiled query for this document: the span is never ended, so it is not exported.
+          const answer = this.tracer.runInSpan(span, () => compiled.run(query, admit, createContext))
+          // No compiled query has answered. The span is never ended, so it is not exported.
           if (!answer) return undefined
           this.describe(span, 'query', answer.operationName)
           void endWith(span, answer.data)
@@ -67,7 +70,7 @@ function endWithError(span: Span, error: unknown): void {
   span.end()
 }
 
-/** Names come from clients and may have any length. */
+/** Shortens a name, because names come from clients and may have any length. */
 function shortened(name: string): string {
   return name.slice(0, 64)
 }

@@ -38,13 +38,14 @@ export class RequestSpans {
       const context = trace.setSpan(parent, span)
       this.assignRequestId(request, span)
       onResponseClosed(response, () => end(span, response))
-      // Events that the HTTP parser emits on the request run outside any async context, so bind them to this one.
+      // Events that the HTTP parser emits on the request run outside any async context, so bind the events to the context of this
+      // request.
       contexts.bind(context, request)
       contexts.with(context, () => listener(request, response))
     }
   }
 
-  /** Undefined if the request is not sampled */
+  /** Returns the trace id of a request; undefined if the request is not sampled. */
   traceIdOf(request: IncomingMessage): string | undefined {
     return this.traceIds.get(request)
   }
@@ -65,7 +66,7 @@ export class RequestSpans {
     return tracer.startSpan(`${method} ${path}`, { kind: SpanKind.SERVER, attributes }, parent)
   }
 
-  /** Later handlers read the request id from the headers. */
+  /** Sets the request id in the headers, from which later handlers read it. */
   private assignRequestId(request: IncomingMessage, span: Span): void {
     const id = this.options.requestIdOf(request.headers)
     request.headers['x-request-id'] = id

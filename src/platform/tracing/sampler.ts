@@ -8,7 +8,10 @@ import {
 
 export type SamplerName = `${'' | 'parentbased_'}${'always_on' | 'always_off' | 'traceidratio'}`
 
-/** Creates a sampler by its name in OTEL_TRACES_SAMPLER. A parent-based sampler follows the decision of the client's trace, if any. */
+/**
+ * Creates a sampler by its name in OTEL_TRACES_SAMPLER. A parent-based sampler follows the decision of the client's trace, if
+ * any.
+ */
 export function createSampler(name: SamplerName, ratio: number): Sampler {
   const isParentBased = name.startsWith('parentbased_')
   const root = rootSampler(name, ratio)

@@ -5,7 +5,10 @@ import { recordError, type SpanTracer } from './tracer.js'
 type Reader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 type SourceCounts = Map<LookupSource, number>
 
-/** Adds a span to each batch read of a loader, with the number of keys and the lookups by source. Reads from the near store have no span. */
+/**
+ * Adds a span to each batch read of a loader, with the number of keys and the lookups by source. Reads from the near store have
+ * no span.
+ */
 export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
   return {
     readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),
@@ -25,7 +28,7 @@ export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
   }
 }
 
-/** Values that are being fetched are promises. The span ends when all have settled, without delaying the caller. */
+/** Ends the span when all values have settled, without delaying the caller. Values that are being fetched are promises. */
 async function endWith(span: Span, found: Promise<readonly unknown[]>, counts: SourceCounts): Promise<void> {
   try {
     await Promise.all(await found)

@@ -1,7 +1,10 @@
 import { type Span, SpanKind } from '@opentelemetry/api'
 import { recordError, type SpanTracer } from './tracer.js'
 
-/** A span for each SQL statement of a request, with its text but never its values. It includes the wait for a connection. */
+/**
+ * Records a span for each SQL statement of a request, with the text of the statement but never its values. The span includes the
+ * wait for a connection.
+ */
 export class StatementSpans {
   private readonly spans = new WeakMap<object, Span>()
 

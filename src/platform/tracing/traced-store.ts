@@ -3,8 +3,8 @@ import type { CacheStore, Swap } from 'cached-resolvers'
 import type { SpanTracer } from './tracer.js'
 
 /**
- * Wraps a store with a span for each command of a request. Reads of several requests in one iteration of the event loop share an MGET.
- * Each of these requests has a separate span for that MGET, since each of them waits for the MGET.
+ * Wraps a store with a span for each command of a request. Reads of several requests in one iteration of the event loop share an
+ * MGET. Each of these requests has a separate span for that MGET, since each of them waits for the MGET.
  */
 export function tracedStore(store: CacheStore, tracer: SpanTracer): CacheStore {
   const trace = <T>(operation: string, detail: string, keys: number, command: () => Promise<T>) =>

@@ -15,13 +15,13 @@ export class SpanTracer {
     private readonly contexts: AsyncLocalStorageContextManager,
   ) {}
 
-  /** The active span; undefined if none is recorded. */
+  /** Returns the active span; undefined if no span is recorded. */
   current(): Span | undefined {
     const span = trace.getSpan(this.contexts.active())
     return span?.isRecording() ? span : undefined
   }
 
-  /** Starts a span that the caller must end; undefined outside a sampled request. */
+  /** Starts a span that the caller must end. Returns undefined outside a sampled request. */
   start({ name, attributes = {}, kind = SpanKind.INTERNAL }: ChildSpan): Span | undefined {
     return this.current() && this.tracer.startSpan(name, { kind, attributes }, this.contexts.active())
   }
@@ -40,7 +40,7 @@ export class SpanTracer {
     }
   }
 
-  /** Runs `work` with `span` as the active span: spans started in it become children. */
+  /** Runs `work` with `span` as the active span, so that spans started in `work` become children of `span`. */
   runInSpan<T>(span: Span, work: () => T, context: Context = this.contexts.active()): T {
     return this.contexts.with(trace.setSpan(context, span), work)
   }

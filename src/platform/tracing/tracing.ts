@@ -30,8 +30,9 @@ export interface TracingOptions {
 }
 
 /**
- * Traces requests and sends the spans to a collector by OTLP over HTTP. This module is only loaded if a collector is configured, so that
- * the process otherwise contains nothing of OpenTelemetry. It sets no globals, so one process can contain several instances.
+ * Traces requests and sends the spans to a collector by OTLP over HTTP. This module is only loaded if a collector is configured,
+ * so that the process otherwise contains nothing of OpenTelemetry. It sets no globals, so one process can contain several
+ * instances.
  */
 export class Tracing {
   readonly requests: RequestSpans
@@ -59,7 +60,10 @@ export class Tracing {
     this.statements = new StatementSpans(this.tracer)
   }
 
-  /** A store in the memory of this process is not traced: its reads are too fast for a span. */
+  /**
+   * Returns a store whose commands have spans. A store in the memory of this process is not traced, because its reads are too
+   * fast for a span.
+   */
   traceStore(store: CacheStore): CacheStore {
     return store.backend === 'memory' ? store : tracedStore(store, this.tracer)
   }
@@ -68,7 +72,7 @@ export class Tracing {
     return tracedReader(reader, this.tracer)
   }
 
-  /** Trace and span id for log lines, under OpenTelemetry's field names; empty outside a trace. */
+  /** Returns the trace and span id for log lines, under OpenTelemetry's field names; empty outside a trace. */
   logFields(): object {
     const span = trace.getSpan(this.contexts.active())?.spanContext()
     return span ? { trace_id: span.traceId, span_id: span.spanId } : {}

@@ -15,7 +15,9 @@ interface Primary {
   reportReady(url: string): void
 }
 
-/** Connects a worker to its primary; null if this process is not a worker. Calls `stop` when the primary requests it or is gone. */
+/**
+ * Connects a worker to its primary; null if this process is not a worker. Calls `stop` when the primary requests it or is gone.
+ */
 export function connectToPrimary(stop: () => void): Primary | null {
   const { worker } = cluster
   if (!worker) return null
@@ -24,7 +26,7 @@ export function connectToPrimary(stop: () => void): Primary | null {
     if (message === stopRequest) stop()
   })
   worker.once('disconnect', () => {
-    // Otherwise node exits immediately, without finishing requests in flight.
+    // Without this assignment, node would exit immediately, without finishing requests in flight.
     worker.exitedAfterDisconnect = true
     stop()
   })
@@ -35,5 +37,5 @@ export function connectToPrimary(stop: () => void): Primary | null {
   return { siblings: new SiblingMetrics(worker, siblingTimeoutMs), reportReady: (url) => send({ state: 'ready', url }) }
 }
 
-/** Bounds how long a frozen worker can delay the metrics of the others. */
+/** Limits how long a frozen worker can delay the metrics of the other workers. */
 const siblingTimeoutMs = 1_000

@@ -10,9 +10,9 @@ interface SentConnection {
 }
 
 /**
- * Sends the connections that a dead worker has not acknowledged to another worker. node's cluster closes its side of a connection when the
- * worker acknowledges the connection. If the worker dies before that, the connection would stay open forever without an answer. Repeating
- * the original message makes the other worker send the acknowledgement that node still waits for.
+ * Sends the connections that a dead worker has not acknowledged to another worker. node's cluster closes its side of a connection
+ * when the worker acknowledges the connection. If the worker dies before that, the connection would stay open forever without an
+ * answer. Repeating the original message makes the other worker send the acknowledgement that node still waits for.
  */
 export function redispatchConnections(worker: Worker, others: () => readonly Worker[]): void {
   const { process } = worker

@@ -38,7 +38,10 @@ export class SiblingMetrics {
     return this.worker.id
   }
 
-  /** Collects the metrics of the other workers, without those that do not answer in time. `asked` is the number of all other workers. */
+  /**
+   * Collects the metrics of the other workers, without those that do not answer in time. `asked` is the number of all other
+   * workers.
+   */
   collect(): Promise<{ asked: number; answers: unknown[] }> {
     this.lastRequestId += 1
     const requestId = this.lastRequestId
@@ -71,7 +74,10 @@ export class SiblingMetrics {
     if (request.answers.length === request.asked) request.settle()
   }
 
-  /** Replies with null if this worker has no metrics yet or fails to read them, so that the requester does not wait for the timeout. */
+  /**
+   * Replies with null if this worker has no metrics yet or fails to read them, so that the requester does not wait for the
+   * timeout.
+   */
   private async reply({ from, requestId }: { from: number; requestId: number }): Promise<void> {
     const answer = (await this.answer?.().catch(() => null)) ?? null
     this.send({ sibling: 'response', to: from, requestId, answer })
@@ -82,7 +88,10 @@ export class SiblingMetrics {
   }
 }
 
-/** The primary's side: forwards requests for metrics from this worker to all other workers, and the answers of this worker to requesters. */
+/**
+ * The primary's side: forwards requests for metrics from this worker to all other workers, and the answers of this worker to
+ * requesters.
+ */
 export function forwardSiblingMessages(worker: Worker, workers: () => readonly Worker[]): void {
   const deliver = (to: Worker, message: SiblingDelivery) => sendMessage(to, message)
   worker.on('message', (message: unknown) => {

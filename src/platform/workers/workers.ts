@@ -21,9 +21,9 @@ interface WorkerExit {
 }
 
 /**
- * Several processes on one port, by node:cluster. This process, the primary, only supervises. Every worker starts everything that a single
- * process would start, and shares only the port, Redis and Postgres with the other workers. A worker stops when its IPC channel to the
- * primary closes.
+ * Runs several processes on one port, by node:cluster. This process, the primary, only supervises. Every worker starts everything
+ * that a single process would start, and shares only the port, Redis and Postgres with the other workers. A worker stops when its
+ * IPC channel to the primary closes.
  */
 export class Workers {
   private readonly running = new Map<Worker, Promise<WorkerExit>>()
@@ -34,8 +34,8 @@ export class Workers {
   constructor(private readonly options: WorkersOptions) {}
 
   /**
-   * Resolves to the URL once all workers are ready. The first worker starts alone. If it exits before it is ready, start() rejects, because
-   * the other workers would fail too.
+   * Resolves to the URL once all workers are ready. The first worker starts alone. If it exits before it is ready, start()
+   * rejects, because the other workers would fail too.
    */
   async start(): Promise<string> {
     // Without round-robin, the operating system distributes connections very unevenly among the workers.
@@ -45,7 +45,10 @@ export class Workers {
     return url
   }
 
-  /** Lets every worker finish its requests in flight, and kills workers that take too long. Rejects if a worker did not exit cleanly. */
+  /**
+   * Lets every worker finish its requests in flight, and kills workers that take too long. Rejects if a worker did not exit
+   * cleanly.
+   */
   stop(): Promise<void> {
     this.stopped ??= this.stopAll()
     return this.stopped
@@ -89,7 +92,9 @@ export class Workers {
     return exit
   }
 
-  /** A hanging worker answers no requests, but node would continue to send it a share of the connections. */
+  /**
+   * Kills a worker that hangs. Such a worker answers no requests, but node would continue to send it a share of the connections.
+   */
   private killHanging(worker: Worker): void {
     const { pid } = worker.process
     this.options.log(
@@ -117,7 +122,10 @@ export class WorkersError extends Error {
   override readonly name = 'WorkersError'
 }
 
-/** Sends a message instead of a signal: a service manager or terminal may signal all processes too, and a second signal kills a worker. */
+/**
+ * Sends a message instead of a signal. A service manager or terminal may also signal all processes, and a second signal kills a
+ * worker.
+ */
 function requestStop(worker: Worker): void {
   sendMessage(worker, stopRequest)
 }
@@ -125,7 +133,8 @@ function requestStop(worker: Worker): void {
 function exitOf(worker: Worker): Promise<WorkerExit> {
   return new Promise((resolve, reject) => {
     worker.once('exit', (code: number | null, signal: NodeJS.Signals | null) => resolve({ code, signal }))
-    // Without a pid, the worker could not be started. Otherwise the error is a message that could not be sent, and `exit` follows at the end.
+    // Without a pid, the worker could not be started. Otherwise the error is a message that could not be sent, and `exit` follows
+    // at the end.
     worker.on('error', (error) => {
       if (worker.process.pid === undefined) reject(error)
     })

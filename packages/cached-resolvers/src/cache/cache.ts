@@ -206,7 +206,9 @@ export class Cache {
     await this.store.close()
   }
 
-  /** Returns the round-trip time to the store in milliseconds. Rejects with StoreUnavailableError if the store does not answer. */
+  /**
+   * Returns the round-trip time to the store in milliseconds. Rejects with StoreUnavailableError if the store does not answer.
+   */
   ping(): Promise<number> {
     return this.store.ping()
   }

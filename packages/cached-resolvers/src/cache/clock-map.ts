@@ -20,9 +20,9 @@ export class ClockMapItem {
 }
 
 /**
- * A map of bounded size that evicts items by the CLOCK (second chance) algorithm: a hand moves around a ring and removes the items
- * that were not used since the hand last passed. A hit only sets a bit. Code that finds an item through a secondary index must set
- * `referenced` itself.
+ * A map of bounded size that evicts items by the CLOCK (second chance) algorithm: a hand moves around a ring and removes the
+ * items that were not used since the hand last passed. A hit only sets a bit. Code that finds an item through a secondary index
+ * must set `referenced` itself.
  */
 export class ClockMap<Item extends ClockMapItem> {
   private readonly items = new Map<string, Item>()

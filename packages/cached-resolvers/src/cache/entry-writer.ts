@@ -46,8 +46,8 @@ export interface EntryWriterOptions {
 }
 
 /**
- * Takes leases and fills entries in the store. Never rejects: a lease that the store does not confirm counts as not granted, and a
- * fill that the store does not confirm counts as not landed.
+ * Takes leases and fills entries in the store. Never rejects: a lease that the store does not confirm counts as not granted, and
+ * a fill that the store does not confirm counts as not landed.
  */
 export class EntryWriter {
   private readonly abandonedLeases: Pick<Lease, 'key' | 'expected'>[] = []

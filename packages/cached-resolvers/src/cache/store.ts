@@ -27,8 +27,8 @@ export interface CacheStore {
   sampleKeys(count: number): Promise<string[]>
   /**
    * Returns the identity of the server as `<run id>/<replication id>`; for several servers, their identities separated by commas.
-   * The identity changes after each restart or failover, and when a master becomes a replica and is promoted again. Rejects if the
-   * connections lead to different servers, or if a server does not report its ids.
+   * The identity changes after each restart or failover, and when a master becomes a replica and is promoted again. Rejects if
+   * the connections lead to different servers, or if a server does not report its ids.
    */
   identity(): Promise<string>
   /** Starts to report every removal to the watcher. Not implemented by a store that has no other clients. */

@@ -16,7 +16,7 @@ const usage = `Usage: cached-resolvers <command> <module>
 
 If <module> is a TypeScript file, set NODE_OPTIONS="--import tsx" or use another loader.`
 
-// Exits even if the module keeps the event loop alive, for example with open database connections.
+// The process exits even if the module keeps the event loop alive, for example with open database connections.
 const code = await main(process.argv.slice(2))
 process.stdout.write('', () => process.exit(code))
 

@@ -16,8 +16,8 @@ type ArgumentPlan =
 export function compileArguments(field: GraphQLField<unknown, unknown>, node: FieldNode): (variables: Variables) => Arguments {
   const valueNodeOf = (name: string) => node.arguments?.find((argument) => argument.name.value === name)?.value
   const isConstant = (name: string) => !usesVariables(valueNodeOf(name))
-  const isNested = field.args.some(({ name }) => !isConstant(name) && valueNodeOf(name)?.kind !== Kind.VARIABLE)
-  if (isNested) return (variables) => getArgumentValues(field, node, variables)
+  const hasNestedVariables = field.args.some(({ name }) => !isConstant(name) && valueNodeOf(name)?.kind !== Kind.VARIABLE)
+  if (hasNestedVariables) return (variables) => getArgumentValues(field, node, variables)
   const constants = getArgumentValues({ ...field, args: field.args.filter(({ name }) => isConstant(name)) }, node, {})
   const plans = field.args.flatMap(({ name, type, defaultValue }): ArgumentPlan[] => {
     const value = valueNodeOf(name)

@@ -14,9 +14,9 @@ export interface CollectFieldsOptions {
   schema: GraphQLSchema
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /**
-   * Called for every selection, and for the definition of every spread fragment (with undefined if the document does not define
-   * the fragment). If it returns false for a selection, the rest of the selection set is not collected; if for a definition, the
-   * fragment is not collected. It may throw.
+   * Called for every selection. If it returns false, the rest of the selection set is not collected. Also called for the
+   * definition of every spread fragment, with undefined if the document does not define the fragment. If it returns false for a
+   * definition, the fragment is not collected. It may throw.
    */
   visitSelection: (node: SelectionNode | FragmentDefinitionNode | undefined) => boolean
 }

@@ -29,8 +29,8 @@ import { compileVariables } from './variables.js'
 
 /**
  * Executes a query and returns its `data` as JSON, byte for byte what graphql-js and JSON.stringify would produce. Throws or
- * rejects if the result would contain errors, or if only the standard execution can produce it (NotCompilableError). The caller then
- * has to run the standard execution, which answers the request or reports the errors.
+ * rejects in two cases: if the result would contain errors, and if only the standard execution can produce the result
+ * (NotCompilableError). The caller then has to run the standard execution, which answers the request or reports the errors.
  */
 export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, context: unknown) => string | Promise<string>
 
@@ -149,21 +149,21 @@ class Compiler {
       }),
     )
     if (compiled.length === 0) return constantWriter('{}')
-    // Leaf properties are cached because their JSON depends on nothing but the object: shared objects are plain data without methods
-    // (see SharedValueMemo). Only the leading ones, because they form one piece of the response.
+    // The JSON of leaf properties is cached, because it depends on nothing but the object: shared objects are plain data without
+    // methods (see SharedValueMemo). Only the leading leaf properties are cached, because they form one piece of the response.
     const firstOther = compiled.findIndex(({ isLeafProperty }) => !isLeafProperty)
     const cacheable = firstOther === -1 ? compiled : compiled.slice(0, firstOther)
     const others = compiled.slice(cacheable.length)
     if (cacheable.length === 0) return fieldsWriter(others, '}')
     const end = others.length === 0 ? '}' : ''
-    const fieldsKey = cacheable.map(({ prefix, name }) => prefix + name).join('') + end
-    const writeCacheable = this.options.objectJsonCache.cachingWriter(type.name, fieldsKey, fieldsWriter(cacheable, end))
+    const fieldsText = cacheable.map(({ prefix, name }) => prefix + name).join('') + end
+    const writeCacheable = this.options.objectJsonCache.cachingWriter(type.name, fieldsText, fieldsWriter(cacheable, end))
     return others.length === 0 ? writeCacheable : sequenceWriter(writeCacheable, fieldsWriter(others, '}'))
   }
 
   /**
-   * Throws if the selection, or the definition of a spread fragment, cannot be compiled. Selections are counted before fields with
-   * the same response name are merged, because merging takes time and memory too.
+   * Throws if the selection, or the definition of a spread fragment, cannot be compiled. Selections are counted before fields
+   * with the same response name are merged, because merging takes time and memory as well.
    */
   private checkSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
     if (node?.kind !== Kind.FRAGMENT_DEFINITION) this.selectionCount += 1
@@ -202,8 +202,8 @@ class Compiler {
 }
 
 /**
- * The info argument of a resolver. All requests share one object, so the object has no path and no variable values. A resolver that
- * reads one of them throws, and the standard execution runs instead.
+ * The info argument of a resolver. All requests share one object, so the object has no path and no variable values. A resolver
+ * that reads the path or the variable values throws, and the standard execution runs instead.
  */
 class FieldInfo implements GraphQLResolveInfo {
   readonly rootValue = undefined
@@ -233,7 +233,10 @@ interface CompiledField {
   /** The field's name in the schema */
   name: string
   write: Writer
-  /** Whether the value is __typename or a property of the object that holds a leaf or a list of leaves, which depends on no arguments, context or resolver */
+  /**
+   * Whether the field is __typename, or a property of the object that holds a leaf or a list of leaves. Its value depends on no
+   * arguments, context or resolver.
+   */
   isLeafProperty: boolean
 }
 

@@ -1,6 +1,6 @@
 import { JsonBuffer } from './json-buffer.js'
 
-/** Writes a resolved value. Throws if the value cannot be written: the standard execution then has to run the request instead. */
+/** Writes a resolved value. Throws if the value cannot be written; the standard execution then has to run the request instead. */
 export type Writer = (value: unknown, buffer: JsonBuffer, execution: Execution) => void
 
 /** One execution of a compiled query. */
@@ -25,7 +25,9 @@ export class Execution {
     })
   }
 
-  /** Reserves a placeholder for a promised value and returns. The value is written into the placeholder when the promise settles. */
+  /**
+   * Reserves a placeholder for a promised value and returns. The value is written into the placeholder when the promise settles.
+   */
   writeLater(value: PromiseLike<unknown>, buffer: JsonBuffer, write: Writer): void {
     const placeholder = buffer.placeholder()
     this.pending += 1

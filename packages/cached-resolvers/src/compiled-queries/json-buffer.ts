@@ -3,7 +3,10 @@ export class JsonBuffer {
   text = ''
   private chunks: (string | JsonBuffer)[] | undefined
 
-  /** Reserves the current position for the returned buffer. Its text, which may be written later, appears at that position. */
+  /**
+   * Reserves the current position for the returned buffer. The text of the returned buffer, which may be written later, appears
+   * at that position.
+   */
   placeholder(): JsonBuffer {
     const placeholder = new JsonBuffer()
     this.chunks ??= []
@@ -17,6 +20,7 @@ export class JsonBuffer {
     return this.chunks === undefined
   }
 
+  /** Appends the JSON of another buffer, whose placeholders may still be filled later. */
   append(buffer: JsonBuffer): void {
     if (buffer.isComplete) this.text += buffer.text
     else {

@@ -3,14 +3,19 @@ import { JsonBuffer } from './json-buffer.js'
 
 /** Attaches data to objects that requests share. Shared objects are plain data and never change. */
 export interface SharedValueMemo {
-  /** Returns null if nothing is attached yet, and undefined if the object is not shared: set() must not be called for it then. */
+  /**
+   * Returns null if nothing is attached yet, and undefined if the object is not shared. set() must not be called for an object
+   * that is not shared.
+   */
   get(value: object): unknown
   set(value: object, attachment: unknown): void
 }
 
 export interface ObjectJsonCacheOptions {
   memo: SharedValueMemo
-  /** Maximum total length of all keys and cached JSON, in characters. A cache that exceeds this length is invalidated as a whole. */
+  /**
+   * Maximum total length of all keys and cached JSON, in characters. A cache that exceeds this length is invalidated as a whole.
+   */
   maxLength: number
 }
 
@@ -36,15 +41,16 @@ export class ObjectJsonCache {
   constructor(private readonly options: ObjectJsonCacheOptions) {}
 
   /**
-   * Wraps `write` with the cache. The output of `write` must depend on nothing but the object and the selected fields, because all
-   * documents that select the same fields of the same type share the cached JSON.
+   * Wraps `write` with the cache. `fieldsText` identifies the fields that `write` writes. The output of `write` must depend on
+   * nothing but the object and these fields, because all documents that select the same fields of the same type share the cached
+   * JSON.
    */
-  cachingWriter(typeName: string, fieldsKey: string, write: Writer): Writer {
-    const keyText = `${typeName} ${fieldsKey}`
+  cachingWriter(typeName: string, fieldsText: string, write: Writer): Writer {
+    const keyText = `${typeName} ${fieldsText}`
     const { memo } = this.options
     let key = invalidatedKey
     return (value, buffer, execution) => {
-      // The value is not an object for the fields of Query: their source, the root value, is undefined.
+      // For the fields of Query, the value is not an object, because their source, the root value, is undefined.
       const first = typeof value === 'object' && value !== null ? (memo.get(value) as CachedJson | null | undefined) : undefined
       if (first === undefined) return write(value, buffer, execution)
       if (key.isInvalidated) key = this.keyOf(keyText)
@@ -72,7 +78,7 @@ export class ObjectJsonCache {
 
   private store(value: object, key: FieldsKey, json: string): void {
     const first = this.options.memo.get(value) as CachedJson | null
-    // All keys are invalidated at the same time, so the whole list is valid if the key of its first element is.
+    // All keys are invalidated at the same time, so the whole list is valid if the key of its first element is valid.
     const valid = first?.key.isInvalidated ? null : first
     const next = valid && valid.nextCount < maxNextCount ? valid : null
     if (!next) this.subtractLength(valid)

@@ -32,7 +32,10 @@ function stringify(serialized: unknown): string {
   return json
 }
 
-/** Accepts null, which is written as such, an error, which is thrown, or a promise. Other values are passed to `write`. */
+/**
+ * Returns a writer that writes null for null and undefined, throws a value that is an Error, writes a promised value later, and
+ * passes every other value to `write`.
+ */
 export function nullableWriter(write: Writer): Writer {
   const writeSettled: Writer = (value, buffer, execution) => {
     if (value === null || value === undefined) buffer.text += 'null'
@@ -45,7 +48,7 @@ export function nullableWriter(write: Writer): Writer {
   }
 }
 
-/** Like nullableWriter(), but throws for null. */
+/** Like nullableWriter(), but the writer throws for null and undefined. */
 export function nonNullWriter(write: Writer): Writer {
   const writeSettled: Writer = (value, buffer, execution) => {
     if (value === null || value === undefined) throw new NotCompilableError('A non-null type was resolved to null')
@@ -69,7 +72,8 @@ export function listWriter(writeItem: Writer): Writer {
         writeItem(items[index], buffer, execution)
       }
     } catch (error) {
-      // Nothing awaits the promises of the remaining items. Without a handler, one that rejects would be an unhandled rejection.
+      // Nothing awaits the promises of the remaining items. If one of them rejected without a handler, that would be an unhandled
+      // rejection.
       for (const item of items.slice(index)) if (isPromise(item)) item.then(undefined, () => undefined)
       throw error
     }

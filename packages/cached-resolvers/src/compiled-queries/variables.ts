@@ -12,7 +12,9 @@ import { NotCompilableError } from './not-compilable.js'
 
 type Inputs = Readonly<Record<string, unknown>>
 
-/** Returns a function that coerces the variables of a request. The function throws NotCompilableError if a variable is invalid. */
+/**
+ * Returns a function that coerces the variables of a request. The function throws NotCompilableError if a variable is invalid.
+ */
 export function compileVariables(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
@@ -22,7 +24,7 @@ export function compileVariables(
   const stringNames = definitions
     .filter((definition) => isStringVariable(schema, definition))
     .map(({ variable }) => variable.name.value)
-  // pick() cannot copy a variable named __proto__: an assignment to that property would set the prototype.
+  // pick() cannot copy a variable named __proto__, because an assignment to that property would set the prototype.
   const allAreStrings = stringNames.length === definitions.length && !stringNames.includes('__proto__')
   return (inputs) => {
     if (allAreStrings && stringNames.every((name) => typeof inputs[name] === 'string' && Object.hasOwn(inputs, name)))

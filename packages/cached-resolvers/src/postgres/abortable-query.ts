@@ -1,7 +1,7 @@
 import type { Read } from '../loaders/reads.js'
 import type { Database, Queryable } from './database.js'
 
-/** Members of a postgres.js query that its types omit. `active`: the server is executing the statement now. */
+/** Members of a postgres.js query that its types omit. `active` is true while the server executes the statement. */
 interface Statement {
   active: boolean
   cancel(): void
@@ -26,7 +26,7 @@ export function createRead(database: Database): Read<Queryable> {
   return (_, read, signal) => (signal ? readAbortably(database, signal, read) : read(database))
 }
 
-/** Whether a cancel request ended the statement. Checks the message, too, because statement_timeout has the same SQLSTATE. */
+/** Whether a cancel request ended the statement. Also checks the message, because statement_timeout has the same SQLSTATE. */
 export function isCancelled(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '57014' && error.message.includes('user request')
 }
@@ -34,9 +34,9 @@ export function isCancelled(error: unknown): boolean {
 async function cancelOnAbort<T>(signal: AbortSignal, database: Queryable, read: (database: Queryable) => Promise<T>): Promise<T> {
   const statements: Statement[] = []
   let timer: NodeJS.Timeout | undefined
-  // Cancels active statements only. If a statement is still queued, for a connection or behind other statements on it, cancelling
-  // makes postgres.js lose the connection or assign its replies to the wrong statements. The timer cancels statements that become
-  // active later.
+  // Cancels active statements only. A statement may still be queued, for a connection or behind other statements on a connection.
+  // Cancelling such a statement makes postgres.js lose the connection or assign replies to the wrong statements. The timer
+  // cancels statements that become active later.
   const cancelActive = () => {
     for (const statement of statements) if (statement.active) statement.cancel()
     timer = setTimeout(cancelActive, cancelIntervalMs)

@@ -5,7 +5,7 @@ import type { Queryable } from './database.js'
  * registration is identified by a number, passed as text. A store is in use while processes report that they serve from it.
  */
 
-/** Finds the registration of a store by its name. `wasUsed`: whether a process has ever reported this registration in use. */
+/** Finds the registration of a store by its name. `wasUsed` is whether a process has ever reported this registration in use. */
 export async function findCacheStore(
   database: Queryable,
   name: string,
@@ -34,7 +34,7 @@ export async function reportCacheStoreInUse(database: Queryable, registration: s
   return count > 0
 }
 
-/** Deletes the registration: the outbox keeps no more rows for the store. */
+/** Deletes the registration, so that the outbox keeps no more rows for the store. */
 export async function unregisterCacheStore(database: Queryable, registration: string): Promise<void> {
   await database`delete from cache_stores where registration = ${registration}::bigint`
 }

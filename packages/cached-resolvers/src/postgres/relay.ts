@@ -18,8 +18,8 @@ import {
 
 export interface RelayOptions {
   /**
-   * Should not be the connection pool that serves requests: their transactions can occupy every connection while they wait for
-   * each other's locks, which would block the relay.
+   * Should not be the connection pool that serves requests. The transactions of requests can occupy every connection while they
+   * wait for each other's locks, which would block the relay.
    */
   database: Database
   cache: Cache
@@ -27,13 +27,13 @@ export interface RelayOptions {
   /** Interval at which the relay checks the outbox without a notification, to find rows that an outage or a crash left behind */
   intervalMs: number
   /**
-   * A mutation waits only for stores that a process has reported in use within this time. Equal to the duration of the trust lease,
-   * during which a process may serve from a store after reporting it in use.
+   * A mutation waits only for stores that a process has reported in use within this time. This time equals the duration of the
+   * trust lease, during which a process may serve from a store after reporting it in use.
    */
   inUseMs: number
   /**
-   * How long a mutation waits for other stores to confirm its changes. If its own store is unreachable: how long it waits for
-   * other processes to deliver the changes
+   * How long a mutation waits for other stores to confirm its changes, or, if its own store is unreachable, for other processes
+   * to deliver the changes
    */
   maxWaitMs: number
   sleep: (ms: number) => Promise<void>
@@ -87,11 +87,11 @@ export class Relay {
 
   /**
    * Delivers the rows that a mutation of this process committed, then waits until no process serves the old values, but no longer
-   * than `maxWaitMs`. A process that does not confirm is waited for only until its trust lease expires. `drain()` delivers
-   * whatever is still pending.
+   * than `maxWaitMs`. It waits for a process that does not confirm only until the trust lease of that process expires. `drain()`
+   * delivers the rows that are still pending afterwards.
    */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
-    // Skip rows of namespaces that this version does not know; processes running a newer version deliver and confirm them.
+    // Skip rows of namespaces that this version does not know. Processes running a newer version deliver and confirm these rows.
     const known = rows.filter(({ namespace }) => this.namespaceNames.includes(namespace))
     if (known.length === 0) return
     const { registration, epoch } = this.options.cache
@@ -99,7 +99,8 @@ export class Relay {
     const deadline = performance.now() + this.options.maxWaitMs
     const confirm = async () =>
       this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)
-    // Retry if the database connection is lost: the rows must become due, so that other processes deliver them without delay.
+    // Retry if the database connection is lost, because the rows must become due for other processes to deliver them without
+    // delay.
     while (!(await this.runOrLogError(confirm)) && performance.now() < deadline) await this.options.sleep(pollIntervalMs)
   }
 
@@ -134,8 +135,8 @@ export class Relay {
       try {
         const { registration, epoch } = this.options.cache
         if (registration !== undefined) await this.deliverDue({ registration, epoch })
-        // Without a registration, the cache does not trust its store; it calls catchUp() once the store answers again. Until then,
-        // claims would only keep other processes that use the same store from delivering the rows.
+        // Without a registration, the cache does not trust its store, and calls catchUp() once the store answers again. Until
+        // then, claims would only keep other processes that use the same store from delivering the rows.
         else this.backlogSince = await oldestOutboxRowWrittenAt(this.options.database, this.namespaceNames)
         this.lastLogged = ''
       } catch (error) {
@@ -145,11 +146,12 @@ export class Relay {
   }
 
   /**
-   * Delivers due rows in batches. Processes of the same store share the work: each delivers the rows that it claimed. A full
+   * Delivers due rows in batches. The processes of a store share the work: each process delivers the rows that it claimed. A full
    * batch indicates a backlog, so all rows are then delivered at once.
    */
   private async deliverDue(store: StoreRegistration): Promise<void> {
-    while ((await this.deliverBatch(store, 0)) === batchSize && (await this.deliverAll(store)));
+    let delivered = await this.deliverBatch(store, 0)
+    while (delivered === batchSize && (await this.deliverAll(store))) delivered = await this.deliverBatch(store, 0)
   }
 
   private async deliverBatch({ registration, epoch }: StoreRegistration, after: number): Promise<number> {
@@ -169,7 +171,7 @@ export class Relay {
   }
 
   /**
-   * Delivers all rows that the store has not confirmed, due or not. Returns whether the cache confirmed them.
+   * Delivers all rows that the store has not confirmed, whether or not they are due. Returns whether the cache confirmed them.
    */
   private async deliverAll(store: StoreRegistration): Promise<boolean> {
     const { registration, epoch } = store
@@ -195,9 +197,12 @@ export class Relay {
     while ((await confirmOutboxSnapshot(database, selection)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
-  /** Invalidates the changes. Returns whether the cache confirmed them, and has not distrusted its store since `epoch` began. */
+  /**
+   * Invalidates the changes. Returns true if the cache has confirmed all invalidations and has not distrusted its store since
+   * `epoch` began.
+   */
   private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
-    const oldest = changes.reduce((oldest, { writtenAt }) => Math.min(oldest, writtenAt), Number.POSITIVE_INFINITY)
+    const oldest = changes.reduce((time, { writtenAt }) => Math.min(time, writtenAt), Number.POSITIVE_INFINITY)
     const isConfirmed = (await this.invalidate(changes)) && this.options.cache.epoch === epoch
     this.backlogSince = isConfirmed ? undefined : oldest
     const now = performance.now()
@@ -206,8 +211,8 @@ export class Relay {
   }
 
   /**
-   * Marks the rows as confirmed by this store, and returns those that other stores have not confirmed. `registration` is
-   * undefined if this store did not confirm them: then this method makes the rows due for other processes, and returns all of them.
+   * Marks the rows as confirmed by this store, and returns the rows that other stores have not confirmed. `registration` is
+   * undefined if this store did not confirm the rows. In this case, makes all rows due for other processes, and returns them.
    */
   private async confirmOwn(rows: readonly OutboxRow[], registration: string | undefined): Promise<readonly OutboxRow[]> {
     if (registration !== undefined) return this.confirmInBatch(rows, registration)
@@ -239,7 +244,7 @@ export class Relay {
 
   /**
    * Marks rows as confirmed by this store. Returns the rows that other stores have not confirmed. Confirmation statements run one
-   * at a time; while one runs, the rows of all mutations that finish are collected for the next statement.
+   * at a time. While one runs, the rows of all mutations that finish are collected for the next statement.
    */
   private async confirmInBatch(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
     // The store may have been registered again since the open confirmation was created.
@@ -266,7 +271,7 @@ export class Relay {
     return { store: registration, namespaces: this.namespaceNames }
   }
 
-  /** Starts a cleanup unless the previous one still runs; it may be waiting for a lock. */
+  /** Starts a cleanup, unless the previous cleanup is still running, for example because it waits for a lock. */
   private startCleanup(): void {
     this.cleanup ??= this.cleanUp().finally(() => {
       this.cleanup = undefined
@@ -291,7 +296,7 @@ export class Relay {
   }
 }
 
-/** The registration of a store, and the epoch of the cache in which it uses the registration (see Trust) */
+/** The registration of a store, and the epoch of the cache in which the cache uses this registration (see Trust.epoch) */
 interface StoreRegistration {
   registration: string
   epoch: number
@@ -316,8 +321,8 @@ const cleanupIntervalMs = 1_000
 const unusedMs = 60_000
 /**
  * A store with more than `maxUndelivered` undelivered rows is unregistered after this shorter time without use, provided that
- * another store is in use: the rows kept for the unused store slow down deliveries to other stores. Longer than a trust lease, so
- * that no process still serves from the store.
+ * another store is in use, because the rows kept for the unused store slow down deliveries to other stores. This time is longer
+ * than a trust lease, so no process still serves from the store.
  */
 const laggingStoreUnusedMs = 5_000
 const maxUndelivered = 2_000
@@ -328,7 +333,10 @@ const claimMs = 500
  * Maximum number of rows of one namespace that are delivered as single keys. With more rows, the whole namespace is invalidated.
  */
 const maxRowsPerNamespace = 2_000
-/** Maximum number of rows that one statement confirms or deletes; keeps its duration far below the statement timeout. */
+/**
+ * Maximum number of rows that one statement confirms or deletes. It keeps the duration of the statement far below the statement
+ * timeout.
+ */
 const maxConfirmedAtOnce = 20_000
 
 function invalidationsOf(changes: readonly ChangedKey[]) {

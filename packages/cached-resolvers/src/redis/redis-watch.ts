@@ -287,8 +287,8 @@ function timeoutError(): Error {
 }
 
 /**
- * Whether ioredis rejected a command because the subscribed connection uses RESP2. Heartbeats need RESP3, which requires Redis 6 or
- * newer and the right to use HELLO.
+ * Whether ioredis rejected a command because the subscribed connection uses RESP2. Heartbeats need RESP3, which requires Redis 6
+ * or newer and the right to use HELLO.
  */
 function isResp2(error: Error): boolean {
   return error.message.includes('subscriber mode')

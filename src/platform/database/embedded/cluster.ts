@@ -7,13 +7,19 @@ import { cannotRunError, pathExists } from './binaries.js'
 import { changeOwner, type Installation, processOwner } from './installation.js'
 import { isRunning } from './process-identity.js'
 
-/** LC_ALL: locale names differ between systems, and macOS requires it to be set. TZ: initdb writes it into the configuration. */
+/**
+ * LC_ALL is set because locale names differ between systems, and because macOS requires it. TZ is set because initdb writes it
+ * into the configuration.
+ */
 export const postgresEnvironment = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
 
 export const dataFolder = ({ home }: Installation) => join(home, 'data')
 export const logFile = ({ home }: Installation) => join(home, 'postgres.log')
 
-/** Creates the cluster if it does not exist: under a temporary name, renamed when complete, so that a cluster is never partial. */
+/**
+ * Creates the cluster if it does not exist. The cluster is created under a temporary name and renamed when it is complete, so
+ * that a cluster is never partial.
+ */
 export async function ensureCluster(installation: Installation, log: (message: string) => void): Promise<void> {
   await removeAbandonedDrafts(installation.home)
   if (!(await pathExists(installation.home))) {

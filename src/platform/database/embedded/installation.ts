@@ -25,7 +25,10 @@ interface InstallationOptions {
 
 const run = promisify(execFile)
 
-/** Selects folders that Postgres can access. Root uses the system directory instead of project folders that are closed to other users. */
+/**
+ * Selects folders that Postgres can access. Root uses the system directory instead of project folders that are closed to other
+ * users.
+ */
 export async function prepareInstallation({ dataDirectory, systemDirectory, log }: InstallationOptions): Promise<Installation> {
   const binaries = await findPostgresBinaries()
   await mkdir(dataDirectory, { recursive: true })

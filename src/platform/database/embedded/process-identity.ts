@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 
-/** Distinguishes a process from a later one with the same pid. `startTime` is in clock ticks on Linux (/proc), '' on other systems. */
+/**
+ * Distinguishes a process from a later one with the same pid. `startTime` is in clock ticks on Linux (/proc), '' on other
+ * systems.
+ */
 export interface ProcessIdentity {
   pid: number
   startTime: string
@@ -19,7 +22,7 @@ export async function isRunning(pid: number): Promise<boolean> {
   return (await startTimeOf(pid)) !== undefined
 }
 
-/** Undefined if the process is not running. A zombie counts as ended. */
+/** Returns undefined if the process is not running. A zombie counts as ended. */
 async function startTimeOf(pid: number): Promise<string | undefined> {
   if (!exists(pid)) return undefined
   if (process.platform !== 'linux') return ''

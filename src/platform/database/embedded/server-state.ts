@@ -12,7 +12,7 @@ type ServerState = { state: 'stopped' } | { state: 'busy'; pid: number } | { sta
 
 export const host = '127.0.0.1'
 export const pollMs = 10
-/** Long because a server that crashed with much unwritten data replays its WAL before it is ready. */
+/** This timeout is long because a server that crashed with much unwritten data replays its WAL before it is ready. */
 export const startTimeoutMs = 120_000
 
 export async function readServer(installation: Installation): Promise<ServerState> {
@@ -32,7 +32,7 @@ export async function waitForSettledServer(installation: Installation): Promise<
   }
 }
 
-/** Whether a server listens on the port. A timeout counts as yes: the server may be overloaded. */
+/** Whether a server listens on the port. A timeout counts as yes, because the server may be overloaded. */
 export function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 2000 })
@@ -47,8 +47,9 @@ export function acceptsConnections(port: number): Promise<boolean> {
 }
 
 /**
- * Removes a stale lock file that would prevent Postgres from starting: after a power failure it may be empty, or contain a pid that
- * another program has by now. Reads and removes it synchronously, so that the lock of a server that starts in the meantime is kept.
+ * Removes a stale lock file that would prevent Postgres from starting: after a power failure it may be empty, or contain a pid
+ * that another program has by now. Reads and removes it synchronously, so that the lock of a server that starts in the meantime
+ * is kept.
  */
 export function removeStaleLock(installation: Installation, stale: { pid: number }): void {
   try {

@@ -22,7 +22,7 @@ const settings = {
   unix_socket_directories: '',
   // Enough for the pools of 64 workers
   max_connections: 1000,
-  // The shop's queries are short: JIT compilation would take longer than execution.
+  // The shop's queries are short, so JIT compilation would take longer than execution.
   jit: 'off',
   // A failed statement is reported to its client; the log is for events of the server.
   log_min_messages: 'log',
@@ -46,7 +46,10 @@ export async function launchServer(installation: Installation, requestedPort?: n
   }
 }
 
-/** Fast shutdown: open transactions are rolled back. If that hangs, immediate shutdown and then SIGKILL, which require a recovery at the next start. */
+/**
+ * Fast shutdown: open transactions are rolled back. If that hangs, immediate shutdown and then SIGKILL, which require a recovery
+ * at the next start.
+ */
 export async function stopServer(server: ProcessIdentity): Promise<void> {
   const attempts = [
     { signal: 'SIGINT', timeoutMs: 5000 },
@@ -68,7 +71,8 @@ async function spawnServer(installation: Installation, port: number): Promise<{ 
     const child = spawn(installation.binaries.postgres, ['-D', dataFolder(installation), ...options(port)], {
       cwd: dataFolder(installation),
       env: postgresEnvironment,
-      // A separate process group: Ctrl-C in the terminal must only reach the API, which needs its database until it has stopped.
+      // The server runs in a separate process group: Ctrl-C in the terminal must reach only the API, which needs its database
+      // until it has stopped.
       detached: true,
       windowsHide: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -99,7 +103,10 @@ async function becomesReady(installation: Installation, child: ChildProcess): Pr
   return false
 }
 
-/** Returns the last log lines after the offset `logStart`. Adds a line if the disk is full, since the server cannot log that itself. */
+/**
+ * Returns the last log lines after the offset `logStart`. Adds a line if the disk is full, since the server cannot log that
+ * itself.
+ */
 export async function readLogEnd(installation: Installation, logStart = 0): Promise<string> {
   const log = await readFile(logFile(installation))
   const lines = log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-10)
@@ -107,7 +114,10 @@ export async function readLogEnd(installation: Installation, logStart = 0): Prom
   return [...lines, ...(bavail === 0 ? ['No space left on device'] : [])].join('\n')
 }
 
-/** Postgres cannot choose a free port itself. If another program takes the returned port first, the launch fails and the caller retries. */
+/**
+ * Postgres cannot choose a free port itself. If another program takes the returned port first, the launch fails and the caller
+ * retries.
+ */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, host)
   await once(server, 'listening')
