@@ -11,9 +11,12 @@ export type Rule =
   | { state: 'everyone' }
   | { state: 'signed in' }
   | { state: 'administrators' }
-  /** For fields: only the user whose id is in the arguments may use the field. */
+  /** This rule is for fields. Only the user whose id is in the arguments may use the field. */
   | { state: 'oneself'; userOf: (args: never) => string }
-  /** For types: only the user who owns a value sees it. Other users see null, or FORBIDDEN if the field's type is non-null. */
+  /**
+   * This rule is for types. Only the user who owns a value sees the value. Other users see null, or FORBIDDEN if the field's type
+   * is non-null.
+   */
   | { state: 'owner'; ownerOf: (value: never) => string }
 
 /** Declares the access rule of a field or a type. */

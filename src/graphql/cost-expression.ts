@@ -3,8 +3,8 @@ import { Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
 export type Variables = Readonly<Record<string, unknown>>
 
 /**
- * A number, or a function from a request's variables to a number. Most costs do not depend on variables: they are computed once
- * for a document and stored as a number.
+ * A number, or a function from a request's variables to a number. Most costs do not depend on variables, so they are computed
+ * once for a document and stored as a number.
  */
 export type CostExpression = number | ((variables: Variables) => number)
 

@@ -39,9 +39,9 @@ export interface Estimate {
 }
 
 /**
- * Estimates the maximum cost of an operation as a function of its variables. The function accepts uncoerced variables: if they
- * cannot be coerced, the request fails and is not executed, so the estimate does not matter. Fields with @skip or @include always
- * count.
+ * Estimates the maximum cost of an operation as a function of its variables. The function accepts uncoerced variables, because if
+ * they cannot be coerced, the request fails and is not executed, so the estimate does not matter. Fields with @skip or @include
+ * always count.
  */
 export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode): Estimate {
   const fragments = definitions.filter(

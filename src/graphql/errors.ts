@@ -114,7 +114,7 @@ export function rootCause(thrown: unknown): unknown {
   return isWrapped ? error.originalError : error
 }
 
-/** An error that is neither a bug nor caused by the client: a service that this server needs is unreachable or overloaded. */
+/** An error that is neither a bug nor caused by the client. A service that this server needs is unreachable or overloaded. */
 export interface OperationalError {
   code: ErrorCode
   message: string

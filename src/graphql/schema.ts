@@ -14,7 +14,7 @@ export function createSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
     resolvers: [NodeResolver, ...resolvers, StatsResolver, CacheAdminResolver],
     directives: [...specifiedDirectives, cacheControlDirective],
-    // Commands validate their input themselves: they return userErrors with the path of the invalid value.
+    // Commands validate their input themselves, because they return userErrors with the path of the invalid value.
     validate: false,
     pubSub: unusedPubSub,
     container: { get: (type) => instanceOf(type as new () => object) },

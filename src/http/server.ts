@@ -433,7 +433,7 @@ function createNodeServer(options: HttpServerOptions, pipelined: PipelinedReques
 }
 
 export const graphqlPath = '/graphql'
-/** Enough for a mutation with 500 products that have the longest names, in any script */
+/** Suffices for a mutation with 500 products that have the longest names, in any script */
 const maxBodyBytes = 512 * 1024
 /** Heap for parsed documents, which suffices for about 3,000 documents of typical size, or 70 of the largest */
 const maxDocumentBytes = 32 * 1024 * 1024
@@ -448,5 +448,8 @@ const maxSubscriptions = 100
 const initTimeoutMs = 5_000
 /** Minimum number of connections that a network may open at once, even if MAX_CONNECTIONS is small */
 const minConnectionBurst = 500
-/** Longer than the usual idle timeout of load balancers (60 s), so that load balancers close idle connections first */
+/**
+ * This idle timeout is longer than the usual idle timeout of load balancers (60 s), so that load balancers close idle connections
+ * first.
+ */
 const keepAliveMs = 72_000

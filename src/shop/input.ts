@@ -38,7 +38,7 @@ export function toCents(price: number): number {
 
 /**
  * Throws a Refusal if any value is invalid. The Refusal has the first problem and the path of each invalid value, so that a form
- * can show all problems at once.
+ * can show all problems together.
  */
 export function requireValid(checks: readonly (readonly [schema: z.ZodType, value: unknown, path: readonly string[]])[]): void {
   const userErrors = checks.flatMap(([schema, value, path]) => {

@@ -8,8 +8,8 @@ export class ResourceStack {
   }
 
   /**
-   * Stops all resources, the last started first. If a resource fails to stop, the others are stopped all the same, and the
-   * promise rejects afterwards. Repeated calls return the same promise.
+   * Stops all resources, the last started first. If a resource fails to stop, the other resources are stopped nevertheless, and
+   * the promise rejects afterwards. Repeated calls return the same promise.
    */
   stop(): Promise<void> {
     this.stopping ??= this.stopAll()

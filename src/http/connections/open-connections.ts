@@ -15,8 +15,8 @@ export interface OpenConnectionsOptions {
 /**
  * Limits the number of open connections. At the limit, a new connection replaces a connection that is waiting for its client,
  * preferably one of the network with the most connections. If no connection is waiting for its client, requests on new
- * connections are refused, except for health probes: an orchestrator must not mistake a full process for a dead one. Connections
- * of networks that may not connect are closed before Node allocates an HTTP parser for them.
+ * connections are refused, except for health probes, because an orchestrator must not mistake a full process for a dead one.
+ * Connections of networks that may not connect are closed before Node allocates an HTTP parser for them.
  */
 export class OpenConnections {
   /** Connections by network. In each set, the connection that was examined longest ago comes first. */

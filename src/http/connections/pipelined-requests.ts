@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import { onResponseClosed } from './response-closed.js'
 
 /**
- * Handles the pipelined requests of a connection one at a time: each starts when the response to the previous request has been
- * sent. A connection therefore never takes the capacity of more than one request, and a response that has started owns its
+ * Handles the pipelined requests of a connection one at a time: each request starts when the response to the previous request has
+ * been sent. A connection therefore never takes the capacity of more than one request, and a response that has started owns its
  * connection. A connection is closed if too many requests are waiting on it, or if a request is waiting behind a stream.
  */
 export class PipelinedRequests {

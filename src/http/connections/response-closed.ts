@@ -20,6 +20,6 @@ export function onConnectionIdle(socket: Duplex, callback: () => void): void {
 
 /** Returns the response in progress on a connection, or undefined while the connection is waiting for a request. */
 export function currentResponse(socket: Duplex): ServerResponse | undefined {
-  // This property is internal to Node: no public API returns the response of a socket.
+  // Node has no public API that returns the response of a socket, so this function reads an internal property.
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }

@@ -46,7 +46,7 @@ export class PersistedQueries {
     return persisted.text
   }
 
-  /** Called by Apollo */
+  /** Apollo calls this method to look up a document. */
   async get(key: string): Promise<string | undefined> {
     const hash = hashOf(key)
     if (hash === undefined) return undefined
@@ -60,7 +60,7 @@ export class PersistedQueries {
     return text
   }
 
-  /** Called by Apollo after it has checked the hash and validated the document */
+  /** Apollo calls this method to register a document, after it has checked the hash and validated the document. */
   async set(key: string, text: string): Promise<void> {
     const hash = hashOf(key)
     if (hash === undefined || text.length > maxSourceLength) return

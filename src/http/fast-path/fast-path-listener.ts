@@ -230,7 +230,7 @@ export class FastPathListener {
   }
 }
 
-/** Larger bodies are left to the standard path: they are rare, and reading one takes longer than the fast path saves. */
+/** Larger bodies are left to the standard path, because they are rare, and reading one takes longer than the fast path saves. */
 const maxBodyBytes = 65_536
 
 /** Headers that may differ between responses to requests with equal Accept and Origin headers */

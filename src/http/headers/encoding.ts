@@ -18,9 +18,9 @@ export function readJsonBodies(server: FastifyInstance): void {
 }
 
 /**
- * Adds a hook that parses the bodies read by readJsonBodies(). Add it after the hooks that may refuse a request: parsing half a
- * megabyte takes some milliseconds. A body that is not UTF-8 is refused, because decoding would replace its invalid characters,
- * and the replacements would be stored.
+ * Adds a hook that parses the bodies read by readJsonBodies(). Add it after the hooks that may refuse a request, because parsing
+ * half a megabyte takes some milliseconds. A body that is not UTF-8 is refused, because decoding would replace its invalid
+ * characters, and the replacements would be stored.
  */
 export function parseJsonBodies(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')

@@ -12,8 +12,8 @@ export interface RequestFlags {
 export const noFlags: RequestFlags = { cacheReport: false, bypassCache: false }
 
 /**
- * Returns the flags of an administrator's request, and noFlags for all other viewers: a cache report can reveal which rows exist,
- * and bypassing the cache loads the database.
+ * Returns the flags of an administrator's request, and noFlags for all other viewers, because a cache report can reveal which
+ * rows exist, and bypassing the cache loads the database.
  */
 export function requestFlagsOf(headers: IncomingHttpHeaders, viewer: Viewer): RequestFlags {
   if (viewer.role !== 'admin' || !hasFlags(headers)) return noFlags

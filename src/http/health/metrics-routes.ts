@@ -26,6 +26,6 @@ export function registerMetrics(server: FastifyInstance, options: MetricsRoutes)
     )
     done()
   })
-  // The page itself is public: it contains no metrics, and asks for a token.
+  // The page itself is public, because it contains no metrics, and asks for a token.
   registerDashboard(server)
 }

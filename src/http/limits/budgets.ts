@@ -33,10 +33,10 @@ interface Budget {
 }
 
 /**
- * Decides how many points each client may still use, usually without waiting for other processes. Each process reports usage to
- * the others every second, and sooner if a client's unreported usage reaches 2.5 % of its budget; at 5 %, the client's requests
- * wait for the report. A client can therefore exceed its budget by about 5 % per process. While reporting fails, each process
- * decides alone.
+ * Decides how many points each client may still use, usually without waiting for other processes. Each process shares usage with
+ * the other processes every second, and sooner if a client's unshared usage reaches 2.5 % of its budget. At 5 %, the client's
+ * requests wait until the usage is shared. A client can therefore exceed its budget by about 5 % per process. While sharing
+ * fails, each process decides alone.
  */
 export class Budgets {
   /**

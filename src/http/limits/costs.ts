@@ -51,7 +51,8 @@ function toPoints(cost: number): number {
 }
 
 /**
- * Points for reading a request, in addition to its operation: parsing JSON takes time even if the request is refused afterwards.
+ * Points for reading a request, in addition to its operation, because parsing JSON takes time even if the request is refused
+ * afterwards.
  */
 export function pointsOfBytes(bytes: number): number {
   return Math.floor(bytes / bytesPerPoint)

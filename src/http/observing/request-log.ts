@@ -4,7 +4,7 @@ import type { Viewer } from '../../platform/auth/viewer.js'
 
 export interface RequestLogOptions {
   logger: FastifyBaseLogger
-  /** Which requests are logged. `problems`: requests with errors and slow requests */
+  /** Which requests are logged. `problems` stands for requests with errors and slow requests. */
   mode: 'none' | 'problems' | 'all'
   slowMs: number
   /** Returns undefined if the request is not traced. */
@@ -17,7 +17,7 @@ export interface RequestLogEntry {
   viewer: Viewer | undefined
   /** undefined if the operation has no name, or the document could not be parsed */
   operation: string | undefined
-  /** `compiled`: answered by a compiled query; `standard`: through Apollo */
+  /** `compiled` if a compiled query answered the request, `standard` if Apollo did */
   path: 'compiled' | 'standard'
   outcome: 'ok' | 'errors' | 'refused'
   status: number
@@ -48,7 +48,8 @@ export class RequestLog {
     const durationMs = Math.round(seconds * 1_000_000) / 1000
     const line = {
       requestId,
-      // Set explicitly, because the logger would add the ids of the active span, which may belong to another request.
+      // These fields are set explicitly, because the logger would add the ids of the active span, which may belong to another
+      // request.
       trace_id: traceIdOf(request),
       span_id: undefined,
       operation: operation?.slice(0, maxNameLength),

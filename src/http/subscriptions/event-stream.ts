@@ -59,7 +59,7 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
       if (subscribed.state === 'refused') {
         const errors = subscriptions.format(subscribed.errors, subscriber)
         const status = statusOf(errors[0]?.extensions?.code)
-        // The protocol requires status 200 here: with any other status, EventSource hides the body from the page.
+        // The protocol requires status 200 here, because with any other status, EventSource hides the body from the page.
         if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
           const response = startEventStream(reply)
           admission.release(response)

@@ -134,7 +134,7 @@ export class SharedSubscription {
     for (const { subscriber } of this.members) yield subscriber
   }
 
-  /** Calls onEnd() at most once: a second call could remove an equal subscription that has started since. */
+  /** Calls onEnd() at most once, because a second call could remove an equal subscription that has started since. */
   private end(): void {
     if (this.hasEnded) return
     this.hasEnded = true

@@ -207,7 +207,8 @@ export class WebSocketEndpoint {
 
   /**
    * Runs the work when the scheduler starts it, or returns an error if the process is overloaded. Subscriptions are queued rather
-   * than refused, because after a restart many clients subscribe at once, and clients do not retry refused subscriptions.
+   * than refused, because after a restart many clients subscribe at the same time, and clients do not retry refused
+   * subscriptions.
    */
   private async runScheduled<T>({ client, socket }: Extra, work: () => Promise<T>): Promise<T | [GraphQLError]> {
     const { admission } = this.options
@@ -233,7 +234,7 @@ export class WebSocketEndpoint {
 function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState !== socket.OPEN) return resolve()
-    // The error can be ignored: if sending fails, the connection closes, and its subscriptions end.
+    // The error can be ignored, because if sending fails, the connection closes, and its subscriptions end.
     socket.send(data, () => resolve())
   })
 }
@@ -281,8 +282,8 @@ function authorizationIn(payload: ConnectionParams): string | undefined {
 }
 
 /**
- * Closes a socket. Truncates the reason to the 123 bytes that the WebSocket protocol allows: reasons of graphql-ws contain ids
- * that clients chose.
+ * Closes a socket. Truncates the reason to the 123 bytes that the WebSocket protocol allows, because reasons of graphql-ws
+ * contain ids that clients chose.
  */
 function close(socket: WebSocket, code: number | undefined, reason = ''): void {
   socket.close(

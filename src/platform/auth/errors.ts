@@ -3,7 +3,7 @@ export class InvalidTokenError extends Error {
   override readonly name = 'InvalidTokenError'
 }
 
-/** The token cannot be verified at the moment: the identity provider's keys cannot be fetched. */
+/** The token cannot be verified at the moment, because the identity provider's keys cannot be fetched. */
 export class KeysUnavailableError extends Error {
   override readonly name = 'KeysUnavailableError'
 }

@@ -8,9 +8,9 @@ const lockId = 7_310_426
 const tableLockTimeoutMs = 3_000
 
 /**
- * Applies the missing migrations in order, each in its own transaction. Several processes may call this function at once. Unknown
- * migrations of a newer version are ignored, because each migration keeps the schema compatible with the previous version
- * (docs/deployment.md).
+ * Applies the missing migrations in order, each in its own transaction. Several processes may call this function at the same
+ * time. Unknown migrations of a newer version are ignored, because each migration keeps the schema compatible with the previous
+ * version (docs/deployment.md).
  */
 export async function applyMigrations(database: Database, folder: URL): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()

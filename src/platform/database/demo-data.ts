@@ -20,7 +20,10 @@ const tables: readonly Table[] = ['users', 'products', 'orders']
  */
 const chunkSizes: DemoCounts = { users: 10_000, products: 10_000, orders: 2_500 }
 const firstStart: DemoCounts = { users: 1_000, products: 500, orders: 250 }
-/** With asynchronous commit a power failure may lose the last chunks, but never part of one. */
+/**
+ * Settings for the transaction of a chunk. With asynchronous commit, a power failure may lose the last chunks, but never part of
+ * one.
+ */
 const chunkSettings = [
   ['statement_timeout', '0'],
   ['jit', 'off'],
@@ -44,7 +47,7 @@ export async function loadDemoData(
 
 /**
  * Adds 1,000 users, 500 products and 250 orders if the database is empty, and returns whether it was. Several processes may call
- * this at once.
+ * this function at the same time.
  */
 export async function loadDemoDataOnce(database: Database): Promise<boolean> {
   return database.begin(async (sql) => {

@@ -37,8 +37,8 @@ export interface LiveChangeBatch {
 
 /**
  * Reads the changes committed after the snapshot `since` and before the snapshot `until` (null: now). Each change is returned
- * once, whatever the commit order, because a snapshot lists the committed transactions. Row ids would not work: a smaller one may
- * be committed after a larger one. Returns at most `limit` changes, starting after the cursor `after`.
+ * once, whatever the commit order, because a snapshot lists the committed transactions. Row ids would not work, because a smaller
+ * one may be committed after a larger one. Returns at most `limit` changes, starting after the cursor `after`.
  */
 export async function readLiveChanges(
   database: Queryable,

@@ -65,7 +65,7 @@ export class LiveUpdates {
     for (const timer of this.timers) timer.unref()
   }
 
-  /** Sends no UNLISTEN, which would be one more statement to wait for: closing the database closes the listening connection. */
+  /** Sends no UNLISTEN, which would be one more statement to wait for. Closing the database closes the listening connection. */
   async stop(): Promise<void> {
     this.stopped = true
     for (const timer of this.timers) clearInterval(timer)

@@ -37,7 +37,10 @@ function textsOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }
 
-/** Ignores a password that equals the name of its user or database: redacting it would redact that name throughout the log. */
+/**
+ * Ignores a password that equals the name of its user or database, because redacting it would redact that name throughout the
+ * log.
+ */
 function passwordsOf(text: string): string[] {
   if (!URL.canParse(text)) return []
   const { password, username, pathname } = new URL(text)

@@ -53,7 +53,7 @@ function subscriptionFamilies({ subscriptions }: ProcessMetrics): MetricFamily[]
   ]
 }
 
-/** `way` is deprecated (docs/metrics.md): older dashboards query it instead of `path`. */
+/** `way` is deprecated (docs/metrics.md), but older dashboards query it instead of `path`. */
 const outcomeLabels: readonly [RequestOutcome, { outcome: string; path: string; way: string }][] = [
   ['compiled', { outcome: 'ok', path: 'compiled', way: 'lane' }],
   ['ok', { outcome: 'ok', path: 'standard', way: 'ordinary' }],

@@ -1,7 +1,8 @@
 import { Histogram, latencyBounds } from './histogram.js'
 
 /**
- * SQL statements of this process: how many are in flight, and how long completed ones took, including the wait for a connection.
+ * SQL statements of this process: how many are in flight, and how long completed statements took, including the wait for a
+ * connection.
  */
 export class StatementMetrics {
   readonly durations = new Histogram(latencyBounds)

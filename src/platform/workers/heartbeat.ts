@@ -12,8 +12,8 @@ export function sendHeartbeats(worker: Worker): void {
 
 /**
  * The primary's side: calls `onTimeout` when a worker that has sent its first heartbeat misses more than `maxMissed` in a row. A
- * timer of the primary counts missed heartbeats, so that a pause of all processes, such as that of a container, does not count as
- * missed heartbeats.
+ * timer of the primary counts missed heartbeats, so that a pause of all processes, for example of a whole container, does not
+ * count as missed heartbeats.
  */
 export function watchHeartbeat(worker: Worker, maxMissed: number, onTimeout: () => void): void {
   let timer: NodeJS.Timeout | undefined

@@ -10,7 +10,7 @@ interface WorkersOptions {
   count: number
   /** How long each worker continues to serve after the stop request */
   delayMs: number
-  /** A worker without a heartbeat for this long is assumed to hang: it is killed and replaced. */
+  /** A worker without a heartbeat for this long is assumed to hang, and is killed and replaced. */
   heartbeatTimeoutSeconds: number
   log: (message: string) => void
 }
@@ -146,7 +146,10 @@ function isWorkerMessage(message: unknown): message is WorkerMessage {
   return typeof message === 'object' && message !== null && 'state' in message
 }
 
-/** Exit by SIGINT or SIGTERM counts as clean: the signal, such as Ctrl-C, arrived before the worker listened for it. */
+/**
+ * Exit by SIGINT or SIGTERM counts as clean, because the signal, for example of Ctrl-C, arrived before the worker listened for
+ * it.
+ */
 function isCleanExit({ code, signal }: WorkerExit): boolean {
   return code === 0 || signal === 'SIGINT' || signal === 'SIGTERM'
 }
@@ -158,5 +161,8 @@ function describe({ code, signal }: WorkerExit): string {
 const quickExitMs = 10_000
 const minDelayMs = 50
 const maxDelayMs = 10_000
-/** Slightly less than the time within which the primary must stop after the delay */
+/**
+ * How long after the delay workers are killed. This is slightly less than the time within which the primary must stop after the
+ * delay.
+ */
 const killAfterMs = 9_000

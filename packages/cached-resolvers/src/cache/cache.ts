@@ -299,9 +299,10 @@ export class Cache {
   }
 
   /**
-   * Returns a value of the near store synchronously: null for a negative entry. Returns undefined if the near store has no entry,
-   * if the entry is not fresh or due for an early refresh, or if its JSON is not parsed yet; call getOrFetchMany then. The value
-   * is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to `counted`.
+   * Returns a value of the near store synchronously; the value is null for a negative entry. Returns undefined if the near store
+   * has no entry, if the entry is not fresh or due for an early refresh, or if its JSON is not parsed yet; call getOrFetchMany
+   * then. The value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to
+   * `counted`.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.keyReader.findNear(namespace, id)
@@ -407,8 +408,8 @@ export class Cache {
   }
 
   /**
-   * Makes entries unreadable at once, and prevents fetches in flight from filling them. Removes one key for each id or list, or
-   * one key for a whole namespace. Returns false if the store did not confirm the removal; the store is then distrusted.
+   * Makes entries unreadable immediately, and prevents fetches in flight from filling them. Removes one key for each id or list,
+   * or one key for a whole namespace. Returns false if the store did not confirm the removal; the store is then distrusted.
    */
   async invalidate(namespace: Namespace<unknown>, invalidation: Invalidation): Promise<boolean> {
     const keys = this.keys.invalidationKeys(namespace, invalidation)

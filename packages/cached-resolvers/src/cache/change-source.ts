@@ -19,7 +19,8 @@ export interface ChangeSource {
   renewLease(registration: string): Promise<boolean>
   /**
    * Delivers all invalidations that are pending for the store. Rejects if the store does not confirm one of them. Rejects as well
-   * if the epoch of the cache (see Trust.epoch) changes during the delivery: a different server may have given the confirmations.
+   * if the epoch of the cache (see Trust.epoch) changes during the delivery, because a different server may have given the
+   * confirmations.
    */
   catchUp(registration: string, epoch: number): Promise<void>
   /** Removes a store that will not be used again, and drops its pending invalidations. */

@@ -6,7 +6,7 @@ export interface ClockMapOptions<Item> {
   onDelete?: (item: Item) => void
 }
 
-/** Items extend this class instead of being wrapped by the map: a hit then follows one pointer less. */
+/** Items extend this class instead of being wrapped by the map, because a hit then follows one pointer less. */
 export class ClockMapItem {
   /** The reference bit: whether the item was used since the clock hand last passed it */
   referenced = false

@@ -126,7 +126,7 @@ export class EntryWriter {
     return leases.filter((_, index) => answers?.[index]?.swapped ?? true)
   }
 
-  /** Ends the leases that still exist, so that other callers can take leases at once. */
+  /** Ends the leases that still exist, so that other callers can take leases immediately. */
   async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
     await this.swapMany(namespace, leases.map(releaseSwap))
   }
@@ -203,8 +203,8 @@ export class EntryWriter {
   }
 
   /**
-   * If a value cannot be serialized as JSON, its lease (for a refill, the entry that was read) expires at once instead, so that
-   * the other fills of the batch are not affected.
+   * If a value cannot be serialized as JSON, its lease (for a refill, the entry that was read) expires immediately instead, so
+   * that the other fills of the batch are not affected.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
     try {

@@ -43,7 +43,7 @@ export function encodeEntry(token: string, header: EntryHeader, value: unknown):
   return `${entryMark}${token}|${generation}|${softUntilMs}|${fetchMs}|${version}|${json}`
 }
 
-/** Returns a text that ends with a bar: leases are compared by prefix, so no lease may be the prefix of a different lease. */
+/** Returns a text that ends with a bar. Leases are compared by prefix, so no lease may be the prefix of a different lease. */
 export function encodeLease(token: string): string {
   return `${leaseMark}${token}|`
 }

@@ -28,7 +28,7 @@ export interface KeyRead<Id extends EntryId> {
   readonly key: string
   /**
    * The joined `generations`. An entry is valid only if it was filled in this generation. null if a generation is missing or
-   * damaged: no entry is valid then.
+   * damaged; no entry is valid then.
    */
   readonly generation: string | null
   /** The generation of the namespace, followed by the generation of the list if any; empty for a read from the near store */
@@ -74,7 +74,7 @@ function parse({ json, isShared }: StoredEntry): unknown {
   return isShared ? markShared(value) : value
 }
 
-/** Joins the generations to one text. Returns null if one of them is missing or damaged: no entry is valid then. */
+/** Joins the generations to one text. Returns null if one of them is missing or damaged; no entry is valid then. */
 export function joinGenerations(generations: readonly Generation[]): string | null {
   let joined = ''
   for (const { text } of generations) {

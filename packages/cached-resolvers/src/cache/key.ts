@@ -116,7 +116,7 @@ function hashId(id: string): string {
 }
 
 const plainId = /^[\w.-]+$/
-/** Marks a hashed id: this character does not occur in an escaped id. */
+/** The first character of a hashed id. It does not occur in an escaped id. */
 const hashMark = '='
 /** Maximum length of an escaped id in a key: 100 characters of any script fit. */
 const maxPartLength = 1_024

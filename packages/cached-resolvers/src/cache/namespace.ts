@@ -2,7 +2,7 @@
 export interface Namespace<V> {
   /** Part of every key: lower-case letters, digits and dashes */
   readonly name: string
-  /** Increment this when the shape of V changes: entries of a different version are misses. */
+  /** Increment this when the shape of V changes, because entries of a different version are misses. */
   readonly version: number
   /** How long a value is fresh, with a jitter of plus or minus 10 % */
   readonly softTtlMs: number

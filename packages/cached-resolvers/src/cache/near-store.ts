@@ -149,8 +149,8 @@ export class NearStore {
   }
 
   /**
-   * Lets the near store be used until `maxStalenessMs` after `asOf` (a time of `now()`): all invalidation messages that were sent
-   * before `asOf` have arrived.
+   * To be called when all invalidation messages that were sent before `asOf` (a time of `now()`) have arrived. Lets the near
+   * store be used until `maxStalenessMs` after `asOf`.
    */
   confirm(asOf: number): void {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)

@@ -2,9 +2,9 @@ import type { Socket } from 'node:net'
 
 /**
  * Destroys the socket if nothing is received within `timeoutMs` after data was sent. Without this timeout, a host that vanishes
- * is noticed late: it does not close its connections, and the kernel retransmits for a quarter of an hour. The timeout observes
- * `write` and `data` of this socket object, so it does not work for a socket that was passed to TLS. If data was already sent
- * before this call and is unanswered, pass the time of performance.now() at which it was sent as `unansweredSince`.
+ * is noticed late, because it does not close its connections, and the kernel retransmits for a quarter of an hour. The timeout
+ * observes `write` and `data` of this socket object, so it does not work for a socket that was passed to TLS. If data was already
+ * sent before this call and is unanswered, pass the time of performance.now() at which it was sent as `unansweredSince`.
  */
 export function destroyOnResponseTimeout(socket: Socket, timeoutMs: number, unansweredSince?: number): void {
   let waitingSince = unansweredSince

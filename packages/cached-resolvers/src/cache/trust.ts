@@ -41,7 +41,7 @@ export class Trust {
   private leaseRenewedAt = Number.NEGATIVE_INFINITY
   /**
    * Set when a renewal fails while the lease is valid; reset when a renewal is answered or trust is restored. While it is set,
-   * entries are served even after the lease has expired: usually the source is down for all processes, so no write can be
+   * entries are served even after the lease has expired, because usually the source is down for all processes, so no write can be
    * committed. If only some processes cannot reach the source, their entries stay correct as long as another process of the same
    * store can reach the source and delivers the invalidations.
    */
@@ -193,8 +193,8 @@ export class Trust {
     // The registration key was flushed or evicted. The remaining entries are still valid, because the pending invalidations of
     // this registration were kept. The heartbeat of the watch restores the key.
     if (known?.wasUsed && stored === null) return known.registration
-    // Several processes may get here at once. A registration that the source already has is reused: if each process created one,
-    // the processes would replace one another's registrations forever.
+    // Several processes may get here at the same time. A registration that the source already has is reused, because if each
+    // process created one, the processes would replace one another's registrations forever.
     const registration = known?.registration ?? (await this.source.register(name))
     if (registration === null) throw new SupersededError()
     // The entries may predate invalidations that the store never received.

@@ -62,7 +62,7 @@ export class ObjectJsonCache {
       const objectBuffer = new JsonBuffer()
       write(value, objectBuffer, execution)
       buffer.append(objectBuffer)
-      // JSON with placeholders is not cached: the promises of the placeholders have not settled.
+      // JSON with placeholders is not cached, because the promises of the placeholders have not settled.
       if (objectBuffer.isComplete) this.store(value as object, key, flatten(objectBuffer.text))
     }
   }

@@ -40,11 +40,13 @@ export async function unregisterCacheStore(database: Queryable, registration: st
 }
 
 export interface UnusedStoreLimits {
-  /** A store that no process has reported in use for this long is unregistered; it must be emptied before it is used again. */
+  /**
+   * A store that no process has reported in use for this long is unregistered; the store must be emptied before it is used again.
+   */
   unusedMs: number
   /**
    * A store with more than `maxUndelivered` undelivered rows is unregistered after this time without use, provided that another
-   * store is in use: the rows kept for the unused store slow down the claims of other stores.
+   * store is in use, because the rows kept for the unused store slow down the claims of other stores.
    */
   laggingStoreUnusedMs: number
   maxUndelivered: number

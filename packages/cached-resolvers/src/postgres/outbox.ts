@@ -73,7 +73,7 @@ export async function confirmOutboxRows(database: Queryable, store: string, rows
 }
 
 /**
- * Makes rows due and ends their claims, so that any process may deliver them at once. To be called after a store failed to
+ * Makes rows due and ends their claims, so that any process may deliver them immediately. To be called after a store failed to
  * confirm the rows.
  */
 export async function makeOutboxRowsDue(database: Queryable, rows: readonly OutboxRow[]): Promise<void> {

@@ -45,8 +45,8 @@ export interface RelayOptions {
 /**
  * Delivers committed changes from the outbox to the cache, which invalidates the affected entries. A row is deleted only after
  * every registered store has confirmed the invalidation, so a crash or an outage can delay an invalidation but cannot lose it.
- * Any number of processes may run a relay: delivering a row twice is harmless, and claims make double deliveries rare. The relay
- * holds no row locks while it waits for the cache.
+ * Any number of processes may run a relay, because delivering a row twice is harmless, and claims make double deliveries rare.
+ * The relay holds no row locks while it waits for the cache.
  */
 export class Relay {
   private readonly namespaceNames: readonly string[]
@@ -147,7 +147,7 @@ export class Relay {
 
   /**
    * Delivers due rows in batches. The processes of a store share the work: each process delivers the rows that it claimed. A full
-   * batch indicates a backlog, so all rows are then delivered at once.
+   * batch indicates a backlog, so all pending rows are then delivered together.
    */
   private async deliverDue(store: StoreRegistration): Promise<void> {
     let delivered = await this.deliverBatch(store, 0)
@@ -315,8 +315,8 @@ type ChangedKey = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
 const batchSize = 500
 const cleanupIntervalMs = 1_000
 /**
- * A store that no process has reported in use for this long is unregistered: the outbox keeps no rows for it, and the store is
- * emptied before a process uses it again.
+ * A store that no process has reported in use for this long is unregistered. The outbox then keeps no rows for the store, and the
+ * store is emptied before a process uses it again.
  */
 const unusedMs = 60_000
 /**

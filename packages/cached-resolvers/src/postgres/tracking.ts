@@ -9,8 +9,8 @@ export type TrackedEntities = Readonly<Record<string, { readonly rules: readonly
 /**
  * Installs change tracking: the database then records what each commit invalidates, regardless of the program that commits.
  * Creates the tables and functions of the cache in the current schema, and triggers on the tables of the entities. Several
- * processes may call this function at once; it changes nothing if everything is installed. The tables of the entities must exist
- * and be owned by the user of the connection. Rejects if a declaration is invalid.
+ * processes may call this function at the same time. It changes nothing if everything is installed. The tables of the entities
+ * must exist and be owned by the user of the connection. Rejects if a declaration is invalid.
  */
 export async function installTracking(database: Database, entities: TrackedEntities): Promise<void> {
   await inTransaction(database, installTables)

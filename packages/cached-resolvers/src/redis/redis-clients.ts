@@ -45,7 +45,7 @@ export function createClient(options: RedisClientOptions): ScriptedClient {
   return client as ScriptedClient
 }
 
-/** Disconnects if SELECT fails: ioredis would continue in database 0, which may belong to another application. */
+/** Disconnects if SELECT fails, because ioredis would continue in database 0, which may belong to another application. */
 export function disconnectIfSelectFails(client: Redis): void {
   client.on('error', (error: Error & { command?: { name: string; args: string[] } }) => {
     if (error.command?.name !== 'select') return
@@ -71,8 +71,8 @@ function ignoreRepeatedReconnects(client: Redis): void {
 }
 
 /**
- * Destroys connections that no longer reply. Replaces the timeouts of ioredis: after a stall of the process, ioredis fails
- * commands although their replies are already in the socket buffer.
+ * Destroys connections that no longer reply. Replaces the timeouts of ioredis, because after a stall of the process, ioredis
+ * fails commands although their replies are already in the socket buffer.
  */
 function destroySilentConnections(client: Redis, commandTimeoutMs: number): void {
   // On 'connect', ioredis has already sent the handshake, whose reply the timeout covers.
@@ -102,7 +102,8 @@ function createCluster(urls: readonly string[], commandTimeoutMs: number, onErro
     dnsLookup: (host, callback) => callback(null, host),
     redisOptions: { ...connectionOptions, ...credentials, ...socketOptions(urls, onError) },
   })
-  // Disables the subscriber connection of the cluster client: it is unused, and would not use the sockets of redis-sockets.ts.
+  // Disables the subscriber connection of the cluster client, because it is unused, and would not use the sockets of
+  // redis-sockets.ts.
   return Object.assign(cluster, { subscriber: { start: () => undefined, stop: () => undefined } })
 }
 
@@ -110,7 +111,7 @@ export const connectTimeoutMs = 2_000
 
 const connectionOptions = {
   lazyConnect: true,
-  // Without a connection, commands fail at once, because a queued command would delay the request that waits for it.
+  // Without a connection, commands fail immediately, because a queued command would delay the request that waits for it.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,

@@ -86,8 +86,8 @@ end
 return replies`
 
 /**
- * Adds a batch of counts, unless the batch was already added: a client that received no reply sends the batch again. The batch
- * key records that the batch was added, for ten minutes or, if that is shorter, for the TTL of the counts.
+ * Adds a batch of counts, unless the batch was already added, because a client that received no reply sends the batch again. The
+ * batch key records that the batch was added, for ten minutes or, if that is shorter, for the TTL of the counts.
  */
 export const addCountsScript = `
 local countsKey, batchKey, ttl = KEYS[1], KEYS[2], ARGV[1]
@@ -145,9 +145,9 @@ end`
 /**
  * Renews the membership of the caller for the time of its lease, or ends the membership if the caller has no lease. Returns the
  * sequence number of the last removal and the registration of the store. Restores a registration that was evicted, flushed or
- * overwritten by another type. This is safe because the remaining entries are as valid as before: the pending invalidations of
- * the registration were kept. The script always writes. A replica rejects the write, which reveals a master that was demoted. The
- * members hash has no TTL, since a full server with a volatile eviction policy would evict keys with a TTL first. On a full
+ * overwritten by another type. This is safe because the remaining entries are as valid as before, since the pending invalidations
+ * of the registration were kept. The script always writes. A replica rejects the write, which reveals a master that was demoted.
+ * The members hash has no TTL, since a full server with a volatile eviction policy would evict keys with a TTL first. On a full
  * server with noeviction the script fails, so no process becomes a member or uses its near store.
  */
 export const heartbeatScript = `

@@ -48,7 +48,7 @@ export function sentinelOptions({ urls, masterName }: SentinelTarget, commandTim
 
 /**
  * Subscribes to the sentinels and calls `onSwitch` when another server becomes the master. Connections to the old master may not
- * show the switch: the old master may answer again after it hung, or only the sentinels could not reach it.
+ * show the switch, because the old master may answer again after it hung, or only the sentinels could not reach it.
  */
 export class SentinelWatch {
   private readonly sentinels: Redis[]

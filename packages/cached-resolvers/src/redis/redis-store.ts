@@ -57,7 +57,7 @@ class NoAnswerError extends Error {
 
 /**
  * Stores entries in a Redis or Valkey server or cluster. After three failures in a row, all methods except `ping` and `identity`
- * reject at once until a health check succeeds.
+ * reject immediately until a health check succeeds.
  */
 export class RedisStore implements CacheStore {
   readonly backend: CacheStore['backend']
@@ -360,7 +360,7 @@ export class RedisStore implements CacheStore {
     this.options.log(message, message === connected ? 'info' : 'warn')
   }
 
-  /** Runs a command on the next client. Rejects at once while the circuit breaker is open. */
+  /** Runs a command on the next client. Rejects immediately while the circuit breaker is open. */
   private run<T>(command: (client: ScriptedClient) => Promise<T>): Promise<T> {
     if (this.breaker.open) return Promise.reject(new StoreUnavailableError('the cache server does not answer'))
     return this.execute(() => command(this.nextClient()))
@@ -487,6 +487,6 @@ function sum(numbers: readonly number[]): number {
 /** The membership of a process without a watch */
 const noMembership: RedisWatch['membership'] = ['', '']
 const removalBatchSize = 1_000
-/** Upper bound of a lease: the clock of the server may have been set back since the member renewed it. */
+/** Upper bound of a lease, because the clock of the server may have been set back since the member renewed it. */
 const maxLeaseMs = 60_000
 const connected = 'Connected to the cache server'

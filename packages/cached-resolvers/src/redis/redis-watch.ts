@@ -20,7 +20,7 @@ export interface RedisWatchOptions {
  * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns the sequence numbers
  * of removals. A heartbeat on this connection returns the sequence number of the last removal, which proves that all removals
  * have arrived, or reveals that some are missing. The heartbeat also makes the watcher a member of the channel for the time of
- * its lease: a process that publishes a removal waits until each member has acknowledged the removal or its lease has expired.
+ * its lease. A process that publishes a removal waits until each member has acknowledged the removal or its lease has expired.
  */
 export class RedisWatch {
   /** Identifies this process in the hash of members and in the name of its acknowledgement channel */
@@ -96,7 +96,7 @@ export class RedisWatch {
       const { channel } = this.options
       await this.withTimeout(client.subscribe(channel, acknowledgeChannel(channel, this.id)))
       if (this.stopped) return
-      // Removals published before the subscription were not received: reads in progress must not fill the near store.
+      // Removals published before the subscription were not received, so reads in progress must not fill the near store.
       this.assumeMissedRemovals()
       this.subscriber = { client, runId: runId ?? '', leasedUntil: Number.NEGATIVE_INFINITY }
       this.sendHeartbeat()
@@ -123,7 +123,7 @@ export class RedisWatch {
     if (acknowledgeTo && this.watcher.nearLeaseMs !== null) this.acknowledge(acknowledgeTo, number)
   }
 
-  /** Acknowledges once per event loop iteration and channel: a sequence number acknowledges all lower numbers, too. */
+  /** Acknowledges once per event loop iteration and channel, because a sequence number also acknowledges all lower numbers. */
   private acknowledge(channel: string, number: string): void {
     if (this.pendingAcknowledgements.size === 0) setImmediate(() => this.sendAcknowledgements())
     this.pendingAcknowledgements.set(channel, number)

@@ -42,7 +42,7 @@ async function createCluster(installation: Installation): Promise<void> {
     await rename(draft.home, installation.home)
   } catch (error) {
     await rm(draft.home, { recursive: true, force: true })
-    // If two processes create the cluster at once, the slower process uses the cluster of the faster one.
+    // If two processes create the cluster at the same time, the slower process uses the cluster of the faster one.
     if (!(await pathExists(installation.home))) throw error
   }
 }

@@ -47,9 +47,9 @@ export function acceptsConnections(port: number): Promise<boolean> {
 }
 
 /**
- * Removes a stale lock file that would prevent Postgres from starting: after a power failure it may be empty, or contain a pid
- * that another program has by now. Reads and removes it synchronously, so that the lock of a server that starts in the meantime
- * is kept.
+ * Removes a stale lock file that would prevent Postgres from starting. After a power failure, such a file may be empty, or
+ * contain a pid that another program has by now. Reads and removes it synchronously, so that the lock of a server that starts in
+ * the meantime is kept.
  */
 export function removeStaleLock(installation: Installation, stale: { pid: number }): void {
   try {

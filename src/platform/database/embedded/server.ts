@@ -20,7 +20,7 @@ interface Launch {
 const settings = {
   listen_addresses: host,
   unix_socket_directories: '',
-  // Enough for the pools of 64 workers
+  // This suffices for the pools of 64 workers.
   max_connections: 1000,
   // The shop's queries are short, so JIT compilation would take longer than execution.
   jit: 'off',
@@ -47,8 +47,8 @@ export async function launchServer(installation: Installation, requestedPort?: n
 }
 
 /**
- * Fast shutdown: open transactions are rolled back. If that hangs, immediate shutdown and then SIGKILL, which require a recovery
- * at the next start.
+ * Requests a fast shutdown, which rolls back open transactions. If that hangs, requests an immediate shutdown and then sends
+ * SIGKILL; both require a recovery at the next start.
  */
 export async function stopServer(server: ProcessIdentity): Promise<void> {
   const attempts = [
