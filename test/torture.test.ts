@@ -72,7 +72,7 @@ describe('the ledger', () => {
 })
 
 test('versions are found at any depth of an answer', () => {
-  const product = { id: 'product_2', name: 'product_2 v7', price: 0.07, stock: 3 }
+  const product = { id: 'product_2', name: 'product_2 v7', price: 4.27, stock: 3 }
   const data = { a0: null, order: { id: 'order_1', productIds: ['product_1', 'product_2'], products: [null, product] } }
   expect(observe(data, ['user_9'])).toEqual([
     { cell: 'user_9', seen: 'gone' },
@@ -97,11 +97,11 @@ test('the window of a fault is extended after its end', () => {
 })
 
 test('pages are taken from either end of a list', () => {
-  const ids = ['p_9', 'p_7', 'p_4', 'p_2']
-  expect(pageOf(ids, { after: 9, before: null, size: 2, from: 'start' })).toEqual({
+  const items = ['p_9', 'p_7', 'p_4', 'p_2'].map((id) => ({ id, value: 0 }))
+  expect(pageOf(items, { list: null, after: 9, before: null, size: 2, from: 'start' })).toEqual({
     ...{ ids: ['p_7', 'p_4'], hasPrevious: true, hasNext: true },
   })
-  expect(pageOf(ids, { after: null, before: 2, size: 2, from: 'end' })).toEqual({
+  expect(pageOf(items, { list: null, after: null, before: 2, size: 2, from: 'end' })).toEqual({
     ...{ ids: ['p_7', 'p_4'], hasPrevious: true, hasNext: true },
   })
 })

@@ -3,7 +3,7 @@ import type { ApiProcess } from './api-process.js'
 import { type Difference, differenceOf } from './differences.js'
 import { ask, type Data } from './graphql-client.js'
 import { type ListPage, pageField } from './lists.js'
-import { listIds, pageOf, type ShopRows } from './shop-rows.js'
+import { listItems, pageOf, type ShopRows } from './shop-rows.js'
 
 interface Question {
   key: string
@@ -75,11 +75,11 @@ function pageQuestion(rows: ShopRows, listPage: ListPage): Question {
   const key = `${kind} ${JSON.stringify(page)}`
   const field = pageField(listPage, 'id')
   if (kind === 'orders' && !rows.users.has(page.list ?? '')) return { key, field, expected: null }
-  const ids = listIds(rows, kind, page.list)
-  const { ids: pageIds, hasNext, hasPrevious } = pageOf(ids, page)
+  const items = listItems(rows, listPage)
+  const { ids: pageIds, hasNext, hasPrevious } = pageOf(items, page)
   const list = {
     nodes: pageIds.map((id) => ({ id })),
-    totalCount: ids.length,
+    totalCount: items.length,
     pageInfo: { hasNextPage: hasNext, hasPreviousPage: hasPrevious },
   }
   return { key, field, expected: kind === 'orders' ? { id: page.list, orders: list } : list }

@@ -10,7 +10,7 @@ import { users } from '../src/shop/users/user.js'
 import { type Difference, differenceOf } from './differences.js'
 import { type ListPage, listEntry } from './lists.js'
 import { scanKeys } from './scan.js'
-import { listIds, pageOf, type ShopRows } from './shop-rows.js'
+import { listItems, pageOf, type ShopRows } from './shop-rows.js'
 
 const [USERS, PRODUCTS, ORDERS, STATS] = [users.namespace, products.namespace, orders.namespace, totals.namespace]
 const PRODUCT_LISTS = products.lists.productLists.namespace as Namespace<unknown>
@@ -36,7 +36,7 @@ export async function compareEntries(
   const differences = live.flatMap(({ key, stored }): Difference[] => {
     const namespace = namespaceOf(key)
     const row = known.get(key) ?? deletedRow(namespace)
-    const generation = joinGenerations(generationsOf(keys, namespace, key, texts))
+    const generation = joinGenerations(generationsOf(keys, namespace, row?.id, texts))
     const lookup = interpret(namespace, { stored, generation }, Date.now())
     if (lookup.state === 'miss') return []
     compared += 1
@@ -47,18 +47,24 @@ export async function compareEntries(
   return { compared, differences }
 }
 
-function knownEntries(keys: Keys, rows: ShopRows, pages: readonly ListPage[]): Map<string, { expected: unknown }> {
-  const known = new Map<string, { expected: unknown }>()
+interface KnownEntry {
+  id: EntryId
+  expected: unknown
+}
+
+function knownEntries(keys: Keys, rows: ShopRows, pages: readonly ListPage[]): Map<string, KnownEntry> {
+  const known = new Map<string, KnownEntry>()
   const add = (namespace: Namespace<unknown>, id: EntryId, expected: unknown) =>
-    known.set(keys.entry(namespace, id), { expected })
+    known.set(keys.entry(namespace, id), { id, expected })
   for (const [id, user] of rows.users) add(USERS, id, user)
   for (const [id, product] of rows.products) add(PRODUCTS, id, product)
   for (const [id, order] of rows.orders) add(ORDERS, id, order)
   for (const { kind, page } of pages) {
     const namespace = kind === 'products' ? PRODUCT_LISTS : USER_ORDERS
-    const ids = listIds(rows, kind, page.list)
-    add(namespace, listEntry(kind, page), pageOf(ids, page))
-    add(namespace, listEntry(kind, { list: page.list, count: true }), ids.length)
+    const items = listItems(rows, { kind, page })
+    const { list, filter } = page
+    add(namespace, listEntry(kind, page), pageOf(items, page))
+    add(namespace, listEntry(kind, { list, count: true, ...(filter && { filter }) }), items.length)
   }
   add(STATS, totalsId, totalsOf(rows))
   return known
@@ -75,8 +81,8 @@ function withoutTime(totals: unknown): unknown {
 }
 
 /** A deleted row may have a negative entry. A list that was never requested must have no entry. */
-function deletedRow(namespace: Namespace<unknown>): { expected: null } | undefined {
-  return namespace === USERS || namespace === PRODUCTS || namespace === ORDERS ? { expected: null } : undefined
+function deletedRow(namespace: Namespace<unknown>): KnownEntry | undefined {
+  return namespace === USERS || namespace === PRODUCTS || namespace === ORDERS ? { id: '', expected: null } : undefined
 }
 
 /** Keys: ecommerce:v1:<namespace>:<id>, or ecommerce:v1:<namespace>:<list>:<page>. */
@@ -85,10 +91,10 @@ function namespaceOf(key: string): Namespace<unknown> {
   return [USERS, PRODUCTS, ORDERS, PRODUCT_LISTS, USER_ORDERS].find((namespace) => namespace.name === name) ?? STATS
 }
 
-function generationsOf(keys: Keys, namespace: Namespace<unknown>, key: string, texts: ReadonlyMap<string, string>) {
-  const isList = namespace === PRODUCT_LISTS || namespace === USER_ORDERS
-  const generationKeys = [keys.namespaceGeneration(namespace), ...(isList ? [key.slice(0, key.lastIndexOf(':'))] : [])]
-  return generationKeys.map((generationKey) => ({ key: generationKey, text: texts.get(generationKey) ?? null }))
+function generationsOf(keys: Keys, namespace: Namespace<unknown>, id: EntryId | undefined, texts: ReadonlyMap<string, string>) {
+  const names = typeof id === 'object' ? (id.dependencies ?? [id.list]) : []
+  const generationKeys = [keys.namespaceGeneration(namespace), ...names.map((name) => keys.listGeneration(namespace, name))]
+  return generationKeys.map((key) => ({ key, text: texts.get(key) ?? null }))
 }
 
 /** Keys of other types than string are misses to a reader, and are left out. */

@@ -1,7 +1,8 @@
-import type { PageQuery } from 'cached-resolvers'
+import type { ListFilter, PageQuery, SortValue } from 'cached-resolvers'
 import type { ListEntryId } from '../packages/cached-resolvers/src/cache/namespace.js'
 import type { ListKey } from '../packages/cached-resolvers/src/loaders/list-loader.js'
 import { entryIdOf } from '../packages/cached-resolvers/src/loaders/reads.js'
+import { cursorScope } from '../src/graphql/connection.js'
 import { Cursors } from '../src/graphql/cursor.js'
 import { orders } from '../src/shop/orders/order.js'
 import { products } from '../src/shop/products/product.js'
@@ -33,15 +34,30 @@ export function pageField({ kind, page }: ListPage, selection: string): string {
   return `products${listArguments(page, name, page.list)} ${body}`
 }
 
-function listArguments({ after, before, size, from }: PageQuery, name: string, category: string | null = null): string {
-  const cursors = new Cursors(name)
+function listArguments(page: PageQuery, name: string, category: string | null = null): string {
+  const { after, before, afterValue, beforeValue, size, from, sort, filter } = page
+  const cursors = new Cursors(cursorScope(name, sort, filter))
+  const cursor = (id: number, value: SortValue | undefined) =>
+    cursors.encode({ ids: [`_${id}`], ...(value !== undefined && { values: [value] }) }, 0)
   const listArgs = [
     category !== null && `category: "${category}"`,
+    sort !== undefined && `sortBy: ${sort}`,
+    filter && `filter: ${filterArgument(filter)}`,
     `${from === 'start' ? 'first' : 'last'}: ${size}`,
-    after !== null && `after: "${cursors.encode(`_${after}`)}"`,
-    before !== null && `before: "${cursors.encode(`_${before}`)}"`,
+    after !== null && `after: "${cursor(after, afterValue)}"`,
+    before !== null && `before: "${cursor(before, beforeValue)}"`,
   ]
   return `(${listArgs.filter(Boolean).join(', ')})`
+}
+
+function filterArgument({ inStock, price }: ListFilter): string {
+  const range = typeof price === 'object' ? price : { min: null, max: null }
+  const fields = [
+    inStock !== undefined && `inStock: ${inStock}`,
+    range.min !== null && `minPrice: ${range.min / 100}`,
+    range.max !== null && `maxPrice: ${range.max / 100}`,
+  ]
+  return `{ ${fields.filter(Boolean).join(', ')} }`
 }
 
 export function listEntry(kind: ListPage['kind'], key: ListKey): ListEntryId {

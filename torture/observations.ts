@@ -1,6 +1,6 @@
 import type { Data } from './graphql-client.js'
 import type { Seen } from './ledger.js'
-import { versionIn } from './shop.js'
+import { versionIn, versionOfPrice } from './shop.js'
 
 /** A version of a row that an answer contained */
 export interface Observation {
@@ -27,7 +27,7 @@ function observeValue(value: unknown): Observation[] {
 function observeNode({ id, name, price, stock }: Data): Observation[] {
   if (typeof id !== 'string' || typeof name !== 'string') return []
   // Name and price are written together; a mix of two versions counts as the older one.
-  const version = price === undefined ? versionIn(name) : Math.min(versionIn(name), Math.round(price * 100))
+  const version = price === undefined ? versionIn(name) : Math.min(versionIn(name), versionOfPrice(price))
   return [{ cell: id, seen: version }, ...(stock === undefined ? [] : [{ cell: `${id}.stock`, seen: stock }])]
 }
 

@@ -1,4 +1,4 @@
-import { publicId } from 'cached-resolvers'
+import { type ListFilter, publicId, type SortValue } from 'cached-resolvers'
 import type { ApiProcess } from './api-process.js'
 import { type ListPage, pageField } from './lists.js'
 import { observe } from './observations.js'
@@ -63,20 +63,55 @@ function list(world: World, page: ListPage, selection: string): Read {
 }
 
 function orderPage(random: Random): ListPage {
-  const from = random.pick(['start', 'start', 'end'] as const)
+  const sort = random.pick([undefined, undefined, 'OLDEST', 'TOTAL_DESC'])
   const page = {
     list: publicId('user', random.skewed(1, userCount)),
+    ...(sort !== undefined && { sort }),
     after: null,
     before: null,
     size: random.pick([3, 10]),
-    from,
+    from: random.pick(['start', 'start', 'end'] as const),
   }
   return { kind: 'orders', page }
 }
 
 function productPage(random: Random, category: string | null): ListPage {
-  const after = random.pick([null, null, 30, 1_010])
-  const before = random.pick([null, null, null, 5])
-  const from = random.pick(['start', 'start', 'end'] as const)
-  return { kind: 'products', page: { list: category, after, before, size: random.pick([3, 20]), from } }
+  const sort = random.pick([undefined, undefined, 'PRICE_ASC', 'PRICE_DESC', 'NAME_ASC'] as const)
+  const filter = random.chance(0.4) ? random.pick(filters) : undefined
+  const page = {
+    list: category,
+    ...(sort && { sort }),
+    ...(filter && { filter }),
+    after: random.pick([null, null, 30, 1_010]),
+    before: random.pick([null, null, null, 5]),
+    size: random.pick([3, 20]),
+    from: random.pick(['start', 'start', 'end'] as const),
+  }
+  const pickValue = (id: number | null) => (id === null || sort === undefined ? undefined : random.pick(positions[sort]))
+  const [afterValue, beforeValue] = [pickValue(page.after), pickValue(page.before)]
+  return {
+    kind: 'products',
+    page: {
+      ...page,
+      ...(afterValue !== undefined && { afterValue }),
+      ...(beforeValue !== undefined && { beforeValue }),
+    },
+  }
+}
+
+/** Some of the ranges have bounds that are cached, some do not. */
+const filters: readonly ListFilter[] = [
+  { inStock: true },
+  { inStock: false },
+  { price: { min: null, max: 2_000 } },
+  { price: { min: 1_000, max: 5_000 } },
+  { price: { min: 137, max: 4_321 } },
+  { inStock: true, price: { min: 2_000, max: null } },
+]
+
+/** Values of the column in cursors */
+const positions: Record<'PRICE_ASC' | 'PRICE_DESC' | 'NAME_ASC', readonly SortValue[]> = {
+  PRICE_ASC: [0, 1_500],
+  PRICE_DESC: [1_500, 30_000],
+  NAME_ASC: ['product_2', 'product_33 v1'],
 }

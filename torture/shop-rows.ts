@@ -1,8 +1,9 @@
-import type { Page, PageQuery } from 'cached-resolvers'
+import type { ListFilter, Page, PageQuery, SortValue } from 'cached-resolvers'
 import type { Database } from '../src/platform/database/connection.js'
 import type { Order } from '../src/shop/orders/order.js'
 import type { Product } from '../src/shop/products/product.js'
 import type { User } from '../src/shop/users/user.js'
+import type { ListPage } from './lists.js'
 import { firstFreeId } from './shop.js'
 
 /** All rows of the database, read without caches and without the shop's own statements. Newest first. */
@@ -66,21 +67,68 @@ export async function readDeletedIds(database: Database, { users, products, orde
   return ids.map(({ id }) => id).filter((id) => !users.has(id) && !products.has(id) && !orders.has(id))
 }
 
-/** The ids of a whole list, newest first. */
-export function listIds(rows: ShopRows, kind: 'products' | 'orders', list: string | null): string[] {
-  if (kind === 'orders') return [...rows.orders.values()].filter(({ userId }) => userId === list).map(({ id }) => id)
-  return [...rows.products.values()].filter(({ category }) => list === null || category === list).map(({ id }) => id)
+/** An item of a list: its id, and the value that the list is sorted by */
+interface ListItem {
+  id: string
+  value: SortValue
 }
 
-/** The page of a list that a server must answer with */
-export function pageOf(ids: readonly string[], { after, before, size, from }: Omit<PageQuery, 'list'>): Page {
-  const position = (id: string) => Number(id.slice(id.lastIndexOf('_') + 1))
-  const range = ids.filter((id) => (after === null || position(id) < after) && (before === null || position(id) > before))
+/** All items of a list that match the filter of the query, in the order of the list */
+export function listItems(rows: ShopRows, { kind, page: { list, sort, filter } }: ListPage): ListItem[] {
+  const inList =
+    kind === 'orders'
+      ? [...rows.orders.values()].filter(({ userId }) => userId === list).map(({ id, total }) => ({ id, total }))
+      : [...rows.products.values()].filter((product) => (list === null || product.category === list) && matches(product, filter))
+  const items = inList.map((row) => ({ id: row.id, value: sortValueOf(row, sort) }))
+  return items.sort((a, b) => comparePositions(a, b, sort))
+}
+
+function matches({ stock, price }: Product, { inStock, price: range }: ListFilter = {}): boolean {
+  const cents = Math.round(price * 100)
+  const isInRange =
+    typeof range !== 'object' || ((range.min === null || cents >= range.min) && (range.max === null || cents <= range.max))
+  return isInRange && (inStock === undefined || stock > 0 === inStock)
+}
+
+function sortValueOf(row: { id: string; price?: number; name?: string; total?: number }, sort: string | undefined): SortValue {
+  if (sort === 'NAME_ASC') return row.name ?? ''
+  if (sort === 'PRICE_ASC' || sort === 'PRICE_DESC') return Math.round((row.price ?? 0) * 100)
+  return sort === 'TOTAL_DESC' ? Math.round((row.total ?? 0) * 100) : 0
+}
+
+/** Negative if `a` comes before `b` in a list with this sort */
+function comparePositions(a: ListItem, b: ListItem, sort: string | undefined): number {
+  const isAscending = sort?.endsWith('_ASC') || sort === 'OLDEST'
+  const byValue = typeof a.value === 'string' ? collator.compare(a.value, String(b.value)) : Number(a.value) - Number(b.value)
+  return (isAscending ? 1 : -1) * (byValue || numberOf(a.id) - numberOf(b.id))
+}
+
+/** The root collation of ICU, which Postgres calls "und-x-icu" */
+const collator = new Intl.Collator('und')
+
+function numberOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf('_') + 1))
+}
+
+/** The page of a list that the cache must hold. `items` is the whole list. */
+export function pageOf(
+  items: readonly ListItem[],
+  { after, before, afterValue, beforeValue, size, from, sort }: PageQuery,
+): Page {
+  const start = after === null ? undefined : { id: `_${after}`, value: afterValue ?? 0 }
+  const end = before === null ? undefined : { id: `_${before}`, value: beforeValue ?? 0 }
+  const isAfter = (item: ListItem) => start === undefined || comparePositions(item, start, sort) > 0
+  const isBefore = (item: ListItem) => end === undefined || comparePositions(item, end, sort) < 0
+  const range = items.filter((item) => isAfter(item) && isBefore(item))
   const page = from === 'start' ? range.slice(0, size) : size === 0 ? [] : range.slice(-size)
   const isCut = range.length > size
-  const anyAbove = after !== null && ids.some((id) => position(id) >= after)
-  const anyBelow = before !== null && ids.some((id) => position(id) <= before)
-  return from === 'start'
-    ? { ids: page, hasPrevious: anyAbove, hasNext: isCut || anyBelow }
-    : { ids: page, hasPrevious: isCut || anyAbove, hasNext: anyBelow }
+  const anyBefore = items.some((item) => !isAfter(item))
+  const anyAfter = items.some((item) => !isBefore(item))
+  const hasValues = sort !== undefined && sort !== 'OLDEST' && page.length > 0
+  return {
+    ids: page.map(({ id }) => id),
+    ...(hasValues && { values: page.map(({ value }) => value) }),
+    hasPrevious: anyBefore || (from === 'end' && isCut),
+    hasNext: anyAfter || (from === 'start' && isCut),
+  }
 }

@@ -24,6 +24,9 @@ export const stockCell = (id: number) => `${publicId('product', id)}.stock`
 
 /** A versioned row contains its version in its name, and a product also in its price. */
 export const nameOf = (cell: string, version: number) => `${cell} v${version}`
+/** Prices rise with the versions, so that products move between the bands of prices. */
+export const centsOf = (version: number) => version * 61
+export const versionOfPrice = (price: number) => Math.round(price * 100) / 61
 export const versionIn = (name: string) => Number(/ v(\d+)$/.exec(name)?.[1] ?? Number.NaN)
 export const emailOf = (id: number) => `user${id}@example.com`
 

@@ -6,6 +6,7 @@ import { pickWeighted, type Random } from './random.js'
 import {
   buyers,
   categories,
+  centsOf,
   emailOf,
   nameOf,
   orderedProducts,
@@ -50,7 +51,8 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
   },
 
   'stock of product': (world, random) => {
-    const [id, stock] = [random.pick(orderedProducts), random.between(500, 100_000)]
+    // Sometimes sold out, so that lists of products in stock change
+    const [id, stock] = [random.pick(orderedProducts), random.chance(0.2) ? 0 : random.between(500, 100_000)]
     return commit(world, [], (sql) => sql`update products set stock = ${stock} where id = ${id}`)
   },
 
@@ -63,7 +65,7 @@ const writes: Record<keyof typeof weights, (world: World, random: Random) => Pro
       await write(
         productCell(id),
         (version) => sql`insert into products (id, name, price_cents, stock, category)
-          values (${id}, ${nameOf(productCell(id), version)}, ${version}, 100000, ${category})`,
+          values (${id}, ${nameOf(productCell(id), version)}, ${centsOf(version)}, 100000, ${category})`,
       )
     })
   },
@@ -135,7 +137,7 @@ function updateProduct(world: World, id: number, pauseMs = 0): Promise<void> {
   return commit(world, [cell], async (sql, write) => {
     await write(
       cell,
-      (version) => sql`update products set name = ${nameOf(cell, version)}, price_cents = ${version} where id = ${id}`,
+      (version) => sql`update products set name = ${nameOf(cell, version)}, price_cents = ${centsOf(version)} where id = ${id}`,
     )
     if (pauseMs > 0) await sleep(pauseMs)
   })

@@ -1,4 +1,4 @@
-import { type GraphQLFieldResolver, GraphQLScalarType, type GraphQLSchema, isObjectType } from 'graphql'
+import { type GraphQLFieldResolver, type GraphQLSchema, isObjectType } from 'graphql'
 import { getMetadataStorage } from 'type-graphql'
 import type { Context } from './context.js'
 
@@ -56,9 +56,14 @@ function paramResolverOf(parameter: Parameter): ParamResolver | undefined {
   if (kind !== 'arg' && kind !== 'args') return undefined
   if (parameter.validateFn || parameter.validateSettings) return undefined
   const type = parameter.getType()
-  if (kind === 'args') return argsInstanceResolver(type as Class)
+  if (kind === 'args') {
+    const toInstance = instanceCreator(type as Class, getMetadataStorage().argumentTypes)
+    return toInstance && ((_source, args) => toInstance(args))
+  }
   const { name } = parameter
-  return isConverted(type) ? undefined : (_source, args) => args[name]
+  if (!isConverted(type)) return (_source, args) => args[name]
+  const toInstance = instanceCreator(type as Class, getMetadataStorage().inputTypes)
+  return toInstance && ((_source, args) => (args[name] == null ? args[name] : toInstance(args[name])))
 }
 
 function propertyResolver(name: string | undefined, resolveParam: ParamResolver): ParamResolver {
@@ -66,23 +71,25 @@ function propertyResolver(name: string | undefined, resolveParam: ParamResolver)
   return (...resolverArgs) => (resolveParam(...resolverArgs) as Record<string, unknown>)[name]
 }
 
-/** Resolves @Args() to an instance of its class. Returns undefined if a field has to be converted or the class is derived. */
-function argsInstanceResolver(type: Class): ParamResolver | undefined {
-  const { argumentTypes } = getMetadataStorage()
-  const fields = argumentTypes.find(({ target }) => target === type)?.fields ?? []
-  const isDerived = argumentTypes.some(({ target }) => target !== type && type.prototype instanceof target)
-  const isPlain = fields.every((field) => field.name === field.schemaName && !isConverted(field.getType()))
-  if (!isPlain || isDerived) return undefined
-  return (_source, args) => {
+/**
+ * Returns a function that converts an object to an instance of a class of arguments or of an input type. Returns undefined if the
+ * class is not one of `types`, if a field has to be converted, or if the class is derived.
+ */
+function instanceCreator(type: Class, types: Storage['inputTypes']): ((values: Record<string, unknown>) => object) | undefined {
+  const fields = types.find(({ target }) => target === type)?.fields
+  const isDerived = types.some(({ target }) => target !== type && type.prototype instanceof target)
+  const isPlain = fields?.every((field) => field.name === field.schemaName && !isConverted(field.getType()))
+  if (!fields || !isPlain || isDerived) return undefined
+  return (values) => {
     const instance = new type() as Record<string, unknown>
-    for (const { name } of fields) if (args[name] !== undefined) instance[name] = args[name]
+    for (const { name } of fields) if (values[name] !== undefined) instance[name] = values[name]
     return instance
   }
 }
 
-/** Whether TypeGraphQL converts values of the type to instances of a class. */
+/** Whether TypeGraphQL converts values of the type to instances of a class. A type that is no function is a scalar or an enum. */
 function isConverted(type: unknown): boolean {
-  return !(type === undefined || type instanceof GraphQLScalarType || unconvertedTypes.has(type))
+  return typeof type === 'function' && !unconvertedTypes.has(type)
 }
 
 /** Object is included because the TypeScript compiler emits Object as the type of a parameter that is declared with an interface. */

@@ -1,4 +1,13 @@
-import { type ListLoader, type Loader, whenAllLoaded, whenLoaded } from 'cached-resolvers'
+import {
+  type ListFilter,
+  type ListLoader,
+  type ListSort,
+  type Loader,
+  type Page,
+  type PageQuery,
+  whenAllLoaded,
+  whenLoaded,
+} from 'cached-resolvers'
 import { ArgsType, type ClassType, Directive, Field, Int, ObjectType } from 'type-graphql'
 import { Cursors } from './cursor.js'
 import { badUserInput } from './errors.js'
@@ -92,6 +101,10 @@ export interface ConnectionSource<Node> {
   listName: string
   /** The key of the list in `listLoader` */
   listKey: string | null
+  /** A declared sort of the list, with its name. Default: newest first */
+  sort?: (ListSort & { name: string }) | undefined
+  /** Default: all items of the list */
+  filter?: ListFilter | undefined
   listLoader: ListLoader
   nodeLoader: Loader<string, Node | null>
 }
@@ -102,36 +115,57 @@ export interface ConnectionSource<Node> {
  */
 export function connection<Node extends { id: string }>(
   args: ConnectionArgs,
-  { listName, listKey, listLoader, nodeLoader }: ConnectionSource<Node>,
+  { listName, listKey, sort, filter, listLoader, nodeLoader }: ConnectionSource<Node>,
 ) {
-  const cursors = new Cursors(listName)
-  const query = { list: listKey, ...pageQuery(args, cursors) }
-  const loadNodes = () =>
-    whenLoaded(listLoader.loadPage(query), ({ ids }) =>
-      whenLoaded(nodeLoader.loadMany(ids), (rows) => whenAllLoaded(rows, withoutDeleted)),
+  const cursors = new Cursors(cursorScope(listName, sort?.name, filter), sort && valueTypeOf(sort))
+  const query: PageQuery = { list: listKey, ...pageQuery(args, cursors) }
+  if (sort) query.sort = sort.name
+  if (filter) query.filter = filter
+  const loadItems = <Item>(toItem: (node: Node, page: Page, index: number) => Item) =>
+    whenLoaded(listLoader.loadPage(query), (page) =>
+      whenLoaded(nodeLoader.loadMany(page.ids), (rows) =>
+        whenAllLoaded(rows, (nodes) =>
+          // Omits rows that were deleted after their page was read and before the rows were loaded.
+          nodes.flatMap((node, index) => (node === null ? [] : [toItem(node, page, index)])),
+        ),
+      ),
     )
   return {
-    edges: () => whenLoaded(loadNodes(), (rows) => rows.map((node) => ({ cursor: cursors.encode(node.id), node }))),
-    nodes: loadNodes,
+    edges: () => loadItems((node, page, index) => ({ cursor: cursors.encode(page, index), node })),
+    nodes: () => loadItems((node) => node),
     pageInfo: () =>
-      whenLoaded(listLoader.loadPage(query), ({ ids, hasNext, hasPrevious }) => {
-        const cursorOf = (id: string | undefined) => (id === undefined ? null : cursors.encode(id))
+      whenLoaded(listLoader.loadPage(query), (page) => {
+        const { length } = page.ids
         return {
-          hasNextPage: hasNext,
-          hasPreviousPage: hasPrevious,
-          startCursor: cursorOf(ids[0]),
-          endCursor: cursorOf(ids.at(-1)),
+          hasNextPage: page.hasNext,
+          hasPreviousPage: page.hasPrevious,
+          startCursor: length === 0 ? null : cursors.encode(page, 0),
+          endCursor: length === 0 ? null : cursors.encode(page, length - 1),
         }
       }),
-    totalCount: () => listLoader.loadCount(listKey),
+    totalCount: () => listLoader.loadCount(listKey, filter),
   }
+}
+
+export function valueTypeOf({ column, collation }: ListSort): 'number' | 'string' | undefined {
+  if (column === 'id') return undefined
+  return collation === undefined ? 'number' : 'string'
+}
+
+/** Returns a text that differs between lists, sorts and filters. */
+export function cursorScope(listName: string, sort: string | undefined, filter: ListFilter | undefined): string {
+  return sort === undefined && filter === undefined ? listName : JSON.stringify([listName, sort, filter])
 }
 
 function pageQuery({ first, after, last, before }: ConnectionArgs, cursors: Cursors) {
   if (first != null && last != null) throw badUserInput('Use first or last, not both')
+  const start = after == null ? undefined : cursors.decode(after, 'after')
+  const end = before == null ? undefined : cursors.decode(before, 'before')
   return {
-    after: after == null ? null : cursors.decode(after, 'after'),
-    before: before == null ? null : cursors.decode(before, 'before'),
+    after: start?.id ?? null,
+    before: end?.id ?? null,
+    ...(start?.value !== undefined && { afterValue: start.value }),
+    ...(end?.value !== undefined && { beforeValue: end.value }),
     size: first != null ? pageSize('first', first) : last != null ? pageSize('last', last) : defaultPageSize,
     from: last != null ? ('end' as const) : ('start' as const),
   }
@@ -140,9 +174,4 @@ function pageQuery({ first, after, last, before }: ConnectionArgs, cursors: Curs
 function pageSize(argument: string, size: number): number {
   if (size < 0 || size > maxPageSize) throw badUserInput(`${argument} must be between 0 and ${maxPageSize}`)
   return size
-}
-
-/** Omits rows that were deleted after their page was read and before the rows were loaded. */
-function withoutDeleted<Node>(nodes: readonly (Node | null)[]): Node[] {
-  return nodes.filter((node) => node !== null)
 }

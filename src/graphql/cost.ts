@@ -109,11 +109,14 @@ class Estimator {
     if (name === '__schema' || name === '__type') return introspectionWeight
     const field = parent.getFields()[name]
     if (!field) return 0
-    const { weight = 0, listSize } = declaredCostOf(field)
+    const { weight = 0, listSize, argumentWeights = {} } = declaredCostOf(field)
     const itemCount = this.itemCountOf(parent, field, nodes[0])
     const type = getNamedType(field.type)
     const isList = isListType(getNullableType(field.type))
-    const ownCost = plus([weight, isList ? 0 : times(objectWeight, itemCount ?? 0)])
+    const ofArguments = Object.entries(argumentWeights).map(([argument, points]) =>
+      costExpressionOf([argumentOf(nodes[0], argument)], this.defaults, (value) => (value == null ? 0 : points)),
+    )
+    const ownCost = plus([weight, ...ofArguments, isList ? 0 : times(objectWeight, itemCount ?? 0)])
     if (!isCompositeType(type)) return ownCost
     const pageSize = this.pageSizeOf(field, nodes[0])
     if (pageSize !== undefined || hasId(type)) this.loadingFieldCount += 1

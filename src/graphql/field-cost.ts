@@ -11,6 +11,8 @@ export interface FieldCost {
   listSize?: number
   /** For fields: maximum number of items in each list argument */
   maxItems?: number
+  /** For fields: points added for each of these arguments that is given and not null */
+  argumentWeights?: Readonly<Record<string, number>>
 }
 
 /** Declares the cost of a field or a type. */

@@ -4,7 +4,8 @@ import { Refusal } from './user-error.js'
 
 /** Postgres cannot store NUL. Other control characters are invisible, so they are in a text only by mistake. */
 const controlCharacters = /\p{Cc}/u
-const maxCents = 100_000_000
+/** The highest price */
+export const maxCents = 100_000_000
 
 function text(maxLength: number) {
   return z

@@ -28,15 +28,31 @@ describe('the outbox', () => {
     ['update products set stock = stock + 1 where id in (1, 2)', ['products product_1', 'products product_2']],
     [
       "insert into products (id, name, price_cents, stock, category) values (9001, 'p', 1, 1, 'New')",
-      [...['product-lists all', 'product-lists category:New', 'products product_9001', 'stats *']],
+      [
+        ...['product-lists all', 'product-lists all price 0'],
+        ...['product-lists category:New', 'product-lists category:New price 0', 'products product_9001', 'stats *'],
+      ],
+    ],
+    [
+      'update products set stock = 0, name = $$z$$ where id = 9001',
+      [
+        ...['product-lists all by name', 'product-lists all where inStock'],
+        ...['product-lists category:New by name', 'product-lists category:New where inStock', 'products product_9001'],
+      ],
     ],
     [
       "update products set category = 'Newer' where id = 9001",
-      [...['product-lists category:New', 'product-lists category:Newer', 'products product_9001']],
+      [
+        ...['product-lists category:New', 'product-lists category:New price 0'],
+        ...['product-lists category:Newer', 'product-lists category:Newer price 0', 'products product_9001'],
+      ],
     ],
     [
       'delete from products where id = 9001',
-      ['product-lists all', 'product-lists category:Newer', 'products product_9001', 'stats *'],
+      [
+        ...['product-lists all', 'product-lists all price 0'],
+        ...['product-lists category:Newer', 'product-lists category:Newer price 0', 'products product_9001', 'stats *'],
+      ],
     ],
     [
       'insert into orders (id, user_id, total_cents) values (9001, 5, 100)',
@@ -45,6 +61,10 @@ describe('the outbox', () => {
     [
       'update orders set user_id = 6 where id = 9001',
       ['orders order_9001', 'stats *', 'user-orders user_5', 'user-orders user_6'],
+    ],
+    [
+      'update orders set total_cents = total_cents + 1 where id = 9001',
+      ['orders order_9001', 'stats *', 'user-orders user_6 by total_cents'],
     ],
     ['insert into order_items values (9001, 0, 1, 100), (9001, 1, 1, 100)', ['orders order_9001']],
     ['delete from orders where id = 9001', ['orders order_9001', 'orders order_9001', 'stats *', 'user-orders user_6']],

@@ -68,7 +68,9 @@ describe.skipIf(noRedis)('two processes on one database and one Redis', () => {
 
     await database.sql`update products set stock = 1 where id <= 300`
     await until(async () => (await database.sql`select 1 from cache_outbox`).length === 0)
-    const removed = (await recording.take()).filter(([name]) => name === 'unlink').flatMap(([, ...keys]) => keys)
+    const removedKeys = (await recording.take()).filter(([name]) => name === 'unlink').flatMap(([, ...keys]) => keys)
+    // Without lists of products in stock, which change if the stock was 0
+    const removed = removedKeys.filter((key) => key.includes(':products:'))
     expect(removed).toHaveLength(300)
     expect(new Set(removed).size).toBe(300)
 

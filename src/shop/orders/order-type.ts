@@ -1,4 +1,4 @@
-import { Directive, Field, Float, ID, InputType, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, ID, InputType, ObjectType, registerEnumType } from 'type-graphql'
 import { Access, owner } from '../../graphql/access.js'
 import { connectionType } from '../../graphql/connection.js'
 import { NodeType } from '../../graphql/node.js'
@@ -26,6 +26,20 @@ export class OrderType implements Order {
 }
 
 export const OrderConnectionType = connectionType('Order', () => OrderType)
+
+/** The orders of a user's list of orders: NEWEST, or a key of orderSorts */
+export const OrderSort = { NEWEST: 'NEWEST', OLDEST: 'OLDEST', TOTAL_DESC: 'TOTAL_DESC' } as const
+export type OrderSort = keyof typeof OrderSort
+
+registerEnumType(OrderSort, {
+  name: 'OrderSort',
+  description: 'Order of a list of orders. Orders with equal totals are ordered by their ids, newest first',
+  valuesConfig: {
+    NEWEST: { description: 'The order placed last comes first' },
+    OLDEST: { description: 'The order placed first comes first' },
+    TOTAL_DESC: { description: 'The order with the highest total comes first' },
+  },
+})
 
 @InputType('CreateOrderInput', { description: 'A new order' })
 export class CreateOrderInput {

@@ -13,6 +13,12 @@ export interface Order {
   createdAt: string
 }
 
+/** How the orders of a user can be sorted. Equal totals are sorted by id. */
+export const orderSorts = {
+  OLDEST: { column: 'id', direction: 'asc' },
+  TOTAL_DESC: { column: 'total_cents', direction: 'desc' },
+} as const
+
 /** Orders change often. Each new order invalidates the order lists of the user who placed it. */
 export const orders = defineEntity({
   name: 'orders',
@@ -26,9 +32,12 @@ export const orders = defineEntity({
   lists: {
     userOrderLists: tableList('orders', 'order', {
       name: 'user-orders',
+      // Version 1 could not be sorted.
+      version: 2,
       key: 'user_id',
       keyKind: 'user',
       fresh: freshForMinutes(3),
+      sorts: orderSorts,
     }),
   },
 })

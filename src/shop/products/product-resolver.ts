@@ -7,15 +7,17 @@ import { Cost } from '../../graphql/field-cost.js'
 import { loadById } from '../../graphql/node.js'
 import { maxTopics, topicsOf } from '../../graphql/topics.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
-import type { products } from './product.js'
-import { maxCategoryLength } from './product.js'
+import { maxCategoryLength, productSorts, type products } from './product.js'
+import { toListFilter } from './product-filter.js'
 import {
   CreateProductInput,
   CreateProductsPayloadType,
   DeleteCategoryPayloadType,
   ProductChangeType,
   ProductConnectionType,
+  ProductFilterInput,
   ProductPayloadType,
+  ProductSort,
   ProductType,
 } from './product-type.js'
 
@@ -35,12 +37,21 @@ export class ProductResolver {
 
   @Access(everyone)
   @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
+  // A page with a filter may have to skip many rows, and a range with other bounds than `priceBounds` is not cached.
+  @Cost({ argumentWeights: { filter: 3 } })
   @Query(() => ProductConnectionType, {
-    description: 'The products of the shop. Newest first; a page holds 20 unless told, 100 at most',
+    description: 'The products of the shop. Newest first unless sorted otherwise; a page holds 20 unless told, 100 at most',
   })
   products(
     @Arg('category', () => String, { nullable: true, description: 'Only products of this category; all if absent or null' })
     category: string | null | undefined,
+    @Arg('sortBy', () => ProductSort, { nullable: true, defaultValue: ProductSort.NEWEST, description: 'Order of the list' })
+    sortBy: ProductSort | null | undefined,
+    @Arg('filter', () => ProductFilterInput, {
+      nullable: true,
+      description: 'Only products that match. Costs 3 points, because Postgres may have to skip many rows',
+    })
+    filter: ProductFilterInput | null | undefined,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
     @Ctx() { loaders }: ProductContext,
   ) {
@@ -52,6 +63,8 @@ export class ProductResolver {
     return connection(args, {
       listName: category == null ? 'products' : `products of ${category}`,
       listKey: category ?? null,
+      sort: sortBy == null || sortBy === ProductSort.NEWEST ? undefined : { name: sortBy, ...productSorts[sortBy] },
+      filter: toListFilter(filter),
       listLoader: loaders.productLists,
       nodeLoader: loaders.products,
     })

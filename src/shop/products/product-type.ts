@@ -1,9 +1,12 @@
-import { Directive, Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql'
+import { Directive, Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql'
 import { Access, everyone } from '../../graphql/access.js'
 import { connectionType } from '../../graphql/connection.js'
 import { NodeType } from '../../graphql/node.js'
 import { UserErrorType } from '../../graphql/user-error.js'
-import type { Product } from './product.js'
+import { type Product, priceBounds } from './product.js'
+
+/** The bounds of cached ranges of prices, in major units */
+const bounds = priceBounds.map((cents) => cents / 100).join(', ')
 
 @Access(everyone)
 @Directive('@cacheControl(maxAge: 5, scope: PUBLIC)')
@@ -25,6 +28,41 @@ export class ProductType implements Product {
 }
 
 export const ProductConnectionType = connectionType('Product', () => ProductType)
+
+/** The orders of lists of products: NEWEST, or a key of productSorts */
+export const ProductSort = { NEWEST: 'NEWEST', PRICE_ASC: 'PRICE_ASC', PRICE_DESC: 'PRICE_DESC', NAME_ASC: 'NAME_ASC' } as const
+export type ProductSort = keyof typeof ProductSort
+
+registerEnumType(ProductSort, {
+  name: 'ProductSort',
+  description: 'Order of a list of products. Products with equal prices or names are ordered by their ids',
+  valuesConfig: {
+    NEWEST: { description: 'The product created last comes first' },
+    PRICE_ASC: { description: 'The cheapest product comes first' },
+    PRICE_DESC: { description: 'The most expensive product comes first' },
+    NAME_ASC: {
+      description: 'Alphabetical, by the root collation of Unicode: accents and case matter only between equal letters',
+    },
+  },
+})
+
+@InputType('ProductFilter', { description: 'Selects products. A field that is absent or null selects all' })
+export class ProductFilterInput {
+  @Field(() => Boolean, { nullable: true, description: 'true: only products with units in stock; false: only products without' })
+  inStock?: boolean | null
+
+  @Field(() => Float, {
+    nullable: true,
+    description: `Lowest price, in major units. Pages are cached if minPrice and maxPrice are absent or among ${bounds}`,
+  })
+  minPrice?: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Highest price, in major units. Products at exactly this price are included',
+  })
+  maxPrice?: number | null
+}
 
 @InputType('CreateProductInput', { description: 'A new product' })
 export class CreateProductInput {

@@ -5,8 +5,8 @@ import type { Context } from '../../graphql/context.js'
 import { forbidden } from '../../graphql/errors.js'
 import { loadById } from '../../graphql/node.js'
 import { valueAndErrors } from '../../graphql/user-error.js'
-import type { orders } from '../orders/order.js'
-import { OrderConnectionType } from '../orders/order-type.js'
+import { orderSorts, type orders } from '../orders/order.js'
+import { OrderConnectionType, OrderSort } from '../orders/order-type.js'
 import type { User, users } from './user.js'
 import {
   CreateUserInput,
@@ -42,11 +42,18 @@ export class UserResolver {
     })
   }
 
-  @FieldResolver(() => OrderConnectionType, { description: "This user's orders, newest first" })
-  orders(@Root() { id }: User, @Args(() => ConnectionArgs) args: ConnectionArgs, @Ctx() { loaders }: UserContext) {
+  @FieldResolver(() => OrderConnectionType, { description: "This user's orders, newest first unless sorted otherwise" })
+  orders(
+    @Root() { id }: User,
+    @Arg('sortBy', () => OrderSort, { nullable: true, defaultValue: OrderSort.NEWEST, description: 'Order of the list' })
+    sortBy: OrderSort | null | undefined,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Ctx() { loaders }: UserContext,
+  ) {
     return connection(args, {
       listName: `orders of ${id}`,
       listKey: id,
+      sort: sortBy == null || sortBy === OrderSort.NEWEST ? undefined : { name: sortBy, ...orderSorts[sortBy] },
       listLoader: loaders.userOrderLists,
       nodeLoader: loaders.orders,
     })

@@ -61,9 +61,9 @@ export class KeyReader {
     const { keys } = this.options
     const entry = near.findEntry(keys.entry(namespace, id))
     if (!entry) return undefined
-    const ofNamespace = near.findGeneration(keys.namespaceGeneration(namespace))
-    const ofList = near.findGeneration(keys.listGeneration(namespace, id.list))
-    return entry.generation === `${ofNamespace}.${ofList}` ? entry : undefined
+    let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
+    for (const name of dependenciesOf(id)) generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
+    return entry.generation === generation ? entry : undefined
   }
 
   private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): KeyRead<Id> | undefined {
@@ -88,9 +88,11 @@ export class KeyReader {
 
     const textAt = (index: number) => texts?.[index] ?? null
     const ofNamespace = this.namespaceScope(keysToRead[0] as string, textAt(0))
-    const ofLists = lists.map((_, index) => listScope(ofNamespace, keysToRead[1 + index] as string, textAt(1 + index)))
+    const ofLists = lists.map((_, index): Generation => ({ key: keysToRead[1 + index] as string, text: textAt(1 + index) }))
+    const listScope = (id: ListEntryId) =>
+      scopeOf([...ofNamespace.generations, ...dependenciesOf(id).map((name) => ofLists[lists.indexOf(name)] as Generation)])
     const keyReads = ids.map((id, index): KeyRead<Id> => {
-      const scope = typeof id === 'string' ? ofNamespace : (ofLists[lists.indexOf(id.list)] as GenerationScope)
+      const scope = typeof id === 'string' ? ofNamespace : listScope(id)
       const text = textAt(firstEntry + index)
       let recent = recents[index]
       if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
@@ -102,7 +104,7 @@ export class KeyReader {
       if (hasStringId(keyRead)) this.recent?.keep(namespace, keyRead, text)
       return keyRead
     })
-    if (texts) this.keepNear(namespace, [ofNamespace, ...ofLists], keyReads, removalCounts)
+    if (texts) this.keepNear(namespace, [...ofNamespace.generations, ...ofLists], keyReads, removalCounts)
     return keyReads
   }
 
@@ -125,24 +127,23 @@ export class KeyReader {
   }
 
   /**
-   * Puts the generations and entries that were read into the near store. `scopes` are those of the namespace and of each list.
+   * Puts the generations and entries that were read into the near store. `generations` are that of the namespace and those of lists.
    * `removalCounts` has the same order, followed by the counts of the entries.
    */
   private keepNear(
     { name, version }: Namespace<unknown>,
-    scopes: readonly GenerationScope[],
+    generations: readonly Generation[],
     keyReads: readonly KeyRead<EntryId>[],
     removalCounts: readonly number[],
   ): void {
     const { near } = this.options
     if (!near) return
-    for (const [index, { generations }] of scopes.entries()) {
-      const { key, text } = generations.at(-1) as Generation
+    for (const [index, { key, text }] of generations.entries()) {
       if (text !== null) near.putGeneration(key, text, removalCounts[index] as number, index === 0 ? name : undefined)
     }
     for (const [index, { id, key, stored }] of keyReads.entries()) {
       if (stored.state !== 'entry' || stored.header.version !== version) continue
-      const countBeforeRead = removalCounts[scopes.length + index] as number
+      const countBeforeRead = removalCounts[generations.length + index] as number
       near.putEntry(key, stored, countBeforeRead, typeof id === 'string' ? { namespace: name, id } : undefined)
     }
   }
@@ -152,14 +153,18 @@ function scopeOf(generations: readonly Generation[]): GenerationScope {
   return { generations, generation: joinGenerations(generations) }
 }
 
-function listScope({ generations }: GenerationScope, key: string, text: string | null): GenerationScope {
-  return scopeOf([...generations, { key, text }])
+function dependenciesOf({ dependencies, list }: ListEntryId): readonly string[] {
+  return dependencies ?? [list]
 }
 
-/** Returns the names of the lists that the ids belong to, each of them once. */
+/** Returns the names that the entries of lists depend on, each of them once. */
 function listsOf(ids: readonly EntryId[]): readonly string[] {
   let lists: Set<string> | undefined
-  for (const id of ids) if (typeof id !== 'string') lists = (lists ?? new Set()).add(id.list)
+  for (const id of ids) {
+    if (typeof id === 'string') continue
+    lists ??= new Set()
+    for (const name of dependenciesOf(id)) lists.add(name)
+  }
   return lists ? [...lists] : none
 }
 

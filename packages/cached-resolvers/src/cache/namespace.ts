@@ -14,10 +14,15 @@ export interface Namespace<V> {
   readonly value?: V
 }
 
-/** Identifies an entry of a list, such as a page, by its parameters. Invalidating the list invalidates all of its entries. */
+/** Identifies an entry of a list, such as a page, by its parameters. */
 export interface ListEntryId {
   readonly list: string
   readonly parameters: Parameters
+  /**
+   * The names whose invalidation (see Invalidation.lists) invalidates the entry. The names must follow from `list` and
+   * `parameters`. Default: only `list`, so that invalidating the list invalidates all of its entries
+   */
+  readonly dependencies?: readonly string[]
 }
 
 export type EntryId = string | ListEntryId

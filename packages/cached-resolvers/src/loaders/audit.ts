@@ -5,6 +5,8 @@ import { fetchEntries } from './cached-batch.js'
 import type { Entities, Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
 import type { ListKey } from './list-loader.js'
+import type { ListFilterOptions } from './list-names.js'
+import type { ListQuery } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 export interface AuditReport {
@@ -53,7 +55,7 @@ function auditEntity<V, Source>(options: AuditOptions<Source>, entity: Entity<V,
   return compare(options, namespace, { keys: ids, toEntryId: (id) => id, fetch: fetcherOf(entity, options.read), comparable })
 }
 
-/** Compares the first page and the count of each list. */
+/** Compares the first page in every order and the count of each list, both without a filter and with each condition. */
 async function auditList<Source>(
   options: AuditOptions<Source>,
   list: List<Source>,
@@ -61,13 +63,20 @@ async function auditList<Source>(
   names: readonly string[],
 ): Promise<AuditReport> {
   if (list.namespace === null) return { audited: 0, wrong: [] }
-  const keys = names.map(list.fromOutboxName).flatMap((name): ListKey[] => [
-    { list: name, after: null, before: null, size: options.pageSize, from: 'start' },
-    { list: name, count: true },
-  ])
+  const keys = names.map(list.fromOutboxName).flatMap((name) => keysOfList(list, name, options.pageSize))
   const toEntryId = (key: ListKey) => entryIdOf(list, key)
   const fetch = fetcherOfList(list, entity, options.read)
   return compare(options, list.namespace, { keys, toEntryId, fetch, comparable: (value) => value })
+}
+
+function keysOfList<Source>({ variants }: List<Source>, list: string | null, size: number): ListKey[] {
+  const { sorts = {}, filters = {} } = variants
+  const conditions = Object.keys(filters).filter((name) => 'greaterThan' in (filters[name] as ListFilterOptions))
+  const queries: ListQuery[] = [{ list }, ...conditions.map((name) => ({ list, filter: { [name]: true } }))]
+  return queries.flatMap((query): ListKey[] => {
+    const page = { ...query, after: null, before: null, size, from: 'start' as const }
+    return [{ ...query, count: true }, page, ...Object.keys(sorts).map((sort) => ({ ...page, sort }))]
+  })
 }
 
 interface Comparison<Key, V> {

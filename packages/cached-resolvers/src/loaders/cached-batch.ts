@@ -43,3 +43,30 @@ export function uncachedBatch<Key, V>(fetch: Fetcher<Key, V>): Batch<Key, V> {
     return keys.map((key) => found.get(key) as V)
   }
 }
+
+/**
+ * Returns a batch function that loads the keys for which `isCached` returns true with `cached`, and the others with `uncached`. The
+ * values of the others are returned as promises, so that they neither delay the cached values nor fail together with them.
+ */
+export function splitBatch<Key, V>(
+  isCached: (key: Key) => boolean,
+  cached: Batch<Key, V>,
+  uncached: Batch<Key, V>,
+): Batch<Key, V> {
+  return async (keys, cancellation) => {
+    const others = keys.filter((key) => !isCached(key))
+    if (others.length === 0) return cached(keys, cancellation)
+    const foundOthers = uncached(others, cancellation)
+    // Prevents an unhandled rejection if the cached part fails first.
+    foundOthers.catch(() => undefined)
+    const rest = keys.filter(isCached)
+    const found = rest.length > 0 ? await cached(rest, cancellation) : []
+    let next = 0
+    let nextOther = 0
+    return keys.map((key): PromiseOrValue<V> => {
+      if (isCached(key)) return found[next++] as PromiseOrValue<V>
+      const index = nextOther++
+      return foundOthers.then((values) => values[index] as V)
+    })
+  }
+}

@@ -1,5 +1,6 @@
 import type { Namespace } from '../cache/namespace.js'
 import { type EntityTracking, type ListTracking, type NamespaceRules, rulesOfEntity, rulesOfList } from './invalidation-rules.js'
+import { type ListVariants, maxBounds } from './list-names.js'
 import type { ListQuery, Page, PageQuery } from './page.js'
 
 /** How fresh values have to be, in milliseconds */
@@ -67,6 +68,8 @@ export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages'
   /** Returns the list that has this name in the outbox; null is the list of all rows. */
   readonly fromOutboxName: (name: string) => string | null
   readonly keyKind: string | undefined
+  /** How the list can be sorted and filtered */
+  readonly variants: ListVariants
   /** null if the list is not cached */
   readonly namespace: Namespace<Page | number> | null
 }
@@ -115,11 +118,22 @@ function defineList<Source>({
   counts,
   ...options
 }: ListOptions<Source> & ListDefaults): List<Source> {
-  const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined } = options
+  const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined, sorts = {}, filters = {} } = options
+  for (const [filter, declared] of Object.entries(filters)) {
+    if (!('bounds' in declared)) continue
+    const { bounds } = declared
+    if (
+      bounds.length === 0 ||
+      bounds.length > maxBounds ||
+      bounds.some((bound, index) => !(bound > (bounds[index - 1] ?? -Infinity)))
+    )
+      throw new Error(`${describeList(name, key)}: the filter "${filter}" needs 1 to ${maxBounds} bounds in ascending order`)
+  }
   if (key !== undefined && keyKind === undefined && withAll && prefix === '')
     throw new Error(`${describeList(name, key)}: set prefix, because a value "all" would collide with the list of all rows`)
   return {
     keyKind,
+    variants: { sorts, filters },
     namespace: name === undefined ? null : namespaceOf(name, version, fresh),
     pages,
     counts,

@@ -1,3 +1,5 @@
+import type { ListVariants } from './list-names.js'
+
 /** Which changes in the database invalidate the values of an entity */
 export interface EntityTracking {
   /** Name of the namespace of the entity in the cache, in metrics, the outbox and cache keys */
@@ -24,8 +26,11 @@ export interface EntityTracking {
   live?: 'changed' | { createdFor: { column: string; kind: string } }
 }
 
-/** Which changes invalidate a list of an entity: rows inserted, deleted, or moved from one list to another */
-export interface ListTracking {
+/**
+ * Which changes invalidate a list of an entity: rows inserted, deleted, or moved from one list to another, and for sorted and filtered
+ * pages the changes that dependenciesOf() describes
+ */
+export interface ListTracking extends ListVariants {
   /** The column of the entity's table that determines the list of a row. Omit it if the list of all rows is the only list */
   key?: string
   /**
@@ -44,10 +49,20 @@ export interface ListTracking {
 /** What changed rows of a table invalidate in a namespace, in the JSON format that cache_follow() in tables.sql reads */
 export type InvalidationRule = { table: string } & (
   | { entries: { column: string; prefix: string } }
-  | { lists: { column: string | null; prefix: string; withAll: boolean } }
+  | { lists: ListRule }
   | { all: 'membership' | 'any change' }
   | { live: { kind: string; owner?: string } }
 )
+
+export interface ListRule {
+  column: string | null
+  prefix: string
+  withAll: boolean
+  /** The columns that a list is sorted by, without `id` */
+  sorts?: readonly { column: string; type: 'integer' | 'text' }[]
+  conditions?: readonly { name: string; column: string; greaterThan: number }[]
+  ranges?: readonly { name: string; column: string; bounds: readonly number[] }[]
+}
 
 /** All rules of a namespace, and the version of the declaration that they are derived from */
 export interface NamespaceRules {
@@ -70,9 +85,20 @@ export function rulesOfEntity(entity: EntityTracking): InvalidationRule[] {
 }
 
 export function rulesOfList(
-  { key, keyKind, withAll = key === undefined, prefix = '' }: ListTracking,
+  { key, keyKind, withAll = key === undefined, prefix = '', sorts = {}, filters = {} }: ListTracking,
   table: string | undefined,
 ): InvalidationRule[] {
   if (table === undefined) return []
-  return [{ table, lists: { column: key ?? null, prefix: keyKind === undefined ? prefix : `${prefix}${keyKind}_`, withAll } }]
+  const lists: ListRule = { column: key ?? null, prefix: keyKind === undefined ? prefix : `${prefix}${keyKind}_`, withAll }
+  const typeOfColumn = new Map(
+    Object.values(sorts).map(({ column, collation }) => [column, collation === undefined ? 'integer' : 'text'] as const),
+  )
+  typeOfColumn.delete('id')
+  if (typeOfColumn.size > 0) lists.sorts = [...typeOfColumn].map(([column, type]) => ({ column, type }))
+  const named = Object.entries(filters).map(([name, filter]) => ({ name, ...filter }))
+  const ranges = named.filter((filter) => 'bounds' in filter)
+  const conditions = named.filter((filter) => 'greaterThan' in filter)
+  if (conditions.length > 0) lists.conditions = conditions
+  if (ranges.length > 0) lists.ranges = ranges
+  return [{ table, lists }]
 }

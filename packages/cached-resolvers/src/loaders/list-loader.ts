@@ -1,6 +1,7 @@
 import type { Fetcher } from './fetcher.js'
+import { filterText } from './list-names.js'
 import { Loader, type LoaderOptions, type PromiseOrValue } from './loader.js'
-import type { ListQuery, Page, PageQuery } from './page.js'
+import type { ListFilter, ListQuery, Page, PageQuery } from './page.js'
 
 /** Loads pages and counts of lists. Loads in the same event loop iteration are one batch. */
 export class ListLoader {
@@ -14,8 +15,8 @@ export class ListLoader {
     return this.loader.load(query) as PromiseOrValue<Page>
   }
 
-  loadCount(list: string | null): PromiseOrValue<number> {
-    return this.loader.load({ list, count: true }) as PromiseOrValue<number>
+  loadCount(list: string | null, filter?: ListFilter): PromiseOrValue<number> {
+    return this.loader.load({ list, count: true, ...(filter && { filter }) }) as PromiseOrValue<number>
   }
 
   clearAll(): void {
@@ -46,9 +47,11 @@ export function listFetcher(
  * Returns the parameters of a page or count, with the properties in a fixed order so that the JSON of equal parameters is equal.
  */
 export function parametersOf(key: ListKey) {
-  if (isCount(key)) return { count: true }
-  const { after, before, size, from } = key
-  return { after, before, size, from }
+  const filter = key.filter === undefined ? undefined : { filter: filterText(key.filter) }
+  if (isCount(key)) return { count: true, ...filter }
+  const { after, before, size, from, sort, afterValue, beforeValue } = key
+  const sorted = sort === undefined ? undefined : { sort, afterValue: afterValue ?? null, beforeValue: beforeValue ?? null }
+  return { after, before, size, from, ...sorted, ...filter }
 }
 
 function cacheKeyOf(key: ListKey): string {

@@ -1,9 +1,10 @@
 import { type Cancellation, cancellationOf } from '../cache/cancellation.js'
 import { CountedEntries } from '../cache/counted-entries.js'
 import type { CacheReader } from './cache-reader.js'
-import { cachedBatch, cachedListBatch, uncachedBatch } from './cached-batch.js'
+import { cachedBatch, cachedListBatch, splitBatch, uncachedBatch } from './cached-batch.js'
 import type { Entities, Entity, List, SourceOf } from './entity.js'
-import { ListLoader } from './list-loader.js'
+import { type ListKey, ListLoader } from './list-loader.js'
+import { isCacheable } from './list-names.js'
 import { Loader } from './loader.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
@@ -64,10 +65,12 @@ function listLoaderFactory<Source>(
     const batch = uncachedBatch(fetch)
     return ({ cancellation }) => new ListLoader({ readNear: () => undefined, batch, cancellation })
   }
-  const batch = cachedListBatch(cache, namespace, (key) => entryIdOf(list, key), fetch)
+  const isCached = ({ filter }: ListKey) => isCacheable(list.variants, filter)
+  const cached = cachedListBatch(cache, namespace, (key) => entryIdOf(list, key), fetch)
+  const batch = splitBatch(isCached, cached, uncachedBatch(fetch))
   return ({ cancellation, counted }) =>
     new ListLoader({
-      readNear: (key) => cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined,
+      readNear: (key) => (isCached(key) ? (cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined) : undefined),
       batch,
       cancellation,
     })

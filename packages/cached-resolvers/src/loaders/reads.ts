@@ -2,6 +2,7 @@ import type { ListEntryId } from '../cache/namespace.js'
 import type { Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
 import { type ListKey, listFetcher, parametersOf } from './list-loader.js'
+import { dependenciesOf } from './list-names.js'
 import type { Page } from './page.js'
 
 /**
@@ -32,6 +33,9 @@ export function fetcherOfList<Source>(
 }
 
 /** Returns the entry id of a page or a count of a list. */
-export function entryIdOf<Source>({ toOutboxName }: List<Source>, key: ListKey): ListEntryId {
-  return { list: toOutboxName(key.list), parameters: parametersOf(key) }
+export function entryIdOf<Source>({ toOutboxName, variants }: List<Source>, key: ListKey): ListEntryId {
+  const list = toOutboxName(key.list)
+  const id = { list, parameters: parametersOf(key) }
+  if (key.filter === undefined && !('sort' in key)) return id
+  return { ...id, dependencies: dependenciesOf(variants, list, key) }
 }

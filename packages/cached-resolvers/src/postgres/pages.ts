@@ -1,6 +1,7 @@
 import type { PendingQuery, Row } from 'postgres'
 import { publicId } from '../loaders/ids.js'
-import type { Page, PageQuery } from '../loaders/page.js'
+import { type ConditionOptions, filterShape, type ListSort, type ListVariants, type RangeOptions } from '../loaders/list-names.js'
+import type { ListFilter, ListQuery, Page, PageQuery, Range, SortValue } from '../loaders/page.js'
 import type { Queryable } from './database.js'
 
 export interface PageSource {
@@ -10,60 +11,219 @@ export interface PageSource {
   when: Fragment
 }
 
+export interface PagesOptions {
+  kind: string
+  sources: readonly PageSource[]
+  variants: ListVariants
+  /** Returns the text of a list as q.list contains it. */
+  toKeyText: (list: string | null) => string | null
+}
+
 type Fragment = PendingQuery<Row[]>
 
 /**
- * Fetches any number of pages with one statement. For each page, the statement selects one id more than requested: this id shows
- * whether more items follow. `parameters` are the queries as passed to Postgres, in the order of `queries`.
+ * Fetches any number of pages with one statement, or with one statement for each combination of sort and filters. For each page, the
+ * statement selects one id more than requested: this id shows whether more items follow.
  */
 export async function fetchPages(
   database: Queryable,
-  kind: string,
+  options: PagesOptions,
   queries: readonly PageQuery[],
-  sources: readonly PageSource[],
-  parameters: readonly PageQuery[] = queries,
 ): Promise<Map<PageQuery, Page>> {
+  const pages = await Promise.all(groupBy(queries, shapeOf).map((group) => fetchGroup(database, options, group)))
+  return new Map(pages.flat())
+}
+
+/** Returns a text that is equal for queries that one statement can answer. */
+function shapeOf({ sort, filter, afterValue, beforeValue }: PageQuery): string {
+  return [sort, filterShape(filter), afterValue !== undefined, beforeValue !== undefined].join('|')
+}
+
+async function fetchGroup(
+  database: Queryable,
+  { kind, sources, variants, toKeyText }: PagesOptions,
+  queries: readonly [PageQuery, ...PageQuery[]],
+): Promise<[PageQuery, Page][]> {
+  const [{ sort, filter }] = queries
+  const order = orderOf(database, sort === undefined ? undefined : variants.sorts?.[sort], queries)
+  const matches = matchesFilter(database, variants, filter)
   const branches = sources.flatMap(({ rows, when }) => [
-    database`select * from (select id from ${rows} where ${when} and q.counted_from = 'start' and r.id < q.below and r.id > q.above
-      order by r.id desc limit q.size + 1) forward`,
-    database`select * from (select id from ${rows} where ${when} and q.counted_from = 'end' and r.id < q.below and r.id > q.above
-      order by r.id limit q.size + 1) backward`,
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'start' and ${order.inRange}
+      ${matches} order by ${order.by} limit q.size + 1) forward`,
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'end' and ${order.inRange}
+      ${matches} order by ${order.byReversed} limit q.size + 1) backward`,
   ])
   const exists = (beyond: Fragment) =>
     database`exists (${union(
       database,
-      sources.map(({ rows, when }) => database`select 1 from ${rows} where ${when} and ${beyond}`),
+      sources.map(({ rows, when }) => database`select 1 from ${rows} where ${when} and ${beyond} ${matches}`),
     )})`
   const rows = await database<PageRow[]>`
-    select array(${union(database, branches)}) as numbers,
-      ${exists(database`r.id >= q.below`)} as any_above,
-      ${exists(database`r.id <= q.above`)} as any_below
+    select array(${union(database, branches)}) as items, ${exists(order.upToAfter)} as any_before, ${exists(order.fromBefore)} as any_after
     from unnest(
-      ${parameters.map(({ list }) => list)}::text[],
-      ${parameters.map(({ after }) => after ?? Number.MAX_SAFE_INTEGER)}::bigint[],
-      ${parameters.map(({ before }) => before ?? 0)}::bigint[],
-      ${parameters.map(({ size }) => size)}::int[],
-      ${parameters.map(({ from }) => from)}::text[]
-    ) with ordinality as q (list, below, above, size, counted_from, position)
+      ${queries.map(({ list }) => toKeyText(list))}::text[],
+      ${queries.map(({ after }) => after ?? order.first)}::bigint[],
+      ${queries.map(({ before }) => before ?? order.last)}::bigint[],
+      ${queries.map(({ afterValue }) => textOf(afterValue))}::text[],
+      ${queries.map(({ beforeValue }) => textOf(beforeValue))}::text[],
+      ${queries.map(({ size }) => size)}::int[],
+      ${queries.map(({ from }) => from)}::text[]
+      ${rangeParameters(database, queries)}
+    ) with ordinality as q (list, after_id, before_id, after_value, before_value, size, counted_from ${rangeNames(database, filter)}, position)
     order by q.position`
-  return new Map(queries.map((query, index) => [query, toPage(kind, query, rows[index] as PageRow)]))
+  return queries.map((query, index) => [query, toPage(kind, query, rows[index] as PageRow)])
+}
+
+/** Counts the rows of any number of lists, with one statement for each combination of filters. */
+export async function fetchCounts(
+  database: Queryable,
+  { sources, variants, toKeyText }: PagesOptions,
+  queries: readonly ListQuery[],
+): Promise<Map<ListQuery, number>> {
+  const counts = await Promise.all(
+    groupBy(queries, ({ filter }) => filterShape(filter)).map(async (group): Promise<[ListQuery, number][]> => {
+      const [{ filter }] = group
+      const matches = matchesFilter(database, variants, filter)
+      const ofSources = sources.map(({ rows, when }) => database`(select count(*) from ${rows} where ${when} ${matches})`)
+      const rows = await database<{ count: number }[]>`
+        select (${ofSources.reduce((sum, part) => database`${sum} + ${part}`)})::int as count
+        from unnest(${group.map(({ list }) => toKeyText(list))}::text[] ${rangeParameters(database, group)})
+          with ordinality as q (list ${rangeNames(database, filter)}, position)
+        order by q.position`
+      return group.map((query, index) => [query, rows[index]?.count ?? 0])
+    }),
+  )
+  return new Map(counts.flat())
+}
+
+/** SQL about the order of a list. An item is its id, or with a sort column a JSON array of its id and the value of the column. */
+interface Order {
+  item: Fragment
+  by: Fragment
+  byReversed: Fragment
+  /** Whether r is after the position `after` and before the position `before` */
+  inRange: Fragment
+  upToAfter: Fragment
+  fromBefore: Fragment
+  /** Id numbers before the first and after the last possible id, for queries without `after` or `before` */
+  first: number
+  last: number
+}
+
+function orderOf(database: Queryable, sort: ListSort | undefined, [query]: readonly [PageQuery, ...PageQuery[]]): Order {
+  const { column, direction, collation } = sort ?? newestFirst
+  const isAscending = direction === 'asc'
+  const [first, last] = isAscending ? [0, Number.MAX_SAFE_INTEGER] : [Number.MAX_SAFE_INTEGER, 0]
+  const [along, reversed] = isAscending ? [database`asc`, database`desc`] : [database`desc`, database`asc`]
+  const [beyond, short] = isAscending ? [database`>`, database`<`] : [database`<`, database`>`]
+  // Postgres would not use an index for "not (price, id) > (500, 7)".
+  const [notBeyond, notShort] = isAscending ? [database`<=`, database`>=`] : [database`>=`, database`<=`]
+  if (column === 'id')
+    return {
+      item: database`r.id`,
+      by: database`r.id ${along}`,
+      byReversed: database`r.id ${reversed}`,
+      inRange: database`r.id ${beyond} q.after_id and r.id ${short} q.before_id`,
+      upToAfter: database`r.id ${notBeyond} q.after_id`,
+      fromBefore: database`r.id ${notShort} q.before_id`,
+      first,
+      last,
+    }
+  const value = database`r.${database(column)}${collation === undefined ? database`` : database` collate ${database(collation)}`}`
+  // Comparisons of rows, such as (price, id) > (500, 7), can use an index on both columns.
+  const key = database`(${value}, r.id)`
+  const bound = (name: 'after' | 'before', sample: SortValue) => {
+    const text = database`q.${database(`${name}_value`)}`
+    return database`(${typeof sample === 'number' ? database`${text}::bigint` : text}, q.${database(`${name}_id`)})`
+  }
+  const { afterValue, beforeValue } = query
+  const after = afterValue === undefined ? undefined : bound('after', afterValue)
+  const before = beforeValue === undefined ? undefined : bound('before', beforeValue)
+  const compare = (operator: Fragment, position: Fragment | undefined, otherwise: boolean) =>
+    position ? database`${key} ${operator} ${position}` : otherwise ? database`true` : database`false`
+  return {
+    item: database`json_build_array(r.id, r.${database(column)})`,
+    by: database`${value} ${along}, r.id ${along}`,
+    byReversed: database`${value} ${reversed}, r.id ${reversed}`,
+    inRange: database`${compare(beyond, after, true)} and ${compare(short, before, true)}`,
+    upToAfter: compare(notBeyond, after, false),
+    fromBefore: compare(notShort, before, false),
+    first,
+    last,
+  }
+}
+
+const newestFirst: ListSort = { column: 'id', direction: 'desc' }
+
+/** Returns SQL, beginning with `and`, that is true if the row r is selected by the filter of q. */
+function matchesFilter(database: Queryable, { filters = {} }: ListVariants, filter: ListFilter = {}): Fragment {
+  const parts = Object.entries(filter).map(([name, value]) => {
+    if (typeof value === 'object') {
+      const column = database`r.${database((filters[name] as RangeOptions).column)}`
+      return database` and ${column} >= q.${database(`min_${name}`)} and ${column} <= q.${database(`max_${name}`)}`
+    }
+    const { column, greaterThan } = filters[name] as ConditionOptions
+    return database` and (r.${database(column)} > ${greaterThan}) is ${value ? database`true` : database`not true`}`
+  })
+  return parts.reduce((all, part) => database`${all}${part}`, database``)
+}
+
+/** Returns the names of the ranges in q, each with a comma before it. */
+function rangeNames(database: Queryable, filter: ListFilter | undefined): Fragment {
+  return rangesIn(filter).reduce(
+    (all, name) => database`${all}, ${database(`min_${name}`)}, ${database(`max_${name}`)}`,
+    database``,
+  )
+}
+
+function rangeParameters(database: Queryable, queries: readonly ListQuery[]): Fragment {
+  return rangesIn(queries[0]?.filter).reduce((all, name) => {
+    const ranges = queries.map(({ filter }) => filter?.[name] as Range)
+    const minima = ranges.map(({ min }) => min ?? Number.MIN_SAFE_INTEGER)
+    const maxima = ranges.map(({ max }) => max ?? Number.MAX_SAFE_INTEGER)
+    return database`${all}, ${minima}::bigint[], ${maxima}::bigint[]`
+  }, database``)
+}
+
+function rangesIn(filter: ListFilter = {}): string[] {
+  return Object.keys(filter).filter((name) => typeof filter[name] === 'object')
+}
+
+function textOf(value: SortValue | undefined): string | null {
+  return value === undefined ? null : String(value)
 }
 
 function union(database: Queryable, parts: readonly Fragment[]): Fragment {
   return parts.reduce((all, part) => database`${all} union all ${part}`)
 }
 
-interface PageRow {
-  numbers: (number | string)[]
-  any_above: boolean
-  any_below: boolean
+/** Groups the queries by the text that `shapeOf` returns. */
+function groupBy<Query>(queries: readonly Query[], shapeOf: (query: Query) => string): [Query, ...Query[]][] {
+  const groups = new Map<string, [Query, ...Query[]]>()
+  for (const query of queries) {
+    const shape = shapeOf(query)
+    const group = groups.get(shape)
+    if (group) group.push(query)
+    else groups.set(shape, [query])
+  }
+  return [...groups.values()]
 }
 
-/** Lists are ordered newest first: an item with a greater id number comes before one with a smaller id number. */
-function toPage(kind: string, { size, from }: PageQuery, { numbers, any_above, any_below }: PageRow): Page {
-  const hasMore = numbers.length > size
-  const ids = numbers.slice(0, size).map((number) => publicId(kind, Number(number)))
-  return from === 'start'
-    ? { ids, hasPrevious: any_above, hasNext: hasMore || any_below }
-    : { ids: ids.reverse(), hasPrevious: hasMore || any_above, hasNext: any_below }
+interface PageRow {
+  items: (number | string | [number, SortValue])[]
+  any_before: boolean
+  any_after: boolean
+}
+
+function toPage(kind: string, { size, from }: PageQuery, { items, any_before, any_after }: PageRow): Page {
+  const hasMore = items.length > size
+  const selected = items.slice(0, size)
+  if (from === 'end') selected.reverse()
+  const ids = selected.map((item) => publicId(kind, Number(Array.isArray(item) ? item[0] : item)))
+  const values = selected.flatMap((item) => (Array.isArray(item) ? [item[1]] : []))
+  const others =
+    from === 'start'
+      ? { hasPrevious: any_before, hasNext: hasMore || any_after }
+      : { hasPrevious: hasMore || any_before, hasNext: any_after }
+  return values.length > 0 ? { ids, values, ...others } : { ids, ...others }
 }

@@ -2,9 +2,8 @@ import type { Row } from 'postgres'
 import { defineEntity, type Entity, type Freshness, type ListOptions } from '../loaders/entity.js'
 import { idNumber, publicId } from '../loaders/ids.js'
 import type { EntityTracking, ListTracking } from '../loaders/invalidation-rules.js'
-import type { ListQuery, PageQuery } from '../loaders/page.js'
 import type { Queryable } from './database.js'
-import { fetchPages, type PageSource } from './pages.js'
+import { fetchCounts, fetchPages, type PageSource, type PagesOptions } from './pages.js'
 
 export interface TableEntityOptions<R extends Row, V, Lists extends string>
   extends Omit<EntityTracking, 'name' | 'kind' | 'table'> {
@@ -15,13 +14,13 @@ export interface TableEntityOptions<R extends Row, V, Lists extends string>
   fresh: Freshness
   /** Converts a row to a value. `id` is the public id of the row, as in `product_7`. */
   toValue: (row: R, id: string) => V
-  /** Lists of the rows by loader name, ordered newest first */
+  /** Lists of the rows by loader name, newest first unless a page is requested with one of the declared sorts */
   lists?: Readonly<Record<Lists, TableListOptions>>
 }
 
 /**
  * Lists of the rows of a table, one for each value of the column `key`. The column contains text, or the numbers of ids if
- * `keyKind` is set. Needs an index on this column and `id`.
+ * `keyKind` is set. Needs an index on this column and `id`, and for each sort an index on this column, the sort column and `id`.
  */
 export interface TableListOptions extends ListTracking {
   /** Name of the namespace of the list in the cache. Omit it for a list that is not cached */
@@ -65,31 +64,25 @@ export function newestOf(table: string, kind: string) {
 
 /** Returns the options of a list of table rows, for an entity whose values need more than the row of the table. */
 export function tableList(table: string, kind: string, list: TableListOptions): ListOptions<Queryable> {
-  const { key, keyKind, withAll = key === undefined } = list
-  const listValue = (name: string | null) =>
-    keyKind === undefined || name === null ? name : String(idNumber(keyKind, name) ?? 0)
+  const { key, keyKind, withAll = key === undefined, sorts = {}, filters = {} } = list
+  const optionsFor = (database: Queryable): PagesOptions => {
+    const rows = database(table)
+    const sources: PageSource[] = []
+    // Separate sources let each use its own index: Postgres evaluates a condition on q alone once per query, not per row.
+    if (withAll) sources.push({ rows: database`${rows} r`, when: database`q.list is null` })
+    if (key !== undefined) {
+      const keyText = keyKind === undefined ? database`q.list` : database`q.list::bigint`
+      sources.push({
+        rows: database`(select * from ${rows} where ${database(key)} = ${keyText}) r`,
+        when: database`q.list is not null`,
+      })
+    }
+    return { kind, sources, variants: { sorts, filters }, toKeyText }
+  }
   return {
     ...list,
-    pages(database, queries) {
-      const rows = database(table)
-      const keyed = (column: string) => database`(select * from ${rows} where ${database(column)} = ${value(database)}) r`
-      const sources: PageSource[] = []
-      // Separate sources let each use its own index: Postgres evaluates a condition on q alone once per query, not per row.
-      if (withAll) sources.push({ rows: database`${rows} r`, when: database`q.list is null` })
-      if (key !== undefined) sources.push({ rows: keyed(key), when: database`q.list is not null` })
-      const byValue = queries.map((query: PageQuery) => ({ ...query, list: listValue(query.list) }))
-      return fetchPages(database, kind, queries, sources, byValue)
-    },
-    async counts(database, queries) {
-      const all = database`(select count(*) from ${database(table)})`
-      const ofList =
-        key === undefined ? all : database`(select count(*) from ${database(table)} where ${database(key)} = ${value(database)})`
-      const rows = await database<{ count: number }[]>`
-        select (case when q.list is null then ${withAll ? all : database`0`} else ${ofList} end)::int as count
-        from unnest(${queries.map((query: ListQuery) => listValue(query.list))}::text[]) with ordinality as q (list, position)
-        order by position`
-      return new Map(queries.map((query: ListQuery, index: number) => [query, rows[index]?.count ?? 0]))
-    },
+    pages: (database, queries) => fetchPages(database, optionsFor(database), queries),
+    counts: (database, queries) => fetchCounts(database, optionsFor(database), queries),
     async newest(database, limit) {
       if (key === undefined) return [null]
       const rows = await database<{ key: number | string }[]>`
@@ -100,7 +93,7 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
     },
   }
 
-  function value(database: Queryable) {
-    return keyKind === undefined ? database`q.list` : database`q.list::bigint`
+  function toKeyText(name: string | null): string | null {
+    return keyKind === undefined || name === null ? name : String(idNumber(keyKind, name) ?? 0)
   }
 }

@@ -294,6 +294,64 @@ exception
       watched, current_user, quote_literal(name);
 end $$;
 
+-- Returns SQL that selects the names that changed rows of a table invalidate in a namespace of lists (see dependenciesOf() in
+-- list-names.ts), at most 501 names. `after_rows` and `before_rows` are SQL: the rows after and before the change. They are joined by id, so
+-- `b` is null for an inserted row, `a` is null for a deleted row, and a row with a changed id counts as a deleted and an inserted row.
+create or replace function cache_list_names(lists jsonb, after_rows text, before_rows text) returns text language plpgsql immutable as $$
+declare
+  -- SQL: the names, each of them null unless a row has changed in this way, and the conditions for any of them
+  names text[] := '{}';
+  changes text[] := '{}';
+  list record;
+  one record;
+begin
+  -- SQL: the name of the list of a row after and before the change, and whether the row has entered or left a list
+  for list in
+    select format('%L || a.%I', lists ->> 'prefix', lists ->> 'column') as after_name,
+      format('%L || b.%I', lists ->> 'prefix', lists ->> 'column') as before_name,
+      format('a.id is null or b.id is null or a.%1$I is distinct from b.%1$I', lists ->> 'column') as is_moved
+    where lists ->> 'column' is not null
+    union all
+    select 'case when a.id is not null then ''all'' end', 'case when b.id is not null then ''all'' end', 'a.id is null or b.id is null'
+    where (lists ->> 'withAll')::boolean or lists ->> 'column' is null
+  loop
+    changes := changes || list.is_moved;
+    names := names || format('case when %s then %s end', list.is_moved, list.after_name)
+      || format('case when %s then %s end', list.is_moved, list.before_name);
+    -- Rows that were inserted, deleted or moved need no name with these suffixes: pages that depend on them depend on the list, too, or
+    -- on bands.
+    for one in
+      select ' by ' || (sort ->> 'column') as suffix,
+        format('(a.id is not null and b.id is not null and a.%1$I is distinct from b.%1$I)', sort ->> 'column') as is_changed
+      from jsonb_array_elements(lists -> 'sorts') sort
+      union all
+      select ' where ' || (filter ->> 'name'),
+        format('(a.id is not null and b.id is not null and ((a.%1$I > %2$s) is true) <> ((b.%1$I > %2$s) is true))',
+          filter ->> 'column', filter -> 'greaterThan')
+      from jsonb_array_elements(lists -> 'conditions') filter
+    loop
+      changes := changes || one.is_changed;
+      names := names || format('case when %s then %s || %L end', one.is_changed, list.after_name, one.suffix);
+    end loop;
+    -- A value equal to a bound is in two bands: width_bucket() returns the upper one, and that of the next smaller integer the lower one.
+    for one in
+      select format(' %s ', filter ->> 'name') as suffix, format('.%I::numeric - %s', filter ->> 'column', less) as value,
+        format('(%2$s or a.%1$I is distinct from b.%1$I)', filter ->> 'column', list.is_moved) as is_changed,
+        format('%L::numeric[]', translate(filter ->> 'bounds', '[]', '{}')) as bounds
+      from jsonb_array_elements(lists -> 'ranges') filter, unnest('{0,1}'::int[]) less
+    loop
+      changes := changes || one.is_changed;
+      names := names || format('case when %s then %s || %L || width_bucket(%s, %s) end',
+          one.is_changed, list.after_name, one.suffix, 'a' || one.value, one.bounds)
+        || format('case when %s then %s || %L || width_bucket(%s, %s) end',
+          one.is_changed, list.before_name, one.suffix, 'b' || one.value, one.bounds);
+    end loop;
+  end loop;
+  return format('select distinct list.name from %s a full join %s b using (id), unnest(array[%s]) list(name)
+    where (%s) and list.name is not null limit 501',
+    after_rows, before_rows, array_to_string(names, ', '), array_to_string(changes, ' or '));
+end $$;
+
 -- Recreates the trigger functions of a table from all of its rules. In the functions, `changed_rows` are the rows that the statement
 -- inserted or deleted; for an update, `before_rows` and `after_rows` are the rows before and after the change. If an update changes an id
 -- or the key of a list, both the old and the new entry or list are invalidated.
@@ -309,7 +367,9 @@ begin
     from (select distinct namespace, rule from cache_rules where table_name = name) rules
     -- Of a column that was dropped nothing follows any more.
     where not exists (
-      select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner']) used(column_name)
+      select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner'] || array(
+        select jsonb_array_elements(coalesce(rule -> 'lists' -> 'sorts', '[]') || coalesce(rule -> 'lists' -> 'conditions', '[]')
+          || coalesce(rule -> 'lists' -> 'ranges', '[]')) ->> 'column')) used(column_name)
       where used.column_name is not null and cache_column(name, used.column_name) is null)
     order by namespace, rule
   loop
@@ -323,26 +383,13 @@ begin
       replicated := replicated || format('perform outbox_write(%1$L, array(
         select distinct %2$L || key from unnest(array[old.%3$I, new.%3$I]) key where key is not null), ''{}''); ',
         one.namespace, one.entries ->> 'prefix', one.entries ->> 'column');
-    elsif one.lists ->> 'column' is not null then
-      updated := updated || format('perform outbox_write(%1$L, ''{}'', array(
-        select distinct list.name from after_rows a full join before_rows b using (id),
-          unnest(array[%2$L || a.%3$I, %2$L || b.%3$I, case when %4$L and (a.id is null or b.id is null) then ''all'' end]) list(name)
-        where (a.id is null or b.id is null or a.%3$I is distinct from b.%3$I) and list.name is not null limit 501)); ',
-        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
-      changed := changed || format('perform outbox_write(%1$L, ''{}'', array(
-        (select distinct %2$L || %3$I from changed_rows where %3$I is not null limit 501) union all select ''all'' where %4$L)); ',
-        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
-      replicated := replicated || format('perform outbox_write(%1$L, ''{}'', array(
-        select distinct list.name
-        from unnest(array[%2$L || old.%3$I, %2$L || new.%3$I, case when %4$L and old.id is distinct from new.id then ''all'' end]) list(name)
-        where (old.id is distinct from new.id or old.%3$I is distinct from new.%3$I) and list.name is not null)); ',
-        one.namespace, one.lists ->> 'prefix', one.lists ->> 'column', one.lists ->> 'withAll');
     elsif one.lists is not null then
-      updated := updated || format('if exists (select 1 from after_rows a full join before_rows b using (id) where a.id is null or b.id is null)
-        then perform outbox_write(%L, ''{}'', ''{all}''); end if; ', one.namespace);
-      changed := changed || format('perform outbox_write(%L, ''{}'', ''{all}''); ', one.namespace);
-      replicated := replicated || format('if old.id is distinct from new.id then perform outbox_write(%L, ''{}'', ''{all}''); end if; ',
-        one.namespace);
+      updated := updated || format('perform outbox_write(%L, ''{}'', array(%s)); ',
+        one.namespace, cache_list_names(one.lists, 'after_rows', 'before_rows'));
+      changed := changed || format('perform outbox_write(%L, ''{}'', array(%s)); ',
+        one.namespace, cache_list_names(one.lists, 'changed_rows', '(select * from changed_rows where false)'));
+      replicated := replicated || format('perform outbox_write(%L, ''{}'', array(%s)); ',
+        one.namespace, cache_list_names(one.lists, '(select new.*)', '(select old.*)'));
     elsif one.whole is not null then
       changed := changed || format('perform outbox_write_all(%L); ', one.namespace);
       if one.whole = 'any change' then
@@ -382,7 +429,9 @@ end $$;
 -- Sets the invalidation rules of a namespace, as an array of objects with a "table" and one of
 --   "entries": {"column": "id", "prefix": "product_"}   each row belongs to one entry
 --   "lists": {"column": "category", "prefix": "category:", "withAll": true}
---     each row is in the list named by its column value and in the list of all rows; without a column, only in the list of all rows
+--     each row is in the list named by its column value and in the list of all rows; without a column, only in the list of all rows.
+--     Lists that can be sorted and filtered also have "sorts": [{"column": "name", "type": "text"}], "conditions": [{"name": "inStock", "column": "stock",
+--     "greaterThan": 0}] and "ranges": [{"name": "price", "column": "price_cents", "bounds": [1000, 5000]}]
 --   "all": "membership" or "any change"                 the whole namespace, on inserts and deletes, or on every change
 --   "live": {"kind": "product"}                         live_changes, with changed rows; with "owner" (a column), with inserted rows
 -- Does nothing if the rules are already set. Afterwards, cache_watch() has to create the triggers, in one transaction per table: locking
@@ -393,14 +442,22 @@ declare
   one record;
   touched text[];
   before int;
+  is_integer boolean;
   refused text := format('The cache cannot follow "%s": ', namespace);
 begin
   perform pg_advisory_xact_lock(7310428);
   for one in
-    select rule ->> 'table' as table_name, columns.name as column_name, columns.must_count
-    from jsonb_array_elements(rules) rule, lateral (values
-      (rule -> 'entries' ->> 'column', false), (rule -> 'lists' ->> 'column', false), (rule -> 'live' ->> 'owner', true),
-      (case when rule ? 'lists' or rule ? 'live' then 'id' end, rule ? 'live'), (null, false)) columns(name, must_count)
+    select rule ->> 'table' as table_name, columns.name as column_name, columns.purpose
+    from jsonb_array_elements(rules) rule, lateral (
+      select * from (values
+        (rule -> 'entries' ->> 'column', null), (rule -> 'lists' ->> 'column', null), (rule -> 'live' ->> 'owner', 'live changes'),
+        (case when rule ? 'lists' or rule ? 'live' then 'id' end, case when rule ? 'live' then 'live changes' end), (null, null)
+      ) keys(name, purpose)
+      union all
+      select filter ->> 'column', 'filters' from jsonb_array_elements(coalesce(rule -> 'lists' -> 'conditions', '[]') || coalesce(rule -> 'lists' -> 'ranges', '[]')) filter
+      union all
+      select sort ->> 'column', 'sorts by ' || (sort ->> 'type') from jsonb_array_elements(rule -> 'lists' -> 'sorts') sort
+    ) columns
   loop
     if not exists (select 1 from pg_class where oid = cache_table(one.table_name) and relkind in ('r', 'p')) then
       raise exception '%there is no table "%" in the schema "%"', refused, one.table_name, current_schema() using errcode = 'undefined_table';
@@ -412,9 +469,24 @@ begin
     if cache_column(one.table_name, one.column_name) is null then
       raise exception '%the table "%" has no column "%"', refused, one.table_name, one.column_name using errcode = 'undefined_column';
     end if;
-    if one.must_count and cache_column(one.table_name, one.column_name) not in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then
-      raise exception '%the column "%" of the table "%" is no integer, as live changes need it', refused, one.column_name, one.table_name
+    is_integer := cache_column(one.table_name, one.column_name) in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype);
+    if one.purpose in ('live changes', 'filters') and not is_integer then
+      raise exception '%the column "%" of the table "%" is no integer, as % need it', refused, one.column_name, one.table_name, one.purpose
         using errcode = 'datatype_mismatch';
+    end if;
+    if one.purpose like 'sorts by %' then
+      if one.purpose <> 'sorts by ' || (case
+        when is_integer then 'integer'
+        when cache_column(one.table_name, one.column_name) in ('text'::regtype, 'varchar'::regtype) then 'text'
+        else '' end)
+      then
+        raise exception '%the column "%" of the table "%" is no % column', refused, one.column_name, one.table_name, substring(one.purpose from 10)
+          using errcode = 'datatype_mismatch', hint = 'Lists can be sorted by integers and, with a collation, by text.';
+      end if;
+      if not (select attnotnull from pg_attribute where attrelid = cache_table(one.table_name) and attname = one.column_name) then
+        raise exception '%the column "%" of the table "%" may be null, so lists cannot be sorted by it', refused, one.column_name, one.table_name
+          using errcode = 'null_value_not_allowed', hint = format('alter table %I alter column %I set not null', one.table_name, one.column_name);
+      end if;
     end if;
   end loop;
   -- What differs
@@ -499,5 +571,5 @@ end $$;
 -- Functions that only the engine and the triggers may call
 revoke execute on function
   outbox_write(text, text[], text[]), outbox_write_all(text), live_changes_write(text, bigint[], bigint[]), cache_tables_changed(text[]),
-  cache_watch(text), cache_write_triggers(text), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()
+  cache_watch(text), cache_write_triggers(text), cache_list_names(jsonb, text, text), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()
 from public;

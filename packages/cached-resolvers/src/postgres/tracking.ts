@@ -113,7 +113,7 @@ const eventTriggers = `
   alter event trigger cache_drop enable always;`
 
 /** Version of the objects in tables.sql. Increment the version whenever tables.sql changes. */
-const schemaVersion = 2
+const schemaVersion = 3
 /** Id of the advisory lock that serializes installations. The number is arbitrary, but must be equal in all processes. */
 const lockId = 7_310_427
 const lockTimeoutMs = 3_000

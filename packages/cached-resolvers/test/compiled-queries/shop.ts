@@ -70,7 +70,7 @@ export const suggestForShop: SuggestValue = (random, { field, name }, typeName) 
 /** A cursor of the list that has the field's name, which may be another list than the field's. */
 function cursorFor(field: string, random: Random): string {
   const list = field === 'orders' ? `orders of user_${1 + random.below(2)}` : field
-  return new Cursors(list).encode(`user_${1 + random.below(12)}`)
+  return new Cursors(list).encode({ ids: [`user_${1 + random.below(12)}`] }, 0)
 }
 
 /** A rejection that counts as handled: not every failed load is awaited. */
