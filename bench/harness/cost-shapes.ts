@@ -137,6 +137,24 @@ export const costShapes: readonly CostShape[] = [
     maxCold: 49,
   },
   {
+    name: '100 products in a range of prices, not in the cache',
+    request: (index) => ({
+      query: `query($sortBy: ProductSort, $filter: ProductFilter) { products(first: 100, sortBy: $sortBy, filter: $filter) { nodes { ${productFields} } totalCount } }`,
+      variables: {
+        sortBy: index % 2 === 0 ? 'NEWEST' : 'NAME_ASC',
+        filter: { inStock: true, minPrice: 1 + index / 100, maxPrice: 900 },
+      },
+    }),
+    maxCold: 600,
+  },
+  {
+    name: '20 orders by total, hot',
+    request: (index) => ({
+      query: `query($id: ID!) { user(id: $id) { orders(sortBy: TOTAL_DESC) { nodes { id total } } } }`,
+      variables: { id: `user_${1 + (index % 50)}` },
+    }),
+  },
+  {
     name: '20 orders and 60 products, not in the cache',
     request: (index) => ({
       query: `query($id: ID!, $after: String, $before: String) { user(id: $id) { orders(last: 20, after: $after, before: $before) { nodes { id products { id name } } totalCount } } }`,

@@ -44,6 +44,12 @@ class Filter {
   }
 }
 
+@InputType()
+class Search {
+  @Field(() => Filter)
+  filter!: Filter
+}
+
 @ObjectType('Thing', { simpleResolvers: true })
 class Thing {
   @Field(() => ID)
@@ -76,7 +82,12 @@ class EchoResolver {
   }
 
   @Query(() => String)
-  converted(@Arg('filter', () => Filter) filter: Filter) {
+  filtered(@Arg('filter', () => Filter, { nullable: true }) filter?: Filter | null) {
+    return filter ? filter.loud : String(filter)
+  }
+
+  @Query(() => String)
+  converted(@Arg('search', () => Search) { filter }: Search) {
     return filter.loud
   }
 
@@ -114,7 +125,10 @@ describe('a directly called method receives the same parameters as from TypeGrap
     '{ range(first: 3, last: 4) }',
     '{ mixed(id: "a", first: 3) }',
     '{ enumerated(colour: red) }',
-    '{ converted(filter: { text: "a" }) }',
+    '{ filtered(filter: { text: "a" }) }',
+    '{ filtered(filter: null) }',
+    '{ filtered }',
+    '{ converted(search: { filter: { text: "a" } }) }',
     '{ after(id: "a") }',
     '{ thing { id whole } }',
   ])('%s', async (source) => {
@@ -132,7 +146,7 @@ test('only methods without middleware and without arguments to convert are calle
       .filter(([name, { resolve }]) => resolve && !isSameCode(resolve, before(type, name)))
       .map(([name]) => name),
   )
-  expect(replaced.sort()).toEqual(['mixed', 'plain', 'range', 'thing', 'whole'])
+  expect(replaced.sort()).toEqual(['enumerated', 'filtered', 'mixed', 'plain', 'range', 'thing', 'whole'])
 })
 
 function isSameCode(a: unknown, b: unknown): boolean {

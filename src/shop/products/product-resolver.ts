@@ -40,7 +40,7 @@ export class ProductResolver {
   // A page with a filter may have to skip many rows, and a range with other bounds than `priceBounds` is not cached.
   @Cost({ argumentWeights: { filter: 3 } })
   @Query(() => ProductConnectionType, {
-    description: 'The products of the shop. Newest first unless sorted otherwise; a page holds 20 unless told, 100 at most',
+    description: 'The products of the shop, in the order of sortBy. Newest first; a page holds 20 unless told, 100 at most',
   })
   products(
     @Arg('category', () => String, { nullable: true, description: 'Only products of this category; all if absent or null' })
