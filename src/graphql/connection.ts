@@ -147,7 +147,7 @@ export function connection<Node extends { id: string }>(
   }
 }
 
-export function valueTypeOf({ column, collation }: ListSort): 'number' | 'string' | undefined {
+function valueTypeOf({ column, collation }: ListSort): 'number' | 'string' | undefined {
   if (column === 'id') return undefined
   return collation === undefined ? 'number' : 'string'
 }

@@ -172,7 +172,7 @@ describe.skipIf(noRedis)('sorted and filtered lists', () => {
       byName: 'category: "Maps", sortBy: NAME_ASC',
       inStock: 'category: "Maps", filter: { inStock: true }',
       cheap: 'category: "Maps", filter: { maxPrice: 10 }',
-      dear: 'category: "Maps", filter: { minPrice: 500 }',
+      expensive: 'category: "Maps", filter: { minPrice: 500 }',
     }
     const fetchedAfter = async (change: string) => {
       for (const listArguments of Object.values(pages)) await app.query(`{ products(${listArguments}) { nodes { id } } }`)

@@ -56,10 +56,7 @@ describe('the names that a change invalidates', () => {
     ["update items set name = 'x' where id = 2", ['all by name', 'category:A by name']],
     [
       'update items set price = 12 where id = 2',
-      [
-        ...['all by price', 'all price 0', 'all price 1'],
-        ...['category:A by price', 'category:A price 0', 'category:A price 1'],
-      ],
+      [...['all by price', 'all price 0', 'all price 1'], ...['category:A by price', 'category:A price 0', 'category:A price 1']],
     ],
     [
       'update items set price = 30 where id = 2',

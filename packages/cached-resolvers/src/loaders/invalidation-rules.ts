@@ -54,7 +54,7 @@ export type InvalidationRule = { table: string } & (
   | { live: { kind: string; owner?: string } }
 )
 
-export interface ListRule {
+interface ListRule {
   column: string | null
   prefix: string
   withAll: boolean
