@@ -1,7 +1,7 @@
 import type { Config } from '../config.js'
 import { onResponseClosed } from '../http/connections/response-closed.js'
 import { requestId } from '../http/headers/request-id.js'
-import { graphqlPath } from '../http/server.js'
+import { graphqlPath } from '../http/paths.js'
 import { createLogger } from '../platform/log/logger.js'
 import type { Tracing } from '../platform/tracing/tracing.js'
 import type { ResourceStack } from './resource-stack.js'

@@ -17,6 +17,11 @@ export function networkOf({ headers, socket }: IncomingMessage, trustedProxies: 
   return networkOfAddress(forwarded ?? socket.remoteAddress)
 }
 
+/** Returns the key of a network's budget for invalid tokens. */
+export function badTokensClientOf(network: string): string {
+  return `tokens:${network}`
+}
+
 /**
  * Returns the address from which the outermost trusted proxy received the request. Each proxy appends an address on the right;
  * clients can forge all addresses to the left of those that trusted proxies appended.

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { GraphQLFormattedError } from 'graphql'
 import type { ErrorCode } from '../../graphql/errors.js'
 import { challenge } from '../../platform/auth/challenge.js'
 import { StreamEndedError } from '../../platform/live/stream.js'
@@ -56,19 +57,8 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
 
       const subscriber = await createSubscriber(request.raw, request.id, request.headers.authorization)
       const subscribed = await subscriptions.subscribe(parsed, subscriber)
-      if (subscribed.state === 'refused') {
-        const errors = subscriptions.format(subscribed.errors, subscriber)
-        const status = statusOf(errors[0]?.extensions?.code)
-        // The protocol requires status 200 here, because with any other status, EventSource hides the body from the page.
-        if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
-          const response = startEventStream(reply)
-          admission.release(response)
-          return void response.end(`${next({ errors })}${complete}`)
-        }
-        if (status === 401) reply.header('www-authenticate', challenge())
-        if (status === 429) reply.header('retry-after', String(errors[0]?.extensions?.retryAfterSeconds))
-        return reply.code(status).send({ errors })
-      }
+      if (subscribed.state === 'refused')
+        return sendErrors(request, reply, subscriptions.format(subscribed.errors, subscriber), admission)
       const { results } = subscribed
       const response = startEventStream(reply)
       admission.release(response)
@@ -82,6 +72,26 @@ export function addEventStream(server: FastifyInstance, options: EventStreamOpti
       return undefined
     },
   })
+}
+
+/** Responds to a refused subscription, as an event stream or with the HTTP status of the first error. */
+function sendErrors(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  errors: readonly GraphQLFormattedError[],
+  admission: TransportOptions['admission'],
+): FastifyReply | undefined {
+  const status = statusOf(errors[0]?.extensions?.code)
+  // The protocol requires status 200 here, because with any other status, EventSource hides the body from the page.
+  if (status === 400 && request.headers.accept?.includes('text/event-stream')) {
+    const response = startEventStream(reply)
+    admission.release(response)
+    response.end(`${next({ errors })}${complete}`)
+    return undefined
+  }
+  if (status === 401) reply.header('www-authenticate', challenge())
+  if (status === 429) reply.header('retry-after', String(errors[0]?.extensions?.retryAfterSeconds))
+  return reply.code(status).send({ errors })
 }
 
 /** Returns the subscription request, or an error message if the HTTP request is malformed. */

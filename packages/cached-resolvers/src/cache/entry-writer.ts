@@ -59,17 +59,17 @@ export class EntryWriter {
    * one round trip. Skips keys that could not be read.
    */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
-    const free = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
-    const missing = missingGenerations(free)
+    const claimable = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
+    const missing = missingGenerations(claimable)
     const generationSwaps = missing.map((generation) => this.generationSwap(namespace, generation))
-    const leaseSwaps = free.map((keyRead) => this.leaseSwap(keyRead))
+    const leaseSwaps = claimable.map((keyRead) => this.leaseSwap(keyRead))
     const answers = await this.swapMany(namespace, [...generationSwaps, ...leaseSwaps])
-    const created = new Map(generationSwaps.map((swap, index) => [swap.key, textAfter(swap, answers?.[index])]))
+    const generationTexts = new Map(generationSwaps.map((swap, index) => [swap.key, textAfter(swap, answers?.[index])]))
     const claims = new Map<KeyRead<Id>, Claim<Id>>()
-    for (const [index, keyRead] of free.entries()) {
+    for (const [index, keyRead] of claimable.entries()) {
       const generations = keyRead.generations.map(({ key, text }) => ({
         key,
-        text: created.has(key) ? (created.get(key) ?? null) : text,
+        text: generationTexts.has(key) ? (generationTexts.get(key) ?? null) : text,
       }))
       const answer = answers?.[generationSwaps.length + index]
       const claimed = { ...keyRead, generations, generation: joinGenerations(generations) }

@@ -20,7 +20,7 @@ export interface LoaderOptions<Key, V> {
   cacheKeyOf?: (key: Key) => string
 }
 
-/** One key, or several that are loaded together */
+/** One key, or several keys that are loaded together */
 type KeyOrKeys<Key> = Key | readonly Key[]
 type Result<V> = PromiseOrValue<V> | readonly PromiseOrValue<V>[]
 
@@ -28,7 +28,7 @@ type Result<V> = PromiseOrValue<V> | readonly PromiseOrValue<V>[]
  * A batch that this loader has started. `values` is a promise while the batch runs. Afterwards it is the list of values by
  * position; a value may itself be a promise that is pending or rejected.
  */
-interface LoadedBatch<V> {
+interface StartedBatch<V> {
   positions: ReadonlyMap<unknown, number>
   values: PromiseOrValue<ArrayLike<PromiseOrValue<V>>>
 }
@@ -39,7 +39,7 @@ interface LoadedBatch<V> {
  */
 export class Loader<Key extends string | object, V> {
   private dataLoader: DataLoader<KeyOrKeys<Key>, Result<V>> | undefined
-  private loadedBatches: LoadedBatch<V>[] = []
+  private startedBatches: StartedBatch<V>[] = []
 
   constructor(private readonly options: LoaderOptions<Key, V>) {}
 
@@ -67,18 +67,18 @@ export class Loader<Key extends string | object, V> {
   /** Forgets all loaded values, so that later calls load them again. */
   clearAll(): void {
     this.dataLoader = undefined
-    this.loadedBatches = []
+    this.startedBatches = []
   }
 
   private peek(key: Key): PromiseOrValue<V> | undefined {
-    const loaded = this.findLoaded(key)
+    const loaded = this.findInBatches(key)
     return loaded === undefined ? this.options.readNear(key) : loaded
   }
 
-  private findLoaded(key: Key): PromiseOrValue<V> | undefined {
-    if (this.loadedBatches.length === 0) return undefined
+  private findInBatches(key: Key): PromiseOrValue<V> | undefined {
+    if (this.startedBatches.length === 0) return undefined
     const cacheKey = this.cacheKeyOf(key)
-    for (const { positions, values } of this.loadedBatches) {
+    for (const { positions, values } of this.startedBatches) {
       const position = positions.get(cacheKey)
       if (position === undefined) continue
       return values instanceof Promise ? values.then((loaded) => loaded[position] as V) : values[position]
@@ -87,7 +87,7 @@ export class Loader<Key extends string | object, V> {
   }
 
   private enqueue(keyOrKeys: KeyOrKeys<Key>): Promise<Result<V>> {
-    // The cache of DataLoader is off because it compares arrays of keys by identity. findLoaded() finds values by single keys
+    // The cache of DataLoader is off because it compares arrays of keys by identity. findInBatches() finds values by single keys
     // instead.
     this.dataLoader ??= new DataLoader<KeyOrKeys<Key>, Result<V>>((all) => this.loadBatch(all), { cache: false })
     return this.dataLoader.load(keyOrKeys)
@@ -103,13 +103,13 @@ export class Loader<Key extends string | object, V> {
       positions.set(cacheKey, keys.length)
       return keys.push(key) - 1
     }
-    const requested = all.map((keyOrKeys) => (isMany(keyOrKeys) ? keyOrKeys.map(addKey) : addKey(keyOrKeys)))
-    const loaded: LoadedBatch<V> = { positions, values: this.readBatch(keys) }
-    this.loadedBatches.push(loaded)
-    const values = await loaded.values
-    loaded.values = values
+    const requestedPositions = all.map((keyOrKeys) => (isMany(keyOrKeys) ? keyOrKeys.map(addKey) : addKey(keyOrKeys)))
+    const batch: StartedBatch<V> = { positions, values: this.readBatch(keys) }
+    this.startedBatches.push(batch)
+    const values = await batch.values
+    batch.values = values
     const valueAt = (position: number) => values[position] as PromiseOrValue<V>
-    return requested.map((position) => (typeof position === 'number' ? valueAt(position) : position.map(valueAt)))
+    return requestedPositions.map((oneOrMany) => (typeof oneOrMany === 'number' ? valueAt(oneOrMany) : oneOrMany.map(valueAt)))
   }
 
   /**

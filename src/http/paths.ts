@@ -1,0 +1,3 @@
+export const graphqlPath = '/graphql'
+/** Path of subscriptions over server-sent events */
+export const streamPath = '/graphql/stream'
