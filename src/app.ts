@@ -37,15 +37,15 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const logger = createLogger(config, tracing && (() => tracing.logFields()))
     const trusted = await readTrustedDocuments(config, schema)
     const stores = await startStores({ config, logger, resources, observers, tracing })
-    const { database, cache, relay } = stores
-    const dashboard = createDashboard(config, stores)
+    const { maintenance, cache, relay } = stores
+    const dashboard = createDashboard(config, logger, stores)
     dashboard.start()
     resources.push(() => dashboard.stop())
     if (!observers.withoutRelay) await relay.start()
     resources.push(() => relay.stop())
     const expiringKeys = startExpiringKeys(stores.feed, (message) => logger.warn(message))
     resources.push(() => expiringKeys.stop())
-    if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, resources, cache, database)
+    if (config.AUDIT_INTERVAL_MS > 0) startAudits(config, logger, resources, cache, maintenance)
 
     const draining = new AbortController()
     const live = await startLive(logger, resources, stores)
@@ -94,9 +94,9 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   const resources = new ResourceStack()
   try {
     const logger = pino({ level: 'silent' })
-    const { database, cache } = await startStores({ config, logger, resources, observers: {}, tracing: undefined })
+    const { maintenance, cache } = await startStores({ config, logger, resources, observers: {}, tracing: undefined })
     if (!cache.trusted) throw new Error(`The cache cannot be used: ${cache.distrustReason}`)
-    return await audit(auditOptions(cache, database), entries)
+    return await audit(auditOptions(cache, maintenance), entries)
   } finally {
     await resources.stop()
   }

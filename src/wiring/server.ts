@@ -52,7 +52,7 @@ interface ServerDependencies {
 
 export function createServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
   const { config, logger, schema, documents, stores, live, deadlines, loadShedder, draining, routes } = dependencies
-  const { database, cache, relay, metrics, budgets, tracing } = stores
+  const { database, maintenance, cache, relay, metrics, budgets, tracing } = stores
   const read = createRead(database)
   const cacheAdmin = createCacheAdmin(cache, entities, read, defaultPageSize)
   const traced = (reader: CacheReader) => tracing?.traceReads(reader) ?? reader
@@ -85,7 +85,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     hosts: new Hosts(hasAuthentication(config), config.CORS_ORIGINS),
     checkHealth: coalesceCalls(() =>
       checkHealth({
-        pingDatabase: () => timed(() => database`select 1`),
+        pingDatabase: () => timed(() => maintenance`select 1`),
         pingCache: () => pingTrusted(cache),
         cacheBackend: cache.backend,
         deadlineMs: healthDeadlineMs,

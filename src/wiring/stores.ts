@@ -6,7 +6,7 @@ import { type Config, isProduction } from '../config.js'
 import { errorCodes } from '../graphql/errors.js'
 import { Budgets, type SyncUsage, type Usage } from '../http/limits/budgets.js'
 import { connect } from '../platform/database/connection.js'
-import { instrumentQueries } from '../platform/database/instrument-queries.js'
+import { instrumentQueries, type StatementObserver } from '../platform/database/instrument-queries.js'
 import { Dashboard } from '../platform/metrics/dashboard.js'
 import { ErrorMetrics } from '../platform/metrics/error-metrics.js'
 import { Histogram, lagBounds } from '../platform/metrics/histogram.js'
@@ -52,8 +52,13 @@ export async function startStores({ config, logger, resources, observers, tracin
     backlogSeconds: () => relay.backlogSeconds,
     points: () => budgets?.charged ?? 0,
   })
-  const measured = instrumentQueries(connection, metrics.statements)
-  const database = tracing ? instrumentQueries(measured, tracing.statements) : measured
+  const observe = (observer: StatementObserver) => {
+    const measured = instrumentQueries(connection, observer)
+    return tracing ? instrumentQueries(measured, tracing.statements) : measured
+  }
+  const database = observe(metrics.statements.ofRequests)
+  // The same connections, for the server's own statements, which are not counted as statements of requests.
+  const maintenance = observe(metrics.statements)
   const observeLag = (seconds: number) => metrics.invalidationLag.observe(seconds)
   const log = (message: string) => logger.warn(message)
   const relay = new Relay({
@@ -73,7 +78,7 @@ export async function startStores({ config, logger, resources, observers, tracin
   resources.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   resources.push(async () => clearInterval(countsTimer))
-  return { database, feed, store, cache, relay, metrics, budgets, tracing }
+  return { database, maintenance, feed, store, cache, relay, metrics, budgets, tracing }
 }
 
 export type Stores = Awaited<ReturnType<typeof startStores>>
@@ -93,9 +98,14 @@ function createMetrics(config: Config, cache: Cache, others: Pick<ProcessMetrics
   }
 }
 
-export function createDashboard(config: Config, { metrics, store }: Stores): Dashboard {
-  const keyOf = (slotMs: number, slot: number) => `${config.CACHE_PREFIX}:${cacheVersion}:history:${slotMs}:${slot}`
-  return new Dashboard({ metrics, store, keyOf, createToken: createTokenSource(), now: Date.now })
+export function createDashboard(config: Config, logger: Logger, { metrics, store }: Stores): Dashboard {
+  const keyOf = (series: string, slot: number) => `${config.CACHE_PREFIX}:${cacheVersion}:history:${series}:${slot}`
+  const logged = {
+    requests: config.LOG_REQUESTS !== 'none' && logger.isLevelEnabled('info'),
+    errors: logger.isLevelEnabled('error'),
+    warnings: logger.isLevelEnabled('warn'),
+  }
+  return new Dashboard({ metrics, store, keyOf, createToken: createTokenSource(), now: Date.now, maxOperations, logged })
 }
 
 /** Returns null if RATE_LIMIT is 0, that is, if usage is not limited. */

@@ -1,13 +1,16 @@
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { dark, expectNoOverflow, noBrowser, phone, screenshot, startBrowser, type TestBrowser } from '../helpers/browser.js'
+import { expectReadableText } from '../helpers/contrast.js'
+import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
-import { adminToken, secret } from '../helpers/tokens.js'
+import { adminToken, customerToken, secret } from '../helpers/tokens.js'
 
 const tile = (page: Page, name: string) => page.locator('.tiles > div', { hasText: name }).locator('.value')
-const row = (page: Page, namespace: string) =>
-  page.getByRole('row', { name: namespace, exact: false }).filter({ hasText: namespace })
+const row = (page: Page, table: string, name: string) =>
+  page.getByRole('region', { name: table }).getByRole('row').filter({ hasText: name })
+const desktop = { viewport: { width: 1280, height: 800 } }
 
 /** Causes some traffic of every kind that the page shows. */
 async function traffic(app: TestApp, rounds: number): Promise<void> {
@@ -16,7 +19,7 @@ async function traffic(app: TestApp, rounds: number): Promise<void> {
       await app.query('query Order($id: ID!) { order(id: $id) { total user { name } products { name } } }', {
         id: `order_${order}`,
       })
-    await app.query(`{ products(category: "Books", first: ${(round % 20) + 1}) { nodes { name } } }`)
+    await app.query(`query Catalogue { products(category: "Books", first: ${(round % 20) + 1}) { nodes { name } } }`)
     await app.query(
       `mutation Stock { updateProductStock(productId: "product_${(round % 20) + 1}", stock: 5) { product { stock } } }`,
     )
@@ -25,23 +28,26 @@ async function traffic(app: TestApp, rounds: number): Promise<void> {
 
 describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
   let redis: TestRedis
+  let database: TestDatabase
   let app: TestApp
   let browser: TestBrowser
-  let pages: Page[]
+  let pages: Page[] = []
   beforeAll(async () => {
-    browser = await startBrowser()
+    ;[browser, redis, database] = await Promise.all([startBrowser(), startRedis(), createDatabase()])
+    app = await startTestApp({
+      redisUrl: redis.url,
+      database,
+      env: { CACHE_NEAR_MB: '8', REDIS_HEALTH_INTERVAL_MS: '50' },
+    })
   })
-  afterAll(() => browser.stop())
-  beforeEach(async () => {
-    pages = []
-    redis = await startRedis()
-    app = await startTestApp({ redisUrl: redis.url, env: { CACHE_NEAR_MB: '8', REDIS_HEALTH_INTERVAL_MS: '50' } })
+  afterAll(async () => {
+    await app.stop()
+    await Promise.all([browser.stop(), redis.stop(), database.drop()])
   })
   afterEach(async () => {
     // Open pages keep polling.
     for (const page of pages) await page.close()
-    await app.stop()
-    await redis.stop()
+    pages = []
   })
   const open = async (options = {}) => {
     const opened = await browser.open(`${app.origin}/dashboard`, options)
@@ -49,10 +55,19 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     return opened
   }
 
-  test('shows traffic, and sends no requests to other servers', async () => {
+  test('shows an idle server without numbers that nothing happened for, and then the traffic', async () => {
     const { page, externalRequests } = await open()
     await page.getByText('no requests in the last 10 seconds').waitFor()
-    await traffic(app, 3)
+    await tile(page, 'SQL per request').getByText('–', { exact: true }).waitFor()
+    await tile(page, 'Latency').getByText('–', { exact: true }).waitFor()
+    await page.getByText('No answer had an error.').waitFor()
+    await app.query('query Once { user(id: "user_1") { id } }')
+    await page.getByText('of 1 request: too few for percentiles').waitFor()
+    await row(page, 'Operations', 'Once')
+      .getByText(/^max [\d.]+ m?s$/)
+      .waitFor()
+
+    await traffic(app, 10)
     await page.getByText('Healthy.', { exact: true }).waitFor()
     await tile(page, 'Hit rate')
       .getByText(/^[1-9][\d.]* %$/)
@@ -60,17 +75,43 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await tile(page, 'Requests/s')
       .getByText(/^[1-9]/)
       .waitFor()
-    await tile(page, 'Invalidation lag').getByText(/ms$/).first().waitFor()
-    await row(page, 'products').getByText(/%/).first().waitFor()
+    await tile(page, 'Latency, p99').getByText(/m?s$/).waitFor()
+    await tile(page, 'SQL per request')
+      .getByText(/^[\d.]+$/)
+      .waitFor()
+    await tile(page, 'Invalidation lag, max').getByText(/m?s$/).waitFor()
+    await row(page, 'Namespaces', 'products').getByText(/%/).first().waitFor()
     expect(externalRequests).toEqual([])
+  })
+
+  test('shows what failed and what was refused by code, and whether the log has the cause', async () => {
+    await app.query('query Broken { nothing }')
+    await app.query('query TooMuch { users(first: 101) { totalCount } }')
+    const { page } = await open()
+    await row(page, 'Errors', 'BAD_USER_INPUT').getByText('Client error').waitFor()
+    // LOG_LEVEL=silent in tests
+    await row(page, 'Errors', 'GRAPHQL_VALIDATION_FAILED').getByText('Not in the log').waitFor()
+    await row(page, 'Operations', 'TooMuch').getByText('1 (100 %)').waitFor()
+  })
+
+  test('sorts the operations, and shows all of them on request', async () => {
+    for (let index = 0; index < 12; index += 1) await app.query(`query Rare${index}th { __typename }`)
+    await app.query('query Expensive { users(first: 50) { nodes { name orders(first: 5) { nodes { id } } } } }')
+    const { page } = await open()
+    await page.getByRole('button', { name: 'Cost' }).click()
+    const first = page.getByRole('region', { name: 'Operations' }).getByRole('rowheader').first()
+    await first.getByText('Expensive').waitFor()
+    expect(await page.getByRole('columnheader', { name: 'Cost' }).getAttribute('aria-sort')).toBe('descending')
+    await page.getByRole('button', { name: /^Show all \d+$/ }).click()
+    await row(page, 'Operations', 'Rare11th').waitFor()
   })
 
   test('flushes a namespace only after a confirmation', async () => {
     await app.query('{ user(id: "user_1") { id } }')
     const { page } = await open()
     const flush = page.getByRole('button', { name: 'Flush users' })
-    const entryCount = async () => (await redis.client.keys('*:v1:users')).length
-    expect(await entryCount()).toBe(1)
+    const generationCount = async () => (await redis.client.keys('*:v1:users')).length
+    expect(await generationCount()).toBe(1)
 
     await flush.click()
     await page.getByRole('dialog', { name: 'Flush users?' }).waitFor()
@@ -80,41 +121,68 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await flush.click()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
-    expect(await entryCount()).toBe(1)
+    expect(await generationCount()).toBe(1)
 
     await flush.click()
     await page.getByRole('dialog').getByRole('button', { name: 'Flush', exact: true }).click()
     await page.getByText('users was flushed.').waitFor()
-    expect(await entryCount()).toBe(0)
+    expect(await generationCount()).toBe(0)
   })
 
-  test('warms up with the pasted token, which survives a reload', async () => {
+  test('warms up the cache', async () => {
     const { page } = await open()
-    await page.getByText('Administrator token').click()
-    await page.getByLabel(/bearer token/).fill('pasted-token')
-    await page.getByRole('button', { name: 'Use token' }).click()
-    await page.reload()
     await page.getByRole('button', { name: 'Warm up' }).click()
-    const [mutation] = await Promise.all([
-      page.waitForRequest((request) => request.url().endsWith('/graphql')),
-      page.getByRole('dialog').getByRole('button', { name: 'Warm up' }).click(),
-    ])
-    expect(await mutation.headerValue('authorization')).toBe('Bearer pasted-token')
+    await page.getByRole('dialog').getByRole('button', { name: 'Warm up' }).click()
     await page.getByText(/now holds [\d,]+ of the newest/).waitFor()
   })
 
-  test('asks for a token if the metrics are for administrators only', async () => {
-    const guarded = await startTestApp({ redisUrl: redis.url, database: app.database, env: { AUTH_JWT_SECRET: secret } })
+  test('links to the other pages', async () => {
+    const { page } = await open()
+    const links = page.getByRole('navigation').getByRole('link')
+    const paths = await Promise.all((await links.all()).map((link) => link.getAttribute('href')))
+    expect(paths).toEqual(['/', '/graphiql', '/metrics', '/health'])
+    for (const path of paths) expect((await fetch(`${app.origin}${path}`)).status).toBe(200)
+    await links.first().click()
+    await page.getByRole('link', { name: 'Dashboard' }).click()
+    await page.getByRole('heading', { name: 'Dashboard' }).waitFor()
+  })
+
+  test('with authentication, asks for a token, says what is wrong with it, and keeps a good one for this tab only', async () => {
+    const guarded = await startTestApp({ redisUrl: redis.url, database, env: { AUTH_JWT_SECRET: secret } })
     try {
-      const { page } = await browser.open(`${guarded.origin}/dashboard`, {}, /\b401\b/)
+      const { page } = await browser.open(`${guarded.origin}/dashboard`, {}, /\b40[13]\b/)
       pages.push(page)
-      await page.getByText('Administrators only: paste a token at the end of the page.').waitFor()
-      await page.getByText('Administrator token').click()
-      await page.getByLabel(/bearer token/).fill(await adminToken())
-      await page.getByRole('button', { name: 'Use token' }).click()
+      const field = page.getByLabel('Token', { exact: true })
+      const enter = async (token: string) => {
+        await field.fill(token)
+        await page.keyboard.press('Enter')
+      }
+      await field.waitFor()
+      await page.getByText('For administrators only').waitFor()
+      expect(await page.getByRole('alert').allTextContents()).not.toContain('Loading')
+      await screenshot(page, 'dashboard-token')
+      await enter('wrong')
+      await page.getByText('The server refused this token: The token is not a JSON Web Token').waitFor()
+      await enter(await customerToken('user_1'))
+      await page.getByText("This is a customer's token.").waitFor()
+      await expectReadableText(page)
+
+      await enter(await adminToken())
       await page.getByText('The last 10 seconds of').waitFor()
-      await page.close()
+      await field.waitFor({ state: 'hidden' })
+      await page.reload()
+      await page.getByText('The last 10 seconds of').waitFor()
+      const stored = await page.evaluate<number[]>('[sessionStorage.length, localStorage.length, document.cookie.length]')
+      expect(stored).toEqual([1, 0, 0])
+      await page.getByRole('link', { name: 'Metrics' }).click()
+      await page.getByText('# HELP graphql_requests_total').waitFor()
+      await page.goBack()
+      await page.getByRole('button', { name: 'Forget the token' }).click()
+      await field.waitFor()
+      expect(await page.evaluate('sessionStorage.length')).toBe(0)
     } finally {
+      for (const page of pages) await page.close()
+      pages = []
       await guarded.stop()
     }
   })
@@ -127,7 +195,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await page.getByText('The cache server cannot be reached').waitFor()
     await page.getByText('only the process that answered').waitFor()
     await traffic(app, 1)
-    await tile(page, 'SQL statements/s')
+    await tile(page, 'SQL per request')
       .getByText(/^[1-9]/)
       .waitFor()
     await screenshot(page, 'dashboard-without-redis')
@@ -141,35 +209,74 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
   test('reports that the server does not answer, and keeps the old data', async () => {
     const { page } = await open()
     await page.getByText('Healthy').waitFor()
-    const refused = await open()
-    await refused.page.route('**/dashboard/metrics*', (route) => route.fulfill({ status: 200, body: 'not JSON' }))
-    await refused.page.getByRole('alert').getByText('The server does not answer. Retrying every 2 seconds').waitFor()
-    await refused.page.unroute('**/dashboard/metrics*')
-    await refused.page.getByRole('alert').waitFor({ state: 'hidden' })
+    await page.route('**/dashboard/metrics*', (route) => route.fulfill({ status: 200, body: 'not JSON' }))
+    await page.getByRole('alert').getByText('The server does not answer. Retrying every 2 seconds').waitFor()
+    await tile(page, 'Hit rate').waitFor()
+    await page.unroute('**/dashboard/metrics*')
+    await page.getByRole('alert').waitFor({ state: 'hidden' })
+  })
+
+  test('shows the values at the pointer or at the time selected by keyboard, with unit and time, in every chart', async () => {
+    await traffic(app, 1)
+    const { page } = await open()
+    // Shown once the slot of 10 seconds is complete
+    await row(page, 'Namespaces', 'orders').locator('td').nth(8).getByText(/%/).waitFor()
+    const charts = page.getByRole('slider')
+    expect(await charts.count()).toBe(6)
+    const latency = page.getByRole('slider', { name: 'Request latency' })
+    await latency.focus()
+    const text = () => latency.getAttribute('aria-valuetext')
+    const last = await text()
+    expect(last).toMatch(/^\d\d:\d\d:\d\d to \d\d:\d\d:\d\d: p50 .+, p95 .+, p99 .+, Max .+$/)
+    const requestsAt = /^\d\d:\d\d:\d\d to \d\d:\d\d:\d\d: .*Max [\d.]+ m?s$/
+    for (let slot = 0; slot < 30 && !requestsAt.test((await text()) ?? ''); slot += 1) await page.keyboard.press('ArrowLeft')
+    expect(await text()).toMatch(requestsAt)
+    await page.keyboard.press('PageDown')
+    expect(await text()).not.toBe(last)
+    await page.keyboard.press('End')
+    expect(await text()).toBe(last)
+    await page.keyboard.press('Escape')
+    expect(await text()).toMatch(/^The last 10 seconds: /)
+
+    for (const chart of await charts.all()) {
+      await chart.hover({ position: { x: 200, y: 60 } })
+      const figure = page.locator('figure').filter({ has: page.locator('.tip:not([hidden])') })
+      expect(await figure.getByRole('slider').getAttribute('aria-label')).toBe(await chart.getAttribute('aria-label'))
+      await figure
+        .locator('.tip')
+        .getByText(/^\d\d:\d\d:\d\d to \d\d:\d\d:\d\d$/)
+        .waitFor()
+    }
+    expect(await page.getByRole('slider', { name: 'Requests' }).getAttribute('aria-valuetext')).toMatch(/All (–|[\d.]+\/s)/)
   })
 
   test('the range can be selected with the keyboard, and a reload keeps the history of the hour', async () => {
-    await traffic(app, 1)
     const { page } = await open()
     await page.getByRole('radio', { name: '10 minutes' }).focus()
     await page.keyboard.press('ArrowRight')
     expect(await page.getByRole('radio', { name: '1 hour' }).isChecked()).toBe(true)
-    // Shown once the slot of 10 seconds is complete
-    await row(page, 'orders').locator('td').nth(8).getByText(/%/).waitFor()
+    await row(page, 'Namespaces', 'orders').locator('td').nth(8).getByText(/%/).waitFor()
     await page.reload()
-    await row(page, 'orders').locator('td').nth(8).getByText(/%/).waitFor()
+    await row(page, 'Namespaces', 'orders').locator('td').nth(8).getByText(/%/).waitFor()
   })
 
   test.each([
-    ['dashboard', { viewport: { width: 1280, height: 800 } }],
-    ['dashboard-dark', { ...dark, viewport: { width: 1280, height: 800 } }],
+    ['dashboard', desktop],
+    ['dashboard-dark', { ...dark, ...desktop }],
     ['dashboard-phone', phone],
     ['dashboard-phone-dark', { ...phone, ...dark }],
-  ])('fits the viewport: %s', async (name, options) => {
+  ])('fits the viewport, with readable text and a button to flush in reach: %s', async (name, options) => {
     await traffic(app, 2)
     const { page } = await open(options)
     await tile(page, 'Hit rate').getByText(/%$/).first().waitFor()
     await screenshot(page, name)
     await expectNoOverflow(page)
+    await expectReadableText(page)
+    const flush = page.getByRole('button', { name: 'Flush stats' })
+    const box = await flush.boundingBox()
+    expect(box?.x).toBeGreaterThan(0)
+    expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(options.viewport?.width ?? 0)
+    await flush.click()
+    await page.getByRole('dialog', { name: 'Flush stats?' }).getByRole('button', { name: 'Cancel' }).click()
   })
 })

@@ -10,7 +10,7 @@ function create() {
   const clock = createClock()
   const metrics = new RequestMetrics({ maxOperations: 3, now: clock.now })
   const observe = (name: string, times: number) => {
-    for (let time = 0; time < times; time += 1) metrics.observe(name, 'ok', 0.001)
+    for (let time = 0; time < times; time += 1) metrics.observe(name, 'ok', 0.001, 1)
   }
   return { clock, metrics, observe }
 }

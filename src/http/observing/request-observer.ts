@@ -40,7 +40,7 @@ export class RequestObserver {
 
   /** Records a response of the fast path. This method is on the hot path. */
   recordFastPathResponse({ response, requestId, viewer, operation, cost }: BatchedResponse, seconds: number): void {
-    this.requests.observe(operation, 'compiled', seconds)
+    this.requests.observe(operation, 'compiled', seconds, cost)
     if (!this.log.shouldLog('ok', seconds)) return
     const entry = { requestId, viewer, operation, outcome: 'ok', status: 200, seconds, cost, codes: [] } as const
     this.log.write(response.req, { ...entry, path: 'compiled' })
@@ -71,7 +71,7 @@ export class RequestObserver {
     } = (context && this.progress.get(context.loaders)) ?? {}
     // Without a context and without an error, the response is a page for a browser.
     if (!context && status < 400) return
-    if (result) this.requests.observe(result.operation, result.outcome, seconds)
+    if (result) this.requests.observe(result.operation, result.outcome, seconds, cost ?? 0)
     else this.requests.observeUnparsed(seconds)
     this.errors.count(codes)
     const { operation, outcome } = result ?? { operation: undefined, outcome: 'refused' as const }

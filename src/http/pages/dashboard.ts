@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { FastifyInstance } from 'fastify'
 import { type Asset, createAsset, readAsset, sendAsset } from './asset.js'
-import { renderPage } from './html.js'
+import { errorHints } from './error-hints.js'
+import { escapeHtml, renderPage } from './html.js'
 
 /**
  * Serves the dashboard page and its assets. The page reads its data from /dashboard/metrics, and loads nothing from other servers.
+ * It links to the explorer if that is served, so the explorer must be registered before.
  */
 export function registerDashboard(server: FastifyInstance): void {
-  const page = createAsset(html, 'text/html; charset=utf-8')
-  serve(server, '/dashboard', page)
+  const page = render(server.hasRoute({ method: 'GET', url: explorerPath }))
+  serve(server, '/dashboard', createAsset(page, 'text/html; charset=utf-8'))
   serve(server, '/assets/dashboard.css', readAsset('dashboard.css', css))
   for (const name of scripts) serve(server, `/assets/${name}`, readAsset(name, javascript))
   serve(server, '/assets/uplot.js', fromPackage('uplot/dist/uPlot.iife.min.js', javascript))
@@ -24,23 +26,47 @@ function fromPackage(path: string, contentType: string): Asset {
   return createAsset(readFileSync(createRequire(import.meta.url).resolve(path), 'utf8'), contentType)
 }
 
+const explorerPath = '/graphiql'
 const css = 'text/css; charset=utf-8'
 const javascript = 'text/javascript; charset=utf-8'
-const scripts = ['dashboard.js', 'dashboard-charts.js', 'dashboard-text.js', 'dashboard-admin.js', 'dashboard-format.js']
+const scripts = [
+  'dashboard.js',
+  'dashboard-access.js',
+  'dashboard-actions.js',
+  'dashboard-chart-list.js',
+  'dashboard-charts.js',
+  'dashboard-errors.js',
+  'dashboard-format.js',
+  'dashboard-namespaces.js',
+  'dashboard-operations.js',
+  'dashboard-plot.js',
+  'dashboard-table.js',
+  'dashboard-tiles.js',
+]
 
-const html = renderPage({
-  title: 'Dashboard',
-  styles: ['/assets/uplot.css', '/assets/dashboard.css'],
-  scripts: ['/assets/uplot.js'],
-  body: `<script type="module" src="/assets/dashboard.js"></script>
+function render(hasExplorer: boolean): string {
+  return renderPage({
+    title: 'Dashboard',
+    styles: ['/assets/uplot.css', '/assets/dashboard.css'],
+    scripts: ['/assets/uplot.js'],
+    body: `<script type="module" src="/assets/dashboard.js"></script>
+<nav class="bar" aria-label="Pages of this server">
+<a class="home" href="/"><img src="/assets/icon.svg" alt="" width="22" height="22">graphql-cached-shop</a>
+${hasExplorer ? `<a href="${explorerPath}">GraphiQL</a>` : ''}
+<a href="/metrics" id="metrics">Metrics</a>
+<a href="/health">Health</a>
+<button type="button" id="forget" class="plain" hidden>Forget the token</button>
+</nav>
 <header>
-<h1>Dashboard</h1>
+<h1 tabindex="-1">Dashboard</h1>
 <p id="state" class="state" role="status">Loading</p>
 <p id="scope" class="quiet"></p>
 </header>
 <main>
 <noscript><p class="error">This page needs JavaScript. The same metrics as text: <a href="/metrics">/metrics</a></p></noscript>
 <p id="error" class="error" role="alert" hidden></p>
+${login}
+<div id="data" hidden>
 <section aria-label="The last 10 seconds">
 <dl id="tiles" class="tiles"></dl>
 </section>
@@ -49,42 +75,64 @@ const html = renderPage({
 <h2 id="history">History</h2>
 <fieldset class="range">
 <legend class="hidden">Time range</legend>
-<label><input type="radio" name="range" value="600" checked> 10 minutes</label>
-<label><input type="radio" name="range" value="3600"> 1 hour</label>
+<label><input type="radio" name="range" value="600" checked><span>10 minutes</span></label>
+<label><input type="radio" name="range" value="3600"><span>1 hour</span></label>
 </fieldset>
 </div>
 <div id="charts" class="charts"></div>
 </section>
-<section aria-labelledby="namespaces">
+<section aria-labelledby="operations-title">
 <div class="row">
-<h2 id="namespaces">Namespaces</h2>
+<h2 id="operations-title">Operations</h2>
+<p class="quiet" id="operations-period"></p>
+</div>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="operations-title">
+<table id="operations" class="cards"><thead><tr></tr></thead><tbody></tbody></table>
+</div>
+<p><button type="button" id="all-operations" aria-expanded="false" hidden></button></p>
+</section>
+<section aria-labelledby="errors-title">
+<div class="row">
+<h2 id="errors-title">Errors</h2>
+<p class="quiet">The codes are explained in <code>docs/errors.md</code>.</p>
+</div>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="errors-title">
+<table id="errors" class="cards" data-hints="${escapeHtml(JSON.stringify(errorHints))}"><thead><tr></tr></thead><tbody></tbody></table>
+</div>
+<p id="no-errors" class="quiet"></p>
+</section>
+<section aria-labelledby="namespaces-title">
+<div class="row">
+<h2 id="namespaces-title">Namespaces</h2>
 <button type="button" id="warm-up">Warm up</button>
 </div>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="namespaces">
-<table id="table">
-<thead>
-<tr><th scope="col">Namespace</th><th scope="col">Hit rate</th><th scope="col">Lookups/s</th><th scope="col">Near</th>
-<th scope="col">Far</th><th scope="col">Misses</th><th scope="col">Stale</th><th scope="col">Invalidations/s</th>
-<th scope="col">Errors</th><th scope="col">Hit rate, last hour</th><th scope="col"><span class="hidden">Flush</span></th></tr>
-</thead>
-<tbody></tbody>
-</table>
+<p id="result" role="status"></p>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="namespaces-title">
+<table id="namespaces" class="cards"><thead><tr></tr></thead><tbody></tbody></table>
 </div>
-<p id="result" class="quiet" role="status"></p>
-<details>
-<summary>Administrator token</summary>
-<form id="access">
-<p><label for="token">Sent as a bearer token with every request of this page. Stored until this tab is closed.</label></p>
-<p class="row"><input id="token" type="password" autocomplete="off" spellcheck="false"><button>Use token</button></p>
-</form>
-</details>
 </section>
+<footer class="quiet">
+<p>What each value means: <code>docs/metrics.md</code>. What to do about it: <code>docs/operations.md</code>.</p>
+</footer>
+</div>
 </main>
-<dialog id="confirm" aria-labelledby="question">
+<dialog id="confirm" aria-labelledby="question" aria-describedby="consequence">
 <form method="dialog">
 <h2 id="question"></h2>
 <p id="consequence"></p>
-<p class="row"><button value="cancel" autofocus>Cancel</button><button value="confirm" class="strong" id="confirm-button"></button></p>
+<p class="answers"><button value="cancel" autofocus>Cancel</button><button value="confirm" class="strong" id="confirm-button"></button></p>
 </form>
 </dialog>`,
-})
+  })
+}
+
+const login = `<section id="access" class="login" aria-labelledby="access-title" hidden>
+<h2 id="access-title">Administrator token</h2>
+<p>The metrics are for administrators. The token is sent with the requests of this page, and kept until this tab is closed.</p>
+<form>
+<label for="token">Token</label>
+<p class="row"><input id="token" type="password" autocomplete="off" spellcheck="false" required aria-describedby="access-problem"><button class="main">Show the metrics</button></p>
+<p id="access-problem" class="problem" role="alert"></p>
+</form>
+<p class="quiet">With <code>AUTH_JWT_SECRET</code>, <code>npm run token -- --role admin</code> makes a token for development.</p>
+</section>`

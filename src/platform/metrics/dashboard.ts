@@ -1,16 +1,29 @@
 import type { CacheStore } from 'cached-resolvers'
-import { History } from './history.js'
+import { History, type HistoryRange, mergeCounts } from './history.js'
+import { type OperationSummary, summarizeOperations } from './operations.js'
 import type { ProcessMetrics } from './process-metrics.js'
-import { mergeCounts, type Summary, summarize } from './summary.js'
-import { readTotals } from './totals.js'
+import { Sampler } from './sampler.js'
+import { type Summary, summarize } from './summary.js'
 
 export interface DashboardOptions {
   metrics: ProcessMetrics
   store: CacheStore
-  /** The store's key for a slot number */
-  keyOf: (slotMs: number, slot: number) => string
+  /** The store's key for a slot number of a series */
+  keyOf: (series: string, slot: number) => string
   createToken: () => string
   now: () => number
+  /** Maximum number of operation names that a process counts in a slot */
+  maxOperations: number
+  /** Which failures have lines in the log of this process */
+  logged: LoggedFailures
+}
+
+interface LoggedFailures {
+  /** A line for each request that was refused or answered with errors */
+  requests: boolean
+  /** The causes of errors that are masked for the client: bugs are logged as errors, outages as warnings */
+  errors: boolean
+  warnings: boolean
 }
 
 /** Data for the page: a summary of the last 10 seconds, and the slots of the last hour that the page does not have yet. */
@@ -18,34 +31,34 @@ export interface DashboardData {
   now: number
   scope: 'all' | 'this process'
   backend: CacheStore['backend']
+  logged: LoggedFailures
   latest: Summary
   slots: ({ at: number } & Summary)[]
+  operations: {
+    /** The time covered: about 10 minutes, or less after a start */
+    seconds: number
+    operations: OperationSummary[]
+  }
 }
 
 /** Samples this process periodically, and reads the samples of all processes. */
 export class Dashboard {
   private readonly recent: History
   private readonly hour: History
+  private readonly operations: History
   private readonly token: string
-  private samples = 0
-  private distrustedSamples = 0
+  private readonly sampler: Sampler
   private timer: NodeJS.Timeout | undefined
 
   constructor(private readonly options: DashboardOptions) {
-    const { store, keyOf, createToken, now } = options
+    const { metrics, store, keyOf, createToken, now, maxOperations } = options
     this.token = createToken()
-    const history = (slotMs: number, slotCount: number) =>
-      new History({
-        store,
-        slotMs,
-        slotCount,
-        createToken,
-        now,
-        keyOf: (slot) => keyOf(slotMs, slot),
-        totals: () => this.totals(),
-      })
-    this.recent = history(recentSlotMs, latestSlots + 2)
-    this.hour = history(hourSlotMs, 3_600_000 / hourSlotMs)
+    this.sampler = new Sampler(metrics, this.token, maxOperations)
+    const history = (series: string, slotMs: number, slotCount: number) =>
+      new History({ store, slotMs, slotCount, createToken, now, keyOf: (slot) => keyOf(series, slot) })
+    this.recent = history(String(recentSlotMs), recentSlotMs, latestSlots + 2)
+    this.hour = history(String(hourSlotMs), hourSlotMs, 3_600_000 / hourSlotMs)
+    this.operations = history('operations', operationsSlotMs, operationsSlots)
   }
 
   start(): void {
@@ -61,8 +74,12 @@ export class Dashboard {
 
   /** Returns the data for the page. `after` is the start of the last slot that the page has, in milliseconds. */
   async read(after: number): Promise<DashboardData> {
-    const { metrics, store, now } = this.options
-    const [recent, hour] = await Promise.all([this.recent.readRange(), this.hour.readRange()])
+    const { metrics, store, now, logged } = this.options
+    const [recent, hour, operations] = await Promise.all([
+      this.recent.readRange(),
+      this.hour.readRange(),
+      this.operations.readRange(),
+    ])
     // The current slot is incomplete, so it is left out.
     const latest = mergeCounts(recent.slots.slice(-1 - latestSlots, -1).map(({ counts }) => counts))
     const complete = hour.slots.slice(0, -1).filter(({ at, counts }) => at > after && counts.size > 0)
@@ -70,28 +87,46 @@ export class Dashboard {
       now: now(),
       scope: hour.scope,
       backend: store.backend,
+      logged,
       latest: summarize(latest, (latestSlots * recentSlotMs) / 1000, metrics.namespaces),
       slots: complete.map(({ at, counts }) => ({ at, ...summarize(counts, hourSlotMs / 1000, metrics.namespaces) })),
+      operations: summarizeRange(operations, startOf(hour), now()),
     }
   }
 
   private async sample(): Promise<void> {
-    this.samples += 1
-    if (!this.options.metrics.cache.trusted) this.distrustedSamples += 1
-    const histories = [this.recent, this.hour]
-    for (const history of histories) history.sample()
-    await Promise.allSettled(histories.map((history) => history.writePending()))
+    const { metrics, now } = this.options
+    const { process, operations } = this.sampler.take(Math.floor(now() / operationsSlotMs))
+    // These names are unique to this process, so that processes can be counted.
+    const counts = new Map(process.counts).set(`process.${this.token}`, 1)
+    if (!metrics.cache.trusted) counts.set(`doubting.${this.token}`, 1)
+    for (const history of [this.recent, this.hour]) history.add({ ...process, counts })
+    this.operations.add(operations)
+    await Promise.allSettled([this.recent, this.hour, this.operations].map((history) => history.writePending()))
   }
+}
 
-  /** Returns the totals of this process, with a name unique to this process, so that processes can be counted. */
-  private totals(): Map<string, number> {
-    const totals = readTotals(this.options.metrics)
-    totals.set(`process.${this.token}`, this.samples)
-    totals.set(`doubting.${this.token}`, this.distrustedSamples)
-    return totals
+/** The start of the first slot that has counts */
+function startOf({ slots }: HistoryRange): number {
+  return slots.find(({ counts }) => counts.size > 0)?.at ?? Number.POSITIVE_INFINITY
+}
+
+/** `startedAt`: when the processes began to count; there are no slots of operations without requests */
+function summarizeRange({ slots }: HistoryRange, startedAt: number, now: number): DashboardData['operations'] {
+  const from = Math.max(slots[0]?.at ?? 0, startedAt)
+  return {
+    seconds: Math.max(1, (now - from) / 1000),
+    operations: summarizeOperations(
+      slots.map(({ counts }) => counts),
+      maxOperationsShown,
+    ),
   }
 }
 
 const recentSlotMs = 2_000
 const latestSlots = 5
 const hourSlotMs = 10_000
+const operationsSlotMs = 60_000
+/** 10 minutes, and the current slot */
+const operationsSlots = 11
+const maxOperationsShown = 40

@@ -3,6 +3,8 @@ export class Histogram {
   /** One count for each bound, and one for durations above the last bound */
   readonly counts: number[]
   sumSeconds = 0
+  /** The longest duration since the last call of takeMaxMicroseconds */
+  maxSeconds = 0
 
   constructor(readonly boundsSeconds: readonly number[]) {
     this.counts = Array.from({ length: boundsSeconds.length + 1 }, () => 0)
@@ -13,6 +15,14 @@ export class Histogram {
     while (seconds > (this.boundsSeconds[bucket] as number)) bucket += 1
     this.counts[bucket] = (this.counts[bucket] as number) + 1
     this.sumSeconds += seconds
+    if (seconds > this.maxSeconds) this.maxSeconds = seconds
+  }
+
+  /** Returns the longest duration since the previous call, in microseconds; 0 if there was none. */
+  takeMaxMicroseconds(): number {
+    const microseconds = Math.ceil(this.maxSeconds * 1e6)
+    this.maxSeconds = 0
+    return microseconds
   }
 }
 

@@ -2,14 +2,21 @@ import type { CacheStore } from 'cached-resolvers'
 
 export type Counts = ReadonlyMap<string, number>
 
+/** What a process counted since its previous sample, as integers by name, without those that are 0 */
+export interface Sample {
+  counts: Counts
+  maxima: Counts
+}
+
+/** Names of maxima begin with this prefix, and are not summed over time or across processes. */
+export const maximumPrefix = 'max.'
+
 export interface HistoryOptions {
   store: CacheStore
   /** The store's key for a slot number */
   keyOf: (slot: number) => string
   slotMs: number
   slotCount: number
-  /** Counts of this process since it started */
-  totals: () => Counts
   createToken: () => string
   /** Wall clock in milliseconds, so that all processes use the same slots */
   now: () => number
@@ -37,7 +44,6 @@ interface Batch {
  * counts of this process can be read.
  */
 export class History {
-  private lastTotals: Counts = new Map()
   private readonly own = new Map<number, Map<string, number>>()
   private readonly pending = new Map<number, Map<string, number>>()
   private batches: Batch[] = []
@@ -47,17 +53,17 @@ export class History {
 
   constructor(private readonly options: HistoryOptions) {}
 
-  /** Adds the counts since the previous call to the current slot. */
-  sample(): void {
-    const totals = this.options.totals()
+  /**
+   * Adds counts of this process to the current slot. Of a maximum, the slot keeps the largest value. The name of a maximum must be
+   * used by this process only, because the store sums the counts of all processes.
+   */
+  add({ counts, maxima }: Sample): void {
     const slot = this.currentSlot()
-    for (const [name, total] of totals) {
-      const count = total - (this.lastTotals.get(name) ?? 0)
-      if (count === 0) continue
-      addTo(this.own, slot, name, count)
-      addTo(this.pending, slot, name, count)
+    for (const [name, count] of counts) this.addToSlot(slot, name, count)
+    for (const [name, value] of maxima) {
+      const increase = value - (this.own.get(slot)?.get(name) ?? 0)
+      if (increase > 0) this.addToSlot(slot, name, increase)
     }
-    this.lastTotals = totals
     this.dropOldSlots()
   }
 
@@ -78,6 +84,11 @@ export class History {
     } catch {
       return { scope: 'this process', slots: this.slotNumbers().map((slot) => this.withStart(slot, this.own.get(slot))) }
     }
+  }
+
+  private addToSlot(slot: number, name: string, count: number): void {
+    addTo(this.own, slot, name, count)
+    addTo(this.pending, slot, name, count)
   }
 
   private async writeBatches(): Promise<void> {
@@ -131,6 +142,17 @@ export class History {
       for (const slot of bySlot.keys()) if (slot < oldest) bySlot.delete(slot)
     this.batches = this.batches.filter(({ slot }) => slot >= oldest)
   }
+}
+
+/** Merges the counts of several slots: sums, except for maxima. */
+export function mergeCounts(all: readonly Counts[]): Counts {
+  const merged = new Map<string, number>()
+  for (const counts of all)
+    for (const [name, count] of counts) {
+      const other = merged.get(name) ?? 0
+      merged.set(name, name.startsWith(maximumPrefix) ? Math.max(other, count) : other + count)
+    }
+  return merged
 }
 
 function addTo(bySlot: Map<number, Map<string, number>>, slot: number, name: string, count: number): void {

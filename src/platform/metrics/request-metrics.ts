@@ -11,6 +11,8 @@ export type RequestOutcome = 'compiled' | 'ok' | 'errors' | 'refused'
 export interface OperationMetrics {
   readonly outcomes: Record<RequestOutcome, number>
   readonly durations: Histogram
+  /** Sum of the estimated costs, in points */
+  points: number
   /** Number of recent requests, which is halved every 10 minutes */
   recentCount: number
 }
@@ -37,18 +39,19 @@ export class RequestMetrics {
     this.halvedAt = options.now()
   }
 
-  /** `operation` is the name of the operation in the document; undefined for an anonymous operation. */
-  observe(operation: string | undefined, outcome: RequestOutcome, seconds: number): void {
+  /** `operation` is the name in the document; undefined for an anonymous operation. `points` is the estimated cost; 0 if it is not known. */
+  observe(operation: string | undefined, outcome: RequestOutcome, seconds: number, points: number): void {
     const name = operation ?? 'anonymous'
     const metrics = this.operations.get(name) ?? this.metricsFor(name)
     metrics.recentCount += 1
     metrics.outcomes[outcome] += 1
+    metrics.points += points
     metrics.durations.observe(seconds)
   }
 
   /** Observes a request that was refused before its operation was known. */
   observeUnparsed(seconds: number): void {
-    this.observe('unknown', 'refused', seconds)
+    this.observe('unknown', 'refused', seconds, 0)
   }
 
   byOperation(): ReadonlyMap<string, OperationMetrics> {
@@ -66,6 +69,7 @@ export class RequestMetrics {
     const metrics = {
       outcomes: { compiled: 0, ok: 0, errors: 0, refused: 0 },
       durations: new Histogram(latencyBounds),
+      points: 0,
       recentCount: 0,
     }
     this.operations.set(name, metrics)
@@ -105,15 +109,17 @@ export class RequestMetrics {
   }
 }
 
-function addTo(sum: OperationMetrics, { outcomes, durations }: OperationMetrics): void {
+function addTo(sum: OperationMetrics, { outcomes, durations, points }: OperationMetrics): void {
   for (const [outcome, count] of Object.entries(outcomes) as [RequestOutcome, number][]) sum.outcomes[outcome] += count
   for (const [bucket, count] of durations.counts.entries())
     sum.durations.counts[bucket] = (sum.durations.counts[bucket] ?? 0) + count
   sum.durations.sumSeconds += durations.sumSeconds
+  sum.durations.maxSeconds = Math.max(sum.durations.maxSeconds, durations.maxSeconds)
+  sum.points += points
 }
 
 /** Labels that are not operation names. They are never replaced by another name. */
-const reservedNames = new Set(['anonymous', 'unknown', 'other'])
+export const reservedNames: ReadonlySet<string> = new Set(['anonymous', 'unknown', 'other'])
 const maxNameLength = 64
 const maxCandidates = 200
 const halvingIntervalMs = 600_000

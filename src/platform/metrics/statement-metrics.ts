@@ -1,11 +1,22 @@
+import type { StatementObserver } from '../database/instrument-queries.js'
 import { Histogram, latencyBounds } from './histogram.js'
 
 /**
  * SQL statements of this process: how many are in flight, and how long completed statements took, including the wait for a
  * connection.
  */
-export class StatementMetrics {
+export class StatementMetrics implements StatementObserver {
   readonly durations = new Histogram(latencyBounds)
+  /** Completed statements of requests; the others are the server's own: those of audits and of health checks. */
+  requestStatements = 0
+  /** To be notified instead of this object about the statements of requests */
+  readonly ofRequests: StatementObserver = {
+    onStart: () => this.onStart(),
+    onEnd: (seconds) => {
+      this.requestStatements += 1
+      this.onEnd(seconds)
+    },
+  }
   private inFlight = 0
 
   constructor(readonly maxConnections: number) {}

@@ -1,7 +1,8 @@
-import { lagBounds, latencyBounds, quantile } from './histogram.js'
-import type { Counts } from './history.js'
+import { type Durations, summarizeDurations } from './durations.js'
+import { lagBounds, latencyBounds } from './histogram.js'
+import { type Counts, maximumPrefix } from './history.js'
 
-/** The activity of all processes during an interval, as the dashboard shows it. A latency is null if nothing was timed. */
+/** The activity of all processes during an interval, as the dashboard shows it */
 export interface Summary {
   seconds: number
   processes: number
@@ -12,9 +13,14 @@ export interface Summary {
   compiled: number
   errors: number
   refused: number
-  latencyMs: { p50: number | null; p95: number | null; p99: number | null }
-  lagMs: { p50: number | null; p99: number | null }
+  latencyMs: Durations
+  lagMs: Durations
+  /** SQL statements for requests */
   statements: number
+  /** SQL statements of the server itself: of audits and health checks */
+  ownStatements: number
+  /** Answers with an error, by code, without the codes that did not occur */
+  errorCodes: Record<string, number>
   /** The share of time for which the event loops were busy, 0 to 1 */
   busy: number
   cache: CacheSummary
@@ -40,8 +46,6 @@ export function summarize(counts: Counts, seconds: number, namespaces: readonly 
     count('requests.errors'),
     count('requests.refused'),
   ]
-  const latency = latencyBounds.map((_, bucket) => count(`latency.${bucket}`)).concat(count(`latency.${latencyBounds.length}`))
-  const lag = lagBounds.map((_, bucket) => count(`lag.${bucket}`)).concat(count(`lag.${lagBounds.length}`))
   const byNamespace = namespaces.map((name) => [name, summarizeCache(count, name)] as const)
   const processes = countNames(counts, 'process.')
   return {
@@ -52,24 +56,15 @@ export function summarize(counts: Counts, seconds: number, namespaces: readonly 
     compiled,
     errors,
     refused,
-    latencyMs: {
-      p50: quantileMs(latencyBounds, latency, 0.5),
-      p95: quantileMs(latencyBounds, latency, 0.95),
-      p99: quantileMs(latencyBounds, latency, 0.99),
-    },
-    lagMs: { p50: quantileMs(lagBounds, lag, 0.5), p99: quantileMs(lagBounds, lag, 0.99) },
-    statements: count('statements'),
+    latencyMs: summarizeDurations(latencyBounds, counts, 'latency', largest(counts, `${maximumPrefix}latency.`)),
+    lagMs: summarizeDurations(lagBounds, counts, 'lag', largest(counts, `${maximumPrefix}lag.`)),
+    statements: count('statements.requests'),
+    ownStatements: count('statements') - count('statements.requests'),
+    errorCodes: Object.fromEntries(startingWith(counts, 'errors.')),
     busy: processes === 0 ? 0 : Math.min(1, count('busyMs') / 1000 / seconds / processes),
     cache: byNamespace.map(([, summary]) => summary).reduce(addCacheSummaries, emptyCacheSummary),
     namespaces: Object.fromEntries(byNamespace),
   }
-}
-
-/** Returns the sums of all counts, by name. */
-export function mergeCounts(all: readonly Counts[]): Counts {
-  const merged = new Map<string, number>()
-  for (const counts of all) for (const [name, count] of counts) merged.set(name, (merged.get(name) ?? 0) + count)
-  return merged
 }
 
 function summarizeCache(count: (name: string) => number, namespace: string): CacheSummary {
@@ -93,10 +88,14 @@ function addCacheSummaries(a: CacheSummary, b: CacheSummary): CacheSummary {
 const emptyCacheSummary: CacheSummary = { near: 0, far: 0, misses: 0, stale: 0, fills: 0, invalidations: 0, errors: 0 }
 
 function countNames(counts: Counts, prefix: string): number {
-  return [...counts.keys()].filter((name) => name.startsWith(prefix)).length
+  return startingWith(counts, prefix).length
 }
 
-function quantileMs(bounds: readonly number[], counts: readonly number[], share: number): number | null {
-  const seconds = quantile(bounds, counts, share)
-  return seconds === null ? null : Math.round(seconds * 1e5) / 100
+function largest(counts: Counts, prefix: string): number {
+  return Math.max(0, ...startingWith(counts, prefix).map(([, value]) => value))
+}
+
+/** The counts whose names start with the prefix, which is removed */
+function startingWith(counts: Counts, prefix: string): [string, number][] {
+  return [...counts].filter(([name]) => name.startsWith(prefix)).map(([name, count]) => [name.slice(prefix.length), count])
 }

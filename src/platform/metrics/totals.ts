@@ -8,6 +8,7 @@ import type { ProcessMetrics } from './process-metrics.js'
 export function readTotals(metrics: ProcessMetrics): Map<string, number> {
   const totals = new Map<string, number>([
     ['statements', sum(metrics.statements.durations.counts)],
+    ['statements.requests', metrics.statements.requestStatements],
     ['busyMs', Math.round(metrics.busyMs())],
   ])
   addBuckets(totals, 'lag', metrics.invalidationLag.counts)
@@ -18,6 +19,7 @@ export function readTotals(metrics: ProcessMetrics): Map<string, number> {
     add(totals, 'requests.refused', outcomes.refused)
     addBuckets(totals, 'latency', durations.counts)
   }
+  for (const [code, count] of metrics.errors.byCode()) add(totals, `errors.${code}`, count)
   for (const name of metrics.namespaces) {
     const counts = metrics.cache.ownCounts({ name })
     for (const [counter, count] of Object.entries(counts)) add(totals, `cache.${name}.${counter}`, count)

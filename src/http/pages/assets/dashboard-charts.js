@@ -1,241 +1,186 @@
-import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
+import { charts } from './dashboard-chart-list.js'
+import { createPlot } from './dashboard-plot.js'
 
 /** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData['slots'][number]} Slot */
 /** @typedef {import('../../../platform/metrics/summary.js').Summary} Summary */
-/**
- * @typedef {object} Line
- * @property {string} name
- * @property {string} color a custom property of the style sheet
- * @property {(slot: Summary) => number | null} value drawn in the chart
- * @property {(slot: Summary) => string} text shown in the legend
- * @property {boolean} [filled]
- */
-/**
- * @typedef {object} Chart
- * @property {string} title
- * @property {readonly Line[]} lines in drawing order
- * @property {[number, number]} [range]
- * @property {boolean} [logarithmic]
- * @property {(value: number) => string} axis
- */
+/** @typedef {import('./dashboard-chart-list.js').Chart} Chart */
+/** @typedef {import('./dashboard-chart-list.js').Line} Line */
+/** A time that the user selected, in seconds, and what was counted from then on @typedef {{ at: number, index: number, slot: Slot | undefined }} Selection */
 
-const uPlot = /** @type {typeof import('uplot')} */ (/** @type {any} */ (globalThis).uPlot)
 const slotSeconds = 10
-
-/** @param {(slot: Summary) => number} count */
-const rate = (count) => ({
-  value: (/** @type {Summary} */ slot) => count(slot) / slot.seconds,
-  text: (/** @type {Summary} */ slot) => perSecond(count(slot), slot.seconds),
-})
-
-/** @param {(slot: Summary) => number | null} ms */
-const time = (ms) => ({ value: ms, text: (/** @type {Summary} */ slot) => duration(ms(slot)) })
-
-/** @param {number | null} value */
-const asPercent = (value) => (value === null ? null : value * 100)
-
-/** @type {readonly Chart[]} */
-const charts = [
-  {
-    title: 'Lookups by store',
-    range: [0, 100],
-    axis: (value) => `${value} %`,
-    // Stacked: each area is drawn over the lower part of the previous one.
-    lines: [
-      {
-        name: 'Misses',
-        color: '--miss',
-        filled: true,
-        value: ({ cache }) => (lookups(cache) === 0 ? null : 100),
-        text: ({ cache }) => percent(share(cache.misses, lookups(cache))),
-      },
-      {
-        name: 'Far',
-        color: '--far',
-        filled: true,
-        value: ({ cache }) => asPercent(hitRate(cache)),
-        text: ({ cache }) => percent(share(cache.far, lookups(cache))),
-      },
-      {
-        name: 'Near',
-        color: '--near',
-        filled: true,
-        value: ({ cache }) => asPercent(share(cache.near, lookups(cache))),
-        text: ({ cache }) => percent(share(cache.near, lookups(cache))),
-      },
-    ],
-  },
-  {
-    title: 'Requests per second',
-    axis: (value) => number(value, 2),
-    lines: [
-      { name: 'Refused', color: '--warning', ...rate(({ refused }) => refused) },
-      { name: 'With errors', color: '--bad', ...rate(({ errors }) => errors) },
-      { name: 'All', color: '--near', ...rate(({ requests }) => requests) },
-    ],
-  },
-  {
-    title: 'Request latency',
-    logarithmic: true,
-    axis: (value) => duration(value),
-    lines: [
-      { name: 'p99', color: '--miss', ...time(({ latencyMs }) => latencyMs.p99) },
-      { name: 'p95', color: '--far', ...time(({ latencyMs }) => latencyMs.p95) },
-      { name: 'p50', color: '--near', ...time(({ latencyMs }) => latencyMs.p50) },
-    ],
-  },
-  {
-    title: 'SQL statements per second',
-    axis: (value) => number(value, 2),
-    lines: [{ name: 'Statements', color: '--far', filled: true, ...rate(({ statements }) => statements) }],
-  },
-  {
-    title: 'Invalidation lag',
-    logarithmic: true,
-    axis: (value) => duration(value),
-    lines: [
-      { name: 'p99', color: '--miss', ...time(({ lagMs }) => lagMs.p99) },
-      { name: 'p50', color: '--near', ...time(({ lagMs }) => lagMs.p50) },
-    ],
-  },
-  {
-    title: 'Stale hits and cache errors per second',
-    axis: (value) => number(value, 2),
-    lines: [
-      { name: 'Stale', color: '--warning', ...rate(({ cache }) => cache.stale) },
-      { name: 'Errors', color: '--bad', ...rate(({ cache }) => cache.errors) },
-    ],
-  },
-]
+const slotsPerMinute = 60 / slotSeconds
 
 /**
- * Creates all charts in the element, and returns a function that redraws them. Legends show the latest values as text.
+ * Creates all charts in the element, and returns a function that redraws them. The legends show the latest values, or those of the
+ * time selected in one of the charts, by pointer or by the arrow keys.
  * @param {HTMLElement} element
  * @returns {(slots: readonly Slot[], latest: Summary, endMs: number, seconds: number) => void}
  */
 export function createCharts(element) {
-  const all = charts.map((chart) => createChart(element, chart))
-  return (...data) => {
-    for (const draw of all) draw(...data)
+  /** @type {number[]} */
+  let times = []
+  /** @type {Map<number, Slot>} */
+  let slots = new Map()
+  /** @type {Summary | undefined} */
+  let latest
+  /** @type {{ at: number, chart: ReturnType<typeof createChart> } | undefined} */
+  let selected
+
+  /** @returns {Selection | undefined} */
+  const selection = () => {
+    const index = selected ? times.indexOf(selected.at) : -1
+    return selected && index >= 0 ? { at: selected.at, index, slot: slots.get(selected.at) } : undefined
+  }
+  const mark = () => {
+    const current = selection()
+    if (latest) for (const chart of all) chart.mark(current, selected?.chart === chart, latest)
+  }
+  /** @param {ReturnType<typeof createChart>} chart @param {number} index */
+  const select = (chart, index) => {
+    selected = { at: /** @type {number} */ (times[Math.min(Math.max(index, 0), times.length - 1)]), chart }
+    mark()
+  }
+  const clear = () => {
+    selected = undefined
+    mark()
+  }
+
+  const all = charts.map((definition) => createChart(element, definition))
+  for (const chart of all) {
+    const { slider } = chart
+    const lastIndex = () => times.findLastIndex((at) => slots.has(at))
+    /** @param {PointerEvent} event */
+    const point = (event) => select(chart, chart.indexAt(event.clientX))
+    slider.addEventListener('pointermove', point)
+    slider.addEventListener('pointerdown', point)
+    // After a touch, the values stay until another element gets the focus.
+    slider.addEventListener('pointerleave', () => document.activeElement !== slider && clear())
+    slider.addEventListener('focus', () => selected?.chart !== chart && select(chart, lastIndex()))
+    slider.addEventListener('blur', clear)
+    slider.addEventListener('keydown', (event) => {
+      const index = selection()?.index ?? lastIndex()
+      const moves = {
+        ArrowLeft: index - 1,
+        ArrowDown: index - 1,
+        ArrowRight: index + 1,
+        ArrowUp: index + 1,
+        PageDown: index - slotsPerMinute,
+        PageUp: index + slotsPerMinute,
+        Home: times.findIndex((at) => slots.has(at)),
+        End: lastIndex(),
+      }
+      if (event.key === 'Escape') clear()
+      else if (event.key in moves) {
+        event.preventDefault()
+        select(chart, moves[/** @type {keyof typeof moves} */ (event.key)])
+      }
+    })
+  }
+
+  return (newSlots, newLatest, endMs, seconds) => {
+    latest = newLatest
+    slots = new Map(newSlots.map((slot) => [slot.at / 1000, slot]))
+    const end = Math.floor(endMs / 1000 / slotSeconds) * slotSeconds
+    times = Array.from({ length: seconds / slotSeconds }, (_, index) => end - seconds + index * slotSeconds)
+    for (const chart of all) chart.draw(times, slots)
+    mark()
   }
 }
 
 /** @param {HTMLElement} element @param {Chart} chart */
 function createChart(element, chart) {
-  const figure = document.createElement('figure')
-  const caption = document.createElement('figcaption')
-  const legend = document.createElement('ul')
-  const canvas = document.createElement('div')
-  caption.textContent = chart.title
-  canvas.setAttribute('aria-hidden', 'true')
-  figure.append(caption, legend, canvas)
-  element.append(figure)
-  const texts = chart.lines.map((line) => legendItem(legend, line))
-  const plot = new uPlot(options(chart, canvas.clientWidth), [[]], canvas)
-  new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height })).observe(canvas)
-  // The canvas keeps the colors that it was drawn with.
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw(true, true))
+  const figure = append(element, 'figure')
+  const caption = append(figure, 'figcaption')
+  append(caption, 'span').textContent = chart.title
+  const time = append(caption, 'span', 'time')
+  const legend = append(figure, 'ul')
+  // A slider, because it selects a time by the arrow keys, and screen readers announce its values.
+  const slider = append(figure, 'div', 'plot')
+  for (const [name, value] of Object.entries({ role: 'slider', tabindex: '0', 'aria-label': `${chart.title}: values over time` }))
+    slider.setAttribute(name, value)
+  const empty = append(slider, 'p', 'empty quiet')
+  empty.textContent = 'The first values appear after 10 seconds.'
+  const tip = append(figure, 'div', 'tip')
+  tip.hidden = true
+  tip.setAttribute('aria-hidden', 'true')
+  const plot = createPlot(slider, chart)
+  const legendTexts = chart.lines.map((line) => legendItem(legend, line))
 
-  /** @type {ReturnType<typeof createCharts>} */
-  return (slots, latest, endMs, seconds) => {
-    plot.setData(aligned(chart, slots, endMs, seconds))
-    for (const [index, line] of chart.lines.entries()) /** @type {Text} */ (texts[index]).data = line.text(latest)
+  /** @param {Selection} selection */
+  const showTip = ({ at, index, slot }) => {
+    const list = document.createElement('ul')
+    for (const line of chart.lines) legendItem(list, line).data = slot ? line.text(slot) : '–'
+    const heading = document.createElement('p')
+    heading.textContent = rangeOf(at)
+    tip.replaceChildren(heading, list)
+    const left = plot.over.offsetLeft + plot.valToPos(at, 'x')
+    const isRight = index > plot.data[0].length / 2
+    tip.style.left = isRight ? 'auto' : `${slider.offsetLeft + left + tipDistance}px`
+    tip.style.right = isRight ? `${figure.clientWidth - slider.offsetLeft - left + tipDistance}px` : 'auto'
+    tip.style.top = `${slider.offsetTop + tipDistance}px`
+  }
+
+  return {
+    slider,
+    /** The index of the slot under the pointer @param {number} clientX */
+    indexAt: (clientX) => plot.posToIdx(clientX - plot.over.getBoundingClientRect().left),
+    /** Draws one column for every time, with nulls for missing slots. @param {number[]} times @param {Map<number, Slot>} slots */
+    draw(times, slots) {
+      const values = chart.lines.map(({ value }) =>
+        times.map((at) => {
+          const slot = slots.get(at)
+          return slot ? value(slot) : null
+        }),
+      )
+      plot.setData(/** @type {import('uplot').AlignedData} */ ([times, ...values]))
+      empty.hidden = times.some((at) => slots.has(at))
+    },
+    /** Shows the values of the selection, or the latest ones without a selection. @param {Selection | undefined} selection @param {boolean} isActive whether the selection was made in this chart @param {Summary} latest */
+    mark(selection, isActive, latest) {
+      const shown = selection ? selection.slot : latest
+      const texts = chart.lines.map((line) => (shown ? line.text(shown) : '–'))
+      for (const [index, text] of texts.entries()) /** @type {Text} */ (legendTexts[index]).data = text
+      time.textContent = selection ? clock(selection.at) : ''
+      plot.setCursor(selection ? { left: plot.valToPos(selection.at, 'x'), top: 0 } : { left: -10, top: -10 }, false)
+      tip.hidden = !selection || !isActive
+      if (selection && isActive) showTip(selection)
+      const spoken = chart.lines.map(({ name }, index) => `${name} ${texts[index]}`).reverse()
+      slider.setAttribute('aria-valuemin', '0')
+      slider.setAttribute('aria-valuemax', String(plot.data[0].length - 1))
+      slider.setAttribute('aria-valuenow', String(selection?.index ?? plot.data[0].length - 1))
+      slider.setAttribute('aria-valuetext', `${selection ? rangeOf(selection.at) : 'The last 10 seconds'}: ${spoken.join(', ')}`)
+    },
   }
 }
 
-/** @param {HTMLElement} legend @param {Line} line */
+/** Adds a line of a legend, and returns the text node of its value. @param {HTMLElement} legend @param {Line} line */
 function legendItem(legend, { name, color }) {
   const item = document.createElement('li')
-  const swatch = document.createElement('span')
-  const value = document.createElement('b')
-  const text = document.createTextNode('–')
-  swatch.className = 'swatch'
+  const swatch = append(item, 'span', 'swatch')
   swatch.style.background = `var(${color})`
-  value.append(text)
-  item.append(swatch, `${name} `, value)
+  item.append(`${name} `)
+  const text = document.createTextNode('–')
+  append(item, 'b').append(text)
   legend.prepend(item)
   return text
 }
 
-/** One column for every slot, with nulls for missing slots. @param {Chart} chart @param {readonly Slot[]} slots @param {number} endMs @param {number} seconds */
-function aligned({ lines }, slots, endMs, seconds) {
-  const bySecond = new Map(slots.map((slot) => [slot.at / 1000, slot]))
-  const end = Math.floor(endMs / 1000 / slotSeconds) * slotSeconds
-  const times = Array.from({ length: seconds / slotSeconds }, (_, index) => end - seconds + index * slotSeconds)
-  const values = lines.map(({ value }) =>
-    times.map((at) => {
-      const slot = bySecond.get(at)
-      return slot ? value(slot) : null
-    }),
-  )
-  return /** @type {import('uplot').AlignedData} */ ([times, ...values])
+/** @param {HTMLElement} parent @param {string} name @param {string} [className] */
+function append(parent, name, className = '') {
+  const element = document.createElement(name)
+  if (className) element.className = className
+  parent.append(element)
+  return element
 }
 
-/** @param {Chart} chart @param {number} width @returns {import('uplot').Options} */
-function options(chart, width) {
-  const axis = {
-    stroke: () => color('--quiet'),
-    grid: { stroke: () => color('--line'), width: 1 },
-    ticks: { show: false },
-    font: '12px system-ui, sans-serif',
-  }
-  return {
-    width,
-    height,
-    legend: { show: false },
-    cursor: { show: false },
-    padding: [8, 8, 0, 0],
-    scales: { x: { time: true }, y: scale(chart) },
-    axes: [
-      { ...axis, size: 28, values: (_, ticks) => ticks.map(clock) },
-      {
-        ...axis,
-        size: 62,
-        ...(chart.logarithmic && { splits: powersOfTen }),
-        values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : chart.axis(tick))),
-      },
-    ],
-    series: [
-      {},
-      ...chart.lines.map((line) => ({
-        label: line.name,
-        width: line.filled ? 1 : 2,
-        points: { size: 4 },
-        stroke: () => color(line.color),
-        ...(line.filled && { fill: () => color(line.color) }),
-      })),
-    ],
-  }
-}
-
-/** @param {Chart} chart @returns {import('uplot').Scale} */
-function scale({ range, logarithmic }) {
-  if (range) return { range }
-  if (logarithmic) return { distr: 3, range: (_, min, max) => decades(min, max) }
-  return { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] }
-}
-
-/** Returns the smallest range of whole powers of ten that contains the values. @param {number | null} min @param {number | null} max @returns {[number, number]} */
-function decades(min, max) {
-  if (!min || !max) return [0.1, 100]
-  const low = 10 ** Math.floor(Math.log10(min))
-  return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(max)))]
-}
-
-/** @param {unknown} _ @param {unknown} __ @param {number} low @param {number} high */
-function powersOfTen(_, __, low, high) {
-  const first = Math.round(Math.log10(low))
-  return Array.from({ length: Math.round(Math.log10(high)) - first + 1 }, (_, index) => 10 ** (first + index))
+/** @param {number} at in seconds */
+function rangeOf(at) {
+  return `${clock(at)} to ${clock(at + slotSeconds)}`
 }
 
 /** @param {number} seconds */
 function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour12: false })
 }
 
-/** @param {string} name */
-function color(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name)
-}
-
-const height = 180
+const tipDistance = 10

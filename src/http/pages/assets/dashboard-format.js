@@ -19,6 +19,11 @@ export function percent(share) {
   return `${number(rounded, 1)} %`
 }
 
+/** Formats an average with one decimal below 10, and without decimals above. @param {number | null} value */
+export function average(value) {
+  return value === null ? '–' : number(value, value < 10 ? 1 : 0)
+}
+
 /** @param {number | null | undefined} ms */
 export function duration(ms) {
   if (ms === null || ms === undefined) return '–'

@@ -1,6 +1,10 @@
-import { authorization, createActions, createTokenForm } from './dashboard-admin.js'
+import { AccessError, authorization, createAccess } from './dashboard-access.js'
+import { createActions } from './dashboard-actions.js'
 import { createCharts } from './dashboard-charts.js'
-import { createTable, scopeOf, showTiles, stateOf } from './dashboard-text.js'
+import { createErrors } from './dashboard-errors.js'
+import { createNamespaces } from './dashboard-namespaces.js'
+import { createOperations } from './dashboard-operations.js'
+import { scopeOf, showTiles, stateOf } from './dashboard-tiles.js'
 
 /** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData} Data */
 
@@ -17,11 +21,12 @@ const actions = createActions(find, (text) => {
   find('#result').textContent = text
 })
 const drawCharts = createCharts(find('#charts'))
-const body = /** @type {HTMLTableSectionElement} */ (find('#table tbody'))
-const showTable = createTable(body, actions.flush)
+const showOperations = createOperations(find)
+const errors = createErrors(find)
+const showNamespaces = createNamespaces(/** @type {HTMLTableElement} */ (find('#namespaces')), actions.flush)
+const access = createAccess(find, () => void update())
 find('#warm-up').addEventListener('click', actions.warmUp)
 find('.range').addEventListener('change', () => show())
-createTokenForm(find, () => void update())
 
 /** @type {Map<number, Data['slots'][number]>} */
 const slots = new Map()
@@ -32,14 +37,17 @@ let latestData
 async function update() {
   try {
     store(await fetchData())
+    access.granted()
     find('#error').hidden = true
+    find('#data').hidden = false
     show()
   } catch (error) {
-    find('#error').textContent =
+    if (error instanceof AccessError) return askForToken(error.message)
+    showProblem(
       error instanceof ResponseError
         ? error.message
-        : 'The server does not answer. Retrying every 2 seconds; the values below are outdated.'
-    find('#error').hidden = false
+        : `The server does not answer. Retrying every 2 seconds${latestData ? '; the values below are outdated' : ''}.`,
+    )
   }
 }
 
@@ -51,11 +59,14 @@ async function fetchData() {
     headers: { accept: 'application/json', ...authorization() },
     signal: AbortSignal.timeout(timeoutMs),
   })
-  if (response.status === 401 || response.status === 403)
-    throw new ResponseError('Administrators only: paste a token at the end of the page.')
-  if (!response.ok)
-    throw new ResponseError(`The server returned HTTP ${response.status}: see the server's log. Retrying every 2 seconds.`)
-  return response.json()
+  if (response.ok) return response.json()
+  const { errors } = await response.json().catch(() => ({}))
+  const message = errors?.[0]?.message
+  if (response.status === 401) throw new AccessError(`The server refused this token: ${message}.`)
+  if (response.status === 403) throw new AccessError("This is a customer's token. The metrics need an administrator's.")
+  throw new ResponseError(
+    `The server returned HTTP ${response.status}${message ? `: ${message}` : ''}. Retrying every 2 seconds.`,
+  )
 }
 
 class ResponseError extends Error {}
@@ -69,25 +80,55 @@ function store(data) {
 
 function show() {
   if (!latestData) return
-  const { className, text } = stateOf(latestData)
+  const { latest, now, operations, logged } = latestData
+  showState(stateOf(latestData, { failed: errors.count(latest, 'failed'), refused: errors.count(latest, 'refused') }))
+  find('#scope').textContent = scopeOf(latestData)
+  showTiles(find('#tiles'), latest)
+  const seconds = Number(/** @type {HTMLInputElement} */ (find('[name=range]:checked')).value)
+  const all = [...slots.values()]
+  drawCharts(all, latest, now, seconds)
+  showOperations(operations)
+  errors.show(
+    latest,
+    all.filter(({ at }) => at >= now - seconds * 1000),
+    logged,
+  )
+  showNamespaces(latest, all)
+}
+
+/** Hides the data of the previous token. @param {string} reason */
+function askForToken(reason) {
+  slots.clear()
+  latestData = undefined
+  find('#data').hidden = true
+  find('#error').hidden = true
+  find('#scope').textContent = ''
+  showState({ className: 'state', text: 'For administrators only' })
+  access.ask(reason)
+}
+
+/** @param {string} text */
+function showProblem(text) {
+  const error = find('#error')
+  if (error.textContent !== text) error.textContent = text
+  error.hidden = false
+  if (!latestData) showState({ className: 'state degraded', text: 'No data' })
+}
+
+/** @param {{ className: string, text: string }} state */
+function showState({ className, text }) {
   const state = find('#state')
   state.className = className
   // Screen readers announce every assignment, so assign changes only.
   if (state.textContent !== text) state.textContent = text
-  find('#scope').textContent = scopeOf(latestData)
-  showTiles(find('#tiles'), latestData.latest)
-  const seconds = Number(/** @type {HTMLInputElement} */ (find('[name=range]:checked')).value)
-  const all = [...slots.values()]
-  drawCharts(all, latestData.latest, latestData.now, seconds)
-  showTable(latestData.latest, all)
 }
 
-/** Polls only while the page is visible. */
+/** Polls only while the page is visible, and the server has not refused the metrics. */
 async function run() {
-  if (!document.hidden) await update()
+  if (!document.hidden && !access.isAsking) await update()
   setTimeout(() => void run(), pollIntervalMs)
 }
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) void update()
+  if (!document.hidden && !access.isAsking) void update()
 })
 void run()

@@ -1,22 +1,4 @@
-const tokenKey = 'administrator-token'
-
-/** Returns the authorization header if a token is stored. @returns {Record<string, string>} */
-export function authorization() {
-  const token = sessionStorage.getItem(tokenKey)
-  return token ? { authorization: `Bearer ${token}` } : {}
-}
-
-/** @param {(selector: string) => HTMLElement} find @param {() => void} onChange */
-export function createTokenForm(find, onChange) {
-  const field = /** @type {HTMLInputElement} */ (find('#token'))
-  field.value = sessionStorage.getItem(tokenKey) ?? ''
-  find('#access').addEventListener('submit', (event) => {
-    event.preventDefault()
-    if (field.value.trim() === '') sessionStorage.removeItem(tokenKey)
-    else sessionStorage.setItem(tokenKey, field.value.trim())
-    onChange()
-  })
-}
+import { authorization } from './dashboard-access.js'
 
 /**
  * Actions of administrators on the cache, each after a confirmation. `report` shows progress and the result.
@@ -78,13 +60,8 @@ async function mutate({ document, variables, done }) {
     body: JSON.stringify({ query: document, variables }),
   })
   const { data, errors } = await response.json().catch(() => ({ errors: [{ message: `HTTP ${response.status}` }] }))
-  if (errors) throw new Error(`${errors[0].message}${advice(errors[0].extensions?.code)}`)
+  if (errors) throw new Error(errors[0].message)
   return done(data)
-}
-
-/** @param {string | undefined} code */
-function advice(code) {
-  return code === 'UNAUTHENTICATED' || code === 'FORBIDDEN' ? '. Paste an administrator token below.' : ''
 }
 
 /** @param {{ entries: number }[]} warmed */

@@ -1,0 +1,47 @@
+import { type Counts, maximumPrefix, type Sample } from './history.js'
+import { OperationSampler } from './operation-sampler.js'
+import type { ProcessMetrics } from './process-metrics.js'
+import { readTotals } from './totals.js'
+
+export interface Samples {
+  /** Of all requests, lookups and statements of this process */
+  process: Sample
+  /** Of the requests by operation */
+  operations: Sample
+}
+
+/** Takes what this process counted since the previous sample. */
+export class Sampler {
+  private readonly operations: OperationSampler
+  private lastTotals: Counts = new Map()
+
+  /** `token` identifies this process. It is part of the names of maxima, because a maximum must not be summed with others. */
+  constructor(
+    private readonly metrics: ProcessMetrics,
+    private readonly token: string,
+    maxOperations: number,
+  ) {
+    this.operations = new OperationSampler(metrics.requests, token, maxOperations)
+  }
+
+  /** `slot`: the current slot of the history of operations */
+  take(slot: number): Samples {
+    const operations = this.operations.take(slot)
+    const maxima = new Map([
+      [`${maximumPrefix}latency.${this.token}`, Math.max(0, ...operations.maxima.values())],
+      [`${maximumPrefix}lag.${this.token}`, this.metrics.invalidationLag.takeMaxMicroseconds()],
+    ])
+    return { process: { counts: this.takeCounts(), maxima }, operations }
+  }
+
+  private takeCounts(): Counts {
+    const totals = readTotals(this.metrics)
+    const counts = new Map<string, number>()
+    for (const [name, total] of totals) {
+      const count = total - (this.lastTotals.get(name) ?? 0)
+      if (count !== 0) counts.set(name, count)
+    }
+    this.lastTotals = totals
+    return counts
+  }
+}
