@@ -151,12 +151,17 @@ export function createErrorFormatter({ describeOperationalError, suggestsNames }
 
 /** Sets this server's error code if Apollo set no code, or a code of its own. */
 function withServerCode(formatted: GraphQLFormattedError, thrown: GraphQLError): GraphQLFormattedError {
+  if (formatted.message.startsWith(blockedByApollo)) return { ...withExtensionCode(formatted, 'BAD_REQUEST'), message: blocked }
   if (isUncodedRejection(thrown)) return withExtensionCode(formatted, 'BAD_REQUEST')
   const message = limitMessage(formatted.message)
   if (message !== undefined) return { ...withExtensionCode(formatted, 'LIMIT_EXCEEDED'), message }
   const code = (thrown.originalError as Partial<GraphQLError> | undefined)?.extensions?.code
   return typeof code === 'string' ? withExtensionCode(formatted, code) : formatted
 }
+
+/** How Apollo's message about a request that any page could have sent begins. Ours is shorter, and says where the reason is. */
+const blockedByApollo = 'This operation has been blocked as a potential Cross-Site Request Forgery (CSRF)'
+const blocked = `${blockedByApollo}, because a page of any site could have sent it. Send it by POST with content-type: application/json, or with the header apollo-require-preflight: true; docs/clients.md has the option of each client`
 
 /** Rewords a message of graphql-js about a limit of graphql-js. Returns undefined for other messages. */
 function limitMessage(message: string): string | undefined {

@@ -4,17 +4,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { GraphQLError } from 'graphql'
 import type { Context } from '../graphql/context.js'
 import { badRequest, type DocumentRequest, type Documents, type Resolved } from './documents/documents.js'
+import type { Origins } from './headers/origin.js'
 
 export interface GraphqlHandlerOptions {
   apollo: ApolloServer<Context>
   documents: Documents
   createContext: (request: FastifyRequest) => Context
+  origins: Pick<Origins, 'mayQueryByGet'>
 }
 
 /** Creates the handler of GraphQL over HTTP, which replaces a document id by the document, and passes the request to Apollo. */
-export function createGraphqlHandler({ apollo, documents, createContext }: GraphqlHandlerOptions) {
+export function createGraphqlHandler({ apollo, documents, createContext, origins }: GraphqlHandlerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { httpGraphQLRequest, error } = resolveDocument(readRequest(request), documents)
+    const { httpGraphQLRequest, error } = resolveDocument(readRequest(request, origins), documents)
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest,
       // The error is thrown here so that Apollo checks the request first, and formats the error.
@@ -30,11 +32,17 @@ export function createGraphqlHandler({ apollo, documents, createContext }: Graph
 }
 
 /** Converts a request for Apollo. HEAD is executed as GET; Node omits the body of the response. */
-function readRequest({ method, url, headers, body }: FastifyRequest): HTTPGraphQLRequest {
+function readRequest(
+  { method, url, headers, body }: FastifyRequest,
+  origins: GraphqlHandlerOptions['origins'],
+): HTTPGraphQLRequest {
   const map = new HeaderMap()
   for (const [name, value] of Object.entries(headers)) if (value) map.set(name, Array.isArray(value) ? value.join(', ') : value)
+  const isGet = method === 'GET' || method === 'HEAD'
+  // Without one of its headers, Apollo refuses every GET.
+  if (isGet && origins.mayQueryByGet(headers)) map.set('apollo-require-preflight', 'true')
   const start = url.indexOf('?')
-  return { method: method === 'HEAD' ? 'GET' : method, headers: map, search: start < 0 ? '' : url.slice(start), body }
+  return { method: isGet ? 'GET' : method, headers: map, search: start < 0 ? '' : url.slice(start), body }
 }
 
 interface ResolvedRequest {

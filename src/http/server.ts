@@ -244,13 +244,14 @@ function createBudgetCheck({ limits }: HttpServerOptions, { chargedClientOf }: P
 
 function addGraphqlRoute(
   server: FastifyInstance,
-  { documents, createContext, tracing }: HttpServerOptions,
+  { documents, createContext, origins, tracing }: HttpServerOptions,
   parts: Parts & { apollo: ApolloServer<Context>; checkBudget: BudgetCheck | undefined },
 ): void {
   const { apollo, observer, fastPath, chargedClientOf, checkBudget } = parts
   const handler = createGraphqlHandler({
     apollo,
     documents,
+    origins,
     createContext: ({ raw, id, viewer }) =>
       observer.recordStart(
         raw,
@@ -288,8 +289,5 @@ function addErrorHandlers(server: FastifyInstance, logger: FastifyBaseLogger): v
 
 /** Suffices for a mutation with 500 products that have the longest names, in any script */
 const maxBodyBytes = 512 * 1024
-/**
- * How long browsers may cache the response to a preflight request. GET requests with a CSRF header need a preflight request as
- * well.
- */
+/** How long browsers may cache the response to a preflight request, which requests with a JSON body need */
 const preflightSeconds = 600

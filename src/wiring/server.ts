@@ -100,7 +100,11 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     errors: metrics.errors,
     subscriptions: metrics.subscriptions,
     metricsRoutes: routes,
-    origins: new Origins({ listed: config.CORS_ORIGINS, allowsLoopback: !isProduction(config) }),
+    origins: new Origins({
+      listed: config.CORS_ORIGINS,
+      allowsLoopback: !isProduction(config),
+      hasAuthentication: hasAuthentication(config),
+    }),
     refusedOrigins: new RefusedOrigins({ listed: config.CORS_ORIGINS, logger, now: monotonic }),
     maxLiveConnections: config.LIVE_MAX_CONNECTIONS,
     maxLiveConnectionsPerAddress: config.LIVE_MAX_CONNECTIONS_PER_ADDRESS,

@@ -73,7 +73,7 @@ const badRequests: [name: string, send: Send, status: number, code: (typeof erro
     'BAD_REQUEST',
   ],
   ['an Accept that cannot be met', post({ query }, { ...json, accept: 'text/csv' }), 406, 'BAD_REQUEST'],
-  ['a GET that another site could send', get({ query }, {}), 400, 'BAD_REQUEST'],
+  ['a GET that another site could send', get({ query }, { origin: 'https://evil.example' }), 400, 'BAD_REQUEST'],
   ['a GET without a query', get({}), 400, 'BAD_REQUEST'],
   ['a GET with two queries', by('GET', '/graphql?query=a&query=b', { 'apollo-require-preflight': 'yes' }), 400, 'BAD_REQUEST'],
   ['a GET with broken variables', get({ query, variables: '{' }), 400, 'BAD_REQUEST'],

@@ -1,6 +1,8 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { get, preflighted, send } from '../helpers/send.js'
+import { secret } from '../helpers/tokens.js'
 
 const product = { query: 'query P($id: ID!) { product(id: $id) { name stock } }', variables: '{"id":"product_1"}' }
 
@@ -65,16 +67,6 @@ describe('queries by GET', () => {
     expect(stats.headers).not.toHaveProperty('etag')
   })
 
-  test('need a header that a page of another origin cannot send without a preflight', async () => {
-    const path = `/graphql?${new URLSearchParams(product)}`
-    const plain = await send(app.origin, { method: 'GET', path })
-    expect(plain.status).toBe(400)
-    expect(plain.json.errors[0].message).toContain('apollo-require-preflight')
-    for (const headers of [preflighted, { 'x-apollo-operation-name': 'P' }, { 'content-type': 'application/json' }]) {
-      expect((await send(app.origin, { method: 'GET', path, headers })).status).toBe(200)
-    }
-  })
-
   test('never write', async () => {
     const query = 'mutation { updateProductStock(productId: "product_2", stock: 1) { userErrors { code } } }'
     const before = (await app.query('{ product(id: "product_2") { stock } }')).data
@@ -96,6 +88,57 @@ describe('queries by GET', () => {
     expect(status).toBe(400)
     expect(json.errors[0]).toMatchObject({ message: expect.stringContaining(message), extensions: { code: 'BAD_REQUEST' } })
   })
+})
+
+describe('a query by GET without a preflight', () => {
+  const path = `/graphql?${new URLSearchParams(product)}`
+  const shop = 'https://shop.example'
+  const foreign: OutgoingHttpHeaders[] = [
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' },
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' },
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+  ]
+  const own: OutgoingHttpHeaders[] = [
+    { origin: shop },
+    { origin: shop, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' },
+    { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' },
+    { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' },
+    { 'sec-fetch-mode': 'cors' },
+  ]
+  const unknown: OutgoingHttpHeaders[] = [{}, { accept: 'application/json' }, { 'content-type': '' }]
+  const withPreflight: OutgoingHttpHeaders[] = [
+    preflighted,
+    { 'x-apollo-operation-name': 'P' },
+    { 'content-type': 'application/json' },
+  ]
+
+  test.each<[string, Record<string, string>, { executed: OutgoingHttpHeaders[]; refused: OutgoingHttpHeaders[] }]>([
+    ['with authentication', { AUTH_JWT_SECRET: secret }, { executed: [...own, ...unknown], refused: foreign }],
+    ['without authentication', {}, { executed: own, refused: [...foreign, ...unknown] }],
+    [
+      'without authentication that lets all pages read',
+      { CORS_ORIGINS: '*' },
+      { executed: [...own, ...foreign, ...unknown], refused: [] },
+    ],
+  ])(
+    'to a server %s is executed unless a page that may not read the response may have sent it',
+    async (_, env, { executed, refused }) => {
+      const app = await startTestApp({ env: { CORS_ORIGINS: shop, ...env } })
+      for (const headers of [...executed, ...withPreflight]) {
+        const { status, json } = await send(app.origin, { method: 'GET', path, headers })
+        expect([status, json.data?.product.name], JSON.stringify(headers)).toEqual([200, expect.any(String)])
+      }
+      for (const headers of refused) {
+        const { status, json } = await send(app.origin, { method: 'GET', path, headers })
+        expect([status, json.errors?.[0].extensions.code], JSON.stringify(headers)).toEqual([400, 'BAD_REQUEST'])
+        expect(json.errors[0].message).toMatch(/header apollo-require-preflight: true.*docs\/clients\.md/)
+      }
+      await app.stop()
+    },
+  )
 })
 
 describe('a batch', () => {
