@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../tools/free-port.js'
 import { startTestApp, type TestApp } from './helpers/app.js'
 import { installPackages, npm } from './helpers/packages.js'
+import { adminToken, secret } from './helpers/tokens.js'
 
 let app: TestApp
 beforeAll(async () => {
@@ -12,13 +16,20 @@ afterAll(() => app.stop())
 const clientPackages = await installPackages('examples/client')
 const relayPackages = await installPackages('examples/relay')
 
+/** Starts the example, after its types have been generated. */
+async function startClient(env: Record<string, string>): Promise<string> {
+  const options = { cwd: 'examples/client', env: { ...process.env, ...env } }
+  return (await promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/main.ts'], options)).stdout
+}
+
 describe.skipIf(clientPackages.state === 'unreachable')('examples/client', () => {
   test('its documents are valid for the schema, and its code type-checks against the generated types', async () => {
     await npm('examples/client', 'run', 'check')
   })
 
   test('it reads, pages forwards and backwards, places one order with two requests, and reports both kinds of errors', async () => {
-    const output = await npm('examples/client', 'start', '--silent', '--', `${app.origin}/graphql`)
+    await npm('examples/client', 'run', 'generate')
+    const output = await startClient({ SHOP_URL: `${app.origin}/graphql` })
     const [read, first, second, back, sent, replayed, userError, error] = output.trim().split('\n').slice(-8)
     expect(read).toBe('Tara Kaya bought Wooden Spinning Top, Lavender Candle, Brass Letter Tray, Brass Vase for 226.66')
     expect(first).toBe('page 1: product_500 product_499 product_498, next page: true')
@@ -29,6 +40,35 @@ describe.skipIf(clientPackages.state === 'unreachable')('examples/client', () =>
     expect(userError).toBe('order: none, NOT_FOUND at input.productIds.0: There is no product product_0')
     expect(error).toMatch(/^BAD_USER_INPUT: first must be between 0 and 100 \(request [\da-f-]{36}\)$/)
     expect(await app.database.sql`select count(*)::int from orders`).toEqual([{ count: 251 }])
+  })
+
+  test('it sends a token; without one, it says how to make it', async () => {
+    const closed = await startTestApp({ env: { AUTH_JWT_SECRET: secret } })
+    const url = { SHOP_URL: `${closed.origin}/graphql` }
+    expect(await startClient({ ...url, SHOP_TOKEN: await adminToken() })).toContain('Tara Kaya bought')
+    for (const SHOP_TOKEN of ['', 'expired']) {
+      await expect(startClient({ ...url, SHOP_TOKEN })).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^http\S+ accepts only requests with a valid token\. Set SHOP_TOKEN.*\n.*\$\(npm run --silent token -- --role admin\)\n$/,
+        ),
+      })
+    }
+    await closed.stop()
+  })
+
+  test('it says what to start or to set if no server answers, or another one', async () => {
+    const nobody = `http://127.0.0.1:${await freePort()}/graphql`
+    await expect(startClient({ SHOP_URL: nobody })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^No server answers at \S+ \(connect ECONNREFUSED.*\)\. Start it with npm start .*\n.*SHOP_URL=.*\n$/,
+      ),
+    })
+    await expect(startClient({ SHOP_URL: `${app.origin}/elsewhere` })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^\S+ returned status 404\. Set SHOP_URL .*\n$/),
+    })
   })
 })
 

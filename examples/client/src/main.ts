@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import process from 'node:process'
 import { ApolloClient, CombinedGraphQLErrors, HttpLink, InMemoryCache } from '@apollo/client'
+import { explainFailure } from './explain-failure.js'
 import { graphql } from './gql/index.js'
 
-const url = process.argv[2] ?? 'http://127.0.0.1:4000/graphql'
+const { SHOP_URL: url = 'http://127.0.0.1:4000/graphql', SHOP_TOKEN: token } = process.env
+const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
 
 // Apollo Client caches objects by type and id, so an order that is read twice is one object in the frontend.
-const client = new ApolloClient({ link: new HttpLink({ uri: url }), cache: new InMemoryCache() })
+const client = new ApolloClient({ link: new HttpLink({ uri: url, headers }), cache: new InMemoryCache() })
 
 // 1. A query. `data` is typed by the document: a misspelt field is a type error.
 
@@ -26,7 +28,12 @@ const orderDocument = graphql(`
   }
 `)
 
-const { data: read } = await client.query({ query: orderDocument, variables: { id: 'order_1' } })
+const { data: read } = await client.query({ query: orderDocument, variables: { id: 'order_1' } }).catch((error) => {
+  const explanation = explainFailure(error, url)
+  if (explanation === undefined) throw error
+  console.error(explanation)
+  process.exit(1)
+})
 // null is a regular result: the order may not exist, and one of its products may have been deleted.
 const names = read?.order?.products.map((product) => product?.name ?? 'no longer sold')
 console.log(`${read?.order?.user?.name} bought ${names?.join(', ')} for ${read?.order?.total}`)
