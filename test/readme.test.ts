@@ -6,7 +6,7 @@ import { startTestApp, type TestApp } from './helpers/app.js'
 
 const readme = readFileSync('README.md', 'utf8')
 const api = readFileSync('docs/api.md', 'utf8')
-const pages = ['.', 'docs', 'bench', 'packages/cached-resolvers'].flatMap((folder) =>
+const pages = ['.', 'docs', 'bench', 'packages/cached-resolvers', 'examples/storefront'].flatMap((folder) =>
   readdirSync(folder).flatMap((name) => (name.endsWith('.md') ? [join(folder, name)] : [])),
 )
 

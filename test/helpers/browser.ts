@@ -6,8 +6,8 @@ export const noBrowser = inject('chromium') === null
 
 export interface TestBrowser {
   /**
-   * Opens a new page. The test fails on any console error and any failed request to the page's origin that does not match
-   * `expected`.
+   * Opens a new page. The test fails on any console error and any failed request to the page's origin or an allowed one that does
+   * not match `expected`.
    */
   open(url: string, options?: BrowserContextOptions, expected?: RegExp): Promise<TestPage>
   stop(): Promise<void>
@@ -25,12 +25,19 @@ const longTimeoutMs = 60_000
 
 export const dark: BrowserContextOptions = { colorScheme: 'dark' }
 
-/** Starts a real Chromium with an empty profile that can only resolve this machine. */
-export async function startBrowser(): Promise<TestBrowser> {
+/**
+ * Starts a real Chromium with an empty profile that can only resolve this machine. Pages may also send requests to
+ * `allowedOrigins`.
+ */
+export async function startBrowser(allowedOrigins: readonly string[] = []): Promise<TestBrowser> {
   const browser = await chromium.launch({
     ...{ executablePath: inject('chromium') as string, args: [...chromiumArguments], timeout: longTimeoutMs },
   })
-  return { open: (url, options, expected) => open(browser, url, options, expected), stop: () => browser.close() }
+  return {
+    open: (url, options = {}, expected = /^$/) =>
+      open(browser, { url, origins: [new URL(url).origin, ...allowedOrigins], options, expected }),
+    stop: () => browser.close(),
+  }
 }
 
 /** Saves a full-page screenshot as test-results/screenshots/NAME.png for manual review. */
@@ -46,24 +53,32 @@ export async function expectNoOverflow(page: Page): Promise<void> {
   expect(scrollWidth).toBeLessThanOrEqual(clientWidth)
 }
 
-async function open(browser: Browser, url: string, options: BrowserContextOptions = {}, expected = /^$/): Promise<TestPage> {
+interface Opening {
+  url: string
+  /** The origins to which the page may send requests */
+  origins: readonly string[]
+  options: BrowserContextOptions
+  expected: RegExp
+}
+
+async function open(browser: Browser, { url, origins, options, expected }: Opening): Promise<TestPage> {
   const context = await browser.newContext(options)
   context.setDefaultTimeout(longTimeoutMs)
   const page = await context.newPage()
-  const { origin } = new URL(url)
-  const isSameOrigin = (address: string) => address === '' || address.startsWith(`${origin}/`) || /^(blob|data):/.test(address)
+  const isAllowed = (address: string) =>
+    address === '' || origins.some((origin) => address.startsWith(`${origin}/`)) || /^(blob|data):/.test(address)
   const externalRequests: string[] = []
   const errors: string[] = []
 
   await context.route('**/*', (route) => {
     const address = route.request().url()
-    if (isSameOrigin(address)) return route.continue()
+    if (isAllowed(address)) return route.continue()
     externalRequests.push(address)
     return route.abort('internetdisconnected')
   })
   page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error' && isSameOrigin(message.location().url)) errors.push(message.text())
+    if (message.type() === 'error' && isAllowed(message.location().url)) errors.push(message.text())
   })
   page.on('response', (response) => {
     if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`)
@@ -71,7 +86,7 @@ async function open(browser: Browser, url: string, options: BrowserContextOption
   page.on('requestfailed', (request) => {
     // Requests in progress are aborted when the page is left.
     const cause = request.failure()?.errorText
-    if (isSameOrigin(request.url()) && cause !== 'net::ERR_ABORTED') errors.push(`${cause} ${request.url()}`)
+    if (isAllowed(request.url()) && cause !== 'net::ERR_ABORTED') errors.push(`${cause} ${request.url()}`)
   })
   onTestFinished(async () => {
     const found = errors.filter((error) => !expected.test(error))
