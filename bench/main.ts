@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import process from 'node:process'
-import { runCommand } from '../tools/run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { cold } from './commands/cold.js'
 import { compare, estimateSeconds } from './commands/compare.js'
 import { cost } from './commands/cost.js'

@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { runCommand } from '../tools/run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { killMutants } from './kill-mutants.js'
 import { type Options, readOptions, usage } from './options.js'
 import { replay } from './replay.js'

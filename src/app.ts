@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AuditReport, audit } from 'cached-resolvers'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
-import { type Config, ConfigError } from './config.js'
+import type { Config } from './config.js'
 import { createSchema } from './graphql/schema.js'
 import { Deadlines } from './http/overload/deadlines.js'
 import { createLogger } from './platform/log/logger.js'
@@ -12,6 +12,7 @@ import { startExpiringKeys } from './shop/orders/idempotency-keys.js'
 import { auditOptions, startAudits } from './wiring/audits.js'
 import { monotonic } from './wiring/clock.js'
 import { createDocuments, readTrustedDocuments } from './wiring/documents.js'
+import { listenError } from './wiring/listen-address.js'
 import { startLive } from './wiring/live.js'
 import type { AppObservers } from './wiring/observers.js'
 import { ResourceStack } from './wiring/resource-stack.js'
@@ -77,8 +78,8 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
       },
     })
     resources.push(() => closeServer(server))
-    const address = await server.listen({ port: config.PORT, host: config.HOST }).catch((error) => {
-      throw new ConfigError([listenProblem(config, error)])
+    const address = await server.listen({ port: config.PORT, host: config.HOST }).catch(async (error) => {
+      throw await listenError(config, error)
     })
     resources.push(() => drain(draining, config.SHUTDOWN_DELAY_MS))
     return { url: `${address}/graphql`, stop: () => resources.stop() }
@@ -100,12 +101,6 @@ export async function runAudit(config: Config, entries: number): Promise<AuditRe
   } finally {
     await resources.stop()
   }
-}
-
-function listenProblem({ PORT, HOST }: Config, error: NodeJS.ErrnoException): string {
-  return error.code === 'EADDRINUSE'
-    ? `PORT ${PORT} is in use on ${HOST}, perhaps by another npm start: stop that process, or set PORT to a free one (0 finds one)`
-    : `HOST and PORT name an address that cannot be listened on: ${error.message}`
 }
 
 /**

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { misspeltNames } from './config/misspelt-names.js'
+import { foreignNames, misspeltNames } from './config/misspelt-names.js'
 import { databaseUrlProblem, originsProblem, redisUrlProblem } from './config/urls.js'
 import { isDecodable } from './platform/percent-encoding.js'
+import { truncate } from './platform/truncate.js'
 
 const maxWorkers = 64
 const samplers = [
@@ -85,14 +86,14 @@ const variables = {
   LIVE_MAX_CONNECTIONS: integer(0, 1_000_000).default(10_000),
   LIVE_MAX_CONNECTIONS_PER_ADDRESS: integer(0, 1_000_000).default(1000),
   LIVE_HEARTBEAT_MS: integer(100, 600_000).default(15_000),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
-  LOG_FORMAT: z.enum(['pretty', 'json']).optional(),
-  LOG_REQUESTS: z.enum(['none', 'problems', 'all']).default('problems'),
+  LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent').default('info'),
+  LOG_FORMAT: oneOf('pretty', 'json').optional(),
+  LOG_REQUESTS: oneOf('none', 'problems', 'all').default('problems'),
   LOG_SLOW_REQUEST_MS: integer(1, 600_000).default(1000),
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
   OTEL_EXPORTER_OTLP_HEADERS: headers().optional(),
   OTEL_SERVICE_NAME: z.string().default('graphql-cached-shop'),
-  OTEL_TRACES_SAMPLER: z.enum(samplers).default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER: oneOf(...samplers).default('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: ratio().default(1),
 }
 
@@ -106,33 +107,54 @@ export function allowsIntrospection(config: Pick<Config, 'INTROSPECTION' | 'NODE
   return config.INTROSPECTION ?? !isProduction(config)
 }
 
-const schema = z.object(variables).superRefine((config, context) => {
-  for (const [name, message] of authenticationProblems(config)) context.addIssue({ code: 'custom', path: [name], message })
-  const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
-  for (const name of others) context.addIssue({ code: 'custom', path: [name], message: `cannot be set together with ${first}` })
-  if (config.TRUSTED_DOCUMENTS_ONLY && config.TRUSTED_DOCUMENTS === undefined) {
-    const message = 'is true, but there are no trusted documents: set TRUSTED_DOCUMENTS to a manifest'
-    context.addIssue({ code: 'custom', path: ['TRUSTED_DOCUMENTS_ONLY'], message })
-  }
-  if (config.WORKERS > 1 && first === undefined) {
-    const message = `is ${config.WORKERS}, but workers need a shared cache to see each other's changes: set one of ${redisVariables.join(', ')}, or WORKERS=1`
-    context.addIssue({ code: 'custom', path: ['WORKERS'], message })
-  }
-})
+const schema = z.object(variables)
 
 /** Each of these variables configures the shared cache. If none is set, the cache is in the memory of this process. */
 export const redisVariables = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINEL_NODES'] as const
 
 export const variableNames = Object.keys(variables)
 
-/** Reads the configuration. An empty variable counts as not set. Throws ConfigError, which lists every invalid variable. */
+/** Reads the configuration. An empty variable counts as not settings. Throws ConfigError, which lists every invalid variable. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const settings = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
-  const ineffective = ineffectiveSettings(settings as Readonly<Record<string, string>>)
+  const settings = withoutEmpty(environment)
+  const ineffective = ineffectiveSettings(settings)
   const result = schema.safeParse(settings)
-  if (result.success && ineffective.length === 0) return result.data
-  const issues = result.error?.issues ?? []
-  throw new ConfigError([...ineffective, ...issues.map(({ path, message }) => `${path.join('.')} ${message}`)])
+  const invalid = result.success
+    ? conflicts(result.data)
+    : result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}${givenValue(String(path[0]), settings)}`)
+  const problems = [...ineffective, ...invalid]
+  if (!result.success || problems.length > 0) throw new ConfigError(problems)
+  return result.data
+}
+
+function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  const settings = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+  )
+  return Object.fromEntries(settings)
+}
+
+/** Quotes the value of an invalid variable, unless the value may contain a password or the message quotes a part of it. */
+function givenValue(name: string, settings: Readonly<Record<string, string>>): string {
+  return unquotedVariables.test(name) ? '' : `, not ${JSON.stringify(truncate(settings[name] ?? ''))}`
+}
+
+const unquotedVariables = /SECRET|HEADERS|_URL$|_ENDPOINT$|_NODES$|^CORS_ORIGINS$/
+
+/** Describes valid values that contradict each other. */
+function conflicts(config: Config): string[] {
+  const [first, ...others] = redisVariables.filter((name) => config[name] !== undefined)
+  const problems = [
+    ...authenticationProblems(config),
+    ...others.map((name) => [name, `cannot be set together with ${first}`] as const),
+  ].map((problem) => problem.join(' '))
+  if (config.TRUSTED_DOCUMENTS_ONLY && config.TRUSTED_DOCUMENTS === undefined)
+    problems.push('TRUSTED_DOCUMENTS_ONLY is true, but there are no trusted documents: set TRUSTED_DOCUMENTS to a manifest')
+  if (config.WORKERS > 1 && first === undefined)
+    problems.push(
+      `WORKERS is ${config.WORKERS}, but workers need a shared cache to see each other's changes: set one of ${redisVariables.join(', ')}, or WORKERS=1`,
+    )
+  return problems
 }
 
 /** Describes variables that would be ignored or would not have the intended effect: misspelt names and values that lost bytes. */
@@ -150,6 +172,13 @@ function ineffectiveSettings(settings: Readonly<Record<string, string>>): string
   ]
 }
 
+/** Describes variables that are ignored although other programs use them for what one of the settings, which is not set, is for. */
+export function ignoredSettings(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return [...foreignNames(Object.keys(withoutEmpty(environment)))].map(
+    ([name, intended]) => `${name} is ignored, because it is not a setting of this server: ${intended} is`,
+  )
+}
+
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 
@@ -159,7 +188,7 @@ export class ConfigError extends Error {
 }
 
 /** Describes settings that leave authentication off by mistake, and authentication settings that have no effect. */
-function authenticationProblems(config: z.infer<z.ZodObject<typeof variables>>): [name: string, message: string][] {
+function authenticationProblems(config: Config): [name: string, message: string][] {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: url, AUTH_OPEN: open } = config
   const claims = ['AUTH_ISSUER', 'AUTH_AUDIENCE'] as const
   if (secret !== undefined && url !== undefined) return [['AUTH_JWKS_URL', 'cannot be set together with AUTH_JWT_SECRET']]
@@ -183,6 +212,10 @@ function integer(min: number, max: number, message = `must be a whole number fro
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: message, abort: true })
+}
+
+function oneOf<const Values extends readonly [string, ...string[]]>(...values: Values) {
+  return z.enum(values, `must be one of ${values.join(', ')}`)
 }
 
 function ratio() {

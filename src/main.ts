@@ -1,11 +1,15 @@
 import 'reflect-metadata'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
 import { readEnvironment } from './config/environment.js'
-import { type Config, ConfigError, readConfig } from './config.js'
+import { type Config, ConfigError, ignoredSettings, readConfig } from './config.js'
 import { createLogger, isPretty } from './platform/log/logger.js'
 import { createRedactor, secretsOf } from './platform/log/secrets.js'
 import { connectToPrimary } from './platform/workers/primary.js'
 import { Workers, WorkersError } from './platform/workers/workers.js'
-import { startSummary } from './wiring/start-summary.js'
+import { usage } from './usage.js'
+import { checkListenAddress } from './wiring/listen-address.js'
+import { readyLine, startSummary } from './wiring/start-summary.js'
 
 interface Running {
   /** URL of the GraphQL endpoint */
@@ -13,11 +17,16 @@ interface Running {
   stop(): Promise<void>
 }
 
+printUsageIfAsked()
+
 /** This is far longer than any request can block the event loop. */
 const heartbeatTimeoutSeconds = 30
 let running: Running | undefined
 let shutdownTimeoutMs = 9_500
 let redact = createRedactor([])
+let report = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
 let isStopping = false
 // The listeners are registered before anything starts, so that a signal during the start stops the resources that were already
 // started. SIGINT may arrive twice after Ctrl+C, once from the terminal and once from npm. SIGHUP arrives when the terminal is
@@ -35,15 +44,38 @@ process.on('uncaughtException', (error) => {
 process.on('unhandledRejection', (error) => process.stderr.write(redact(`Unhandled promise rejection: ${describe(error)}\n`)))
 const primary = connectToPrimary(() => stop(0))
 try {
-  const config = readConfig(readEnvironment())
+  const environment = readEnvironment()
+  const config = readConfig(environment)
   shutdownTimeoutMs += config.SHUTDOWN_DELAY_MS
   redact = createRedactor(secretsOf(config))
+  if (!isPretty(config)) report = reportAsJson(config)
+  if (!primary) {
+    for (const warning of ignoredSettings(environment)) createLogger(config).warn(warning)
+    await checkListenAddress(config)
+  }
   running = run(config)
   const url = await running.url
   if (primary) primary.reportReady(url)
-  else process.stdout.write(`\nReady: open ${url}\n${isPretty(config) ? startSummary(config, url) : ''}\n`)
+  else report(isPretty(config) ? `\n${readyLine(config, url)}\n${startSummary(config, url)}` : readyLine(config, url))
 } catch (error) {
   fail(error)
+}
+
+function printUsageIfAsked(): void {
+  try {
+    if (!parseArgs({ options: { help: { type: 'boolean' } } }).values.help) return
+    process.stdout.write(usage)
+    process.exit(0)
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+/** These lines are written whatever LOG_LEVEL is. Programs that read the log get JSON only. */
+function reportAsJson(config: Config): (line: string) => void {
+  const logger = createLogger({ ...config, LOG_LEVEL: 'info' })
+  return (line) => logger.info(line)
 }
 
 function run(config: Config): Running {
@@ -65,7 +97,7 @@ function runApp(config: Config): Running {
 
 function onSignal(signal: NodeJS.Signals): void {
   if (isStopping) return
-  if (!primary) process.stdout.write(`${signal}: finishing requests in flight\n`)
+  if (!primary) report(`${signal}: finishing requests in flight`)
   stop(0)
 }
 

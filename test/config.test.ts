@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, readConfig, variableNames } from '../src/config.js'
+import { ConfigError, ignoredSettings, readConfig, variableNames } from '../src/config.js'
+import { truncate } from '../src/platform/truncate.js'
 
 const defaults = {
   PORT: 4000,
@@ -84,7 +85,7 @@ describe('the configuration', () => {
   ])('reports that %s is a misspelling of %s', (name, intended) => {
     expect(problems({ [name]: 'hunter2', PORT: 'x' })).toEqual([
       `${name} is not a setting: write ${intended}, or leave it empty if it is for another program`,
-      'PORT must be a whole number from 0 to 65535',
+      'PORT must be a whole number from 0 to 65535, not "x"',
     ])
     // If it is empty, or the correct variable is set too, it belongs to another program.
     expect(problems({ [name]: '' })).toEqual([])
@@ -241,7 +242,8 @@ describe('the configuration', () => {
       const message = `must be * alone, or origins (scheme and host, a port if needed, no path) with commas between them: ${problem}`
       return ['CORS_ORIGINS', text, message] as [string, string, string]
     }),
-    ['LOG_LEVEL', 'loud', expect.stringContaining('"debug"')],
+    ['LOG_LEVEL', 'INFO', 'must be one of fatal, error, warn, info, debug, silent'],
+    ['LOG_FORMAT', 'text', 'must be one of pretty, json'],
     ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'must be a number from 0 to 1'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'must be a URL that begins with http:// or https://'],
     ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization', 'must be name=value pairs with commas between them'],
@@ -249,9 +251,33 @@ describe('the configuration', () => {
       return ['OTEL_EXPORTER_OTLP_HEADERS', text, 'must be name=value pairs with commas between them'] as [string, string, string]
     }),
   ])('refuses %s=%s and names the variable', (name, text, message) => {
-    const asymmetric = typeof message === 'string' ? `${name} ${message}` : message
-    expect(problems({ [name]: text })).toEqual([asymmetric])
-    expect(problems({ [name]: text })[0]).toMatch(new RegExp(`^${name} `))
+    const mayHoldPassword = /_URL$|_NODES$|_ENDPOINT$|SECRET|HEADERS/.test(name)
+    const isQuoted = !mayHoldPassword && name !== 'CORS_ORIGINS'
+    expect(problems({ [name]: text })).toEqual([`${name} ${message}${isQuoted ? `, not ${JSON.stringify(truncate(text))}` : ''}`])
+  })
+
+  test('refuses no value in the words of the library that checks it', () => {
+    for (const text of [' ', 'x', '-1', '99999999999', '\0', '{}', 'a,b', 'a=b', 'http://', '*'.repeat(1_000)]) {
+      for (const problem of problems(Object.fromEntries(variableNames.map((name) => [name, text]))))
+        expect(problem).toMatch(/^[A-Z_]+ (must|cannot|has no effect|is) /)
+      expect(problems(Object.fromEntries(variableNames.map((name) => [name, text]))).join()).not.toMatch(
+        /invalid|expected|received/i,
+      )
+    }
+  })
+
+  test('names variables that other programs use for a setting, unless the setting or one like it is set', () => {
+    const foreign = { POSTGRES_URL: 'x', JWT_SECRET: 'x', db_url: 'x', REDIS_HOST: 'x', WEB_CONCURRENCY: '2', CACHE_URL: '' }
+    expect(ignoredSettings({ ...foreign, REDIS_CLUSTER_NODES: 'a:1' })).toEqual([
+      'WEB_CONCURRENCY is ignored, because it is not a setting of this server: WORKERS is',
+      'JWT_SECRET is ignored, because it is not a setting of this server: AUTH_JWT_SECRET is',
+      'POSTGRES_URL is ignored, because it is not a setting of this server: DATABASE_URL is',
+      'db_url is ignored, because it is not a setting of this server: DATABASE_URL is',
+    ])
+    expect(ignoredSettings({ POSTGRES_URL: 'x', DATABASE_URL: 'postgres://a/b', JWT_SECRET: 'x', AUTH_JWKS_URL: 'x' })).toEqual(
+      [],
+    )
+    expect(problems(foreign)).toEqual([])
   })
 
   test('names every invalid variable in one error', () => {

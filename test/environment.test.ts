@@ -44,6 +44,16 @@ describe('a file .env', () => {
     await expect(read(content)).rejects.not.toThrow('hunter2')
   })
 
+  test('names the line of a setting that a later line sets again, but not its value', async () => {
+    const file = join(folder, '.env')
+    const content = 'PORT=1\n# PORT=2\nexport PORT=hunter2\nOTHER=1\nOTHER=2\n'
+    await expect(read(content)).rejects.toThrow(
+      `Bad configuration:\n  Line 1 of ${file} has no effect: line 3 sets PORT again. Keep one of them`,
+    )
+    await expect(read(content)).rejects.not.toThrow('hunter2')
+    expect(await read('OTHER="\nPORT=2\n"\nPORT=1\n')).toMatchObject({ PORT: '1' })
+  })
+
   test.each([
     ['UTF-16, as PowerShell writes it', Buffer.from('\ufeffAUTH_JWT_SECRET=a\r\n', 'utf16le')],
     ['Latin-1', Buffer.from('AUTH_JWT_SECRET=ä', 'latin1')],

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -41,14 +43,47 @@ describe('the process', () => {
     expect(bad.output()).not.toContain('secret')
   })
 
-  test('reports an unusable folder with the name of the variable, and exits with 1', async () => {
+  test('reports an unusable folder with the name of the variable and the remedy, and exits with 1', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
     const file = join(folder, 'file')
     await writeFile(file, '')
-    const bad = start({ DATA_DIR: join(file, 'data') })
-    expect(await bad.exited).toBe(1)
-    expect(bad.output()).toMatch(/^Bad configuration:\n {2}DATA_DIR names a folder that cannot be used: \S.*\n$/)
+    const unusable = [file, join(file, 'missing', 'data'), ...(existsSync('/proc/self') ? ['/proc/missing/data'] : [])]
+    for (const bad of unusable.map((path) => ({ path, server: start({ DATA_DIR: path }) }))) {
+      expect(await bad.server.exited).toBe(1)
+      expect(bad.server.output()).toMatch(
+        /^Bad configuration:\n {2}DATA_DIR names the folder \S+, which cannot be used \(E[A-Z]+: .*\n$/,
+      )
+      expect(bad.server.output()).toContain(`folder ${bad.path}, which`)
+      expect(bad.server.output()).toMatch(/\): name a folder that this user may create and write, or set DATABASE_URL to/)
+    }
     await rm(folder, { recursive: true })
+  })
+
+  test('reports a port in use with a free one before it creates or starts a database, also for several workers', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'shop-main-'))
+    const other = createServer().listen(await freePort(), '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as { port: number }
+    // The check comes first, so neither the folder nor Redis is used.
+    const env = { PORT: String(port), DATA_DIR: join(folder, 'data') }
+    for (const refused of [start(env), start({ ...env, WORKERS: '2', REDIS_URL: 'redis://127.0.0.1:9' })]) {
+      expect(await refused.exited).toBe(1)
+      const [, free] =
+        /^Bad configuration:\n {2}PORT \d+ is in use on 127\.0\.0\.1, perhaps by another npm start: stop that process, or use a free port: PORT=(\d+) npm start\n$/.exec(
+          refused.output(),
+        ) ?? []
+      expect(Number(free), refused.output()).toBeGreaterThan(port)
+    }
+    expect(await readdir(folder)).toEqual([])
+    other.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('warns of a variable that other programs use for a setting that is not set', async () => {
+    const server = start({ POSTGRES_URL: 'postgres://u:hunter2@127.0.0.1:9/x', DATA_DIR: '/dev/null' })
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toMatch(/"level":40.*POSTGRES_URL is ignored, .*: DATABASE_URL is"/)
+    expect(server.output()).not.toContain('hunter2')
   })
 
   describe('with a database', () => {
@@ -128,14 +163,31 @@ describe('the process', () => {
       expect(await server.exited).toBe(0)
     })
 
-    test('reports a port in use, and exits with 1', async () => {
-      const url = new URL(await waitUntilReady(start({ DATABASE_URL: database.url })))
-      const second = start({ DATABASE_URL: database.url, PORT: url.port })
-      expect(await second.exited).toBe(1)
-      expect(second.output()).toMatch(
-        /Bad configuration:\n {2}PORT \d+ is in use on 127\.0\.0\.1, perhaps by another npm start: stop that process, or set PORT to a free one \(0 finds one\)\n$/,
+    test('in production, leads to no page that does not exist, and names what authenticates callers', async () => {
+      const production = { DATABASE_URL: database.url, NODE_ENV: 'production', AUTH_JWT_SECRET: 'x'.repeat(32) }
+      const pretty = start({ ...production, LOG_FORMAT: 'pretty' })
+      const url = await waitUntilReady(pretty)
+      const { origin } = new URL(url)
+      expect(pretty.output()).toContain(
+        [
+          `Ready: ${url}`,
+          '  Explorer   off, because INTROSPECTION is',
+          `  Dashboard  ${origin}/dashboard, with the token of an administrator`,
+          `  Database   Postgres at ${new URL(database.url).host}`,
+          '  Cache      in this process (64 MB); for several processes set REDIS_URL',
+          '  Access     by tokens that are signed with AUTH_JWT_SECRET',
+        ].join('\n'),
       )
-      expect(second.output()).toContain(`${url.port}`)
+      for (const [page] of pretty.output().matchAll(/http:\S+\/dashboard/g)) expect((await fetch(page)).status).toBe(200)
+    })
+
+    test('writes nothing but JSON to an output that is no terminal', async () => {
+      const server = start({ DATABASE_URL: database.url, LOG_LEVEL: 'error' })
+      const url = await waitUntilReady(server)
+      server.child.kill('SIGTERM')
+      expect(await server.exited).toBe(0)
+      const lines = server.output().trimEnd().split('\n')
+      expect(lines.map((line) => JSON.parse(line).msg)).toEqual([`Ready: open ${url}`, 'SIGTERM: finishing requests in flight'])
     })
 
     test.each(['channel_binding=require', 'sslmode=require'])(

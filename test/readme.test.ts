@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig, variableNames } from '../src/config.js'
+import { usage } from '../src/usage.js'
 import { startTestApp, type TestApp } from './helpers/app.js'
 
 const readme = readFileSync('README.md', 'utf8')
@@ -51,6 +52,7 @@ describe('the documentation', () => {
     const expected = variableNames.map((name) => [name, defaults[name] === undefined ? undefined : String(defaults[name])])
     expect(settingsOf(readFileSync('docs/configuration.md', 'utf8'))).toEqual(expected)
     expect(settingsOf(readme)).toHaveLength(10)
+    expect([...usage.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name)).toEqual(settingsOf(readme).map(([name]) => name))
     expect(expected).toEqual(expect.arrayContaining(settingsOf(readme)))
   })
 

@@ -42,8 +42,9 @@ describe.skipIf(noRedis)('the recipe for a cached type (docs/add-a-type.md), app
     })
     let output = ''
     server.stdout?.on('data', (chunk) => (output += chunk))
-    await until(() => /Ready: open \S+/.test(output) || server.exitCode !== null)
-    url = /Ready: open (\S+)/.exec(output)?.[1] ?? output
+    const ready = /Ready: open (http[^\s"]+)/
+    await until(() => ready.test(output) || server.exitCode !== null)
+    url = ready.exec(output)?.[1] ?? output
   })
   afterAll(async () => {
     server.kill('SIGKILL')

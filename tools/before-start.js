@@ -9,11 +9,23 @@ import { parseArgs } from 'node:util'
 const usage = `Usage: npm run prestart
 Runs before npm start: builds the server if the build tools are installed, and otherwise checks that it was built before.\n`
 
-if (parseArgs({ options: { help: { type: 'boolean' } } }).values.help) process.stdout.write(usage)
+const help = readHelpOption()
+if (help === undefined) process.exitCode = 2
+else if (help) process.stdout.write(usage)
 else if (isInstalled('esbuild')) build()
 else if (existsSync('dist/main.js') && existsSync('packages/cached-resolvers/dist/index.js'))
   process.stdout.write('The build tools are not installed: starting the existing build.\n')
 else refuse()
+
+/** Returns undefined, after printing why, if there are other arguments. */
+function readHelpOption() {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values.help
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n${usage}`)
+    return undefined
+  }
+}
 
 function isInstalled(name) {
   try {

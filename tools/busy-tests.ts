@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { runCommand } from './run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 
 const usage = `Usage: npm run test:busy -- [arguments of vitest]
 Runs the quick tests, or the given ones, beside busy processes that occupy the CPU.`

@@ -4,7 +4,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { type Change, CriticalityLevel, diff } from '@graphql-inspector/core'
 import { buildSchema } from 'graphql'
-import { runCommand } from './run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 
 /** A comparison of two versions of the schema */
 interface Comparison {

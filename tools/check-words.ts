@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import process from 'node:process'
-import { readHelpOption, runCommand } from './run-command.js'
+import { readHelpOption, runCommand } from '../src/commands/run-command.js'
 
 // npm run check: words that were replaced by standard terms may not come back. What to write instead is beside each.
 

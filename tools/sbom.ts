@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { readHelpOption, runCommand } from './run-command.js'
+import { readHelpOption, runCommand } from '../src/commands/run-command.js'
 
 /** The used part of a CycloneDX document */
 interface Sbom {

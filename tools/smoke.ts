@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
-import { runCommand } from './run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { readStartCommand } from './start-command.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -71,7 +71,7 @@ async function serve(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
   let isQueried = false
   for await (const chunk of server.stdout.setEncoding('utf8')) {
     output += chunk
-    const [, url] = /Ready: open (\S+)/.exec(output) ?? []
+    const [, url] = /Ready: (?:open )?(http[^\s"]+)/.exec(output) ?? []
     if (url === undefined || isQueried) continue
     isQueried = true
     await sendReadmeQuery(url).finally(() => server.kill('SIGTERM'))

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Returns the command of the npm script `start`: node, its flags and the file. The script uses `exec`, so that a signal to npm
- * reaches the server and npm waits for it. The shell of Windows has no `exec` and runs the second half, after ||, which is the
- * same command.
+ * Returns the command of the npm script `start`: node, its flags and the file. The script is this one command, so that the shell
+ * replaces itself by it: a signal to npm reaches the server, and npm waits for it. Earlier versions, which npm run rolling starts,
+ * wrote the command twice, as `exec node ... || node ...`.
  */
 export function readStartCommand(root: string): ['node', ...string[]] {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }

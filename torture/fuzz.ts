@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import process from 'node:process'
-import { runCommand } from '../tools/run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { type Options, readOptions, usage } from './fuzz/options.js'
 import { describeSummary, hasPassed } from './fuzz/report.js'
 import { run } from './fuzz/run.js'

@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { runCommand } from '../tools/run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { wholeNumber } from './options.js'
 import { type Phase, runOutage } from './outage/outage.js'
 import { findings, outageTable } from './outage/report.js'

@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { runCommand } from '../tools/run-command.js'
+import { runCommand } from '../src/commands/run-command.js'
 import { wholeNumber } from './options.js'
 import { hasPassed, rollingTable } from './rolling/report.js'
 import { type RollingSummary, runRollingRestart } from './rolling/rolling-restart.js'

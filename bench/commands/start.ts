@@ -30,7 +30,7 @@ async function timeStart({ cleanups, print }: BenchContext, folder: string): Pro
   const startedAt = performance.now()
   const child = new Child({ name: 'the project', command: [process.execPath, ...flags, entry], env: settings, cwd: root })
   cleanups.push(() => child.stop())
-  const url = await child.find(/Ready: open (http:\/\/\S+)/, timeoutMs)
+  const url = await child.find(/Ready: (?:open )?(http[^\s"]+)/, timeoutMs)
   const client = new Client(url, 1)
   await client.query(requestBody('Q1', 'product_1'))
   const tookMs = performance.now() - startedAt

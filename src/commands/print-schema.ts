@@ -1,9 +1,15 @@
 import 'reflect-metadata'
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import process from 'node:process'
 import { createSchema, printSchema } from '../graphql/schema.js'
+import { readHelpOption, runCommand } from './run-command.js'
 
-/** npm run schema: writes schema.graphql. */
-const { values } = parseArgs({ options: { help: { type: 'boolean' } } })
-if (values.help) process.stdout.write('Usage: npm run schema\nWrites schema.graphql.\n')
-else writeFileSync('schema.graphql', printSchema(createSchema()))
+const usage = `Usage: npm run schema
+Writes schema.graphql.`
+
+process.exitCode = await runCommand({ usage, readOptions: readHelpOption, run })
+
+async function run(): Promise<number> {
+  writeFileSync('schema.graphql', printSchema(createSchema()))
+  return 0
+}

@@ -5,7 +5,7 @@ import { readEnvironment } from '../config/environment.js'
 import { readConfig } from '../config.js'
 import { connect, type Database } from '../platform/database/connection.js'
 import { type DemoCounts, loadDemoData } from '../platform/database/demo-data.js'
-import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
+import { startPostgresIn } from '../wiring/database.js'
 import { migrate } from '../wiring/migrate.js'
 
 const usage = `Usage: npm run seed -- --users N --products N --orders N
@@ -29,7 +29,7 @@ async function main(args: string[]): Promise<number> {
   }
   if (parsed.state === 'invalid') {
     console.error(`${parsed.reason}\n\n${usage}`)
-    return 1
+    return 2
   }
   try {
     await seed(parsed.counts)
@@ -96,7 +96,7 @@ function interruption(): Promise<never> {
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
   const { DATABASE_URL, DATA_DIR } = readConfig(readEnvironment())
   if (DATABASE_URL !== undefined) return { url: DATABASE_URL, stop: async () => undefined }
-  return startEmbeddedPostgres({ dataDirectory: DATA_DIR, log: console.log })
+  return startPostgresIn(DATA_DIR, console.log)
 }
 
 async function loadWithProgress(database: Database, counts: DemoCounts): Promise<void> {

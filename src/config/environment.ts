@@ -15,7 +15,12 @@ export function readEnvironment(file = '.env', environment = process.env): Reado
 function readEnvFile(file: string): NodeJS.Dict<string> {
   const text = readText(file)
   const variables = parseEnv(text)
-  const problems = ineffectiveLines(text, variables).map((line) => `Line ${line} of ${file} has no effect: write NAME=value`)
+  const problems = [
+    ...ineffectiveLines(text, variables).map((line) => `Line ${line} of ${file} has no effect: write NAME=value`),
+    ...overriddenLines(text).map(
+      ({ name, line, last }) => `Line ${line} of ${file} has no effect: line ${last} sets ${name} again. Keep one of them`,
+    ),
+  ]
   if (problems.length > 0) throw new ConfigError(problems)
   return variables
 }
@@ -30,6 +35,18 @@ function readText(file: string): string {
     const reason = error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : error.message
     throw new ConfigError([`${file} cannot be read: ${reason}`])
   }
+}
+
+/** Finds the lines that set a variable of this server that a later line sets again. */
+function overriddenLines(text: string): { name: string; line: number; last: number }[] {
+  // A quoted value may have lines that look like variables.
+  const lines = text.replace(/=[^\S\n]*(["'`]).*?\1/gs, (value) => value.replace(/[^\n]/g, '=')).split('\n')
+  return variableNames.flatMap((name) => {
+    const setting = new RegExp(`^\\s*(export\\s+)?${name}\\s*=`)
+    const found = lines.flatMap((content, index) => (setting.test(content) ? [index + 1] : []))
+    const last = found.at(-1) as number
+    return found.slice(0, -1).map((line) => ({ name, line, last }))
+  })
 }
 
 /** Returns the numbers of the lines that the parser skipped because of bad syntax, or parsed as a part of the next name. */

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.js'
 import { connect, type Database } from '../platform/database/connection.js'
 import { loadDemoDataOnce } from '../platform/database/demo-data.js'
-import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
 import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
 import type { ResourceStack } from './resource-stack.js'
@@ -43,14 +43,19 @@ export function messageOf(error: unknown): string {
 }
 
 export async function startDatabase(config: Config, logger: Logger, resources: ResourceStack): Promise<string> {
-  const log = (message: string) => logger.info(message)
-  const postgres = await startEmbeddedPostgres({ dataDirectory: config.DATA_DIR, log }).catch((error) => {
-    if (!('code' in error)) throw error
-    throw new ConfigError([`DATA_DIR names a folder that cannot be used: ${messageOf(error)}`])
-  })
+  const postgres = await startPostgresIn(config.DATA_DIR, (message) => logger.info(message))
   postgres.keepRunning((message) => logger.warn(message))
   resources.push(() => postgres.stop())
   return postgres.url
+}
+
+/** Throws ConfigError if the folder cannot be used. */
+export function startPostgresIn(dataDirectory: string, log: (message: string) => void): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({ dataDirectory, log }).catch((error) => {
+    if (!('code' in error)) throw error
+    const remedy = 'name a folder that this user may create and write, or set DATABASE_URL to a Postgres of your own'
+    throw new ConfigError([`DATA_DIR names the folder ${dataDirectory}, which cannot be used (${messageOf(error)}): ${remedy}`])
+  })
 }
 
 const ddlWarning =

@@ -1,18 +1,20 @@
 import { allowsIntrospection, type Config, redisVariables } from '../config.js'
 import { hasAuthentication } from './authenticator.js'
 
+/** The first line after the start. Without introspection, a browser finds nothing at the address. */
+export function readyLine(config: Config, url: string): string {
+  return allowsIntrospection(config) ? `Ready: open ${url}` : `Ready: ${url}`
+}
+
 /** Aligned lines for a person at a terminal: addresses, database, cache, and who has access. */
 export function startSummary(config: Config, url: string): string {
   const { origin } = new URL(url)
   const lines = [
-    ['Explorer', allowsIntrospection(config) ? `${url} (Apollo Sandbox), ${origin}/graphiql` : 'off (INTROSPECTION)'],
-    ['Dashboard', `${origin}/dashboard`],
+    ['Explorer', allowsIntrospection(config) ? `${url} (Apollo Sandbox), ${origin}/graphiql` : 'off, because INTROSPECTION is'],
+    ['Dashboard', `${origin}/dashboard${hasAuthentication(config) ? ', with the token of an administrator' : ''}`],
     ['Database', config.DATABASE_URL ? `Postgres at ${hostsOf(config.DATABASE_URL)}` : `embedded Postgres in ${config.DATA_DIR}`],
     ['Cache', cacheOf(config)],
-    [
-      'Access',
-      hasAuthentication(config) ? 'by token' : 'every caller is an administrator: set AUTH_JWT_SECRET before others can reach it',
-    ],
+    ['Access', accessOf(config)],
   ]
   return lines.map(([name = '', value]) => `  ${name.padEnd(labelWidth)}${value}\n`).join('')
 }
@@ -22,6 +24,13 @@ function cacheOf(config: Config): string {
   if (!variable) return `in this process (${config.CACHE_MEMORY_MB} MB); for several processes set REDIS_URL`
   const urls = [config[variable] ?? []].flat()
   return `Redis at ${urls.map(hostsOf).join(', ')}`
+}
+
+function accessOf({ AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_OPEN }: Config): string {
+  if (AUTH_JWT_SECRET !== undefined) return 'by tokens that are signed with AUTH_JWT_SECRET'
+  if (AUTH_JWKS_URL !== undefined) return `by tokens that are signed with a key of ${hostsOf(AUTH_JWKS_URL)} (AUTH_JWKS_URL)`
+  const everyone = 'every caller is an administrator'
+  return AUTH_OPEN ? `${everyone} (AUTH_OPEN)` : `${everyone}: set AUTH_JWT_SECRET before others can reach it`
 }
 
 /** Returns the host and port, without credentials. */

@@ -29,10 +29,12 @@ export function startBuiltServer(env: Record<string, string>, stdout: 'pipe' | n
   return { child, output: () => output, exited: once(child, 'exit').then(([code]) => code) }
 }
 
+const ready = /Ready: (?:open )?(http[^\s"]+)/
+
 /** Waits until the server is ready and returns its URL. */
 export async function waitUntilReady({ output, child }: BuiltServer): Promise<string> {
-  await until(() => /Ready: open \S+/.test(output()) || child.exitCode !== null)
-  const url = /Ready: open (\S+)/.exec(output())?.[1]
+  await until(() => ready.test(output()) || child.exitCode !== null)
+  const url = ready.exec(output())?.[1]
   expect(url, output()).toBeDefined()
   return url as string
 }

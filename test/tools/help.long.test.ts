@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
-/** Every npm script that runs a TypeScript file of this repository, and the tools that are a part of another script */
-const commands: [name: string, file: string][] = [
+/** Every npm script that runs a file of this repository: its name, its file, and the name in its usage */
+const commands: [name: string, file: string, usage?: string][] = [
   ...Object.entries(scripts).flatMap(([name, command]): [string, string][] => {
     const file = /^tsx (\S+\.ts)$/.exec(command)?.[1]
     return file === undefined ? [] : [[name, file]]
@@ -18,16 +18,32 @@ const commands: [name: string, file: string][] = [
   ['check', 'tools/check-imports.ts'],
   ['check', 'tools/check-words.ts'],
   ['prestart', 'tools/before-start.js'],
+  ['start', 'src/main.ts'],
+  ['dev', 'tools/dev.js', 'start'],
 ]
 
-test.each(commands)('npm run %s -- --help prints the usage and does nothing else (%s)', async (name, file) => {
-  const folder = await mkdtemp(join(tmpdir(), 'shop-help-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  const tsx = pathToFileURL(resolve('node_modules/tsx/dist/esm/index.mjs')).href
-  const env = { ...process.env, TSX_TSCONFIG_PATH: resolve('tsconfig.json') }
-  const args = ['--import', tsx, resolve(file), '--help']
-  // Rejects unless the exit code is 0.
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder, env, timeout: 60_000 })
-  expect(stdout.split('\n')[0]).toMatch(new RegExp(`^Usage: npm run ${name}( |$)`))
-  expect(await readdir(folder)).toEqual([])
-})
+test.each(commands)(
+  'npm run %s prints the usage for --help and unknown options, and does nothing else (%s)',
+  async (name, file, named = name) => {
+    const folder = await mkdtemp(join(tmpdir(), 'shop-help-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const tsx = pathToFileURL(resolve('node_modules/tsx/dist/esm/index.mjs')).href
+    const env = { ...process.env, TSX_TSCONFIG_PATH: resolve('tsconfig.json') }
+    const run = (option: string) =>
+      promisify(execFile)(process.execPath, ['--import', tsx, resolve(file), option], { cwd: folder, env, timeout: 60_000 })
+    const usage = new RegExp(`^Usage: npm (run )?${named}( |$)`, 'm')
+    // All options of test:busy are for vitest.
+    const refusal =
+      name === 'test:busy' ? null : run('--no-such-option').catch((error: { code: number; stderr: string }) => error)
+    // Rejects unless the exit code is 0.
+    const { stdout } = await run('--help')
+    expect(stdout.split('\n')[0]).toMatch(usage)
+    const refused = await refusal
+    if (refused) {
+      expect(refused.stderr).toMatch(/^Unknown option '--no-such-option'/)
+      expect(refused.stderr).toMatch(usage)
+      expect(refused).toMatchObject({ code: expect.toSatisfy((code) => code === 1 || code === 2) })
+    }
+    expect(await readdir(folder)).toEqual([])
+  },
+)

@@ -247,7 +247,7 @@ describe.skipIf(noRedis)('two workers', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  test('are not all started if the port is in use; the error is reported once, and the primary exits with 1', async () => {
+  test('are not started if the port is in use; the error is reported once, and the primary exits with 1', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as { port: number }

@@ -64,7 +64,7 @@ export async function startTarget(cleanups: (() => Promise<unknown>)[]): Promise
   const output = { stdout: collect(child.stdout), stderr: collect(child.stderr) }
   const ended = () =>
     child.exitCode === null && child.signalCode === null ? null : `exit code ${child.exitCode}, signal ${child.signalCode}`
-  await waitFor(() => output.stdout().includes('Ready: open') || ended() !== null)
+  await waitFor(() => output.stdout().includes('Ready: ') || ended() !== null)
   if (ended() !== null) throw new Error(`The server did not start: ${output.stderr()}`)
   return {
     ...{ port, database, tokenSecret, ended, stderr: output.stderr, log: output.stdout },

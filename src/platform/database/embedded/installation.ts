@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, chown, mkdir, realpath, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { cannotRunError, copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from './binaries.js'
@@ -31,7 +31,7 @@ const run = promisify(execFile)
  */
 export async function prepareInstallation({ dataDirectory, systemDirectory, log }: InstallationOptions): Promise<Installation> {
   const binaries = await findPostgresBinaries()
-  await mkdir(dataDirectory, { recursive: true })
+  await createFolder(resolve(dataDirectory))
   const folder = await realpath(dataDirectory)
   const account = await accountFor(join(folder, 'postgres'))
   const installation = { account, binaries, home: join(folder, 'postgres') }
@@ -58,6 +58,18 @@ export function processOwner(account: Account): { uid?: number; gid?: number } {
 /** Makes a file that root wrote accessible to the user that Postgres runs as. */
 export async function changeOwner(account: Account, path: string): Promise<void> {
   if (account.state === 'other') await chown(path, account.uid, account.gid)
+}
+
+/** Creates a folder and its missing parents one by one, because mkdir with `recursive` never returns for a folder in /proc. */
+async function createFolder(path: string): Promise<void> {
+  const isMissing = await stat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' && dirname(path) !== path,
+  )
+  if (isMissing) await createFolder(dirname(path))
+  await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
+    if (!(await stat(path).catch(() => undefined))?.isDirectory()) throw error
+  })
 }
 
 /** The user of this process. For root: the owner of an existing cluster, else the system user `postgres`. */

@@ -10,7 +10,7 @@ interface Command<Options extends { help: boolean }> {
 
 /**
  * Runs a command and returns the exit code. For --help, only prints the usage. If an option is invalid, prints the error and the
- * usage.
+ * usage, and returns 2.
  */
 export async function runCommand<Options extends { help: boolean }>({
   usage,
@@ -22,7 +22,7 @@ export async function runCommand<Options extends { help: boolean }>({
     options = readOptions()
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
-    return 1
+    return 2
   }
   if (options.help) {
     console.log(usage)
