@@ -114,7 +114,7 @@ export const redisVariables = ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTIN
 
 export const variableNames = Object.keys(variables)
 
-/** Reads the configuration. An empty variable counts as not settings. Throws ConfigError, which lists every invalid variable. */
+/** Reads the configuration. An empty variable counts as not set. Throws ConfigError, which lists every invalid variable. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const settings = withoutEmpty(environment)
   const ineffective = ineffectiveSettings(settings)
@@ -128,10 +128,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 }
 
 function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
-  const settings = Object.entries(environment).filter(
+  const entries = Object.entries(environment).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
   )
-  return Object.fromEntries(settings)
+  return Object.fromEntries(entries)
 }
 
 /** Quotes the value of an invalid variable, unless the value may contain a password or the message quotes a part of it. */

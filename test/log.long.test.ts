@@ -131,6 +131,62 @@ describe('request log lines', () => {
   })
 })
 
+describe.skipIf(noRedis)('the log of an outage of Redis', () => {
+  let redis: TestRedis
+  let database: TestDatabase
+  beforeAll(async () => {
+    ;[redis, database] = await Promise.all([startRedis(), createDatabase()])
+  })
+  afterAll(() => Promise.all([redis.stop(), database.drop()]))
+
+  /** The lines about the cache; the only other warning is that there is no authentication */
+  const linesAboutCache = (built: BuiltServer) => linesOf(built).filter(({ msg }) => /cache|redis/i.test(String(msg)))
+  const consequence = 'Until it can be used, values come from the database. Will keep trying'
+  const start = (url: string) => startBuiltServer({ DATABASE_URL: database.url, REDIS_URL: url })
+
+  test('is one warning at the start, with the setting, the reason and what follows', async () => {
+    await redis.client.config('SET', 'requirepass', 'right-password')
+    const servers = Object.entries({
+      [`redis://127.0.0.1:${await freePort()}`]: /connect ECONNREFUSED/,
+      [redis.url.replace('//', '//:wrong-password@')]: /WRONGPASS/,
+      [redis.url]: /NOAUTH: the server requires a password, and the URL has none/,
+      [redis.url.replace('redis:', 'rediss:')]: /; if the server does not use TLS, the URL must begin with redis:\/\//,
+      'redis://unknown.invalid:6379': /getaddrinfo E\w+ unknown.invalid/,
+    }).map(([url, reason]) => ({ reason, built: start(url) }))
+    for (const { built, reason } of servers) {
+      const url = await waitUntilReady(built)
+      const answer = await (await ask(url, '{ product(id: "product_1") { id } }')).json()
+      expect(answer).toEqual({ data: { product: { id: 'product_1' } } })
+      built.child.kill('SIGTERM')
+      await built.exited
+      expect(linesAboutCache(built)).toEqual([
+        expect.objectContaining({ level: 40, msg: expect.stringMatching(/^REDIS_URL: the cache is not used: .*/) }),
+      ])
+      expect(linesAboutCache(built)[0]?.msg).toMatch(reason)
+      expect(linesAboutCache(built)[0]?.msg).toContain(consequence)
+    }
+    await redis.client.config('SET', 'requirepass', '')
+  })
+
+  test('is one warning while running, and one line when the cache is used again', async () => {
+    const built = start(redis.url)
+    const url = await waitUntilReady(built)
+    await ask(url, '{ product(id: "product_1") { id } }')
+    expect(linesAboutCache(built)).toEqual([])
+    await redis.kill()
+    await until(async () => {
+      await ask(url, '{ product(id: "product_1") { id } }')
+      return linesAboutCache(built).length > 0
+    })
+    await redis.start()
+    await until(() => linesAboutCache(built).some(({ msg }) => msg === 'REDIS_URL: the cache is used again'))
+    built.child.kill('SIGTERM')
+    await built.exited
+    expect(linesAboutCache(built).map(({ level }) => level)).toEqual([40, 30])
+    expect(linesAboutCache(built)[0]?.msg).toContain(consequence)
+  })
+})
+
 describe.skipIf(noRedis)('secrets', () => {
   let redis: TestRedis
   let database: TestDatabase

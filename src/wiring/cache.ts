@@ -1,10 +1,12 @@
 import { Cache, type CacheStore, MemoryStore } from 'cached-resolvers'
 import { RedisStore, type RedisTarget } from 'cached-resolvers/redis'
 import type { Logger } from 'pino'
-import type { Config } from '../config.js'
+import { type Config, redisVariables } from '../config.js'
 import { namespaces } from '../shop/entities.js'
 
 export function createCache(config: Config, logger: Logger, store: CacheStore): Cache {
+  const variable = redisVariable(config)
+  const named = (message: string) => (variable === undefined ? message : `${variable}: ${message}`)
   const near = { maxBytes: config.CACHE_NEAR_MB * megabyte, maxStalenessMs: config.CACHE_NEAR_MAX_STALENESS_MS }
   return new Cache({
     store,
@@ -19,7 +21,7 @@ export function createCache(config: Config, logger: Logger, store: CacheStore): 
       maxWaiting: config.CACHE_MAX_WAITING_FETCHES,
       maxWaitMs: config.DATABASE_TIMEOUT_MS / 5,
     },
-    log: (message) => logger.warn(message),
+    log: (message, level) => logger[level](named(message)),
   })
 }
 
@@ -32,8 +34,13 @@ export function createStore(config: Config, logger: Logger): CacheStore {
     prefix: config.CACHE_PREFIX,
     commandTimeoutMs: config.REDIS_TIMEOUT_MS,
     healthIntervalMs: config.REDIS_HEALTH_INTERVAL_MS,
-    log: (message, level) => logger[level](message),
+    log: (message, level) => logger[level](`${redisVariable(config)}: ${message}`),
   })
+}
+
+/** The name of the setting that configures the shared cache, for messages about it */
+export function redisVariable(config: Config): (typeof redisVariables)[number] | undefined {
+  return redisVariables.find((name) => config[name] !== undefined)
 }
 
 function redisTarget(config: Config): RedisTarget | null {

@@ -1,5 +1,6 @@
-import { allowsIntrospection, type Config, redisVariables } from '../config.js'
+import { allowsIntrospection, type Config } from '../config.js'
 import { hasAuthentication } from './authenticator.js'
+import { redisVariable } from './cache.js'
 
 /** The first line after the start. Without introspection, a browser finds nothing at the address. */
 export function readyLine(config: Config, url: string): string {
@@ -20,7 +21,7 @@ export function startSummary(config: Config, url: string): string {
 }
 
 function cacheOf(config: Config): string {
-  const variable = redisVariables.find((name) => config[name] !== undefined)
+  const variable = redisVariable(config)
   if (!variable) return `in this process (${config.CACHE_MEMORY_MB} MB); for several processes set REDIS_URL`
   const urls = [config[variable] ?? []].flat()
   return `Redis at ${urls.map(hostsOf).join(', ')}`

@@ -263,7 +263,7 @@ describe('npm run seed', () => {
     const outcomes = await Promise.all(refusals.map(([args]) => seed(args, { DATABASE_URL: server.url })))
     expect(outcomes).toEqual(
       refusals.map(([, reason]) => ({
-        code: 1,
+        code: 2,
         stdout: '',
         stderr: expect.stringContaining(`${reason}\n\nUsage: npm run seed -- --users N`),
       })),

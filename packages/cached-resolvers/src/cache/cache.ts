@@ -53,8 +53,8 @@ export interface CacheOptions {
   sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random?: () => number
-  /** Receives a message with the reason when the store is no longer used, and a message when the store is used again. */
-  log?: (message: string) => void
+  /** Receives a warning with the reason when the store is no longer used, one per outage, and a message when it is used again. */
+  log?: (message: string, level: 'info' | 'warn') => void
 }
 
 function withDefaults(options: CacheOptions): Required<CacheOptions> {

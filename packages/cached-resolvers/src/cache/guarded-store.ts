@@ -13,7 +13,7 @@ export class GuardedStore {
     private readonly store: CacheStore,
     private readonly counters: Counters,
     private readonly trust: Trust,
-    private readonly log: (message: string) => void,
+    private readonly log: (message: string, level: 'warn') => void,
   ) {}
 
   /** The error reply of the server to the last command that failed; undefined if the server did not reply to it. */
@@ -49,7 +49,7 @@ export class GuardedStore {
 
   /** Logs the error reply, unless it equals the last one that was logged. */
   private logOnce(reason: string): void {
-    if (reason !== this.lastLoggedReason) this.log(`the cache server refuses: ${reason}`)
+    if (reason !== this.lastLoggedReason) this.log(`the cache server refuses: ${reason}`, 'warn')
     this.lastLoggedReason = reason
   }
 }

@@ -18,7 +18,7 @@ export interface TrustOptions {
   /** Monotonic, in milliseconds */
   now: () => number
   sleep: (ms: number) => Promise<void>
-  log: (message: string) => void
+  log: (message: string, level: 'info' | 'warn') => void
 }
 
 /**
@@ -52,6 +52,11 @@ export class Trust {
   private hasEnded = false
   /** Why the last attempt to restore trust failed; '' if the attempt succeeded */
   private lastFailureReason = ''
+  /** When an attempt failed for lastFailureReason first, with no other outcome since */
+  private failureReasonSince = Number.NEGATIVE_INFINITY
+  /** When the store was last distrusted; undefined until it has been trusted once */
+  private distrustedSince: number | undefined
+  /** The reasons that were logged since the store was last trusted */
   private readonly loggedReasons = new Set<string>()
 
   private source = standalone
@@ -109,6 +114,7 @@ export class Trust {
 
   /** Stops serving entries of the store until trust is restored. Attempts to restore trust run in the background. */
   distrust(): void {
+    if (this.isCaughtUp) this.distrustedSince = this.options.now()
     this.currentEpoch += 1
     void this.restoreTrust()
   }
@@ -164,12 +170,14 @@ export class Trust {
       this.isSourceUnavailable = false
       this.trustedEpoch = epoch
       this.caughtUpAt = this.options.now()
-      if (this.loggedReasons.size > 0) this.options.log('the cache is used again')
+      if (this.loggedReasons.size > 0) this.options.log('the cache is used again', 'info')
       this.loggedReasons.clear()
       this.lastFailureReason = ''
     } catch (error) {
-      this.lastFailureReason = reasonOf(error)
-      if (!(error instanceof SupersededError)) this.logDistrustOnce()
+      const reason = reasonOf(error)
+      if (reason !== this.lastFailureReason) this.failureReasonSince = this.options.now()
+      this.lastFailureReason = reason
+      if (!(error instanceof SupersededError)) this.logDistrust()
     }
   }
 
@@ -235,11 +243,22 @@ export class Trust {
     }
   }
 
-  /** Logs each reason only once until the store is trusted again, because attempts are frequent. */
-  private logDistrustOnce(): void {
+  /**
+   * Logs one reason per outage, and another one only if it lasts: a server that ends and starts again fails in several ways within
+   * seconds, but one that has come back with another password must be reported. After a lost connection, waits for the reason that
+   * the first attempts to reconnect give.
+   */
+  private logDistrust(): void {
     if (this.loggedReasons.has(this.lastFailureReason)) return
+    const now = this.options.now()
+    const isFirst = this.loggedReasons.size === 0
+    if (isFirst && this.distrustedSince !== undefined && now - this.distrustedSince < firstReasonMs) return
+    if (!isFirst && now - this.failureReasonSince < laterReasonMs) return
     this.loggedReasons.add(this.lastFailureReason)
-    this.options.log(`the cache is not used: ${this.lastFailureReason}`)
+    this.options.log(
+      `the cache is not used: ${this.lastFailureReason}. Until it can be used, values come from the database. Will keep trying`,
+      'warn',
+    )
   }
 }
 
@@ -250,5 +269,9 @@ class SupersededError extends Error {
   }
 }
 
+/** How long after a lost connection its reason is logged */
+const firstReasonMs = 300
+/** How long another reason must last in the same outage before it is logged */
+const laterReasonMs = 3_000
 /** A source that takes longer to renew the lease counts as unavailable (see isSourceUnavailable). */
 const leaseRenewalTimeoutMs = 1_000

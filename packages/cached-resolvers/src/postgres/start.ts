@@ -61,13 +61,13 @@ export interface CachedEntities<E> {
 export async function startCachedEntities<E extends Entities<any>>(
   options: CachedEntitiesOptions<E>,
 ): Promise<CachedEntities<E>> {
-  const { entities, database, outboxDatabase = database, log = (message) => console.warn(message) } = options
+  const { entities, database, outboxDatabase = database, log = (message, level) => console[level](message) } = options
   const { read = createRead(database), store = new MemoryStore(), prefix = 'cache' } = options
   const namespaces = namespacesOf(entities)
   if (options.installTracking !== false) {
     await installTracking(outboxDatabase, entities)
     if (!(await ensureEventTriggers(outboxDatabase)))
-      log('DDL will not invalidate cached entries: creating event triggers requires a superuser')
+      log('DDL will not invalidate cached entries: creating event triggers requires a superuser', 'warn')
   }
   const names = namespaces.map(({ name }) => name)
   const cache = new Cache({ ...options, store, prefix, namespaces, log })
@@ -80,7 +80,7 @@ export async function startCachedEntities<E extends Entities<any>>(
     maxWaitMs: options.near?.maxStalenessMs ?? defaultMaxWaitMs,
     sleep,
     observeLag: () => {},
-    log,
+    log: (message) => log(message, 'warn'),
   })
   try {
     await cache.connect(createChangeSource({ database: outboxDatabase, relay, namespaces: names, leaseMs: trustLeaseMs }))

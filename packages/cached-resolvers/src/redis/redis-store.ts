@@ -30,7 +30,8 @@ export interface RedisStoreOptions {
   commandTimeoutMs?: number
   /** Interval of health checks (PING) in milliseconds. The first health check that succeeds ends an outage. Default: 1,000 */
   healthIntervalMs?: number
-  log?: (message: string, level: 'info' | 'warn') => void
+  /** The debug messages are those about single connections: the cache reports when it cannot use the store. */
+  log?: (message: string, level: 'debug' | 'warn') => void
 }
 
 function withDefaults({ target, prefix, ...others }: RedisStoreOptions) {
@@ -69,6 +70,8 @@ export class RedisStore implements CacheStore {
   /** The error that ended or prevented the last connection; undefined after a connection became ready */
   private lastError: Error | undefined
   private clientIndex = 0
+  /** Whether a connection has ever been ready */
+  private hasBeenReady = false
   private reconnectedAt = Number.NEGATIVE_INFINITY
   private healthTimer: NodeJS.Timeout | undefined
   private readonly logged = new Set<string>()
@@ -148,7 +151,7 @@ export class RedisStore implements CacheStore {
   watch(watcher: Watcher): Watch {
     const { channel, commandTimeoutMs } = this.options
     const onReplica = () => this.reconnect()
-    const log = (message: string) => this.logOnce(message)
+    const log = (message: string) => this.logOnce(message, 'warn')
     const watch = new RedisWatch(this.clients[0] as ScriptedClient, { channel, commandTimeoutMs, onReplica, log }, watcher)
     this.watches.set(watcher, watch)
     return {
@@ -304,11 +307,12 @@ export class RedisStore implements CacheStore {
     for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.recordError(error))
     client.on('close', () => {
       this.handleConnectionLost()
-      this.logOnce('Not connected to the cache server')
+      this.logOnce('Not connected to the cache server', 'debug')
     })
     client.on('ready', () => {
       this.lastError = undefined
-      this.logOnce(connected)
+      this.hasBeenReady = true
+      this.logOnce(connected, 'debug')
       void this.ping().catch(() => undefined)
     })
     // A node left the cluster. The node that takes over its slots may not have replicated the last removals.
@@ -322,8 +326,19 @@ export class RedisStore implements CacheStore {
   private recordError(error: Error & { lastNodeError?: Error | null }): void {
     const cause: NodeJS.ErrnoException = error.lastNodeError ?? error
     const isSpecific = cause instanceof ReplyError || cause.code !== undefined
-    if (isSpecific || !this.lastError) this.lastError = cause
-    this.logOnce(`Cache server connection error: ${cause.message || cause.code}`)
+    if (isSpecific || !this.lastError) this.lastError = this.withHint(cause)
+    this.logOnce(`Cache server connection error: ${cause.message || cause.code}`, 'debug')
+  }
+
+  /** Replaces or extends errors of connections that have never been ready, if the URL is probably wrong. */
+  private withHint(error: NodeJS.ErrnoException): Error {
+    if (this.hasBeenReady) return error
+    if (error.message.startsWith('NOAUTH')) return new Error('NOAUTH: the server requires a password, and the URL has none')
+    if (error instanceof ReplyError || (error.code !== undefined && error.code !== 'ECONNRESET')) return error
+    const { target } = this.options
+    const [first] = target.kind === 'server' ? [target.url] : target.urls
+    const [other, requirement] = first.startsWith('rediss:') ? ['redis://', 'does not use TLS'] : ['rediss://', 'uses TLS']
+    return new Error(`${error.message}; if the server ${requirement}, the URL must begin with ${other}`)
   }
 
   /** Reconnects, but at most once per health check interval, because the address may lead to a replica for a long time. */
@@ -352,12 +367,12 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** Logs each message once per outage, because each attempt to connect would repeat it. */
-  private logOnce(message: string): void {
+  /** Logs each message once per outage: each attempt to connect would repeat it. */
+  private logOnce(message: string, level: 'debug' | 'warn'): void {
     if (this.logged.has(message)) return
     if (message === connected || this.logged.has(connected)) this.logged.clear()
     this.logged.add(message)
-    this.options.log(message, message === connected ? 'info' : 'warn')
+    this.options.log(message, level)
   }
 
   /** Runs a command on the next client. Rejects immediately while the circuit breaker is open. */
@@ -382,7 +397,8 @@ export class RedisStore implements CacheStore {
         throw error
       }
       this.breaker.failed()
-      const cause = error instanceof NoAnswerError ? error : (this.lastError ?? error)
+      // The errors of ioredis only say that there is no connection.
+      const cause = error instanceof NoAnswerError ? error : (this.lastError ?? this.withHint(new Error('no connection')))
       throw new StoreUnavailableError('the cache server cannot be reached', { cause })
     }
   }

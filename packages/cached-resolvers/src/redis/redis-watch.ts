@@ -207,8 +207,12 @@ export class RedisWatch {
     return withDeadline(work, this.options.commandTimeoutMs, timeoutError)
   }
 
-  /** Logs an error reply of the server, and the error of a RESP2 connection. Does not log timeouts and lost connections. */
+  /**
+   * Logs an error reply of the server, and the error of a RESP2 connection. Does not log timeouts and lost connections, nor anything
+   * while the store is not registered: the reason why the whole cache is not used is logged then.
+   */
   private logIfRejected(error: Error): void {
+    if (this.watcher.registration === undefined) return
     if (error instanceof ReplyError || isResp2(error))
       this.options.log(`the near store is not used: ${error.message}. Will retry`)
   }
