@@ -47,45 +47,6 @@ describe.skipIf(noBrowser)('the pages', () => {
   })
 
   test.each([
-    ['graphiql', {}],
-    ['graphiql-dark', dark],
-  ])('GraphiQL runs a starter operation without internet access: %s', async (name, options) => {
-    const { page, externalRequests } = await browser.open(`${app.origin}/graphiql`, options)
-    await page.getByRole('button', { name: 'Execute query' }).click()
-    await responseContains(page, '"order_1"')
-    await screenshot(page, name)
-    for (const { document } of starterOperations) {
-      const [, operation = ''] = /^\w+ (\w+)/.exec(document) ?? []
-      await page.getByRole('tab').getByRole('button', { name: operation, exact: true }).waitFor()
-    }
-    expect(externalRequests).toEqual([])
-  })
-
-  test('GraphiQL has the same tabs after a reload', async () => {
-    const { page } = await browser.open(`${app.origin}/graphiql`)
-    for (let visit = 0; visit < 3; visit++) {
-      await page.getByRole('button', { name: 'Execute query' }).click()
-      await responseContains(page, '"order_1"')
-      await holds(page, "localStorage.getItem('graphiql:tabState')")
-      expect(await page.getByRole('tab').count()).toBe(starterOperations.length)
-      await page.reload()
-    }
-  })
-
-  test('GraphiQL sends the headers entered in its editor', async () => {
-    const { page } = await browser.open(`${app.origin}/graphiql`)
-    await page.getByRole('button', { name: 'Headers' }).click()
-    await page.locator('.graphiql-editor-tool .monaco-editor:visible').click()
-    await page.keyboard.insertText('{"authorization": "Bearer token"}')
-    const request = page.waitForRequest(
-      (sent) => sent.url().endsWith('/graphql') && sent.postData()?.includes('query Order') === true,
-    )
-    await page.getByRole('button', { name: 'Execute query' }).click()
-    expect((await request).headers().authorization).toBe('Bearer token')
-    await responseContains(page, '"order_1"')
-  })
-
-  test.each([
     ['sandbox-offline', {}],
     ['sandbox-offline-phone-dark', { ...phone, ...dark }],
   ])('if Apollo cannot be reached, Sandbox reports it and links to GraphiQL: %s', async (name, options) => {
@@ -138,11 +99,6 @@ describe.skipIf(noBrowser)('the pages', () => {
     expect(initialState.pollForSchemaUpdates).toBe(false)
   })
 })
-
-/** The editor renders visible lines only. */
-async function responseContains(page: Page, text: string): Promise<void> {
-  await page.locator('.result-window').getByText(text).first().waitFor()
-}
 
 /** Instead of Page.waitForFunction, which evaluates strings inside the page: the Content-Security-Policy forbids that. */
 async function holds(page: Page, expression: string): Promise<void> {

@@ -46,5 +46,4 @@ const assets = [
   ['pages.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
   ['sandbox.js', 'text/javascript; charset=utf-8'],
-  ['graphiql.js', 'text/javascript; charset=utf-8'],
 ] as const

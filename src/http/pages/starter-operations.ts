@@ -4,11 +4,13 @@ export interface StarterOperation {
   document: string
 }
 
-/** The operations that the explorers open with. Each runs unchanged on the demo data, without variables. */
+/** The queries and mutations that the explorers open with. Each runs unchanged on the demo data, without variables. */
 export const starterOperations: readonly StarterOperation[] = [
   {
     description: `An order with its user and products.
-The first run takes three SQL statements. The next run takes two MGETs, or neither if the near store has the entries.`,
+The first run takes three SQL statements.
+The next takes two MGETs, or none if the
+near store has the entries.`,
     document: `query Order($orderId: ID! = "order_1") {
   order(id: $orderId) {
     id
@@ -28,8 +30,9 @@ The first run takes three SQL statements. The next run takes two MGETs, or neith
 }`,
   },
   {
-    description: `A page of the products of a category, newest first.
-For the next page, pass endCursor as $after.`,
+    description: `A page of the products of a category,
+newest first. For the next page, pass endCursor
+as $after.`,
     document: `query Products($category: String = "Books", $after: String) {
   products(category: $category, first: 5, after: $after) {
     nodes {
@@ -66,7 +69,9 @@ For the next page, pass endCursor as $after.`,
   },
   {
     description: `Orders two products.
-If sent again with the same idempotencyKey, the mutation returns the same order and does not reduce the stock again.`,
+If sent again with the same idempotencyKey, the
+mutation returns the same order and does not
+reduce the stock again.`,
     document: `mutation CreateOrder(
   $order: CreateOrderInput! = { userId: "user_1", productIds: ["product_1", "product_2"] }
   $idempotencyKey: String = "starter"
@@ -90,8 +95,10 @@ If sent again with the same idempotencyKey, the mutation returns the same order 
 }`,
   },
   {
-    description: `Changes the stock of a product, and invalidates it in the cache.
-The product is in the order of the first query: run the first query again to see the new stock.`,
+    description: `Changes the stock of a product, and
+invalidates it in the cache. The product is in
+the order of the first query: run that again to
+see the new stock.`,
     document: `mutation ChangeStock($productId: ID! = "product_497", $stock: Int! = 42) {
   updateProductStock(productId: $productId, stock: $stock) {
     product {
@@ -130,6 +137,23 @@ The product is in the order of the first query: run the first query again to see
 }`,
   },
 ]
+
+/** A subscription for explorers that can run one */
+export const starterSubscription: StarterOperation = {
+  description: `Shows every change of a product, once it is
+committed. Run it, then run ChangeStock with
+another stock in a second window.`,
+  document: `subscription ProductChanged($ids: [ID!]! = ["product_497"]) {
+  productChanged(ids: $ids) {
+    id
+    product {
+      name
+      price
+      stock
+    }
+  }
+}`,
+}
 
 /** Returns the document with its description as a comment on top. */
 export function withComment({ description, document }: StarterOperation): string {
