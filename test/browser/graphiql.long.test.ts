@@ -183,6 +183,8 @@ describe.skipIf(noBrowser)('GraphiQL', () => {
       await statusHas(third, refusalOfThird[transport])
     }
     await screenshot(third, 'graphiql-subscription-refused')
+    // It may still be loading the workers of the editors, which fails once the server has stopped.
+    await third.close()
 
     await stop()
     for (const [name, page] of pages) {

@@ -76,7 +76,7 @@ async function open(browser: Browser, { url, origins, options, expected }: Openi
     externalRequests.push(address)
     return route.abort('internetdisconnected')
   })
-  page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
+  page.on('pageerror', (error) => errors.push(error.stack || error.message))
   page.on('console', (message) => {
     if (message.type() === 'error' && isAllowed(message.location().url)) errors.push(message.text())
   })
