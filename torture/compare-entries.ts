@@ -36,8 +36,8 @@ export async function compareEntries(
   const differences = live.flatMap(({ key, stored }): Difference[] => {
     const namespace = namespaceOf(key)
     const row = known.get(key) ?? deletedRow(namespace)
-    const generation = joinGenerations(generationsOf(keys, namespace, row?.id, texts))
-    const lookup = interpret(namespace, { stored, generation }, Date.now())
+    const generations = generationsOf(keys, namespace, row?.id, texts)
+    const lookup = interpret(namespace, { stored, generations, generation: joinGenerations(generations) }, Date.now())
     if (lookup.state === 'miss') return []
     compared += 1
     const cached = lookup.state === 'negative' ? null : lookup.value

@@ -1,6 +1,6 @@
 import type { ListFilter, PageQuery, SortValue } from 'cached-resolvers'
 import type { ListEntryId } from '../packages/cached-resolvers/src/cache/namespace.js'
-import type { ListKey } from '../packages/cached-resolvers/src/loaders/list-loader.js'
+import type { ListKey } from '../packages/cached-resolvers/src/loaders/page.js'
 import { entryIdOf } from '../packages/cached-resolvers/src/loaders/reads.js'
 import { cursorScope } from '../src/graphql/connection.js'
 import { Cursors } from '../src/graphql/cursor.js'

@@ -124,10 +124,11 @@ export function pageOf(
   const isCut = range.length > size
   const anyBefore = items.some((item) => !isAfter(item))
   const anyAfter = items.some((item) => !isBefore(item))
-  const hasValues = sort !== undefined && sort !== 'OLDEST' && page.length > 0
+  const hasValues = sort !== undefined && sort !== 'OLDEST'
   return {
     ids: page.map(({ id }) => id),
-    ...(hasValues && { values: page.map(({ value }) => value) }),
+    ...(hasValues && page.length > 0 && { values: page.map(({ value }) => value) }),
+    ...(hasValues && isCut && { next: ((from === 'start' ? range[size] : range.at(-size - 1)) as ListItem).value }),
     hasPrevious: anyBefore || (from === 'end' && isCut),
     hasNext: anyAfter || (from === 'start' && isCut),
   }

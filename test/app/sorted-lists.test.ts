@@ -140,8 +140,8 @@ describe.skipIf(noRedis)('sorted and filtered lists', () => {
     const keys = commands[0]?.slice(1).map((key) => key.replace('ecommerce:v1:product-lists', ''))
     expect(keys).toEqual([
       '',
-      ...[':category%3AMaps%20where%20inStock', ':category%3AMaps%20price%201'],
-      ':category%3AMaps%20price%202',
+      ':category%3AMaps%20where%20inStock',
+      ...[':category%3AMaps%20by%20price_cents%201', ':category%3AMaps%20by%20price_cents%202'],
       expect.stringMatching(/^:category%3AMaps:[0-9a-f]{16}$/),
     ])
   })
@@ -169,6 +169,7 @@ describe.skipIf(noRedis)('sorted and filtered lists', () => {
     const pages = {
       newest: 'category: "Maps"',
       byPrice: 'category: "Maps", sortBy: PRICE_ASC',
+      cheapest: 'category: "Maps", sortBy: PRICE_ASC, first: 1',
       byName: 'category: "Maps", sortBy: NAME_ASC',
       inStock: 'category: "Maps", filter: { inStock: true }',
       cheap: 'category: "Maps", filter: { maxPrice: 10 }',
@@ -189,10 +190,13 @@ describe.skipIf(noRedis)('sorted and filtered lists', () => {
     expect(await fetchedAfter('update products set stock = 2 where id = 9001')).toEqual([])
     expect(await fetchedAfter('update products set stock = 0 where id = 9001')).toEqual(['inStock'])
     expect(await fetchedAfter("update products set name = 'yak' where id = 9001")).toEqual(['byName'])
-    expect(await fetchedAfter('update products set price_cents = 1600 where id = 9001')).toEqual(['byPrice'])
-    expect(await fetchedAfter('update products set price_cents = 900 where id = 9001')).toEqual(['byPrice', 'cheap'])
+    expect(await fetchedAfter('update products set price_cents = 1600 where id = 9001')).toEqual(['byPrice', 'cheapest'])
+    expect(await fetchedAfter('update products set price_cents = 900 where id = 9001')).toEqual(['byPrice', 'cheapest', 'cheap'])
+    // A change of an expensive product does not concern the page of the cheapest one.
+    expect(await fetchedAfter('update products set price_cents = 70000 where id = 9004')).toEqual(['byPrice'])
+    expect(await fetchedAfter('update products set price_cents = 71000 where id = 9004')).toEqual(['byPrice'])
     expect(await fetchedAfter("update products set category = 'Globes' where id = 9001")).toEqual([
-      ...['newest', 'byPrice', 'byName', 'inStock', 'cheap'],
+      ...['newest', 'byPrice', 'cheapest', 'byName', 'inStock', 'cheap'],
     ])
   })
 

@@ -29,8 +29,9 @@ describe('the outbox', () => {
     [
       "insert into products (id, name, price_cents, stock, category) values (9001, 'p', 1, 1, 'New')",
       [
-        ...['product-lists all', 'product-lists all price 0'],
-        ...['product-lists category:New', 'product-lists category:New price 0', 'products product_9001', 'stats *'],
+        ...['product-lists all', 'product-lists all by price_cents 0', 'product-lists all price 0'],
+        ...['product-lists category:New', 'product-lists category:New by price_cents 0', 'product-lists category:New price 0'],
+        ...['products product_9001', 'stats *'],
       ],
     ],
     [
@@ -43,15 +44,17 @@ describe('the outbox', () => {
     [
       "update products set category = 'Newer' where id = 9001",
       [
-        ...['product-lists category:New', 'product-lists category:New price 0'],
-        ...['product-lists category:Newer', 'product-lists category:Newer price 0', 'products product_9001'],
+        ...['product-lists category:New', 'product-lists category:New by price_cents 0', 'product-lists category:New price 0'],
+        ...['product-lists category:Newer', 'product-lists category:Newer by price_cents 0'],
+        ...['product-lists category:Newer price 0', 'products product_9001'],
       ],
     ],
     [
       'delete from products where id = 9001',
       [
-        ...['product-lists all', 'product-lists all price 0'],
-        ...['product-lists category:Newer', 'product-lists category:Newer price 0', 'products product_9001', 'stats *'],
+        ...['product-lists all', 'product-lists all by price_cents 0', 'product-lists all price 0'],
+        ...['product-lists category:Newer', 'product-lists category:Newer by price_cents 0'],
+        ...['product-lists category:Newer price 0', 'products product_9001', 'stats *'],
       ],
     ],
     [

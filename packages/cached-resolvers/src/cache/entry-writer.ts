@@ -86,8 +86,9 @@ export class EntryWriter {
     const locks = keyReads.map((keyRead) => this.refillLock(keyRead))
     const answers = await this.swapMany(namespace, locks)
     const leases = keyReads.flatMap(({ id, key, generation, stored }, index) => {
-      if (!answers?.[index]?.swapped || generation === null || stored.state !== 'entry') return []
-      return [{ id, key, generation, expected: stored.uniquePrefix }]
+      if (!answers?.[index]?.swapped || stored.state !== 'entry') return []
+      // Generations that the served entry does not depend on may be missing.
+      return [{ id, key, generation: generation ?? stored.header.generation, expected: stored.uniquePrefix }]
     })
     if (leases.length === 0) return []
     const texts = await this.options.guardedStore.run(namespace, (store) => store.readMany(leases.map(({ key }) => key)))
@@ -207,8 +208,10 @@ export class EntryWriter {
    * that the other fills of the batch are not affected.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
+    const generation = generationOfValue(lease, value)
+    if (generation === undefined) return releaseSwap(lease)
     try {
-      return this.fillSwap(namespace, lease, value, fetchMs)
+      return this.fillSwap(namespace, { ...lease, generation }, value, fetchMs)
     } catch {
       this.options.counters.add(namespace.name, 'corrupt')
       return releaseSwap(lease)
@@ -234,6 +237,17 @@ export class EntryWriter {
   private jitter(ttlMs: number): number {
     return ttlMs * (0.9 + 0.2 * this.options.random())
   }
+}
+
+/**
+ * Returns the generations that the value depends on, joined; undefined if it depends on more generations than the lease was taken in.
+ * That happens if a page is refilled that depended on fewer generations before.
+ */
+function generationOfValue({ id, generation }: Lease, value: unknown): string | undefined {
+  if (typeof id === 'string' || id.countDependencies === undefined) return generation
+  const count = 1 + id.countDependencies(value)
+  const generations = generation.split('.')
+  return generations.length < count ? undefined : generations.slice(0, count).join('.')
 }
 
 /** Makes the lease, if it still exists, expire after one millisecond, because a compare-and-swap cannot delete a key. */

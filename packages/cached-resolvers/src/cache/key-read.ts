@@ -27,8 +27,8 @@ export interface KeyRead<Id extends EntryId> {
   readonly id: Id
   readonly key: string
   /**
-   * The joined `generations`. An entry is valid only if it was filled in this generation. null if a generation is missing or
-   * damaged; no entry is valid then.
+   * The joined `generations`; null if one of them is missing or damaged. A fill needs all of them: an entry belongs to the generations
+   * in which it was filled.
    */
   readonly generation: string | null
   /** The generation of the namespace, followed by those of the names that an entry of a list depends on; empty for a read from the near store */
@@ -52,12 +52,12 @@ export interface Generation {
  */
 export function interpret<V>(
   namespace: Namespace<V>,
-  { stored, generation }: Pick<KeyRead<EntryId>, 'stored' | 'generation'>,
+  { stored, generation, generations }: Pick<KeyRead<EntryId>, 'stored' | 'generation' | 'generations'>,
   now: number,
 ): StoredLookup<V> {
   if (stored.state === 'corrupt') return { state: 'miss', corrupt: true }
   if (stored.state !== 'entry' || stored.header.version !== namespace.version) return { state: 'miss' }
-  if (stored.header.generation !== generation) return { state: 'miss' }
+  if (stored.header.generation !== generation && !beginsWith(generations, stored.header.generation)) return { state: 'miss' }
   const stale = stored.header.softUntilMs <= now
   if (stored.json === '') return stale ? { state: 'stale', value: null, header: stored.header } : { state: 'negative' }
   try {
@@ -82,6 +82,22 @@ export function joinGenerations(generations: readonly Generation[]): string | nu
     joined = joined === '' ? text : `${joined}.${text}`
   }
   return joined
+}
+
+/**
+ * Whether the first ones of the generations, joined, are equal to `joined`: an entry may depend on the first ones only (see
+ * ListEntryId.countDependencies).
+ */
+function beginsWith(generations: readonly Generation[], joined: string): boolean {
+  let length = 0
+  for (const { text } of generations) {
+    if (text === null || !joined.startsWith(text, length)) return false
+    length += text.length
+    if (length === joined.length) return true
+    if (joined[length] !== '.') return false
+    length += 1
+  }
+  return false
 }
 
 const generationText = /^[\w-]{1,40}$/

@@ -62,7 +62,11 @@ export class KeyReader {
     const entry = near.findEntry(keys.entry(namespace, id))
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
-    for (const name of dependenciesOf(id)) generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
+    for (const name of dependenciesOf(id)) {
+      // The entry may depend on the first names only.
+      if (generation.length >= entry.generation.length) break
+      generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
+    }
     return entry.generation === generation ? entry : undefined
   }
 

@@ -23,6 +23,11 @@ export interface ListEntryId {
    * `parameters`. Default: only `list`, so that invalidating the list invalidates all of its entries
    */
   readonly dependencies?: readonly string[]
+  /**
+   * Returns how many of the dependencies, counted from the first one, the value really depends on: this may show only when the value
+   * has been fetched. Default: all
+   */
+  readonly countDependencies?: (value: unknown) => number
 }
 
 export type EntryId = string | ListEntryId

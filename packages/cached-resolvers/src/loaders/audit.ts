@@ -4,9 +4,8 @@ import type { EntryId, Namespace } from '../cache/namespace.js'
 import { fetchEntries } from './cached-batch.js'
 import type { Entities, Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
-import type { ListKey } from './list-loader.js'
 import type { ListFilterOptions } from './list-names.js'
-import type { ListQuery } from './page.js'
+import type { ListKey, ListQuery } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 export interface AuditReport {

@@ -58,8 +58,8 @@ interface ListRule {
   column: string | null
   prefix: string
   withAll: boolean
-  /** The columns that a list is sorted by, without `id` */
-  sorts?: readonly { column: string; type: 'integer' | 'text' }[]
+  /** The columns that a list is sorted by, without `id`. A column with a range has the bounds of the range. */
+  sorts?: readonly { column: string; type: 'integer' | 'text'; bounds?: readonly number[] }[]
   conditions?: readonly { name: string; column: string; greaterThan: number }[]
   ranges?: readonly { name: string; column: string; bounds: readonly number[] }[]
 }
@@ -94,10 +94,15 @@ export function rulesOfList(
     Object.values(sorts).map(({ column, collation }) => [column, collation === undefined ? 'integer' : 'text'] as const),
   )
   typeOfColumn.delete('id')
-  if (typeOfColumn.size > 0) lists.sorts = [...typeOfColumn].map(([column, type]) => ({ column, type }))
   const named = Object.entries(filters).map(([name, filter]) => ({ name, ...filter }))
   const ranges = named.filter((filter) => 'bounds' in filter)
   const conditions = named.filter((filter) => 'greaterThan' in filter)
+  const boundsOf = (column: string) => ranges.find((range) => range.column === column)?.bounds
+  const sorted = [...typeOfColumn].map(([column, type]) => {
+    const bounds = boundsOf(column)
+    return { column, type, ...(bounds && { bounds }) }
+  })
+  if (sorted.length > 0) lists.sorts = sorted
   if (conditions.length > 0) lists.conditions = conditions
   if (ranges.length > 0) lists.ranges = ranges
   return [{ table, lists }]

@@ -1,7 +1,7 @@
 import type { Fetcher } from './fetcher.js'
 import { filterText } from './list-names.js'
 import { Loader, type LoaderOptions, type PromiseOrValue } from './loader.js'
-import type { ListFilter, ListQuery, Page, PageQuery } from './page.js'
+import type { CountQuery, ListFilter, ListKey, ListQuery, Page, PageQuery } from './page.js'
 
 /** Loads pages and counts of lists. Loads in the same event loop iteration are one batch. */
 export class ListLoader {
@@ -23,9 +23,6 @@ export class ListLoader {
     this.loader.clearAll()
   }
 }
-
-export type ListKey = PageQuery | CountQuery
-type CountQuery = ListQuery & { count: true }
 
 /** Returns a fetcher that calls `fetchPages` once for all pages of a batch, and `fetchCounts` once for all counts. */
 export function listFetcher(

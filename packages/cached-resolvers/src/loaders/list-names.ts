@@ -1,4 +1,4 @@
-import type { ListFilter, PageQuery, Range } from './page.js'
+import type { ListFilter, ListKey, Page, PageQuery, Range } from './page.js'
 
 /** How the rows of a list can be sorted: by a column that is not null, and rows with equal values by id in the same direction */
 export interface ListSort {
@@ -35,36 +35,71 @@ export interface ListVariants {
 
 export const maxBounds = 15
 
+/** What a page or count depends on */
+export interface ListDependencies {
+  /** The names in the outbox whose invalidation invalidates the page or count */
+  dependencies: string[]
+  /**
+   * Returns how many of the dependencies, counted from the first one, the page depends on. Only for pages that usually depend on a part
+   * of them
+   */
+  countDependencies?: (page: unknown) => number
+}
+
 /**
- * Returns the names in the outbox whose invalidation invalidates a page or count of a list. `list` is the name of the list.
- * cache_list_names() in tables.sql returns the names that a changed row invalidates. The number of names has an upper limit that
- * follows from the declaration:
+ * Returns what a page or count of a list depends on. `list` is the name of the list. cache_list_names() in tables.sql returns the names
+ * that a changed row invalidates. The number of names has an upper limit that follows from the declaration:
  * - `<list>`: rows were inserted into the list, deleted from it, or moved to another list
  * - `<list> by <column>`: the value of this sort column changed in a row of the list
  * - `<list> where <filter>`: a row of the list fulfills this condition now, or no longer
- * - `<list> <filter> <band>`: a row with a value in this band was inserted, deleted or moved, or a value in this band was changed to
- *   or from another value. Bands include both of their bounds, so a value equal to a bound is in two bands
+ * - `<list> <filter> <band>`: rows came into this band or left it, because they were inserted, deleted or moved, or their value changed
+ * - `<list> by <column> <band>`: the same, or the value of a row changed within the band. Instead of `<list> by <column>`, if there is a
+ *   filter with bounds on the sort column
  *
- * A page with ranges depends on bands instead of `<list>`, since a row outside of its range cannot change it.
+ * Bands include both of their bounds, so a value equal to a bound is in two bands. A page that depends on bands does not depend on
+ * `<list>`, since a row outside of these bands cannot change the page.
  */
-export function dependenciesOf(
-  { sorts = {}, filters = {} }: ListVariants,
-  list: string,
-  { sort, filter = {} }: Pick<PageQuery, 'sort' | 'filter'>,
-): string[] {
+export function dependenciesOf({ sorts = {}, filters = {} }: ListVariants, list: string, query: ListKey): ListDependencies {
   const names: string[] = []
-  const column = sort === undefined ? 'id' : sorts[sort]?.column
-  const rangedColumns = new Set<string>()
-  for (const name of Object.keys(filter).sort()) {
-    const [options, value] = [filters[name], filter[name]]
-    if (options && 'bounds' in options && typeof value === 'object') {
-      for (const band of bandsOf(options.bounds, value)) names.push(`${list} ${name} ${band}`)
-      rangedColumns.add(options.column)
-    } else names.push(`${list} where ${name}`)
+  const sort = 'sort' in query && query.sort !== undefined ? sorts[query.sort] : undefined
+  const banded = sort && Object.entries(filters).find(([, filter]) => 'bounds' in filter && filter.column === sort.column)
+  let hasBands = banded !== undefined
+  for (const [name, value] of Object.entries(query.filter ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const options = filters[name]
+    if (typeof value !== 'object' || !options || !('bounds' in options)) names.push(`${list} where ${name}`)
+    else if (name !== banded?.[0]) {
+      names.push(...bandsOf(options.bounds, value).map((band) => `${list} ${name} ${band}`))
+      hasBands = true
+    }
   }
-  if (rangedColumns.size === 0) names.unshift(list)
-  if (column !== undefined && column !== 'id' && !rangedColumns.has(column)) names.push(`${list} by ${column}`)
-  return names
+  if (!hasBands) names.unshift(list)
+  if (!banded) return { dependencies: sort && sort.column !== 'id' ? [...names, `${list} by ${sort.column}`] : names }
+  return bandsOfSortedPage(names, list, sort as ListSort, banded as [string, RangeOptions], query as PageQuery)
+}
+
+/** The bands of a sorted page are the last dependencies, in the order in which the page is read, so that a short page needs the first. */
+function bandsOfSortedPage(
+  names: readonly string[],
+  list: string,
+  { column, direction }: ListSort,
+  [filter, { bounds }]: [string, RangeOptions],
+  query: PageQuery,
+): ListDependencies {
+  const range = query.filter?.[filter]
+  const bands = bandsOf(bounds, typeof range === 'object' ? range : { min: null, max: null })
+  const isAscending = (direction === 'asc') === (query.from === 'start')
+  if (!isAscending) bands.reverse()
+  const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
+  // Whether there are rows before a position can depend on any row before it.
+  if (query.after !== null || query.before !== null) return { dependencies }
+  const countDependencies = (page: unknown) => {
+    const { next } = page as Page
+    if (typeof next !== 'number') return dependencies.length
+    const below = bounds.filter((bound) => (isAscending ? bound < next : bound <= next)).length
+    const read = bands.filter((band) => (isAscending ? band <= below : band >= below))
+    return names.length + read.length
+  }
+  return { dependencies, countDependencies }
 }
 
 /** Whether a page or count with this filter may be cached: whether the bounds of all ranges are declared. */

@@ -3,9 +3,10 @@ import { CountedEntries } from '../cache/counted-entries.js'
 import type { CacheReader } from './cache-reader.js'
 import { cachedBatch, cachedListBatch, splitBatch, uncachedBatch } from './cached-batch.js'
 import type { Entities, Entity, List, SourceOf } from './entity.js'
-import { type ListKey, ListLoader } from './list-loader.js'
+import { ListLoader } from './list-loader.js'
 import { isCacheable } from './list-names.js'
 import { Loader } from './loader.js'
+import type { ListKey } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 /** The loaders of a request: one for each entity and each list, by loader name */

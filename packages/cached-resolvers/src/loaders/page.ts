@@ -34,12 +34,20 @@ export interface PageQuery extends ListQuery {
   from: 'start' | 'end'
 }
 
+/** Selects the number of items of a list */
+export type CountQuery = ListQuery & { count: true }
+
+/** What a list is asked for: a page or the number of items */
+export type ListKey = PageQuery | CountQuery
+
 export type SortValue = string | number
 
 export interface Page {
   ids: string[]
   /** The values of the sort column, in the order of `ids`. Only in a list sorted by a column */
   values?: SortValue[]
+  /** The value of the sort column in the item that follows the page, in the direction of the query. Undefined if there is none */
+  next?: SortValue
   hasNext: boolean
   hasPrevious: boolean
 }

@@ -1,9 +1,9 @@
 import type { ListEntryId } from '../cache/namespace.js'
 import type { Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
-import { type ListKey, listFetcher, parametersOf } from './list-loader.js'
+import { listFetcher, parametersOf } from './list-loader.js'
 import { dependenciesOf } from './list-names.js'
-import type { Page } from './page.js'
+import type { ListKey, Page } from './page.js'
 
 /**
  * Chooses a connection to the source of truth, runs `read` on it, and cancels the read when the signal is aborted. `name` is the
@@ -37,5 +37,5 @@ export function entryIdOf<Source>({ toOutboxName, variants }: List<Source>, key:
   const list = toOutboxName(key.list)
   const id = { list, parameters: parametersOf(key) }
   if (key.filter === undefined && !('sort' in key)) return id
-  return { ...id, dependencies: dependenciesOf(variants, list, key) }
+  return { ...id, ...dependenciesOf(variants, list, key) }
 }

@@ -3,7 +3,7 @@ import type { EntryId, Namespace } from '../cache/namespace.js'
 import { fetchEntries } from './cached-batch.js'
 import type { Entities, Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
-import type { ListKey } from './list-loader.js'
+import type { ListKey } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 /**

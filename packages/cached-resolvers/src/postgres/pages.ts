@@ -225,5 +225,11 @@ function toPage(kind: string, { size, from }: PageQuery, { items, any_before, an
     from === 'start'
       ? { hasPrevious: any_before, hasNext: hasMore || any_after }
       : { hasPrevious: hasMore || any_before, hasNext: any_after }
-  return values.length > 0 ? { ids, values, ...others } : { ids, ...others }
+  const next = items[size]
+  return {
+    ids,
+    ...(values.length > 0 && { values }),
+    ...(Array.isArray(next) && { next: next[1] }),
+    ...others,
+  }
 }

@@ -304,6 +304,7 @@ declare
   changes text[] := '{}';
   list record;
   one record;
+  side record;
 begin
   -- SQL: the name of the list of a row after and before the change, and whether the row has entered or left a list
   for list in
@@ -324,6 +325,7 @@ begin
       select ' by ' || (sort ->> 'column') as suffix,
         format('(a.id is not null and b.id is not null and a.%1$I is distinct from b.%1$I)', sort ->> 'column') as is_changed
       from jsonb_array_elements(lists -> 'sorts') sort
+      where not sort ? 'bounds'
       union all
       select ' where ' || (filter ->> 'name'),
         format('(a.id is not null and b.id is not null and ((a.%1$I > %2$s) is true) <> ((b.%1$I > %2$s) is true))',
@@ -335,16 +337,26 @@ begin
     end loop;
     -- A value equal to a bound is in two bands: width_bucket() returns the upper one, and that of the next smaller integer the lower one.
     for one in
-      select format(' %s ', filter ->> 'name') as suffix, format('.%I::numeric - %s', filter ->> 'column', less) as value,
-        format('(%2$s or a.%1$I is distinct from b.%1$I)', filter ->> 'column', list.is_moved) as is_changed,
-        format('%L::numeric[]', translate(filter ->> 'bounds', '[]', '{}')) as bounds
-      from jsonb_array_elements(lists -> 'ranges') filter, unnest('{0,1}'::int[]) less
+      select format(' by %s ', sort ->> 'column') as suffix, format('(%2$s or a.%1$I is distinct from b.%1$I)', sort ->> 'column', list.is_moved) as is_changed,
+        true as with_order, sort ->> 'column' as column_name, format('%L::numeric[]', translate(sort ->> 'bounds', '[]', '{}')) as bounds
+      from jsonb_array_elements(lists -> 'sorts') sort
+      where sort ? 'bounds'
+      union all
+      select format(' %s ', filter ->> 'name'), format('(%2$s or a.%1$I is distinct from b.%1$I)', filter ->> 'column', list.is_moved),
+        false, filter ->> 'column', format('%L::numeric[]', translate(filter ->> 'bounds', '[]', '{}'))
+      from jsonb_array_elements(lists -> 'ranges') filter
     loop
       changes := changes || one.is_changed;
-      names := names || format('case when %s then %s || %L || width_bucket(%s, %s) end',
-          one.is_changed, list.after_name, one.suffix, 'a' || one.value, one.bounds)
-        || format('case when %s then %s || %L || width_bucket(%s, %s) end',
-          one.is_changed, list.before_name, one.suffix, 'b' || one.value, one.bounds);
+      for side in
+        select name, format('width_bucket(%s.%I::numeric - %s, %s)', alias, one.column_name, less, one.bounds) as band,
+          format('(width_bucket(%1$s.%2$I::numeric, %3$s), width_bucket(%1$s.%2$I::numeric - 1, %3$s))', other, one.column_name, one.bounds) as other_bands
+        from (values (list.after_name, 'a', 'b'), (list.before_name, 'b', 'a')) sides(name, alias, other), unnest('{0,1}'::int[]) less
+      loop
+        names := names || format('case when %s%s then %s || %L || %s end', one.is_changed,
+          -- A change within a band invalidates pages in the order of the column only.
+          case when one.with_order then '' else format(' and (%s or (%s in %s) is not true)', list.is_moved, side.band, side.other_bands) end,
+          side.name, one.suffix, side.band);
+      end loop;
     end loop;
   end loop;
   return format('select distinct list.name from %s a full join %s b using (id), unnest(array[%s]) list(name)
@@ -430,7 +442,8 @@ end $$;
 --   "entries": {"column": "id", "prefix": "product_"}   each row belongs to one entry
 --   "lists": {"column": "category", "prefix": "category:", "withAll": true}
 --     each row is in the list named by its column value and in the list of all rows; without a column, only in the list of all rows.
---     Lists that can be sorted and filtered also have "sorts": [{"column": "name", "type": "text"}], "conditions": [{"name": "inStock", "column": "stock",
+--     Lists that can be sorted and filtered also have "sorts": [{"column": "name", "type": "text"}, {"column": "price_cents",
+--     "type": "integer", "bounds": [1000, 5000]}], "conditions": [{"name": "inStock", "column": "stock",
 --     "greaterThan": 0}] and "ranges": [{"name": "price", "column": "price_cents", "bounds": [1000, 5000]}]
 --   "all": "membership" or "any change"                 the whole namespace, on inserts and deletes, or on every change
 --   "live": {"kind": "product"}                         live_changes, with changed rows; with "owner" (a column), with inserted rows
