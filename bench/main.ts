@@ -5,6 +5,7 @@ import { cold } from './commands/cold.js'
 import { compare, estimateSeconds } from './commands/compare.js'
 import { cost } from './commands/cost.js'
 import { invalidation } from './commands/invalidation.js'
+import { lists } from './commands/lists.js'
 import { memory } from './commands/memory.js'
 import { start } from './commands/start.js'
 import { writes } from './commands/writes.js'
@@ -22,6 +23,7 @@ const commands: Record<CommandName, Command> = {
   cold: { run: cold, seconds: ({ quick }) => (quick ? 20 : 90) },
   invalidation: { run: invalidation, seconds: ({ quick }) => (quick ? 10 : 90) },
   memory: { run: memory, seconds: ({ quick }) => (quick ? 10 : 90) },
+  lists: { run: lists, seconds: ({ quick }) => (quick ? 30 : 180) },
   cost: { run: cost, seconds: ({ quick }) => (quick ? 20 : 60) },
   start: { run: start, seconds: () => 20 },
   writes: { run: writes, seconds: ({ quick, against }) => (quick ? 20 : 60) * (against === undefined ? 1 : 2) },

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { type QueryName, queryNames } from './harness/queries.js'
 import { type ServerName, serverNames } from './harness/server-names.js'
 
-const commandNames = ['compare', 'cold', 'invalidation', 'memory', 'start', 'writes', 'cost'] as const
+const commandNames = ['compare', 'cold', 'invalidation', 'memory', 'start', 'writes', 'cost', 'lists'] as const
 export type CommandName = (typeof commandNames)[number]
 
 export interface Options {
@@ -23,7 +23,7 @@ export interface Options {
 
 export const usage = `Usage: npm run bench -- [compare] [--rounds 3] [--seconds 5] [--connections 50] [--only limit,ours-near] [--queries Q1,Q2]
                                 [--same-flags] [--quick]
-       npm run bench -- cold|invalidation|memory|start|cost [--quick]
+       npm run bench -- cold|invalidation|lists|memory|start|cost [--quick]
        npm run bench -- writes [--against FOLDER, another checkout that was built] [--quick]`
 
 const text = { type: 'string' } as const

@@ -10,6 +10,7 @@ export interface Results {
   memory?: Section<Memory>
   start?: Section<Start>
   cost?: Section<CostRow[]>
+  lists?: Section<Lists>
 }
 
 export interface Section<Content> {
@@ -84,4 +85,26 @@ export interface CostRow {
   points: number
   /** CPU time of the server's process per request */
   cpuMs: number
+}
+
+/** Which pages of lists a change of a product invalidates: those that the names of ours select, all, or none (pages expire) */
+export type ListRule = 'names' | 'every change' | 'TTL'
+
+export interface Lists {
+  operations: number
+  ttlMs: number
+  rows: ListsRow[]
+}
+
+export interface ListsRow {
+  rule: ListRule
+  /** Share of the lookups of pages that were hits */
+  hitShare: number
+  /** Number of pages that were fetched again, and how many of these had not changed */
+  refetched: number
+  unchanged: number
+  /** Pages read that differed from the rows, although the last change had been acknowledged */
+  stalePerMillion: number
+  p50Us: number
+  p99Us: number
 }

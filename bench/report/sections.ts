@@ -1,5 +1,5 @@
 import { queries } from '../harness/queries.js'
-import type { ColdRow, CostRow, InvalidationRow, Memory, Start } from './results.js'
+import type { ColdRow, CostRow, InvalidationRow, Lists, Memory, Start } from './results.js'
 import { quantile } from './statistics.js'
 import { milliseconds, number, percent, table } from './table.js'
 
@@ -39,6 +39,32 @@ export function invalidationSection(rows: readonly InvalidationRow[]): string {
     `Invalidation of a whole namespace. Ours leaves the entries, and their memory, until their TTL.
 The reader is another process that keeps 4 MGETs of 5 other keys in flight; "meanwhile" is the duration of the invalidation, at least 20 ms.`,
     table(headings, cells),
+  ].join('\n\n')
+}
+
+export function listsSection({ operations, ttlMs, rows }: Lists): string {
+  const names = {
+    names: 'ours: the pages that the change can concern',
+    'every change': 'all pages, at every change of a product',
+    TTL: `none: pages expire after ${ttlMs / 1000} s`,
+  }
+  const cells = rows.map(({ rule, hitShare, refetched, unchanged, stalePerMillion, p50Us, p99Us }) => [
+    names[rule],
+    `${(100 * hitShare).toFixed(1)} %`,
+    number(refetched),
+    percent(refetched === 0 ? null : unchanged / refetched),
+    number(stalePerMillion),
+    milliseconds(p50Us),
+    milliseconds(p99Us),
+  ])
+  return [
+    `${operations.toLocaleString('en')} operations, one after another, by one client inside the process, near store on: 95 % read the first page of a list of products
+(each category and all, 4 orders, with and without filters), 5 % change a product (80 % of these the stock, 15 % the price, 5 % new or moved),
+both by Zipf's law. A read is stale if it differs from the rows although the last change was acknowledged before.`,
+    table(
+      ['which pages a change invalidates', 'hits', 'fetched again', 'of these unchanged', 'stale a million', 'p50', 'p99'],
+      cells,
+    ),
   ].join('\n\n')
 }
 

@@ -6,7 +6,7 @@ import { root } from '../harness/prepare.js'
 import { chart } from './chart.js'
 import { compareSection } from './compare-section.js'
 import type { Results, Section } from './results.js'
-import { coldSection, costSection, invalidationSection, memorySection, startSection } from './sections.js'
+import { coldSection, costSection, invalidationSection, listsSection, memorySection, startSection } from './sections.js'
 
 const folder = join(root, 'bench', 'results')
 
@@ -50,15 +50,25 @@ const titles: Record<keyof Results, string> = {
   memory: 'Memory',
   start: 'Start',
   cost: 'Points and CPU',
+  lists: 'Sorted and filtered lists',
 }
 
-function texts({ compare, cold, invalidation, memory, start, cost }: Results): Partial<Record<keyof Results, () => string>> {
+function texts({
+  compare,
+  cold,
+  invalidation,
+  memory,
+  start,
+  cost,
+  lists,
+}: Results): Partial<Record<keyof Results, () => string>> {
   return {
     ...(compare && { compare: () => compareSection(compare.content) }),
     ...(cold && { cold: () => coldSection(cold.content) }),
     ...(invalidation && { invalidation: () => invalidationSection(invalidation.content) }),
     ...(memory && { memory: () => memorySection(memory.content) }),
     ...(start && { start: () => startSection(start.content) }),
+    ...(lists && { lists: () => listsSection(lists.content) }),
     ...(cost && { cost: () => costSection(cost.content) }),
   }
 }
