@@ -47,7 +47,7 @@ interface ServerDependencies {
   deadlines: Deadlines
   loadShedder: LoadShedder
   draining: AbortSignal
-  routes: MetricsRoutes
+  routes: Omit<MetricsRoutes, 'inspectCache'>
 }
 
 export function createServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
@@ -99,7 +99,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
     requests: metrics.requests,
     errors: metrics.errors,
     subscriptions: metrics.subscriptions,
-    metricsRoutes: routes,
+    metricsRoutes: { ...routes, inspectCache: cacheAdmin.inspect },
     origins: new Origins({
       listed: config.CORS_ORIGINS,
       allowsLoopback: !isProduction(config),

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { InspectedEntries } from 'cached-resolvers'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DashboardData } from '../../src/platform/metrics/dashboard.js'
 import { Histogram, quantile } from '../../src/platform/metrics/histogram.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
@@ -152,6 +153,70 @@ describe.skipIf(noRedis)('the dashboard metrics', () => {
     for (const after of ['', 'x', '-1', '1e999', '%00']) {
       expect((await fetch(`${app.origin}/dashboard/metrics?after=${after}&after=2`)).status).toBe(200)
     }
+  })
+})
+
+describe.skipIf(noRedis)('/dashboard/entry', () => {
+  let redis: TestRedis
+  let app: TestApp
+  beforeAll(async () => {
+    redis = await startRedis()
+    app = await startTestApp({ redisUrl: redis.url, env: { CACHE_NEAR_MB: '8', REDIS_HEALTH_INTERVAL_MS: '50' } })
+  })
+  afterAll(async () => {
+    await app.stop()
+    await redis.stop()
+  })
+  const inspect = async (namespace: string, id: string) => {
+    const response = await fetch(`${app.origin}/dashboard/entry?${new URLSearchParams({ namespace, id })}`)
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    return ((await response.json()) as { entries: InspectedEntries }).entries
+  }
+  const inspectOne = async (namespace: string, id: string) => (await inspect(namespace, id))[0] as InspectedEntries[number]
+  const cachesOf = async () => (await app.query('{ stats { caches { namespace hits misses fills } } }')).data.stats.caches
+
+  test('shows what both stores hold, with state and times, and changes and counts nothing', async () => {
+    expect(await inspectOne('users', 'user_3')).toMatchObject({ near: null, far: { state: 'absent' } })
+    const { data } = await app.query('{ user(id: "user_3") { id name email } }')
+    // The fill ends after the answer, and the second read puts the entry into the near store.
+    await until(async () => (await inspectOne('users', 'user_3')).far.state === 'fresh')
+    await app.query('{ user(id: "user_3") { id } }')
+    const before = await cachesOf()
+    const { key, near, far } = await inspectOne('users', 'user_3')
+    expect(key).toMatch(/:users:user_3$/)
+    expect([near?.state, far.state]).toEqual(['fresh', 'fresh'])
+    expect(far.content?.value).toMatchObject({ name: data.user.name, email: data.user.email })
+    const { minAgeMs = -1, maxAgeMs = 0, freshForMs = 0, keptForMs = 0 } = far.content ?? {}
+    expect(minAgeMs).toBeGreaterThanOrEqual(0)
+    expect(maxAgeMs).toBeGreaterThan(minAgeMs)
+    expect(maxAgeMs).toBeLessThan(0.2 * 600_000 + 120_000)
+    expect(keptForMs).toBeGreaterThan(freshForMs)
+    await inspectOne('users', 'user_4')
+    expect(await cachesOf()).toEqual(before)
+  })
+
+  test('shows a negative entry, a flushed one, and the pages of a list', async () => {
+    await app.query(
+      '{ user(id: "user_999999") { id } product(id: "product_5") { id } products(category: "Books") { nodes { id } } }',
+    )
+    await until(async () => (await inspectOne('users', 'user_999999')).far.content?.value === null)
+    for (const name of ['category:Books', 'Books']) {
+      const entries = await inspect('product-lists', name)
+      const page = entries.find(({ parameters }) => parameters?.size === 20 && !parameters.sort && !parameters.filter)
+      expect(page?.far).toMatchObject({ state: 'fresh', content: { value: { ids: expect.any(Array) } } })
+    }
+    await until(async () => (await inspectOne('products', 'product_5')).far.state === 'fresh')
+    await app.query('mutation { flushCache(namespace: PRODUCTS) { namespace } }')
+    expect((await inspectOne('products', 'product_5')).far.state).toBe('invalidated')
+  })
+
+  test('refuses an unknown namespace, and reports that the store is away', async () => {
+    for (const query of ['', '?namespace=nothing&id=x', '?namespace=users&namespace=users&id=x', '?namespace=__proto__&id=x']) {
+      const response = await fetch(`${app.origin}/dashboard/entry${query}`)
+      expect([query, response.status]).toEqual([query, 404])
+    }
+    await redis.kill()
+    await until(async () => (await inspectOne('users', 'user_1')).far.state === 'unavailable')
   })
 })
 

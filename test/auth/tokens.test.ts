@@ -144,21 +144,24 @@ describe('a header Authorization without a bearer token is refused for every req
   })
 })
 
-test.each(['/metrics', '/dashboard/metrics'])('%s is for administrators only', async (path) => {
-  const get = async (token?: string) => {
-    const response = await fetch(
-      `${app.origin}${path}`,
-      token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
-    )
-    const code = response.ok
-      ? null
-      : ((await response.json()) as { errors: Answer<never>['errors'] }).errors?.[0]?.extensions.code
-    return [response.status, code, response.headers.get('www-authenticate')]
-  }
-  expect(await get()).toEqual([401, 'UNAUTHENTICATED', 'Bearer realm="graphql"'])
-  expect(await get(await sign(good()))).toEqual([403, 'FORBIDDEN', null])
-  expect(await get(await sign({ ...good(), role: 'admin' }))).toEqual([200, null, null])
-})
+test.each(['/metrics', '/dashboard/metrics', '/dashboard/entry?namespace=stats&id=totals'])(
+  '%s is for administrators only',
+  async (path) => {
+    const get = async (token?: string) => {
+      const response = await fetch(
+        `${app.origin}${path}`,
+        token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
+      )
+      const code = response.ok
+        ? null
+        : ((await response.json()) as { errors: Answer<never>['errors'] }).errors?.[0]?.extensions.code
+      return [response.status, code, response.headers.get('www-authenticate')]
+    }
+    expect(await get()).toEqual([401, 'UNAUTHENTICATED', 'Bearer realm="graphql"'])
+    expect(await get(await sign(good()))).toEqual([403, 'FORBIDDEN', null])
+    expect(await get(await sign({ ...good(), role: 'admin' }))).toEqual([200, null, null])
+  },
+)
 
 test('a GET without a token for a protected field is answered with 401, too', async () => {
   const response = await fetch(`${app.origin}/graphql?query=${encodeURIComponent('{ cacheInfo { backend } }')}`, {

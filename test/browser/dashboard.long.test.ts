@@ -129,6 +129,28 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     expect(await generationCount()).toBe(0)
   })
 
+  test('looks up an entry', async () => {
+    await app.query('{ product(id: "product_2") { id } }')
+    const { page } = await open()
+    await page.getByLabel('Namespace', { exact: true }).selectOption('products')
+    const lookUp = async (id: string) => {
+      await page.getByLabel('Id, or name of a list').fill(id)
+      await page.keyboard.press('Enter')
+    }
+    await lookUp('product_2')
+    await page.getByRole('article').getByText('"price"').waitFor()
+    await page
+      .getByText(/fresh, .+ to .+ old, fresh for .+, kept for/)
+      .first()
+      .waitFor()
+    await screenshot(page, 'dashboard-entry')
+    await lookUp('<b>product_0</b>')
+    await page.getByText('Far: absent').waitFor()
+    await page.getByLabel('Namespace', { exact: true }).selectOption('product-lists')
+    await lookUp('category:Books')
+    await page.getByRole('heading', { name: 'First page of 20', exact: true }).waitFor()
+  })
+
   test('warms up the cache', async () => {
     const { page } = await open()
     await page.getByRole('button', { name: 'Warm up' }).click()

@@ -307,6 +307,7 @@ const paths = [
     '/assets/..%2f..%2fapp.js',
     '/dashboard',
     '/dashboard/metrics',
+    '/dashboard/entry?namespace=users&id=user_1',
     '/health',
   ],
   ...[

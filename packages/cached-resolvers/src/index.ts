@@ -15,7 +15,7 @@ export { sharedValueMemo } from './cache/shared-value.js'
 export { type CacheStore, StoreUnavailableError, type Swap, type SwapAnswer } from './cache/store.js'
 export { createTokenSource } from './cache/token.js'
 export { type AuditReport, audit } from './loaders/audit.js'
-export { createCacheAdmin } from './loaders/cache-admin.js'
+export { createCacheAdmin, type InspectedEntries } from './loaders/cache-admin.js'
 export { bypassCache, type CacheReader } from './loaders/cache-reader.js'
 export { CacheReport } from './loaders/cache-report.js'
 export {

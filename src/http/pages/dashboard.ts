@@ -35,6 +35,7 @@ const scripts = [
   'dashboard-actions.js',
   'dashboard-chart-list.js',
   'dashboard-charts.js',
+  'dashboard-entries.js',
   'dashboard-errors.js',
   'dashboard-format.js',
   'dashboard-namespaces.js',
@@ -110,6 +111,18 @@ ${login}
 <div class="scroll" tabindex="0" role="region" aria-labelledby="namespaces-title">
 <table id="namespaces" class="cards"><thead><tr></tr></thead><tbody></tbody></table>
 </div>
+</section>
+<section aria-labelledby="entries-title">
+<div class="row">
+<h2 id="entries-title">Entries</h2>
+<p class="quiet">In the memory of the process that answers (near) and in the cache server (far)</p>
+</div>
+<form id="entries" class="fields">
+<p><label for="namespace">Namespace</label><select id="namespace"></select></p>
+<p><label for="entry-id">Id, or name of a list</label><input id="entry-id" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" required placeholder="product_1, category:Books, all"></p>
+<p><button class="main">Look up</button></p>
+</form>
+<div id="entries-found" aria-live="polite"></div>
 </section>
 <footer class="quiet">
 <p>What each value means: <code>docs/metrics.md</code>. What to do about it: <code>docs/operations.md</code>.</p>

@@ -10,6 +10,7 @@ import { FetchLimiter, type FetchLimiterLoad, type FetchLimiterOptions } from '.
 import { isEarlyRefreshDue } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import { InFlightFetches } from './in-flight-fetches.js'
+import { describeStored, type Inspection } from './inspection.js'
 import { type KeyParts, Keys } from './key.js'
 import { interpret, type KeyRead, type Lookup, type LookupSource, lookupSourceOf, type StoredLookup } from './key-read.js'
 import { KeyReader } from './key-reader.js'
@@ -272,6 +273,18 @@ export class Cache {
   async peekMany<V>(namespace: Namespace<V>, ids: readonly EntryId[]): Promise<Lookup<V>[]> {
     const keyReads = await this.keyReader.read(namespace, ids)
     return keyReads.map((keyRead) => interpret(namespace, keyRead, this.now()))
+  }
+
+  /** Returns what both stores hold under the id, for administrators. Counts nothing. */
+  async inspect(namespace: Namespace<unknown>, id: EntryId): Promise<Inspection> {
+    const near = this.keyReader.findNear(namespace, id)
+    const far = await this.keyReader.readForInspection(namespace, id)
+    const now = this.now()
+    return {
+      key: far.key,
+      near: near ? describeStored(namespace, near, now) : null,
+      far: describeStored(namespace, far, now),
+    }
   }
 
   /** Returns the namespace and the id or list of at most `count` random keys of the store. Rejects if the store does. */

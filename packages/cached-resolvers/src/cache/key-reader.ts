@@ -77,6 +77,18 @@ export class KeyReader {
     return { id, key, generation: stored.header.generation, generations: [], stored, near: true }
   }
 
+  /** Reads an entry from the far store, and keeps nothing of it. */
+  async readForInspection(namespace: Namespace<unknown>, id: EntryId): Promise<KeyRead<EntryId>> {
+    const { keys, guardedStore } = this.options
+    const key = keys.entry(namespace, id)
+    const lists = typeof id === 'string' ? none : dependenciesOf(id)
+    const ofGenerations = [keys.namespaceGeneration(namespace), ...lists.map((list) => keys.listGeneration(namespace, list))]
+    const texts = await guardedStore.run(namespace, (store) => store.readMany([...ofGenerations, key]))
+    const scope = scopeOf(ofGenerations.map((key, index) => ({ key, text: texts?.[index] ?? null })))
+    const stored = texts ? decodeStored(texts.at(-1) ?? null, scope.generation) : unavailableValue
+    return { id, key, ...scope, stored, near: false }
+  }
+
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
     const { keys, guardedStore } = this.options
     const lists = listsOf(ids)

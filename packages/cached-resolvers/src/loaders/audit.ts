@@ -4,8 +4,8 @@ import type { EntryId, Namespace } from '../cache/namespace.js'
 import { fetchEntries } from './cached-batch.js'
 import type { Entities, Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
-import type { ListFilterOptions } from './list-names.js'
-import type { ListKey, ListQuery } from './page.js'
+import { firstKeysOf } from './list-keys.js'
+import type { ListKey } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 export interface AuditReport {
@@ -54,7 +54,6 @@ function auditEntity<V, Source>(options: AuditOptions<Source>, entity: Entity<V,
   return compare(options, namespace, { keys: ids, toEntryId: (id) => id, fetch: fetcherOf(entity, options.read), comparable })
 }
 
-/** Compares the first page in every order and the count of each list, both without a filter and with each condition. */
 async function auditList<Source>(
   options: AuditOptions<Source>,
   list: List<Source>,
@@ -62,20 +61,10 @@ async function auditList<Source>(
   names: readonly string[],
 ): Promise<AuditReport> {
   if (list.namespace === null) return { audited: 0, wrong: [] }
-  const keys = names.map(list.fromOutboxName).flatMap((name) => keysOfList(list, name, options.pageSize))
+  const keys = names.map(list.fromOutboxName).flatMap((name) => firstKeysOf(list, name, options.pageSize))
   const toEntryId = (key: ListKey) => entryIdOf(list, key)
   const fetch = fetcherOfList(list, entity, options.read)
   return compare(options, list.namespace, { keys, toEntryId, fetch, comparable: (value) => value })
-}
-
-function keysOfList<Source>({ variants }: List<Source>, list: string | null, size: number): ListKey[] {
-  const { sorts = {}, filters = {} } = variants
-  const conditions = Object.keys(filters).filter((name) => 'greaterThan' in (filters[name] as ListFilterOptions))
-  const queries: ListQuery[] = [{ list }, ...conditions.map((name) => ({ list, filter: { [name]: true } }))]
-  return queries.flatMap((query): ListKey[] => {
-    const page = { ...query, after: null, before: null, size, from: 'start' as const }
-    return [{ ...query, count: true }, page, ...Object.keys(sorts).map((sort) => ({ ...page, sort }))]
-  })
 }
 
 interface Comparison<Key, V> {

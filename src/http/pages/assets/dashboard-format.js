@@ -31,6 +31,13 @@ export function duration(ms) {
   return `${number(ms, ms < 10 ? 2 : 0)} ms`
 }
 
+/** @param {number} ms */
+export function longDuration(ms) {
+  const seconds = Math.round(Math.abs(ms) / 1000)
+  if (seconds < 60) return `${seconds} s`
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${number(seconds / 3600, 1)} h`
+}
+
 /** @param {{ near: number, far: number, misses: number }} cache */
 export function lookups({ near, far, misses }) {
   return near + far + misses

@@ -1,6 +1,7 @@
 import { AccessError, authorization, createAccess } from './dashboard-access.js'
 import { createActions } from './dashboard-actions.js'
 import { createCharts } from './dashboard-charts.js'
+import { createEntries } from './dashboard-entries.js'
 import { createErrors } from './dashboard-errors.js'
 import { createNamespaces } from './dashboard-namespaces.js'
 import { createOperations } from './dashboard-operations.js'
@@ -24,6 +25,7 @@ const drawCharts = createCharts(find('#charts'))
 const showOperations = createOperations(find)
 const errors = createErrors(find)
 const showNamespaces = createNamespaces(/** @type {HTMLTableElement} */ (find('#namespaces')), actions.flush)
+const entries = createEntries(find)
 const access = createAccess(find, () => void update())
 find('#warm-up').addEventListener('click', actions.warmUp)
 find('.range').addEventListener('change', () => show())
@@ -94,6 +96,7 @@ function show() {
     logged,
   )
   showNamespaces(latest, all)
+  entries.showNamespaces(Object.keys(latest.namespaces))
 }
 
 /** Hides the data of the previous token. @param {string} reason */
@@ -101,6 +104,7 @@ function askForToken(reason) {
   slots.clear()
   latestData = undefined
   find('#data').hidden = true
+  entries.clear()
   find('#error').hidden = true
   find('#scope').textContent = ''
   showState({ className: 'state', text: 'For administrators only' })
