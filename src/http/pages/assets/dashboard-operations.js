@@ -10,7 +10,7 @@ const firstRows = 8
 const labels = {
   anonymous: '(without a name)',
   other: '(all other names)',
-  unknown: '(not readable)',
+  unknown: '(malformed or invalid)',
 }
 
 /** @type {readonly { title: string, hint?: string, sortBy?: (operation: Operation) => number }[]} */
