@@ -6,6 +6,7 @@ export function number(value, digits = 0) {
 /** Formats a rate with one decimal below 10, and without decimals above. @param {number} count @param {number} seconds */
 export function perSecond(count, seconds) {
   const rate = seconds === 0 ? 0 : count / seconds
+  if (rate > 0 && rate < 0.05) return '<0.1'
   return number(rate, rate < 10 ? 1 : 0)
 }
 
