@@ -39,10 +39,11 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
     const trusted = await readTrustedDocuments(config, schema)
     const stores = await startStores({ config, logger, resources, observers, tracing })
     const { maintenance, cache, relay } = stores
+    const { runsRelay = true } = observers
     const dashboard = createDashboard(config, logger, stores)
     dashboard.start()
     resources.push(() => dashboard.stop())
-    if (!observers.withoutRelay) await relay.start()
+    if (runsRelay) await relay.start()
     resources.push(() => relay.stop())
     const expiringKeys = startExpiringKeys(stores.feed, (message) => logger.warn(message))
     resources.push(() => expiringKeys.stop())

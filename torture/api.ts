@@ -15,6 +15,6 @@ watchStalls((ms) => process.send?.({ stalledMs: ms }))
 
 /** Without Redis: processes with memory caches that are not notified of each other's changes */
 function withoutProtection(redisUrl: string | undefined): AppObservers {
-  if (redisUrl === undefined) return { withoutRelay: true }
-  return { wrapStore: (store) => unprotected(store, redisUrl), withoutRelay: true }
+  if (redisUrl === undefined) return { runsRelay: false }
+  return { wrapStore: (store) => unprotected(store, redisUrl), runsRelay: false }
 }

@@ -6,8 +6,8 @@ export interface AppObservers {
   onStatement?: (text: string) => void
   /** Wraps the store of the cache, to break its guarantees in a test */
   wrapStore?: (store: CacheStore) => CacheStore
-  /** Does not start the relay, so that only the mutations of this process invalidate the cache. */
-  withoutRelay?: boolean
+  /** Whether to start the relay. If not, only the mutations of this process invalidate the cache. Default: true */
+  runsRelay?: boolean
   /** The metrics of the other processes on the same port; null or undefined if no other process uses the port */
   siblings?: SiblingMetrics | null
 }

@@ -44,7 +44,7 @@ export async function startStores({ config, logger, resources, observers, tracin
   const feed = connect({ ...pool, maxConnections: feedConnections, asynchronousCommit: true })
   resources.push(() => feed.end({ timeout: 3 }))
 
-  const { wrapStore = (store: CacheStore) => store } = observers
+  const { wrapStore = (store: CacheStore) => store, runsRelay = true } = observers
   const store = wrapStore(createStore(config, logger))
   const cache = createCache(config, logger, tracing?.traceStore(store) ?? store)
   const budgets = createBudgets(config, store)
@@ -74,7 +74,7 @@ export async function startStores({ config, logger, resources, observers, tracin
   })
   const names = namespaces.map(({ name }) => name)
   const source = createChangeSource({ database: feed, relay, namespaces: names, leaseMs: trustLeaseMs })
-  await cache.connect(observers.withoutRelay ? { ...source, catchUp: async () => {} } : source)
+  await cache.connect(runsRelay ? source : { ...source, catchUp: async () => {} })
   resources.push(() => cache.close())
   const countsTimer = setInterval(() => void cache.flushCounts(), countsIntervalMs)
   resources.push(async () => clearInterval(countsTimer))

@@ -20,7 +20,7 @@ describe.skipIf(noRedis)('stats', () => {
   beforeAll(async () => {
     redis = await startRedis()
     database = await createDatabase()
-    app = await startTestApp({ redisUrl: redis.url, database, withoutRelay: true })
+    app = await startTestApp({ redisUrl: redis.url, database, runsRelay: false })
   })
   afterAll(async () => {
     await app.stop()
@@ -29,7 +29,7 @@ describe.skipIf(noRedis)('stats', () => {
   })
 
   test('the counters are right for a known series of lookups, over two processes and a restart', async () => {
-    const other = await startTestApp({ redisUrl: redis.url, database, withoutRelay: true })
+    const other = await startTestApp({ redisUrl: redis.url, database, runsRelay: false })
     expect((await caches(app)).USERS).toEqual({ ...nothing, ttlSeconds: 600 })
 
     await app.query('{ nodes(ids: ["user_1", "user_2", "user_2", "user_999999", "product_1"]) { id } }') // USERS 3 misses, PRODUCTS 1

@@ -25,20 +25,15 @@ export interface TestAppOptions {
   /** A database shared with other apps, which `stop` does not drop */
   database?: TestDatabase
   /**
-   * Runs no relay, so that only mutations of this app invalidate, each once. On a busy machine a relay may be faster than the
-   * mutation.
+   * Whether to run the relay. Without it, only mutations of this app invalidate, each once; on a busy machine, a relay may be
+   * faster than the mutation. Default: true
    */
-  withoutRelay?: boolean
+  runsRelay?: boolean
   env?: Record<string, string>
 }
 
 /** Starts the whole application on a free port, with a separate database. */
-export async function startTestApp({
-  redisUrl,
-  database: shared,
-  withoutRelay = false,
-  env,
-}: TestAppOptions = {}): Promise<TestApp> {
+export async function startTestApp({ redisUrl, database: shared, runsRelay = true, env }: TestAppOptions = {}): Promise<TestApp> {
   const database = shared ?? (await createDatabase())
   let statements: string[] = []
   const config = readConfig({
@@ -52,7 +47,7 @@ export async function startTestApp({
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...env,
   })
-  const app = await startApp(config, { onStatement: (text) => statements.push(text), withoutRelay })
+  const app = await startApp(config, { onStatement: (text) => statements.push(text), runsRelay })
   return {
     origin: new URL(app.url).origin,
     database,

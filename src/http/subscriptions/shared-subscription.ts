@@ -40,9 +40,9 @@ type EventOutcome =
   | { state: 'deleted'; event: string }
 
 /**
- * One subscription that all subscribers with an equal request and an equal viewer share; they are its members. If a member is
- * waiting when an event arrives, the event is executed once, and members without queued events share the result. In all other
- * cases, each member executes the event when it reads the event.
+ * One subscription that all subscribers with an equal request and an equal viewer share. These subscribers are its members. If a
+ * member is waiting when an event arrives, the event is executed once, and members without queued events share the result. In all
+ * other cases, each member executes the event when it reads the event.
  */
 export class SharedSubscription {
   private readonly members = new Set<Member>()

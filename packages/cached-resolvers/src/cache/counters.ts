@@ -35,7 +35,7 @@ export class Counters {
   private pending = new Map<string, Counts>()
   /** The counts that this process has flushed, or begun to flush, since it started */
   private readonly sentCounts = new Map<string, Counts>()
-  /** The batch that was sent and is not confirmed yet; it is sent again by the next flush. */
+  /** The batch that was sent and is not confirmed yet. The next flush sends it again. */
   private batch: Batch | undefined
   private flushing: Promise<void> | undefined
   /**
@@ -55,8 +55,8 @@ export class Counters {
   }
 
   /**
-   * Returns the counts since the last flush. The caller may add to them but must not keep the object, because a flush replaces
-   * it.
+   * Returns the counts since the last flush. The caller may add to the counts but must not keep the object, because a flush
+   * replaces it.
    */
   pendingCounts(namespace: string): Counts {
     const known = this.pending.get(namespace)

@@ -116,7 +116,7 @@ export class EntryWriter {
   }
 
   /**
-   * Extends leases to their full duration, in one round trip. Returns the leases that still exist, or all of them if the store
+   * Extends leases to their full duration, in one round trip. Returns the leases that still exist, or all leases if the store
    * does not answer.
    */
   async renewMany(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<readonly Lease[]> {

@@ -16,7 +16,7 @@ export class GuardedStore {
     private readonly log: (message: string, level: 'warn') => void,
   ) {}
 
-  /** The error reply of the server to the last command that failed; undefined if the server did not reply to it. */
+  /** The error reply of the server to the last command that failed; undefined if the server did not reply to that command. */
   get lastErrorReply(): string | undefined {
     return this.errorReply
   }

@@ -133,7 +133,7 @@ const maxSourceLength = 8_192
 const maxAverageSourceLength = 512
 const maxSelections = 300
 /**
- * Maximum total length of the cached JSON and its keys, in characters. With the objects that hold them, they take about 30 MB of
- * heap.
+ * Maximum total length of the cached JSON and its keys, in characters. The cached JSON, its keys and the objects that hold them
+ * take about 30 MB of heap.
  */
 const maxCachedJsonLength = 8 * 1024 * 1024

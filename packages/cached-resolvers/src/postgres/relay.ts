@@ -121,7 +121,7 @@ export class Relay {
     return (await Promise.all(work)).every((confirmed) => confirmed)
   }
 
-  /** Starts to drain the outbox. If a drain is running, it checks the outbox once more before it ends. */
+  /** Starts to drain the outbox. If a drain is running, this drain checks the outbox once more before it ends. */
   private requestDrain(): void {
     this.drainRequested = true
     this.draining ??= this.drain().finally(() => {

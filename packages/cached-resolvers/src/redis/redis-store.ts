@@ -306,7 +306,7 @@ export class RedisStore implements CacheStore {
   private observeConnection(client: ScriptedClient): void {
     for (const event of ['error', 'sentinelError']) client.on(event, (error: Error) => this.recordError(error))
     client.on('close', () => {
-      this.handleConnectionLost()
+      this.resetWatches()
       this.logOnce('Not connected to the cache server', 'debug')
     })
     client.on('ready', () => {
@@ -316,7 +316,7 @@ export class RedisStore implements CacheStore {
       void this.ping().catch(() => undefined)
     })
     // A node left the cluster. The node that takes over its slots may not have replicated the last removals.
-    client.on('-node', () => this.handleConnectionLost())
+    client.on('-node', () => this.resetWatches())
   }
 
   /**
@@ -353,14 +353,14 @@ export class RedisStore implements CacheStore {
    * Closes all ready connections, because another server may be the master now. The clients then connect to the current master.
    */
   private reconnect(): void {
-    this.handleConnectionLost()
+    this.resetWatches()
     for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
   }
 
   /**
    * Disconnects the watches, which may still be connected to the old server, and notifies the watchers. The watches reconnect.
    */
-  private handleConnectionLost(): void {
+  private resetWatches(): void {
     for (const [watcher, watch] of this.watches) {
       watch.disconnect()
       watcher.onStoreLost()

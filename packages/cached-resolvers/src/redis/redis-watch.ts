@@ -254,7 +254,7 @@ interface PendingHeartbeat {
 
 /**
  * Returns the key of the sequence number of the last removal. The previous version of the program uses another key but the same
- * channel. While processes of both versions run, they notice gaps and clear their near stores.
+ * channel. While both versions run, their processes notice gaps and clear their near stores.
  */
 export function sequenceKey(channel: string): string {
   return withHashTag(channel)
