@@ -86,7 +86,7 @@ describe('/metrics', () => {
     await app.query('query Invalid { nothing }')
     await app.query('{')
     await postBody(app, 'not json')
-    await fetch(`${app.origin}/graphql?query={__typename}`)
+    await fetch(`${app.origin}/graphql?query={__typename}`, { headers: { origin: 'http://elsewhere.example' } })
     await becomes({ operation: 'unknown', outcome: 'refused' }, 4)
     await fetch(`${app.origin}/graphql`, { method: 'OPTIONS' })
     await fetch(`${app.origin}/nothing`)

@@ -51,7 +51,7 @@ describe('in production', () => {
   test('explorers and SDL do not exist, and the front page does not link to them', async () => {
     for (const path of explorers) expect((await fetch(`${app.origin}${path}`, html)).status, path).toBe(404)
     const sandbox = await fetch(`${app.origin}/graphql`, html)
-    expect(sandbox.status).toBe(400)
+    expect(sandbox.status).toBe(406)
     expect(sandbox.headers.get('content-type')).toContain('application/json')
     for (const headers of [{}, html.headers]) {
       const page = await (await fetch(app.origin, { headers })).text()
