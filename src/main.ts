@@ -58,7 +58,8 @@ try {
   if (primary) primary.reportReady(url)
   else report(isPretty(config) ? `\n${readyLine(config, url)}\n${startSummary(config, url)}` : readyLine(config, url))
 } catch (error) {
-  fail(error)
+  // A start that was interrupted by a signal fails, and stop() ends the process.
+  if (!isStopping) fail(error)
 }
 
 function printUsageIfAsked(): void {
@@ -91,8 +92,16 @@ function runWorkers(config: Config): Running {
 
 function runApp(config: Config): Running {
   // Imported dynamically, because a primary with workers does not need the module.
-  const app = import('./app.js').then(({ startApp }) => startApp(config, { siblings: primary?.siblings ?? null }))
-  return { url: app.then(({ url }) => url), stop: () => app.then((running) => running.stop()) }
+  const stopping = new AbortController()
+  const observers = { siblings: primary?.siblings ?? null, stopping: stopping.signal }
+  const app = import('./app.js').then(({ startApp }) => startApp(config, observers))
+  const stop = async () => {
+    stopping.abort(new Error('stopped during the start'))
+    // If the start has failed, everything that it had started is already stopped.
+    const started = await app.catch(() => undefined)
+    await started?.stop()
+  }
+  return { url: app.then(({ url }) => url), stop }
 }
 
 function onSignal(signal: NodeJS.Signals): void {

@@ -1,8 +1,10 @@
-import { access, chmod, mkdtemp, rm } from 'node:fs/promises'
+import { access, chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type BuiltServer, query, startBuiltServer, waitUntilReady } from './helpers/built.js'
+import { until } from './helpers/until.js'
 
 let folder: string
 let started: BuiltServer[]
@@ -45,3 +47,19 @@ test('the process starts an embedded database with demo data, and uses it again 
   expect(await second.exited).toBe(0)
   await expect(access(join(folder, 'postgres/data/postmaster.pid'))).rejects.toThrow(/ENOENT/)
 })
+
+test.each(['SIGINT', 'SIGHUP'] as const)(
+  '%s from the terminal during the first start leaves no half-created database',
+  async (signal) => {
+    const first = start({ DATA_DIR: folder })
+    const drafts = async () => (await readdir(folder)).filter((name) => name.startsWith('postgres'))
+    await until(async () => {
+      const [draft = ''] = await drafts()
+      return draft !== '' && (await readdir(join(folder, draft))).includes('data')
+    })
+    process.kill(-(first.child.pid as number), signal)
+    expect(await first.exited).toBe(0)
+    expect((await drafts()).filter((name) => name.includes('.new-'))).toEqual([])
+    expect(first.output()).not.toMatch(/Error|initdb/)
+  },
+)

@@ -14,6 +14,8 @@ const usage = `Usage: npm run outage -- [--near] [--seconds 5] [--stalls 20]
 Stops the process for 400 ms of each second, --stalls times; then kills Redis for --seconds. --near: with the near store.`
 
 process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: judgeOutage })
+// The requests of an interrupted run would keep the process running.
+process.exit()
 
 async function judgeOutage(options: ReturnType<typeof readOptions>): Promise<number> {
   return reachVerdict<Phase[]>({

@@ -34,9 +34,10 @@ function readOptions(args: string[]) {
 }
 
 async function rollWithShop({ seconds, processes, delayMs, from }: ReturnType<typeof readOptions>): Promise<RollingSummary> {
-  const shop = await openScratchShop({ isEmpty: from !== undefined })
   const interrupted = interruption()
+  const shop = await openScratchShop({ isEmpty: from !== undefined })
   try {
+    interrupted.throwIfAborted()
     const until = performance.now() + seconds * 1_000
     return await runRollingRestart({
       ...{ databaseUrl: shop.databaseUrl, database: shop.database, redisUrl: shop.redis.url, processes, delayMs, from },
@@ -48,9 +49,9 @@ async function rollWithShop({ seconds, processes, delayMs, from }: ReturnType<ty
   }
 }
 
-/** Aborted at the first signal; the current round is finished. */
+/** Aborted by a signal; the current round is finished. Ctrl+C arrives twice, from the terminal and from tsx. */
 function interruption(): AbortSignal {
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort(new Error(signal)))
   return controller.signal
 }

@@ -29,6 +29,8 @@ const maxAttackSeconds = 10
 const secret = 'a secret of the siege, of more than 32 bytes'
 
 process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: judgeSiege })
+// The requests of an interrupted run would keep the process running.
+process.exit()
 
 async function judgeSiege(options: ReturnType<typeof readOptions>): Promise<number> {
   console.log(`--seed ${options.seed}`)

@@ -1,4 +1,5 @@
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Trial<S> {
   /** The trial adds to `cleanups` what ends the things that it starts. They are run in reverse order, also after a failure. */
@@ -14,9 +15,12 @@ interface Trial<S> {
  * failed.
  */
 export async function reachVerdict<S>({ run, hasPassed, describe, limitMs }: Trial<S>): Promise<number> {
-  const cleanups: (() => Promise<unknown>)[] = []
+  const cleanups = new Cleanups()
+  // Registered first: run() may start processes before its first await.
+  const interrupted = interruption(limitMs)
+  const trial = run(cleanups)
   try {
-    const summary = await Promise.race([run(cleanups), interruption(limitMs)])
+    const summary = await Promise.race([trial, interrupted])
     const passed = hasPassed(summary)
     console.log(`\n${describe(summary)}\n${passed ? 'PASS' : 'FAIL'}`)
     return passed ? 0 : 1
@@ -24,13 +28,41 @@ export async function reachVerdict<S>({ run, hasPassed, describe, limitMs }: Tri
     console.log(`${(error as Error).stack}\nFAIL`)
     return 1
   } finally {
-    for (const cleanup of cleanups.reverse()) await cleanup().catch((error) => console.error(error))
+    await cleanups.close(trial)
   }
 }
+
+class Cleanups extends Array<() => Promise<unknown>> {
+  private isClosed = false
+
+  /** After close(), throws, so that an interrupted trial stops after what it was starting has been added. */
+  override push(...added: (() => Promise<unknown>)[]): number {
+    const length = super.push(...added)
+    if (this.isClosed) throw new Error('The trial was interrupted')
+    return length
+  }
+
+  /** Runs the cleanups, and again together with those that the trial adds while it ends. */
+  async close(trial: Promise<unknown>): Promise<void> {
+    this.isClosed = true
+    const { length } = this
+    await this.runAll()
+    await Promise.race([trial.catch(() => undefined), sleep(trialEndMs)])
+    if (this.length > length) await this.runAll()
+  }
+
+  private async runAll(): Promise<void> {
+    for (const cleanup of [...this].reverse()) await cleanup().catch((error) => console.error(error))
+  }
+}
+
+/** How long an interrupted trial may take to end, for example because it is starting Postgres */
+const trialEndMs = 10_000
 
 function interruption(limitMs: number | undefined): Promise<never> {
   return new Promise((_, reject) => {
     if (limitMs !== undefined) setTimeout(() => reject(new Error(`The run did not end within ${limitMs} ms`)), limitMs).unref()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)))
+    // Ctrl+C arrives twice, from the terminal and from tsx.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(signal)))
   })
 }

@@ -11,7 +11,7 @@ import { migrate } from '../wiring/migrate.js'
 const usage = `Usage: npm run seed -- --users N --products N --orders N
 Adds the given numbers of rows (whole numbers, at least one of the three) to DATABASE_URL, or if that is not set, to the Postgres in DATA_DIR (.data).`
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143 }
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
 class Interrupted extends Error {
   constructor(readonly signal: keyof typeof exitCodes) {
@@ -87,7 +87,7 @@ async function seed(counts: DemoCounts): Promise<void> {
 /** Returns a promise that rejects at the first signal. The rejection is never reported as unhandled. */
 function interruption(): Promise<never> {
   const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Interrupted(signal)))
+    for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Interrupted(signal)))
   })
   interrupted.catch(() => undefined)
   return interrupted
@@ -96,7 +96,7 @@ function interruption(): Promise<never> {
 async function findPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
   const { DATABASE_URL, DATA_DIR } = readConfig(readEnvironment())
   if (DATABASE_URL !== undefined) return { url: DATABASE_URL, stop: async () => undefined }
-  return startPostgresIn(DATA_DIR, console.log)
+  return startPostgresIn({ dataDirectory: DATA_DIR, log: console.log })
 }
 
 async function loadWithProgress(database: Database, counts: DemoCounts): Promise<void> {

@@ -42,19 +42,27 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-export async function startDatabase(config: Config, logger: Logger, resources: ResourceStack): Promise<string> {
-  const postgres = await startPostgresIn(config.DATA_DIR, (message) => logger.info(message))
+export async function startDatabase(
+  config: Config,
+  logger: Logger,
+  resources: ResourceStack,
+  stopping: AbortSignal | undefined,
+): Promise<string> {
+  const log = (message: string) => logger.info(message)
+  const postgres = await startPostgresIn({ dataDirectory: config.DATA_DIR, log, stopping })
   postgres.keepRunning((message) => logger.warn(message))
   resources.push(() => postgres.stop())
   return postgres.url
 }
 
 /** Throws ConfigError if the folder cannot be used. */
-export function startPostgresIn(dataDirectory: string, log: (message: string) => void): Promise<EmbeddedPostgres> {
-  return startEmbeddedPostgres({ dataDirectory, log }).catch((error) => {
+export function startPostgresIn(options: Parameters<typeof startEmbeddedPostgres>[0]): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres(options).catch((error) => {
     if (!('code' in error)) throw error
     const remedy = 'name a folder that this user may create and write, or set DATABASE_URL to a Postgres of your own'
-    throw new ConfigError([`DATA_DIR names the folder ${dataDirectory}, which cannot be used (${messageOf(error)}): ${remedy}`])
+    throw new ConfigError([
+      `DATA_DIR names the folder ${options.dataDirectory}, which cannot be used (${messageOf(error)}): ${remedy}`,
+    ])
   })
 }
 

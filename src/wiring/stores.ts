@@ -31,8 +31,10 @@ interface StartOptions {
 }
 
 export async function startStores({ config, logger, resources, observers, tracing }: StartOptions) {
-  const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, resources))
+  const databaseUrl = config.DATABASE_URL ?? (await startDatabase(config, logger, resources, observers.stopping))
+  observers.stopping?.throwIfAborted()
   await prepareDatabase(config, logger, databaseUrl)
+  observers.stopping?.throwIfAborted()
   const pool = {
     ...connectionOptions(config, databaseUrl),
     responseTimeoutMs: config.DATABASE_TIMEOUT_MS + responseMarginMs,

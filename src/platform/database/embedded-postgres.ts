@@ -8,6 +8,8 @@ import { hasUsers, registerUser, removeFilesOfEndedServers, unregisterUser } fro
 interface EmbeddedPostgresOptions {
   dataDirectory: string
   log: (message: string) => void
+  /** Aborts the start before the server is launched, also while its cluster is being created. */
+  stopping?: AbortSignal | undefined
   /** Used only by root, if the user that Postgres runs as cannot access the project's folders. */
   systemDirectory?: string
 }
@@ -38,8 +40,9 @@ const checkIntervalMs = 1_000
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const installation = await prepareInstallation({ systemDirectory: '/var/lib/graphql-cached-shop', ...options })
-  await ensureCluster(installation, options.log)
+  await ensureCluster(installation, options.log, options.stopping)
   const password = await readPassword(installation)
+  options.stopping?.throwIfAborted()
   const session = await openSession(installation, options.log)
   const { port } = session
   const supervised = new SupervisedSession(installation, session, options.log)

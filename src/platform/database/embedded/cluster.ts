@@ -1,8 +1,10 @@
-import { type ExecFileException, execFile } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
+import { text } from 'node:stream/consumers'
 import { cannotRunError, pathExists } from './binaries.js'
 import { changeOwner, type Installation, processOwner } from './installation.js'
 import { isRunning } from './process-identity.js'
@@ -20,11 +22,15 @@ export const logFile = ({ home }: Installation) => join(home, 'postgres.log')
  * Creates the cluster if it does not exist. The cluster is created under a temporary name and renamed when it is complete, so
  * that a cluster is never partial.
  */
-export async function ensureCluster(installation: Installation, log: (message: string) => void): Promise<void> {
+export async function ensureCluster(
+  installation: Installation,
+  log: (message: string) => void,
+  stopping?: AbortSignal,
+): Promise<void> {
   await removeAbandonedDrafts(installation.home)
   if (!(await pathExists(installation.home))) {
     log(`Creating a Postgres cluster in ${installation.home}`)
-    await createCluster(installation)
+    await createCluster({ ...installation, stopping })
   }
   await checkMajorVersion(installation)
 }
@@ -33,7 +39,12 @@ export async function readPassword({ home }: Installation): Promise<string> {
   return readFile(join(home, 'password'), 'utf8')
 }
 
-async function createCluster(installation: Installation): Promise<void> {
+interface ClusterCreation extends Installation {
+  /** Aborts the creation; nothing of the cluster is left then. */
+  stopping: AbortSignal | undefined
+}
+
+async function createCluster(installation: ClusterCreation): Promise<void> {
   const draft = { ...installation, home: `${installation.home}.new-${process.pid}-${randomUUID().slice(0, 8)}` }
   try {
     await createHome(draft)
@@ -41,7 +52,8 @@ async function createCluster(installation: Installation): Promise<void> {
     await createDatabase(draft)
     await rename(draft.home, installation.home)
   } catch (error) {
-    await rm(draft.home, { recursive: true, force: true })
+    // A program that was killed may have created a last file while the folder is being removed.
+    await rm(draft.home, { recursive: true, force: true, maxRetries: 10 })
     // If two processes create the cluster at the same time, the slower process uses the cluster of the faster one.
     if (!(await pathExists(installation.home))) throw error
   }
@@ -55,7 +67,7 @@ async function createHome({ home, account }: Installation): Promise<void> {
 }
 
 /** The built-in locale is the same on every system: it sorts by code point, and lower() supports all of Unicode. */
-function initialize(installation: Installation): Promise<void> {
+function initialize(installation: ClusterCreation): Promise<void> {
   return runProgram(installation, installation.binaries.initdb, [
     ...['-D', dataFolder(installation)],
     ...['--username=shop', `--pwfile=${join(installation.home, 'password')}`, '--auth=scram-sha-256'],
@@ -65,26 +77,49 @@ function initialize(installation: Installation): Promise<void> {
 }
 
 /** Uses single-user mode before the rename, so that a complete cluster always has its database. */
-function createDatabase(installation: Installation): Promise<void> {
+function createDatabase(installation: ClusterCreation): Promise<void> {
   const options = ['--single', '-F', '-D', dataFolder(installation), '-c', 'exit_on_error=true', 'postgres']
   return runProgram(installation, installation.binaries.postgres, options, 'create database shop\n')
 }
 
-function runProgram({ home, account }: Installation, program: string, options: string[], input = ''): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const environment = { cwd: home, env: postgresEnvironment, ...processOwner(account) }
-    const child = execFile(program, options, environment, (error, _stdout, stderr) => {
-      if (error) reject(cannotRunError(programFailure(program, error, stderr), error))
-      else resolve()
-    })
-    child.stdin?.on('error', () => {}).end(input)
+/**
+ * Runs a program in a process group of its own: Ctrl+C in the terminal must only reach the API, which decides what it stops. An abort
+ * kills the whole group, as initdb runs Postgres in further processes.
+ */
+async function runProgram(
+  { home, account, stopping }: ClusterCreation,
+  program: string,
+  options: string[],
+  input = '',
+): Promise<void> {
+  stopping?.throwIfAborted()
+  const child = spawn(program, options, {
+    ...{ cwd: home, env: postgresEnvironment, detached: true, windowsHide: true },
+    stdio: ['pipe', 'ignore', 'pipe'],
+    ...processOwner(account),
   })
+  const kill = () => killGroup(child)
+  stopping?.addEventListener('abort', kill)
+  child.stdin.on('error', () => {}).end(input)
+  try {
+    const [stderr, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    stopping?.throwIfAborted()
+    if (code !== 0) throw cannotRunError(`${basename(program)} failed: ${stderr.trim() || `exit code ${code}, signal ${signal}`}`)
+  } catch (error) {
+    // The kernel also returns ENOENT if the program exists but its dynamic loader does not.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw cannotRunError('its binaries need the C library glibc (Alpine Linux has musl)', error)
+  } finally {
+    stopping?.removeEventListener('abort', kill)
+  }
 }
 
-function programFailure(program: string, error: ExecFileException, stderr: string): string {
-  // The kernel also returns ENOENT if the program exists but its dynamic loader does not.
-  if (error.code === 'ENOENT') return 'its binaries need the C library glibc (Alpine Linux has musl)'
-  return `${basename(program)} failed: ${stderr.trim() || error.message}`
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
 }
 
 async function checkMajorVersion({ home, binaries }: Installation): Promise<void> {
