@@ -45,12 +45,13 @@ export async function openAddresses(
     cwd: tmpdir(),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  // Ctrl+C in the terminal may have ended it before close().
+  const exited = once(proxies, 'exit')
   const [ports] = await once(proxies, 'message')
   const instruct = (instruction: Instruction) => void proxies.send(instruction)
   return {
     addresses: (ports as number[]).map((port, index) => new RedisAddress(index, port, server, instruct)),
     async close() {
-      const exited = once(proxies, 'exit')
       proxies.kill()
       await exited
     },

@@ -42,22 +42,35 @@ class Cleanups extends Array<() => Promise<unknown>> {
     return length
   }
 
-  /** Runs the cleanups, and again together with those that the trial adds while it ends. */
+  /** Runs the cleanups. If the trial has not ended, runs them again after it has: it may have been creating files or a server. */
   async close(trial: Promise<unknown>): Promise<void> {
     this.isClosed = true
-    const { length } = this
-    await this.runAll()
-    await Promise.race([trial.catch(() => undefined), sleep(trialEndMs)])
-    if (this.length > length) await this.runAll()
+    let hasEnded = false
+    const ended = trial
+      .catch(() => undefined)
+      .then(() => {
+        hasEnded = true
+      })
+    await Promise.race([ended, sleep(0)])
+    if (!hasEnded) {
+      await this.runAll(() => undefined)
+      await Promise.race([ended, sleep(trialEndMs)])
+    }
+    await this.runAll((error) => console.error(error))
   }
 
-  private async runAll(): Promise<void> {
-    for (const cleanup of [...this].reverse()) await cleanup().catch((error) => console.error(error))
+  private async runAll(onError: (error: unknown) => void): Promise<void> {
+    for (const cleanup of [...this].reverse()) {
+      const tooLong = sleep(cleanupMs).then(() => Promise.reject(new Error('A cleanup did not end in time')))
+      await Promise.race([cleanup(), tooLong]).catch(onError)
+    }
   }
 }
 
 /** How long an interrupted trial may take to end, for example because it is starting Postgres */
 const trialEndMs = 10_000
+/** How long a cleanup may take before the next one is run */
+const cleanupMs = 10_000
 
 function interruption(limitMs: number | undefined): Promise<never> {
   return new Promise((_, reject) => {
