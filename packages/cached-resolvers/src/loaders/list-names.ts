@@ -77,7 +77,10 @@ export function dependenciesOf({ sorts = {}, filters = {} }: ListVariants, list:
   return bandsOfSortedPage(names, list, sort as ListSort, banded as [string, RangeOptions], query as PageQuery)
 }
 
-/** The bands of a sorted page are the last dependencies, in the order in which the page is read, so that a short page needs the first. */
+/**
+ * The bands of a sorted page are the last dependencies, in the order in which the page is read. If an item follows the page, the page
+ * depends on the bands up to this item: they include all rows before the page, which decide whether it has a previous page.
+ */
 function bandsOfSortedPage(
   names: readonly string[],
   list: string,
@@ -90,14 +93,13 @@ function bandsOfSortedPage(
   const isAscending = (direction === 'asc') === (query.from === 'start')
   if (!isAscending) bands.reverse()
   const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
-  // Whether there are rows before a position can depend on any row before it.
-  if (query.after !== null || query.before !== null) return { dependencies }
   const countDependencies = (page: unknown) => {
     const { next } = page as Page
     if (typeof next !== 'number') return dependencies.length
     const below = bounds.filter((bound) => (isAscending ? bound < next : bound <= next)).length
     const read = bands.filter((band) => (isAscending ? band <= below : band >= below))
-    return names.length + read.length
+    // The band below the range is not among the bands, if the item has the lowest value of the range (or the highest one).
+    return names.length + Math.max(1, read.length)
   }
   return { dependencies, countDependencies }
 }
@@ -128,10 +130,13 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
   return parts.sort().join(',')
 }
 
-/** Returns the numbers of bands that include all values in a range. Band 0 is below the first bound. */
+/**
+ * Returns the numbers of the bands that the values of a range are in. Band 0 is below the first bound. If `min` and `max` are the same
+ * bound, a value leaves the range when it leaves either of the two bands at the bound.
+ */
 function bandsOf(bounds: readonly number[], { min, max }: Range): number[] {
   const first = min === null ? 0 : bounds.filter((bound) => bound <= min).length
   const last = max === null ? bounds.length : bounds.filter((bound) => bound < max).length
-  // If min and max are the same bound, each of the two bands at this bound includes it.
-  return Array.from({ length: Math.max(1, last - first + 1) }, (_, index) => first + index)
+  const [lower, upper] = [Math.min(first, last), Math.max(first, last)]
+  return Array.from({ length: upper - lower + 1 }, (_, index) => lower + index)
 }
