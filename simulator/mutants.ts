@@ -22,7 +22,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'generation',
     file: 'packages/cached-resolvers/src/cache/key-read.ts',
-    find: "if (stored.header.generation !== generation && !beginsWith(generations, stored.header.generation)) return { state: 'miss' }",
+    find: "if (!isOfGeneration(stored, { generation, generations })) return { state: 'miss' }",
     replace: '',
   },
   {

@@ -18,7 +18,7 @@ describe('options of the benchmark', () => {
     [['--rounds', '0'], '--rounds takes a whole number from 1 to 100, not "0".'],
     [['--only', 'limit,fastest'], /^--only takes some of limit,.*, not "fastest"\.$/],
     [['--queries', 'Q4'], '--queries takes some of Q1,Q2,Q3, not "Q4".'],
-    [['warm'], 'There is no command "warm", only compare, cold, invalidation, memory, start, writes, cost.'],
+    [['warm'], 'There is no command "warm", only compare, cold, invalidation, memory, start, writes, cost, lists.'],
     [['cold', '--rounds', '2'], '--rounds is for compare, not for cold.'],
     [['cold', 'memory'], 'One command at a time, not also "memory".'],
   ])('%j is refused with the reason', (args, message) => {

@@ -125,10 +125,11 @@ export function pageOf(
   const anyBefore = items.some((item) => !isAfter(item))
   const anyAfter = items.some((item) => !isBefore(item))
   const hasValues = sort !== undefined && sort !== 'OLDEST'
+  const next = hasValues && isCut ? (from === 'start' ? range[size] : range.at(-size - 1))?.value : undefined
   return {
     ids: page.map(({ id }) => id),
     ...(hasValues && page.length > 0 && { values: page.map(({ value }) => value) }),
-    ...(hasValues && isCut && { next: ((from === 'start' ? range[size] : range.at(-size - 1)) as ListItem).value }),
+    ...(typeof next === 'number' && { next }),
     hasPrevious: anyBefore || (from === 'end' && isCut),
     hasNext: anyAfter || (from === 'start' && isCut),
   }

@@ -39,7 +39,7 @@ export async function startServer({ cleanups }: BenchContext, name: ServerName, 
   // In another folder, so that it does not read a developer's .env file
   const child = new Child({ name, command, env: { ...shared, ...env }, cwd: tmpdir() })
   cleanups.push(() => child.stop())
-  return { name, child, url: await child.find(/(http:\/\/\S+)/, startTimeoutMs) }
+  return { name, child, url: await child.find(/(http:\/\/[^\s"]+)/, startTimeoutMs) }
 }
 
 /** The project's own server, as `npm start` runs it */

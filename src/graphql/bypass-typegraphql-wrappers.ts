@@ -62,6 +62,7 @@ function paramResolverOf(parameter: Parameter): ParamResolver | undefined {
   }
   const { name } = parameter
   if (!isConverted(type)) return (_source, args) => args[name]
+  if (parameter.typeOptions?.array) return undefined
   const toInstance = instanceCreator(type as Class, getMetadataStorage().inputTypes)
   return toInstance && ((_source, args) => (args[name] == null ? args[name] : toInstance(args[name])))
 }

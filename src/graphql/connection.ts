@@ -51,10 +51,16 @@ export class PageInfoType {
   @Field(() => Boolean, { description: 'Whether the list has items before this page' })
   hasPreviousPage!: boolean
 
-  @Field(() => String, { nullable: true, description: 'Cursor of the first item, for before; null if the page is empty' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Cursor of the first item, to pass as the argument before; null if the page is empty',
+  })
   startCursor!: string | null
 
-  @Field(() => String, { nullable: true, description: 'Cursor of the last item, for after; null if the page is empty' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Cursor of the last item, to pass as the argument after; null if the page is empty',
+  })
   endCursor!: string | null
 }
 
@@ -64,7 +70,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
   @ObjectType(`${name}Edge`, { simpleResolvers: true, description: 'An item of a page, with its cursor' })
   @Cost({ weight: 0 })
   class EdgeType {
-    @Field(() => String, { description: 'Opaque; valid for this list only' })
+    @Field(() => String, { description: 'Opaque; valid only for this list with the same order and filter' })
     cursor!: string
 
     @Field(nodeType, { description: 'The item' })
@@ -97,7 +103,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
 }
 
 export interface ConnectionSource<Node> {
-  /** Unique name of the list. A cursor is valid only for the list with the name for which it was created. */
+  /** Unique name of the list. A cursor is valid only for the list name, sort and filter for which it was created. */
   listName: string
   /** The key of the list in `listLoader` */
   listKey: string | null

@@ -19,7 +19,7 @@ export function createGraphqlHandler({ apollo, documents, createContext, origins
     const { httpGraphQLRequest, error } = resolveDocument(readRequest(request, origins), documents)
     const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
       httpGraphQLRequest,
-      // The error is thrown here so that Apollo checks the request first, and formats the error.
+      // The error is thrown here so that Apollo's check against CSRF comes first, and Apollo formats the error.
       context: async () => {
         if (error) throw error
         return createContext(request)
@@ -39,7 +39,7 @@ function readRequest(
   const map = new HeaderMap()
   for (const [name, value] of Object.entries(headers)) if (value) map.set(name, Array.isArray(value) ? value.join(', ') : value)
   const isGet = method === 'GET' || method === 'HEAD'
-  // Without one of its headers, Apollo refuses every GET.
+  // Apollo's check against CSRF refuses a GET without this header, with few exceptions.
   if (isGet && origins.mayQueryByGet(headers)) map.set('apollo-require-preflight', 'true')
   const start = url.indexOf('?')
   return { method: isGet ? 'GET' : method, headers: map, search: start < 0 ? '' : url.slice(start), body }

@@ -72,4 +72,19 @@ describe.skipIf(noRedis)('the audit', () => {
     expect(output).toMatch(/^\d+ entries compared, 0 wrong \(and invalidated\): 100\.0000 % correct$/m)
     expect(code).toBe(0)
   })
+
+  test('repairs a wrong page that is sorted by price, which depends on bands of prices', async () => {
+    const document = '{ products(category: "Books", sortBy: PRICE_ASC, first: 20) { nodes { id } } }'
+    const firstId = async () => (await app.query(document)).data.products.nodes[0].id
+    const right = await firstId()
+    const pageKey = async () => {
+      const keys = await redis.client.keys('ecommerce:v1:product-lists:category%3ABooks:*')
+      const texts = await Promise.all(keys.map((key) => redis.client.get(key)))
+      return keys[texts.findIndex((text) => text?.includes(`"ids":["${right}"`))]
+    }
+    await until(async () => (await pageKey()) !== undefined)
+    await falsify((await pageKey()) as string, `"ids":["${right}"`, '"ids":["product_499"')
+    expect(await firstId()).toBe('product_499')
+    await until(async () => (await firstId()) === right)
+  })
 })

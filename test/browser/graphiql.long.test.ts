@@ -25,8 +25,7 @@ describe.skipIf(noBrowser)('GraphiQL', () => {
     const { page } = await browser.open(`${app.origin}/graphiql`, options)
     await page.getByLabel('Subscriptions by').selectOption(transport)
     await openTab(page, 'ProductChanged')
-    await run(page)
-    await statusHas(page, `${name}: connected, waiting for the first event.`)
+    await runUntilConnected(page, name)
     await changeUntilShown(
       page,
       (attempt) => app.database.sql`update products set stock = ${8_000_000 + attempt} where id = 497`,
@@ -232,6 +231,20 @@ function response(page: Page): Locator {
 
 async function statusHas(page: Page, text: string | RegExp): Promise<void> {
   await expect.poll(() => page.locator('#status').innerText(), { timeout: statusTimeoutMs }).toMatch(text)
+}
+
+/** Runs the subscription, again if the server asks for that because it is overloaded by the tests beside this one. */
+async function runUntilConnected(page: Page, name: string): Promise<void> {
+  const connected = `${name}: connected, waiting for the first event.`
+  let status = ''
+  do {
+    await run(page)
+    await until(async () => {
+      status = await page.locator('#status').innerText()
+      return status === connected || status.includes('refused')
+    })
+    if (status !== connected && !status.includes('503')) throw new Error(status)
+  } while (status !== connected)
 }
 
 async function enterQuery(page: Page, query: string): Promise<void> {

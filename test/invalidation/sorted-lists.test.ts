@@ -89,6 +89,24 @@ describe('the names that a change invalidates', () => {
   })
 })
 
+test('after a change of a column that a list is sorted or filtered by, writes succeed and invalidate the other pages', async () => {
+  await installTracking(database.sql, { items: items(declared) })
+  await database.sql`delete from items`
+  await database.sql`alter table items rename column stock to units`
+  await database.sql`alter table items alter column price type numeric`
+  await database.sql`select cache_write_triggers('items')`
+  expect(await invalidated("insert into items values (1, 'A', 9, 'item 1', 0)")).toEqual(['all', 'category:A'])
+  expect(await invalidated("update items set name = 'z', price = 10, units = 4")).toEqual(['all by name', 'category:A by name'])
+  await database.sql`alter table items rename column units to stock`
+  await database.sql`alter table items alter column price type int`
+  await database.sql`select cache_write_triggers('items')`
+})
+
+test('cache_invalidate() of a list invalidates the pages with a range, too', async () => {
+  await installTracking(database.sql, { items: items(declared) })
+  expect(await invalidated("select cache_invalidate('item-lists', 'category:A')")).toEqual(['*'])
+})
+
 test.each([
   ['a column that may be null', { sorts: { S: { column: 'stock', direction: 'asc' } } }, 'may be null'],
   ['a text column without a collation', { sorts: { S: { column: 'name', direction: 'asc' } } }, 'is no integer column'],
@@ -100,9 +118,12 @@ test.each([
 
 test('bounds must be given in ascending order, 15 at most', () => {
   const withBounds = (bounds: number[]) => () => items({ filters: { price: { column: 'price', bounds } } })
-  expect(withBounds([])).toThrow('needs 1 to 15 bounds in ascending order')
-  expect(withBounds([2, 1])).toThrow('needs 1 to 15 bounds in ascending order')
-  expect(withBounds(Array.from({ length: 16 }, (_, index) => index))).toThrow('needs 1 to 15 bounds')
+  expect(withBounds([])).toThrow('needs 1 to 15 whole numbers in ascending order')
+  expect(withBounds([2, 1])).toThrow('needs 1 to 15 whole numbers in ascending order')
+  expect(withBounds([1, Number.POSITIVE_INFINITY])).toThrow('whole numbers')
+  expect(withBounds([1.5])).toThrow('whole numbers')
+  expect(() => items({ filters: { price: { column: 'price', greaterThan: 0.5 } } })).toThrow('whole numbers')
+  expect(withBounds(Array.from({ length: 16 }, (_, index) => index))).toThrow('needs 1 to 15 whole numbers')
 })
 
 test.each([1, 2, 3])('pages have the rows of the list, in its order, in both directions, seed %i', async (seed) => {
@@ -142,7 +163,7 @@ async function readPlainly(query: Query): Promise<unknown> {
   return {
     ids: page.map(({ id }) => `item_${id}`),
     ...(key !== '1' && page.length > 0 && { values: page.map((row) => row[column]) }),
-    ...(key !== '1' && next && { next: next[column] }),
+    ...(key === 'price' && next && { next: next[column] }),
     hasPrevious: rows.some(({ is_after }) => !is_after) || (query.from === 'end' && isCut),
     hasNext: rows.some(({ is_before }) => !is_before) || (query.from === 'start' && isCut),
   }
@@ -201,7 +222,8 @@ function randomList(random: Random): TableListOptions {
   const keyed = random.chance(0.8) ? { key: 'category', withAll: random.chance(0.8), prefix: 'category:' } : {}
   const bounds = [5, 10, 20, 30, 40].filter(() => random.chance(0.6))
   const price = { column: 'price', bounds: bounds.length > 0 ? bounds : [15] }
-  return { ...keyed, sorts: some(sorts), filters: some({ ...filters, price }) }
+  const ids = { column: 'id', bounds: [10, 20] }
+  return { ...keyed, sorts: some(sorts), filters: some({ ...filters, price, ids }) }
 }
 
 function randomQueries(
@@ -213,9 +235,9 @@ function randomQueries(
     const list = random.pick(lists)
     const filter: Record<string, ListFilter[string]> = {}
     if (filters.inStock && random.chance(0.4)) filter.inStock = random.chance(0.5)
-    const { price } = filters
-    if (price && 'bounds' in price && random.chance(0.5))
-      filter.price = { min: random.pick([null, ...price.bounds]), max: random.pick([null, ...price.bounds]) }
+    for (const [name, range] of Object.entries(filters))
+      if ('bounds' in range && random.chance(0.4))
+        filter[name] = { min: random.pick([null, ...range.bounds]), max: random.pick([null, ...range.bounds]) }
     const query = { list, ...(Object.keys(filter).length > 0 && { filter }) }
     if (random.chance(0.2)) return { ...query, count: true }
     const sort = random.pick([undefined, ...Object.keys(sorts)])

@@ -1,17 +1,17 @@
 import type { Span } from '@opentelemetry/api'
-import type { Cache, LookupSource } from 'cached-resolvers'
+import type { CacheReader, LookupSource } from 'cached-resolvers'
 import { recordError, type SpanTracer } from './tracer.js'
 
-type Reader = Pick<Cache, 'readNear' | 'getOrFetchMany'>
 type SourceCounts = Map<LookupSource, number>
 
 /**
  * Adds a span to each batch read of a loader, with the number of keys and the lookups by source. Reads from the near store have
- * no span.
+ * no span, and neither have reads without the cache: their statements have spans.
  */
-export function tracedReader(reader: Reader, tracer: SpanTracer): Reader {
+export function tracedReader(reader: CacheReader, tracer: SpanTracer): CacheReader {
   return {
     readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),
+    fetchMany: (namespace, ids, fetch, options) => reader.fetchMany(namespace, ids, fetch, options),
     getOrFetchMany(namespace, ids, fetch, options) {
       const attributes = { 'cache.namespace': namespace.name, 'cache.keys': ids.length }
       const span = tracer.start({ name: `read ${namespace.name}`, attributes })

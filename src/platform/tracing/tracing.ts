@@ -4,7 +4,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import type { Cache, CacheStore } from 'cached-resolvers'
+import type { CacheReader, CacheStore } from 'cached-resolvers'
 import { logExportErrors } from './export-error-logger.js'
 import { OperationSpans } from './operation-spans.js'
 import { RequestSpans } from './request-spans.js'
@@ -68,7 +68,7 @@ export class Tracing {
     return store.backend === 'memory' ? store : tracedStore(store, this.tracer)
   }
 
-  traceReads(reader: Pick<Cache, 'readNear' | 'getOrFetchMany'>) {
+  traceReads(reader: CacheReader) {
     return tracedReader(reader, this.tracer)
   }
 

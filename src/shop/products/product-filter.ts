@@ -13,8 +13,8 @@ export function toListFilter(filter: ProductFilterInput | null | undefined): Lis
   const max = maxPrice == null ? null : Math.floor(toExactCents('filter.maxPrice', maxPrice))
   if (minPrice != null && maxPrice != null && minPrice > maxPrice)
     throw badUserInput('filter.minPrice must not be greater than filter.maxPrice')
-  // No product costs less than nothing or more than the highest price, so these bounds select all.
-  const price = { min: min === 0 ? null : min, max: max === maxCents ? null : max }
+  // No product costs less than nothing, so this bound selects all.
+  const price = { min: min === 0 ? null : min, max }
   const hasRange = price.min !== null || price.max !== null
   if (inStock == null && !hasRange) return undefined
   return { ...(inStock != null && { inStock }), ...(hasRange && { price }) }

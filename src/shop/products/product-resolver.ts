@@ -90,8 +90,8 @@ export class ProductResolver {
     @Arg('stock', () => Int, { description: 'Number of units, 0 or more' }) stock: number,
     @Ctx() { commands, loaders }: ProductContext,
   ) {
-    const { value, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
-    return { product: () => value && loaders.products.load(value), userErrors }
+    const { value: updatedId, userErrors } = valueAndErrors(await commands.updateProductStock(productId, stock))
+    return { product: () => updatedId && loaders.products.load(updatedId), userErrors }
   }
 
   @Access(administrators)

@@ -282,7 +282,7 @@ export class Cache {
     const now = this.now()
     return {
       key: far.key,
-      near: near ? describeStored(namespace, near, now) : null,
+      near: near ? describeStored(namespace, { stored: near.stored, generation: near.generation, generations: [] }, now) : null,
       far: describeStored(namespace, far, now),
     }
   }

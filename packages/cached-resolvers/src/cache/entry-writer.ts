@@ -7,7 +7,10 @@ import type { EntryId, Namespace } from './namespace.js'
 import type { NearStore } from './near-store.js'
 import type { Swap, SwapAnswer } from './store.js'
 
-/** The right to fill one entry. It ends when the entry is invalidated, or when the lease expires. */
+/**
+ * The right to fill one entry. It ends when the entry is invalidated by its id, or when the lease expires. After the invalidation of the
+ * list or the namespace, a fill still lands, but in a generation that no longer exists, so that it is never read.
+ */
 export interface Lease<Id extends EntryId = EntryId> {
   readonly id: Id
   readonly key: string
@@ -87,7 +90,8 @@ export class EntryWriter {
     const answers = await this.swapMany(namespace, locks)
     const leases = keyReads.flatMap(({ id, key, generation, stored }, index) => {
       if (!answers?.[index]?.swapped || stored.state !== 'entry') return []
-      // Generations that the served entry does not depend on may be missing.
+      // `generation` is null if a generation is missing. An entry that does not depend on the missing one is still served, and is
+      // refilled in the generations in which it was filled.
       return [{ id, key, generation: generation ?? stored.header.generation, expected: stored.uniquePrefix }]
     })
     if (leases.length === 0) return []
@@ -194,7 +198,7 @@ export class EntryWriter {
   }
 
   /**
-   * The generation of a list expires about a day after its creation, even if the list is in use, so that the generations of
+   * The generation of a list expires about an hour after its creation, even if the list is in use, so that the generations of
    * unused lists do not accumulate. Afterwards, the entries of the list are misses. The generations of namespaces are few and do
    * not expire.
    */
@@ -208,9 +212,9 @@ export class EntryWriter {
    * that the other fills of the batch are not affected.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
-    const generation = generationOfValue(lease, value)
-    if (generation === undefined) return releaseSwap(lease)
     try {
+      const generation = generationOfValue(lease, value)
+      if (generation === undefined) return releaseSwap(lease)
       return this.fillSwap(namespace, { ...lease, generation }, value, fetchMs)
     } catch {
       this.options.counters.add(namespace.name, 'corrupt')
@@ -240,8 +244,8 @@ export class EntryWriter {
 }
 
 /**
- * Returns the generations that the value depends on, joined; undefined if it depends on more generations than the lease was taken in.
- * That happens if a page is refilled that depended on fewer generations before.
+ * Returns the generations that the value depends on, joined; undefined if the lease has fewer generations. That happens in refills: the
+ * lease may have only the generations of the entry that was read (see claimRefills), and the new value may depend on more.
  */
 function generationOfValue({ id, generation }: Lease, value: unknown): string | undefined {
   if (typeof id === 'string' || id.countDependencies === undefined) return generation
@@ -284,6 +288,6 @@ function claimWithoutSwap<Id extends EntryId>(keyRead: KeyRead<Id>): Claim<Id> {
     : { state: 'notGranted', keyRead }
 }
 
-const listGenerationTtlMs = 24 * 60 * 60 * 1000
+const listGenerationTtlMs = 60 * 60 * 1000
 const refillRetryMs = 10_000
 const maxAbandonedLeases = 10_000

@@ -1,4 +1,4 @@
-import type { KeyRead } from './key-read.js'
+import { isOfGeneration, type KeyRead } from './key-read.js'
 import type { EntryId, Namespace } from './namespace.js'
 
 /** What the stores hold under an id, as shown to administrators */
@@ -32,16 +32,16 @@ export interface InspectedEntry {
   }
 }
 
-/** Describes a stored value. An entry of a generation other than `generation` was invalidated. */
+/** Describes a stored value. An entry that does not belong to the generations was invalidated. */
 export function describeStored(
   namespace: Namespace<unknown>,
-  { stored, generation }: Pick<KeyRead<EntryId>, 'stored' | 'generation'>,
+  { stored, ...scope }: Pick<KeyRead<EntryId>, 'stored' | 'generation' | 'generations'>,
   now: number,
 ): InspectedEntry {
   if (stored.state === 'empty') return { state: 'absent' }
   if (stored.state === 'corrupt') return { state: 'damaged' }
   if (stored.state !== 'entry') return { state: stored.state }
-  const { version, softUntilMs, generation: ofEntry } = stored.header
+  const { version, softUntilMs } = stored.header
   if (version !== namespace.version) return { state: 'other version' }
   const value = parse(stored.json)
   if (value === undefined) return { state: 'damaged' }
@@ -54,7 +54,7 @@ export function describeStored(
     freshForMs,
     keptForMs: freshForMs + (value === null ? 0 : namespace.graceMs),
   }
-  if (ofEntry !== generation) return { state: 'invalidated', content }
+  if (!isOfGeneration(stored, scope)) return { state: 'invalidated', content }
   return { state: freshForMs > 0 ? 'fresh' : 'stale', content }
 }
 

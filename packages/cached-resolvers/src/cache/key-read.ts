@@ -57,7 +57,7 @@ export function interpret<V>(
 ): StoredLookup<V> {
   if (stored.state === 'corrupt') return { state: 'miss', corrupt: true }
   if (stored.state !== 'entry' || stored.header.version !== namespace.version) return { state: 'miss' }
-  if (stored.header.generation !== generation && !beginsWith(generations, stored.header.generation)) return { state: 'miss' }
+  if (!isOfGeneration(stored, { generation, generations })) return { state: 'miss' }
   const stale = stored.header.softUntilMs <= now
   if (stored.json === '') return stale ? { state: 'stale', value: null, header: stored.header } : { state: 'negative' }
   try {
@@ -82,6 +82,11 @@ export function joinGenerations(generations: readonly Generation[]): string | nu
     joined = joined === '' ? text : `${joined}.${text}`
   }
   return joined
+}
+
+/** Whether an entry belongs to the generations that were read together with it: whether it has not been invalidated. */
+export function isOfGeneration({ header }: StoredEntry, { generation, generations }: GenerationScope): boolean {
+  return header.generation === generation || beginsWith(generations, header.generation)
 }
 
 /**

@@ -17,8 +17,8 @@ export interface KeyReaderOptions {
 }
 
 /**
- * Reads keys by id: from the near store if it has a fresh entry, otherwise from the far store. All far reads share one round
- * trip.
+ * Reads keys by id: from the near store if it has a fresh entry, otherwise from the far store, which is the CacheStore behind
+ * `guardedStore`. All far reads of one call share one round trip.
  */
 export class KeyReader {
   /** null if there is a near store, because that keeps decoded entries, too */
@@ -63,7 +63,7 @@ export class KeyReader {
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
     for (const name of dependenciesOf(id)) {
-      // The entry may depend on the first names only.
+      // The entry may depend on only the first few of these names (see ListEntryId.countDependencies). Its generation then ends here.
       if (generation.length >= entry.generation.length) break
       generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
     }
@@ -81,20 +81,20 @@ export class KeyReader {
   async readForInspection(namespace: Namespace<unknown>, id: EntryId): Promise<KeyRead<EntryId>> {
     const { keys, guardedStore } = this.options
     const key = keys.entry(namespace, id)
-    const lists = typeof id === 'string' ? none : dependenciesOf(id)
-    const ofGenerations = [keys.namespaceGeneration(namespace), ...lists.map((list) => keys.listGeneration(namespace, list))]
-    const texts = await guardedStore.run(namespace, (store) => store.readMany([...ofGenerations, key]))
-    const scope = scopeOf(ofGenerations.map((key, index) => ({ key, text: texts?.[index] ?? null })))
+    const names = typeof id === 'string' ? none : dependenciesOf(id)
+    const generationKeys = [keys.namespaceGeneration(namespace), ...names.map((name) => keys.listGeneration(namespace, name))]
+    const texts = await guardedStore.run(namespace, (store) => store.readMany([...generationKeys, key]))
+    const scope = scopeOf(generationKeys.map((key, index) => ({ key, text: texts?.[index] ?? null })))
     const stored = texts ? decodeStored(texts.at(-1) ?? null, scope.generation) : unavailableValue
     return { id, key, ...scope, stored, near: false }
   }
 
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
     const { keys, guardedStore } = this.options
-    const lists = listsOf(ids)
+    const names = dependencyNamesOf(ids)
     const recents = ids.map((id) => this.findRecent(namespace, id))
     const keysToRead = [keys.namespaceGeneration(namespace)]
-    for (const list of lists) keysToRead.push(keys.listGeneration(namespace, list))
+    for (const name of names) keysToRead.push(keys.listGeneration(namespace, name))
     const firstEntry = keysToRead.length
     ids.forEach((id, index) => {
       keysToRead.push(recents[index]?.key ?? keys.entry(namespace, id))
@@ -104,15 +104,20 @@ export class KeyReader {
 
     const textAt = (index: number) => texts?.[index] ?? null
     const ofNamespace = this.namespaceScope(keysToRead[0] as string, textAt(0))
-    const ofLists = lists.map((_, index): Generation => ({ key: keysToRead[1 + index] as string, text: textAt(1 + index) }))
+    const listGenerations = names.map(
+      (_, index): Generation => ({ key: keysToRead[1 + index] as string, text: textAt(1 + index) }),
+    )
     const listScope = (id: ListEntryId) =>
-      scopeOf([...ofNamespace.generations, ...dependenciesOf(id).map((name) => ofLists[lists.indexOf(name)] as Generation)])
+      scopeOf([
+        ...ofNamespace.generations,
+        ...dependenciesOf(id).map((name) => listGenerations[names.indexOf(name)] as Generation),
+      ])
     const keyReads = ids.map((id, index): KeyRead<Id> => {
       const scope = typeof id === 'string' ? ofNamespace : listScope(id)
       const text = textAt(firstEntry + index)
       let recent = recents[index]
       if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
-      // Another read in the same iteration of the event loop may have decoded the entry in the meantime.
+      // While this read waited for the store, another read of the same key may have decoded the entry and kept it.
       recent = this.findRecent(namespace, id)
       if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
       const stored = recent?.storedFor(text) ?? (texts ? decodeStored(text, scope.generation) : unavailableValue)
@@ -120,7 +125,7 @@ export class KeyReader {
       if (hasStringId(keyRead)) this.recent?.keep(namespace, keyRead, text)
       return keyRead
     })
-    if (texts) this.keepNear(namespace, [...ofNamespace.generations, ...ofLists], keyReads, removalCounts)
+    if (texts) this.keepNear(namespace, [...ofNamespace.generations, ...listGenerations], keyReads, removalCounts)
     return keyReads
   }
 
@@ -143,8 +148,9 @@ export class KeyReader {
   }
 
   /**
-   * Puts the generations and entries that were read into the near store. `generations` are that of the namespace and those of lists.
-   * `removalCounts` has the same order, followed by the counts of the entries.
+   * Puts into the near store the generations and entries that were read from the far store. `generations` begins with that of the
+   * namespace; those of the lists follow. `removalCounts` contains the counts of the generations in this order, then those of the entries
+   * in the order of `keyReads`.
    */
   private keepNear(
     { name, version }: Namespace<unknown>,
@@ -174,14 +180,14 @@ function dependenciesOf({ dependencies, list }: ListEntryId): readonly string[] 
 }
 
 /** Returns the names that the entries of lists depend on, each of them once. */
-function listsOf(ids: readonly EntryId[]): readonly string[] {
-  let lists: Set<string> | undefined
+function dependencyNamesOf(ids: readonly EntryId[]): readonly string[] {
+  let names: Set<string> | undefined
   for (const id of ids) {
     if (typeof id === 'string') continue
-    lists ??= new Set()
-    for (const name of dependenciesOf(id)) lists.add(name)
+    names ??= new Set()
+    for (const name of dependenciesOf(id)) names.add(name)
   }
-  return lists ? [...lists] : none
+  return names ? [...names] : none
 }
 
 function hasStringId(keyRead: KeyRead<EntryId>): keyRead is KeyRead<string> {

@@ -107,7 +107,10 @@ async function compare<Key, V, Source>(
   if (first.wrong.length > 0) await sleep(maxStalenessMs)
   const { wrong } = await findDifferences(first.wrong.map(({ entry }) => entry))
   for (const { entry } of wrong) {
-    await cache.invalidate(namespace, typeof entry === 'string' ? { ids: [entry] } : { lists: [entry.list] })
+    await cache.invalidate(
+      namespace,
+      typeof entry === 'string' ? { ids: [entry] } : { lists: entry.dependencies ?? [entry.list] },
+    )
   }
   cache.countAudit(namespace, first.audited, wrong.length)
   return { audited: first.audited, wrong }

@@ -29,6 +29,7 @@ export class CacheReport {
         }
         return cache.getOrFetchMany(namespace, ids, fetch, { ...options, onLookup })
       },
+      fetchMany: (namespace, ids, fetch, options) => cache.fetchMany(namespace, ids, fetch, options),
     }
   }
 

@@ -1,4 +1,5 @@
-import type { EntryId, Namespace } from '../cache/namespace.js'
+import type { Cancellation } from '../cache/cancellation.js'
+import type { EntryId, Fetch, Namespace } from '../cache/namespace.js'
 import { SharedFetch } from '../cache/shared-fetch.js'
 import type { CacheReader } from './cache-reader.js'
 import type { Fetcher } from './fetcher.js'
@@ -11,19 +12,18 @@ export function cachedBatch<V>(cache: CacheReader, namespace: Namespace<V>, fetc
   return (ids, cancellation) => cache.getOrFetchMany(namespace, ids, fetch, { cancellation })
 }
 
-/** Like cachedBatch(), for keys that are not ids. `toEntryId` returns the entry id of a key. */
-export function cachedListBatch<Key, V>(
-  cache: CacheReader,
-  namespace: Namespace<V>,
-  toEntryId: (key: Key) => EntryId,
-  fetch: Fetcher<Key, V>,
-): Batch<Key, V> {
+/** Reads entries by id, with or without the cache. The values are in the order of the ids. */
+type ReadEntries<V> = (
+  ids: readonly EntryId[],
+  fetch: Fetch<EntryId, V>,
+  options: { cancellation: Cancellation },
+) => Promise<ArrayLike<PromiseOrValue<V | null>>>
+
+/** Returns a batch function that calls `read`, for keys that are not ids. `toEntryId` returns the entry id of a key. */
+export function listBatch<Key, V>(read: ReadEntries<V>, toEntryId: (key: Key) => EntryId, fetch: Fetcher<Key, V>): Batch<Key, V> {
   return (keys, cancellation) => {
     const keyOf = new Map(keys.map((key) => [toEntryId(key), key]))
-    const ids = [...keyOf.keys()]
-    return cache.getOrFetchMany(namespace, ids, fetchEntries(keyOf, fetch), { cancellation }) as Promise<
-      ArrayLike<PromiseOrValue<V>>
-    >
+    return read([...keyOf.keys()], fetchEntries(keyOf, fetch), { cancellation }) as Promise<ArrayLike<PromiseOrValue<V>>>
   }
 }
 
@@ -66,7 +66,10 @@ export function splitBatch<Key, V>(
     return keys.map((key): PromiseOrValue<V> => {
       if (isCached(key)) return found[next++] as PromiseOrValue<V>
       const index = nextOther++
-      return foundOthers.then((values) => values[index] as V)
+      const value = foundOthers.then((values) => values[index] as V)
+      // Prevents an unhandled rejection if the request has been cancelled and awaits no value.
+      value.catch(() => undefined)
+      return value
     })
   }
 }

@@ -120,14 +120,12 @@ function defineList<Source>({
 }: ListOptions<Source> & ListDefaults): List<Source> {
   const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined, sorts = {}, filters = {} } = options
   for (const [filter, declared] of Object.entries(filters)) {
-    if (!('bounds' in declared)) continue
-    const { bounds } = declared
-    if (
-      bounds.length === 0 ||
-      bounds.length > maxBounds ||
-      bounds.some((bound, index) => !(bound > (bounds[index - 1] ?? -Infinity)))
-    )
-      throw new Error(`${describeList(name, key)}: the filter "${filter}" needs 1 to ${maxBounds} bounds in ascending order`)
+    const bounds = 'bounds' in declared ? declared.bounds : [declared.greaterThan]
+    const isAscending = bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] as number))
+    if (bounds.length === 0 || bounds.length > maxBounds || !isAscending || !bounds.every(Number.isSafeInteger))
+      throw new Error(
+        `${describeList(name, key)}: the filter "${filter}" needs 1 to ${maxBounds} whole numbers in ascending order`,
+      )
   }
   if (key !== undefined && keyKind === undefined && withAll && prefix === '')
     throw new Error(`${describeList(name, key)}: set prefix, because a value "all" would collide with the list of all rows`)

@@ -12,16 +12,20 @@ export interface ListSort {
 /** How the rows of a list can be filtered */
 export type ListFilterOptions = ConditionOptions | RangeOptions
 
-/** Selects the rows whose value in `column` is greater than a number, or the others. Rows with null are among the others. */
+/**
+ * A condition. The filter of a query (see ListFilter) gives it true, for the rows whose value in `column` is greater than `greaterThan`,
+ * or false, for all other rows, including those with null.
+ */
 export interface ConditionOptions {
   column: string
   greaterThan: number
 }
 
 /**
- * Selects the rows whose value in a column is in a range. `bounds`, in ascending order, divide the values into bands. A change of a
- * row invalidates only pages with a range in the band of the old or the new value. Ranges are cached only if their bounds are among
- * `bounds`: otherwise clients could fill the cache with pages for any number of ranges. At most 15 bounds
+ * Selects the rows whose value in a column is in a range. `bounds`, in ascending order, divide the values into bands. If the value of a
+ * row in this column changes, then of the pages and counts with a range only those are invalidated whose range overlaps a band of the
+ * old or of the new value. Ranges are cached only if their bounds are among `bounds`: otherwise clients could fill the cache with pages
+ * for any number of ranges. At most 15 bounds
  */
 export interface RangeOptions {
   column: string
@@ -40,15 +44,16 @@ export interface ListDependencies {
   /** The names in the outbox whose invalidation invalidates the page or count */
   dependencies: string[]
   /**
-   * Returns how many of the dependencies, counted from the first one, the page depends on. Only for pages that usually depend on a part
-   * of them
+   * Returns, for a page that has been read, how many of the dependencies (counted from the first one) can change it. Absent if all of
+   * them can, whatever was read
    */
   countDependencies?: (page: unknown) => number
 }
 
 /**
- * Returns what a page or count of a list depends on. `list` is the name of the list. cache_list_names() in tables.sql returns the names
- * that a changed row invalidates. The number of names has an upper limit that follows from the declaration:
+ * Returns what a page or count of a list depends on. `list` is the name of the list. cache_list_names() in tables.sql returns SQL that
+ * selects the names which changed rows invalidate. Only the following names exist, so a list has no more of them than its declaration
+ * allows, whatever clients ask for. A name is invalidated if:
  * - `<list>`: rows were inserted into the list, deleted from it, or moved to another list
  * - `<list> by <column>`: the value of this sort column changed in a row of the list
  * - `<list> where <filter>`: a row of the list fulfills this condition now, or no longer
@@ -62,24 +67,28 @@ export interface ListDependencies {
 export function dependenciesOf({ sorts = {}, filters = {} }: ListVariants, list: string, query: ListKey): ListDependencies {
   const names: string[] = []
   const sort = 'sort' in query && query.sort !== undefined ? sorts[query.sort] : undefined
-  const banded = sort && Object.entries(filters).find(([, filter]) => 'bounds' in filter && filter.column === sort.column)
-  let hasBands = banded !== undefined
+  const rangeOnSort =
+    sort?.column === 'id'
+      ? undefined
+      : Object.entries(filters).find(([, filter]) => 'bounds' in filter && filter.column === sort?.column)
+  let hasBands = rangeOnSort !== undefined
   for (const [name, value] of Object.entries(query.filter ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const options = filters[name]
     if (typeof value !== 'object' || !options || !('bounds' in options)) names.push(`${list} where ${name}`)
-    else if (name !== banded?.[0]) {
+    else if (name !== rangeOnSort?.[0]) {
       names.push(...bandsOf(options.bounds, value).map((band) => `${list} ${name} ${band}`))
       hasBands = true
     }
   }
   if (!hasBands) names.unshift(list)
-  if (!banded) return { dependencies: sort && sort.column !== 'id' ? [...names, `${list} by ${sort.column}`] : names }
-  return bandsOfSortedPage(names, list, sort as ListSort, banded as [string, RangeOptions], query as PageQuery)
+  if (!rangeOnSort) return { dependencies: sort && sort.column !== 'id' ? [...names, `${list} by ${sort.column}`] : names }
+  return bandsOfSortedPage(names, list, sort as ListSort, rangeOnSort as [string, RangeOptions], query as PageQuery)
 }
 
 /**
- * The bands of a sorted page are the last dependencies, in the order in which the page is read. If an item follows the page, the page
- * depends on the bands up to this item: they include all rows before the page, which decide whether it has a previous page.
+ * The bands of a sorted page are the last dependencies, in the order in which the query reads them: from the end of the list if `from`
+ * is 'end'. If another item follows the page in this direction (`next`), the page depends only on the bands from where reading begins up
+ * to this item. They include all rows on the side where reading begins, which decide `hasPrevious` (with `from: 'end'`: `hasNext`).
  */
 function bandsOfSortedPage(
   names: readonly string[],
@@ -95,10 +104,10 @@ function bandsOfSortedPage(
   const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
   const countDependencies = (page: unknown) => {
     const { next } = page as Page
-    if (typeof next !== 'number') return dependencies.length
-    const below = bounds.filter((bound) => (isAscending ? bound < next : bound <= next)).length
-    const read = bands.filter((band) => (isAscending ? band <= below : band >= below))
-    // The band below the range is not among the bands, if the item has the lowest value of the range (or the highest one).
+    if (next === undefined) return dependencies.length
+    const bandOfNext = bounds.filter((bound) => (isAscending ? bound < next : bound <= next)).length
+    const read = bands.filter((band) => (isAscending ? band <= bandOfNext : band >= bandOfNext))
+    // If the value of the item is the bound of the range at which reading begins, its band is outside of the range, and `read` is empty.
     return names.length + Math.max(1, read.length)
   }
   return { dependencies, countDependencies }
@@ -131,8 +140,9 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
 }
 
 /**
- * Returns the numbers of the bands that the values of a range are in. Band 0 is below the first bound. If `min` and `max` are the same
- * bound, a value leaves the range when it leaves either of the two bands at the bound.
+ * Returns the numbers of the bands that together cover a range. Band 0 is below the first bound. The values `min` and `max` are also in
+ * bands outside of the range, which are not returned. But if `min` and `max` are the same bound, the range is the overlap of two bands:
+ * both are returned, because a value that leaves the range may leave either one.
  */
 function bandsOf(bounds: readonly number[], { min, max }: Range): number[] {
   const first = min === null ? 0 : bounds.filter((bound) => bound <= min).length

@@ -1,12 +1,12 @@
 import { type Cancellation, cancellationOf } from '../cache/cancellation.js'
 import { CountedEntries } from '../cache/counted-entries.js'
 import type { CacheReader } from './cache-reader.js'
-import { cachedBatch, cachedListBatch, splitBatch, uncachedBatch } from './cached-batch.js'
+import { cachedBatch, listBatch, splitBatch, uncachedBatch } from './cached-batch.js'
 import type { Entities, Entity, List, SourceOf } from './entity.js'
 import { ListLoader } from './list-loader.js'
 import { isCacheable } from './list-names.js'
 import { Loader } from './loader.js'
-import type { ListKey } from './page.js'
+import type { ListKey, Page } from './page.js'
 import { entryIdOf, fetcherOf, fetcherOfList, type Read } from './reads.js'
 
 /** The loaders of a request: one for each entity and each list, by loader name */
@@ -67,8 +67,19 @@ function listLoaderFactory<Source>(
     return ({ cancellation }) => new ListLoader({ readNear: () => undefined, batch, cancellation })
   }
   const isCached = ({ filter }: ListKey) => isCacheable(list.variants, filter)
-  const cached = cachedListBatch(cache, namespace, (key) => entryIdOf(list, key), fetch)
-  const batch = splitBatch(isCached, cached, uncachedBatch(fetch))
+  const toEntryId = (key: ListKey) => entryIdOf(list, key)
+  const cached = listBatch<ListKey, Page | number>(
+    (ids, fetch, options) => cache.getOrFetchMany(namespace, ids, fetch, options),
+    toEntryId,
+    fetch,
+  )
+  // Without the cache, but not without the limit on running fetches
+  const uncached = listBatch<ListKey, Page | number>(
+    (ids, fetch, options) => cache.fetchMany(namespace, ids, fetch, options),
+    toEntryId,
+    fetch,
+  )
+  const batch = splitBatch(isCached, cached, uncached)
   return ({ cancellation, counted }) =>
     new ListLoader({
       readNear: (key) => (isCached(key) ? (cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined) : undefined),

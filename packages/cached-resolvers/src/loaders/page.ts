@@ -46,8 +46,11 @@ export interface Page {
   ids: string[]
   /** The values of the sort column, in the order of `ids`. Only in a list sorted by a column */
   values?: SortValue[]
-  /** The value of the sort column in the item that follows the page, in the direction of the query. Undefined if there is none */
-  next?: SortValue
+  /**
+   * The value of the sort column in the item that follows the page, in the direction of the query. Undefined if there is none, or if the
+   * column contains text
+   */
+  next?: number
   hasNext: boolean
   hasPrevious: boolean
 }

@@ -7,7 +7,7 @@ import type { Queryable } from './database.js'
 export interface PageSource {
   /** The table or subquery to select from, with the alias r */
   rows: Fragment
-  /** SQL condition that selects the queries (alias q) which read from this source */
+  /** SQL condition on q, the row with the parameters of one PageQuery or ListQuery: whether this query reads from this source */
   when: Fragment
 }
 
@@ -15,23 +15,30 @@ export interface PagesOptions {
   kind: string
   sources: readonly PageSource[]
   variants: ListVariants
-  /** Returns the text of a list as q.list contains it. */
+  /**
+   * Converts the `list` of a query to the value of q.list. If the key column contains id numbers, this is the number as text, otherwise
+   * the same text. null remains null.
+   */
   toKeyText: (list: string | null) => string | null
 }
 
 type Fragment = PendingQuery<Row[]>
 
 /**
- * Fetches any number of pages with one statement, or with one statement for each combination of sort and filters. For each page, the
- * statement selects one id more than requested: this id shows whether more items follow.
+ * Fetches any number of pages. One statement reads all pages with the same sort, the same filter (except for the bounds of ranges), and
+ * equal presence of `afterValue` and of `beforeValue`. For each page, the statement selects one id more than requested: this id shows
+ * whether more items follow.
  */
 export async function fetchPages(
   database: Queryable,
   options: PagesOptions,
   queries: readonly PageQuery[],
 ): Promise<Map<PageQuery, Page>> {
-  const pages = await Promise.all(groupBy(queries, shapeOf).map((group) => fetchGroup(database, options, group)))
-  return new Map(pages.flat())
+  const pages = new Map<PageQuery, Page>()
+  // One statement after another: a request must not occupy several connections.
+  for (const group of groupBy(queries, shapeOf))
+    for (const [query, page] of await fetchGroup(database, options, group)) pages.set(query, page)
+  return pages
 }
 
 /** Returns a text that is equal for queries that one statement can answer. */
@@ -48,18 +55,18 @@ async function fetchGroup(
   const order = orderOf(database, sort === undefined ? undefined : variants.sorts?.[sort], queries)
   const matches = matchesFilter(database, variants, filter)
   const branches = sources.flatMap(({ rows, when }) => [
-    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'start' and ${order.inRange}
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'start' and ${order.isBetween}
       ${matches} order by ${order.by} limit q.size + 1) forward`,
-    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'end' and ${order.inRange}
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'end' and ${order.isBetween}
       ${matches} order by ${order.byReversed} limit q.size + 1) backward`,
   ])
-  const exists = (beyond: Fragment) =>
+  const exists = (condition: Fragment) =>
     database`exists (${union(
       database,
-      sources.map(({ rows, when }) => database`select 1 from ${rows} where ${when} and ${beyond} ${matches}`),
+      sources.map(({ rows, when }) => database`select 1 from ${rows} where ${when} and ${condition} ${matches}`),
     )})`
   const rows = await database<PageRow[]>`
-    select array(${union(database, branches)}) as items, ${exists(order.upToAfter)} as any_before, ${exists(order.fromBefore)} as any_after
+    select array(${union(database, branches)}) as items, ${exists(order.isSkippedAtStart)} as any_before, ${exists(order.isSkippedAtEnd)} as any_after
     from unnest(
       ${queries.map(({ list }) => toKeyText(list))}::text[],
       ${queries.map(({ after }) => after ?? order.first)}::bigint[],
@@ -80,20 +87,19 @@ export async function fetchCounts(
   { sources, variants, toKeyText }: PagesOptions,
   queries: readonly ListQuery[],
 ): Promise<Map<ListQuery, number>> {
-  const counts = await Promise.all(
-    groupBy(queries, ({ filter }) => filterShape(filter)).map(async (group): Promise<[ListQuery, number][]> => {
-      const [{ filter }] = group
-      const matches = matchesFilter(database, variants, filter)
-      const ofSources = sources.map(({ rows, when }) => database`(select count(*) from ${rows} where ${when} ${matches})`)
-      const rows = await database<{ count: number }[]>`
-        select (${ofSources.reduce((sum, part) => database`${sum} + ${part}`)})::int as count
-        from unnest(${group.map(({ list }) => toKeyText(list))}::text[] ${rangeParameters(database, group)})
-          with ordinality as q (list ${rangeNames(database, filter)}, position)
-        order by q.position`
-      return group.map((query, index) => [query, rows[index]?.count ?? 0])
-    }),
-  )
-  return new Map(counts.flat())
+  const counts = new Map<ListQuery, number>()
+  for (const group of groupBy(queries, ({ filter }) => filterShape(filter))) {
+    const [{ filter }] = group
+    const matches = matchesFilter(database, variants, filter)
+    const ofSources = sources.map(({ rows, when }) => database`(select count(*) from ${rows} where ${when} ${matches})`)
+    const rows = await database<{ count: number }[]>`
+      select (${ofSources.reduce((sum, part) => database`${sum} + ${part}`)})::int as count
+      from unnest(${group.map(({ list }) => toKeyText(list))}::text[] ${rangeParameters(database, group)})
+        with ordinality as q (list ${rangeNames(database, filter)}, position)
+      order by q.position`
+    for (const [index, query] of group.entries()) counts.set(query, rows[index]?.count ?? 0)
+  }
+  return counts
 }
 
 /** SQL about the order of a list. An item is its id, or with a sort column a JSON array of its id and the value of the column. */
@@ -102,9 +108,9 @@ interface Order {
   by: Fragment
   byReversed: Fragment
   /** Whether r is after the position `after` and before the position `before` */
-  inRange: Fragment
-  upToAfter: Fragment
-  fromBefore: Fragment
+  isBetween: Fragment
+  isSkippedAtStart: Fragment
+  isSkippedAtEnd: Fragment
   /** Id numbers before the first and after the last possible id, for queries without `after` or `before` */
   first: number
   last: number
@@ -115,39 +121,39 @@ function orderOf(database: Queryable, sort: ListSort | undefined, [query]: reado
   const isAscending = direction === 'asc'
   const [first, last] = isAscending ? [0, Number.MAX_SAFE_INTEGER] : [Number.MAX_SAFE_INTEGER, 0]
   const [along, reversed] = isAscending ? [database`asc`, database`desc`] : [database`desc`, database`asc`]
-  const [beyond, short] = isAscending ? [database`>`, database`<`] : [database`<`, database`>`]
+  const [follows, precedes] = isAscending ? [database`>`, database`<`] : [database`<`, database`>`]
   // Postgres would not use an index for "not (price, id) > (500, 7)".
-  const [notBeyond, notShort] = isAscending ? [database`<=`, database`>=`] : [database`>=`, database`<=`]
+  const [doesNotFollow, doesNotPrecede] = isAscending ? [database`<=`, database`>=`] : [database`>=`, database`<=`]
   if (column === 'id')
     return {
       item: database`r.id`,
       by: database`r.id ${along}`,
       byReversed: database`r.id ${reversed}`,
-      inRange: database`r.id ${beyond} q.after_id and r.id ${short} q.before_id`,
-      upToAfter: database`r.id ${notBeyond} q.after_id`,
-      fromBefore: database`r.id ${notShort} q.before_id`,
+      isBetween: database`r.id ${follows} q.after_id and r.id ${precedes} q.before_id`,
+      isSkippedAtStart: database`r.id ${doesNotFollow} q.after_id`,
+      isSkippedAtEnd: database`r.id ${doesNotPrecede} q.before_id`,
       first,
       last,
     }
   const value = database`r.${database(column)}${collation === undefined ? database`` : database` collate ${database(collation)}`}`
   // Comparisons of rows, such as (price, id) > (500, 7), can use an index on both columns.
   const key = database`(${value}, r.id)`
-  const bound = (name: 'after' | 'before', sample: SortValue) => {
+  const positionOf = (name: 'after' | 'before', sample: SortValue) => {
     const text = database`q.${database(`${name}_value`)}`
     return database`(${typeof sample === 'number' ? database`${text}::bigint` : text}, q.${database(`${name}_id`)})`
   }
   const { afterValue, beforeValue } = query
-  const after = afterValue === undefined ? undefined : bound('after', afterValue)
-  const before = beforeValue === undefined ? undefined : bound('before', beforeValue)
+  const after = afterValue === undefined ? undefined : positionOf('after', afterValue)
+  const before = beforeValue === undefined ? undefined : positionOf('before', beforeValue)
   const compare = (operator: Fragment, position: Fragment | undefined, otherwise: boolean) =>
     position ? database`${key} ${operator} ${position}` : otherwise ? database`true` : database`false`
   return {
     item: database`json_build_array(r.id, r.${database(column)})`,
     by: database`${value} ${along}, r.id ${along}`,
     byReversed: database`${value} ${reversed}, r.id ${reversed}`,
-    inRange: database`${compare(beyond, after, true)} and ${compare(short, before, true)}`,
-    upToAfter: compare(notBeyond, after, false),
-    fromBefore: compare(notShort, before, false),
+    isBetween: database`${compare(follows, after, true)} and ${compare(precedes, before, true)}`,
+    isSkippedAtStart: compare(doesNotFollow, after, false),
+    isSkippedAtEnd: compare(doesNotPrecede, before, false),
     first,
     last,
   }
@@ -163,12 +169,12 @@ function matchesFilter(database: Queryable, { filters = {} }: ListVariants, filt
       return database` and ${column} >= q.${database(`min_${name}`)} and ${column} <= q.${database(`max_${name}`)}`
     }
     const { column, greaterThan } = filters[name] as ConditionOptions
-    return database` and (r.${database(column)} > ${greaterThan}) is ${value ? database`true` : database`not true`}`
+    return database` and (r.${database(column)} > ${greaterThan}::bigint) is ${value ? database`true` : database`not true`}`
   })
   return parts.reduce((all, part) => database`${all}${part}`, database``)
 }
 
-/** Returns the names of the ranges in q, each with a comma before it. */
+/** Returns SQL with the names of the columns of q that contain the bounds of ranges, each with a comma before it: `, min_price, max_price`. */
 function rangeNames(database: Queryable, filter: ListFilter | undefined): Fragment {
   return rangesIn(filter).reduce(
     (all, name) => database`${all}, ${database(`min_${name}`)}, ${database(`max_${name}`)}`,
@@ -197,14 +203,14 @@ function union(database: Queryable, parts: readonly Fragment[]): Fragment {
   return parts.reduce((all, part) => database`${all} union all ${part}`)
 }
 
-/** Groups the queries by the text that `shapeOf` returns. */
-function groupBy<Query>(queries: readonly Query[], shapeOf: (query: Query) => string): [Query, ...Query[]][] {
+/** Groups the queries for which `groupNameOf` returns the same text. */
+function groupBy<Query>(queries: readonly Query[], groupNameOf: (query: Query) => string): [Query, ...Query[]][] {
   const groups = new Map<string, [Query, ...Query[]]>()
   for (const query of queries) {
-    const shape = shapeOf(query)
-    const group = groups.get(shape)
+    const name = groupNameOf(query)
+    const group = groups.get(name)
     if (group) group.push(query)
-    else groups.set(shape, [query])
+    else groups.set(name, [query])
   }
   return [...groups.values()]
 }
@@ -229,7 +235,7 @@ function toPage(kind: string, { size, from }: PageQuery, { items, any_before, an
   return {
     ids,
     ...(values.length > 0 && { values }),
-    ...(Array.isArray(next) && { next: next[1] }),
+    ...(Array.isArray(next) && typeof next[1] === 'number' && { next: next[1] }),
     ...others,
   }
 }

@@ -186,11 +186,13 @@ begin
 end $$;
 
 -- Invalidates a whole namespace, or one of its entries ('product_7') or lists ('category:Books'), after a change that the triggers cannot
--- see. To be called manually.
+-- see. To be called manually. Pages with ranges do not depend on the name of their list, so in a namespace of such lists, this function
+-- invalidates all lists instead of one.
 create or replace function cache_invalidate(namespace text, key text default null) returns void
   language plpgsql security definer set search_path from current as $$
 declare
   holds_lists boolean;
+  holds_ranges boolean;
   live record;
 begin
   if not exists (select 1 from cache_rules r where r.namespace = cache_invalidate.namespace) then
@@ -199,8 +201,9 @@ begin
       hint = 'There are ' || (select string_agg(distinct r.namespace, ', ') from cache_rules r) || '.';
   end if;
   holds_lists := exists (select 1 from cache_rules r where r.namespace = cache_invalidate.namespace and r.rule ? 'lists');
+  holds_ranges := exists (select 1 from cache_rules r where r.namespace = cache_invalidate.namespace and r.rule -> 'lists' ? 'ranges');
   insert into cache_outbox (namespace, entry, list)
-    values (cache_invalidate.namespace, case when not holds_lists then key end, case when holds_lists then key end);
+    values (cache_invalidate.namespace, case when not holds_lists then key end, case when holds_lists and not holds_ranges then key end);
   for live in
     select r.rule -> 'live' ->> 'kind' as kind from cache_rules r
     where r.namespace = cache_invalidate.namespace and r.rule ? 'live' and not r.rule -> 'live' ? 'owner'
@@ -294,6 +297,17 @@ exception
       watched, current_user, quote_literal(name);
 end $$;
 
+-- Returns the rule of lists without the sorts and filters by columns that have been dropped or have got another type since: they would make
+-- every write of the table fail. Pages that use such a column can no longer be read.
+create or replace function cache_usable_lists(table_name text, lists jsonb) returns jsonb language sql stable set search_path from current as $$
+  select lists || coalesce(jsonb_object_agg(part, (
+    select coalesce(jsonb_agg(element), '[]') from jsonb_array_elements(lists -> part) element
+    where cache_column(table_name, element ->> 'column') = any(case when element ->> 'type' = 'text'
+      then '{text,varchar}'::regtype[] else '{int2,int4,int8}'::regtype[] end)
+  )), '{}')
+  from unnest('{sorts,conditions,ranges}'::text[]) part where lists ? part
+$$;
+
 -- Returns SQL that selects the names that changed rows of a table invalidate in a namespace of lists (see dependenciesOf() in
 -- list-names.ts), at most 501 names. `after_rows` and `before_rows` are SQL: the rows after and before the change. They are joined by id, so
 -- `b` is null for an inserted row, `a` is null for a deleted row, and a row with a changed id counts as a deleted and an inserted row.
@@ -375,13 +389,11 @@ declare
   replicated text := '';
 begin
   for one in
-    select namespace, rule -> 'entries' as entries, rule -> 'lists' as lists, rule ->> 'all' as whole, rule -> 'live' as live
+    select namespace, rule -> 'entries' as entries, cache_usable_lists(name, rule -> 'lists') as lists, rule ->> 'all' as whole, rule -> 'live' as live
     from (select distinct namespace, rule from cache_rules where table_name = name) rules
     -- Of a column that was dropped nothing follows any more.
     where not exists (
-      select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner'] || array(
-        select jsonb_array_elements(coalesce(rule -> 'lists' -> 'sorts', '[]') || coalesce(rule -> 'lists' -> 'conditions', '[]')
-          || coalesce(rule -> 'lists' -> 'ranges', '[]')) ->> 'column')) used(column_name)
+      select 1 from unnest(array[rule -> 'entries' ->> 'column', rule -> 'lists' ->> 'column', rule -> 'live' ->> 'owner']) used(column_name)
       where used.column_name is not null and cache_column(name, used.column_name) is null)
     order by namespace, rule
   loop
@@ -584,5 +596,5 @@ end $$;
 -- Functions that only the engine and the triggers may call
 revoke execute on function
   outbox_write(text, text[], text[]), outbox_write_all(text), live_changes_write(text, bigint[], bigint[]), cache_tables_changed(text[]),
-  cache_watch(text), cache_write_triggers(text), cache_list_names(jsonb, text, text), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()
+  cache_watch(text), cache_write_triggers(text), cache_list_names(jsonb, text, text), cache_usable_lists(text, jsonb), cache_follow(text, int, jsonb), cache_followed(text, int), cache_ddl_ended(), cache_dropped()
 from public;
