@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { decodeStored } from '../packages/cached-resolvers/src/cache/entry.js'
 import { Keys } from '../packages/cached-resolvers/src/cache/key.js'
 import { interpret, joinGenerations } from '../packages/cached-resolvers/src/cache/key-read.js'
-import type { EntryId, Namespace } from '../packages/cached-resolvers/src/cache/namespace.js'
+import { type EntryId, type Namespace, namesInvalidating } from '../packages/cached-resolvers/src/cache/namespace.js'
 import { orders } from '../src/shop/orders/order.js'
 import { products } from '../src/shop/products/product.js'
 import { totals, totalsId } from '../src/shop/stats/totals.js'
@@ -92,7 +92,7 @@ function namespaceOf(key: string): Namespace<unknown> {
 }
 
 function generationsOf(keys: Keys, namespace: Namespace<unknown>, id: EntryId | undefined, texts: ReadonlyMap<string, string>) {
-  const names = typeof id === 'object' ? (id.dependencies ?? [id.list]) : []
+  const names = typeof id === 'object' ? namesInvalidating(id) : []
   const generationKeys = [keys.namespaceGeneration(namespace), ...names.map((name) => keys.listGeneration(namespace, name))]
   return generationKeys.map((key) => ({ key, text: texts.get(key) ?? null }))
 }

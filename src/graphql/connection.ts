@@ -127,18 +127,17 @@ export function connection<Node extends { id: string }>(
   const query: PageQuery = { list: listKey, ...pageQuery(args, cursors) }
   if (sort) query.sort = sort.name
   if (filter) query.filter = filter
-  const loadItems = <Item>(toItem: (node: Node, page: Page, index: number) => Item) =>
+  const loadItems = <Item>(select: (nodes: readonly (Node | null)[], page: Page) => Item[]) =>
     whenLoaded(listLoader.loadPage(query), (page) =>
-      whenLoaded(nodeLoader.loadMany(page.ids), (rows) =>
-        whenAllLoaded(rows, (nodes) =>
-          // Omits rows that were deleted after their page was read and before the rows were loaded.
-          nodes.flatMap((node, index) => (node === null ? [] : [toItem(node, page, index)])),
-        ),
-      ),
+      whenLoaded(nodeLoader.loadMany(page.ids), (rows) => whenAllLoaded(rows, (nodes) => select(nodes, page))),
     )
   return {
-    edges: () => loadItems((node, page, index) => ({ cursor: cursors.encode(page, index), node })),
-    nodes: () => loadItems((node) => node),
+    // Rows that were deleted after their page was read and before the rows were loaded are left out.
+    edges: () =>
+      loadItems((nodes, page) =>
+        nodes.flatMap((node, index) => (node === null ? [] : [{ cursor: cursors.encode(page, index), node }])),
+      ),
+    nodes: () => loadItems((nodes) => nodes.filter((node) => node !== null)),
     pageInfo: () =>
       whenLoaded(listLoader.loadPage(query), (page) => {
         const { length } = page.ids
@@ -151,6 +150,15 @@ export function connection<Node extends { id: string }>(
       }),
     totalCount: () => listLoader.loadCount(listKey, filter),
   }
+}
+
+/** Returns the sort of this name, with its name; undefined if it is not declared, as NEWEST, which is the default order. */
+export function namedSort(
+  sorts: Readonly<Record<string, ListSort>>,
+  name: string | null | undefined,
+): ConnectionSource<unknown>['sort'] {
+  const sort = name == null ? undefined : sorts[name]
+  return sort && { name: name as string, ...sort }
 }
 
 function valueTypeOf({ column, collation }: ListSort): 'number' | 'string' | undefined {

@@ -1,6 +1,7 @@
 import type { ListFilter, ListQuery, Page, PageQuery, Range } from 'cached-resolvers'
 import { defineTableEntity, installTracking, type TableListOptions } from 'cached-resolvers/postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { namesInvalidating } from '../../packages/cached-resolvers/src/cache/namespace.js'
 import { entryIdOf } from '../../packages/cached-resolvers/src/loaders/reads.js'
 import { Random } from '../../torture/random.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -188,9 +189,13 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('no page remains stale: random lists and cha
     const names = new Set(await invalidated(...change))
     const after = await read(entity, queries)
     const stale = queries.filter((query, index) => {
-      const { dependencies, list: name, countDependencies } = entryIdOf(entity.lists.itemLists, query)
-      const count = countDependencies?.(JSON.parse(before[index] as string))
-      const isInvalidated = names.has('*') || (dependencies ?? [name]).slice(0, count).some((one) => names.has(one))
+      const id = entryIdOf(entity.lists.itemLists, query)
+      const count = id.countDependencies?.(JSON.parse(before[index] as string))
+      const isInvalidated =
+        names.has('*') ||
+        namesInvalidating(id)
+          .slice(0, count)
+          .some((one) => names.has(one))
       if (isInvalidated) invalidations += 1
       if (isInvalidated && after[index] === before[index]) inVain += 1
       return after[index] !== before[index] && !isInvalidated

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Counts } from '../../src/platform/metrics/history.js'
+import type { Counts } from '../../src/platform/metrics/counts.js'
 import { OperationSampler } from '../../src/platform/metrics/operation-sampler.js'
 import { RequestMetrics } from '../../src/platform/metrics/request-metrics.js'
 import { createClock } from '../helpers/clock.js'

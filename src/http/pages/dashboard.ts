@@ -35,6 +35,7 @@ const scripts = [
   'dashboard-actions.js',
   'dashboard-chart-list.js',
   'dashboard-charts.js',
+  'dashboard-dom.js',
   'dashboard-entries.js',
   'dashboard-errors.js',
   'dashboard-format.js',

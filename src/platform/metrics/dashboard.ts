@@ -1,5 +1,6 @@
 import type { CacheStore } from 'cached-resolvers'
-import { History, type HistoryRange, mergeCounts } from './history.js'
+import { mergeCounts } from './counts.js'
+import { History, type HistoryRange } from './history.js'
 import { type OperationSummary, summarizeOperations } from './operations.js'
 import type { ProcessMetrics } from './process-metrics.js'
 import { Sampler } from './sampler.js'

@@ -1,5 +1,5 @@
+import type { Counts } from './counts.js'
 import { quantile } from './histogram.js'
-import type { Counts } from './history.js'
 
 /** Durations in milliseconds. A quantile is null if there are too few durations for it; then the maximum says more. */
 export interface Durations {

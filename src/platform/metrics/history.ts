@@ -1,15 +1,11 @@
 import type { CacheStore } from 'cached-resolvers'
-
-export type Counts = ReadonlyMap<string, number>
+import { addCount, type Counts } from './counts.js'
 
 /** What a process counted since its previous sample, as integers by name, without those that are 0 */
 export interface Sample {
   counts: Counts
   maxima: Counts
 }
-
-/** Names of maxima begin with this prefix, and are not summed over time or across processes. */
-export const maximumPrefix = 'max.'
 
 export interface HistoryOptions {
   store: CacheStore
@@ -144,20 +140,9 @@ export class History {
   }
 }
 
-/** Merges the counts of several slots: sums, except for maxima. */
-export function mergeCounts(all: readonly Counts[]): Counts {
-  const merged = new Map<string, number>()
-  for (const counts of all)
-    for (const [name, count] of counts) {
-      const other = merged.get(name) ?? 0
-      merged.set(name, name.startsWith(maximumPrefix) ? Math.max(other, count) : other + count)
-    }
-  return merged
-}
-
 function addTo(bySlot: Map<number, Map<string, number>>, slot: number, name: string, count: number): void {
   const counts = bySlot.get(slot) ?? new Map<string, number>()
-  counts.set(name, (counts.get(name) ?? 0) + count)
+  addCount(counts, name, count)
   bySlot.set(slot, counts)
 }
 

@@ -1,4 +1,5 @@
-import { type Counts, maximumPrefix, type Sample } from './history.js'
+import { addCount, type Counts, countsSince, maximumPrefix } from './counts.js'
+import type { Sample } from './history.js'
 import { type OperationMetrics, type RequestMetrics, reservedNames } from './request-metrics.js'
 
 /**
@@ -25,18 +26,18 @@ export class OperationSampler {
     for (const [operation, metrics] of this.requests.byOperation()) {
       const totals = totalsOf(metrics)
       current.set(metrics, totals)
-      const added = difference(totals, this.last.get(metrics))
+      const added = countsSince(this.last.get(metrics), totals)
       if (added.size === 0) continue
       const name = this.nameInSlot(operation)
-      for (const [counter, count] of added) addTo(counts, `${counter}/${name}`, count)
+      for (const [counter, count] of added) addCount(counts, `${counter}/${name}`, count)
       const maximum = `${maximumPrefix}${this.token}/${name}`
       maxima.set(maximum, Math.max(maxima.get(maximum) ?? 0, metrics.durations.takeMaxMicroseconds()))
     }
     // The counts of a replaced name were added to "other": those taken before must not be taken again.
     for (const [metrics, totals] of this.last)
-      if (!current.has(metrics)) for (const [counter, count] of totals) addTo(counts, `${counter}/other`, -count)
+      if (!current.has(metrics)) for (const [counter, count] of totals) addCount(counts, `${counter}/other`, -count)
     this.last = current
-    return { counts: difference(counts), maxima }
+    return { counts: countsSince(undefined, counts), maxima }
   }
 
   private nameInSlot(operation: string): string {
@@ -53,14 +54,4 @@ function totalsOf({ outcomes, points, durations }: OperationMetrics): Counts {
     ['points', Math.round(points)],
     ...durations.counts.map((count, bucket) => [`latency.${bucket}`, count] as const),
   ])
-}
-
-/** Returns the counts that differ from those before. */
-function difference(counts: Counts, before?: Counts): Counts {
-  const added = [...counts].map(([name, count]) => [name, count - (before?.get(name) ?? 0)] as const)
-  return new Map(added.filter(([, count]) => count !== 0))
-}
-
-function addTo(counts: Map<string, number>, name: string, count: number): void {
-  counts.set(name, (counts.get(name) ?? 0) + count)
 }

@@ -1,6 +1,6 @@
+import { type Counts, maximumPrefix, mergeCounts } from './counts.js'
 import { type Durations, summarizeDurations } from './durations.js'
 import { latencyBounds } from './histogram.js'
-import { type Counts, maximumPrefix, mergeCounts } from './history.js'
 
 /** The requests of an operation. The names "anonymous", "unknown" and "other" have the meaning described in docs/metrics.md. */
 export interface OperationSummary {

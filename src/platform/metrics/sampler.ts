@@ -1,4 +1,5 @@
-import { type Counts, maximumPrefix, type Sample } from './history.js'
+import { type Counts, countsSince, maximumPrefix } from './counts.js'
+import type { Sample } from './history.js'
 import { OperationSampler } from './operation-sampler.js'
 import type { ProcessMetrics } from './process-metrics.js'
 import { readTotals } from './totals.js'
@@ -36,11 +37,7 @@ export class Sampler {
 
   private takeCounts(): Counts {
     const totals = readTotals(this.metrics)
-    const counts = new Map<string, number>()
-    for (const [name, total] of totals) {
-      const count = total - (this.lastTotals.get(name) ?? 0)
-      if (count !== 0) counts.set(name, count)
-    }
+    const counts = countsSince(this.lastTotals, totals)
     this.lastTotals = totals
     return counts
   }

@@ -1,6 +1,6 @@
+import { type Counts, maximumPrefix } from './counts.js'
 import { type Durations, summarizeDurations } from './durations.js'
 import { lagBounds, latencyBounds } from './histogram.js'
-import { type Counts, maximumPrefix } from './history.js'
 
 /** The activity of all processes during an interval, as the dashboard shows it */
 export interface Summary {

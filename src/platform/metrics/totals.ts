@@ -1,3 +1,4 @@
+import { addCount } from './counts.js'
 import type { ProcessMetrics } from './process-metrics.js'
 
 /**
@@ -13,26 +14,22 @@ export function readTotals(metrics: ProcessMetrics): Map<string, number> {
   ])
   addBuckets(totals, 'lag', metrics.invalidationLag.counts)
   for (const { outcomes, durations } of metrics.requests.byOperation().values()) {
-    add(totals, 'requests.lane', outcomes.compiled)
-    add(totals, 'requests.ok', outcomes.ok)
-    add(totals, 'requests.errors', outcomes.errors)
-    add(totals, 'requests.refused', outcomes.refused)
+    addCount(totals, 'requests.lane', outcomes.compiled)
+    addCount(totals, 'requests.ok', outcomes.ok)
+    addCount(totals, 'requests.errors', outcomes.errors)
+    addCount(totals, 'requests.refused', outcomes.refused)
     addBuckets(totals, 'latency', durations.counts)
   }
-  for (const [code, count] of metrics.errors.byCode()) add(totals, `errors.${code}`, count)
+  for (const [code, count] of metrics.errors.byCode()) addCount(totals, `errors.${code}`, count)
   for (const name of metrics.namespaces) {
     const counts = metrics.cache.ownCounts({ name })
-    for (const [counter, count] of Object.entries(counts)) add(totals, `cache.${name}.${counter}`, count)
+    for (const [counter, count] of Object.entries(counts)) addCount(totals, `cache.${name}.${counter}`, count)
   }
   return totals
 }
 
 function addBuckets(totals: Map<string, number>, name: string, counts: readonly number[]): void {
-  for (const [bucket, count] of counts.entries()) add(totals, `${name}.${bucket}`, count)
-}
-
-function add(totals: Map<string, number>, name: string, count: number): void {
-  totals.set(name, (totals.get(name) ?? 0) + count)
+  for (const [bucket, count] of counts.entries()) addCount(totals, `${name}.${bucket}`, count)
 }
 
 function sum(counts: readonly number[]): number {

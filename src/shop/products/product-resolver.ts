@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, Directive, ID, Int, Mutation, Query, Resolver, Root, Subscription } from 'type-graphql'
 import { Access, administrators, everyone } from '../../graphql/access.js'
-import { ConnectionArgs, connection } from '../../graphql/connection.js'
+import { ConnectionArgs, connection, namedSort } from '../../graphql/connection.js'
 import type { Context } from '../../graphql/context.js'
 import { badUserInput } from '../../graphql/errors.js'
 import { Cost } from '../../graphql/field-cost.js'
@@ -63,7 +63,7 @@ export class ProductResolver {
     return connection(args, {
       listName: category == null ? 'products' : `products of ${category}`,
       listKey: category ?? null,
-      sort: sortBy == null || sortBy === ProductSort.NEWEST ? undefined : { name: sortBy, ...productSorts[sortBy] },
+      sort: namedSort(productSorts, sortBy),
       filter: toListFilter(filter),
       listLoader: loaders.productLists,
       nodeLoader: loaders.products,

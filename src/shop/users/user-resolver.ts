@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
 import { Access, administrators, oneself, signedIn } from '../../graphql/access.js'
-import { ConnectionArgs, connection } from '../../graphql/connection.js'
+import { ConnectionArgs, connection, namedSort } from '../../graphql/connection.js'
 import type { Context } from '../../graphql/context.js'
 import { forbidden } from '../../graphql/errors.js'
 import { loadById } from '../../graphql/node.js'
@@ -53,7 +53,7 @@ export class UserResolver {
     return connection(args, {
       listName: `orders of ${id}`,
       listKey: id,
-      sort: sortBy == null || sortBy === OrderSort.NEWEST ? undefined : { name: sortBy, ...orderSorts[sortBy] },
+      sort: namedSort(orderSorts, sortBy),
       listLoader: loaders.userOrderLists,
       nodeLoader: loaders.orders,
     })

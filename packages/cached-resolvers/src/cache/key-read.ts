@@ -31,7 +31,10 @@ export interface KeyRead<Id extends EntryId> {
    * in which it was filled.
    */
   readonly generation: string | null
-  /** The generation of the namespace, followed by those of the names that an entry of a list depends on; empty for a read from the near store */
+  /**
+   * The generation of the namespace, followed by those of the names that an entry of a list depends on; empty for a read from the near
+   * store
+   */
   readonly generations: readonly Generation[]
   readonly stored: StoredValue | { state: 'unavailable' }
   /** Whether the key was read from the near store */

@@ -2,7 +2,7 @@ import { decodeStored } from './entry.js'
 import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
 import { type Generation, type GenerationScope, joinGenerations, type KeyRead } from './key-read.js'
-import type { EntryId, ListEntryId, Namespace } from './namespace.js'
+import { type EntryId, type ListEntryId, type Namespace, namesInvalidating } from './namespace.js'
 import type { NearEntry, NearStore } from './near-store.js'
 import { RecentKeyReads } from './recent-key-reads.js'
 
@@ -62,7 +62,7 @@ export class KeyReader {
     const entry = near.findEntry(keys.entry(namespace, id))
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
-    for (const name of dependenciesOf(id)) {
+    for (const name of namesInvalidating(id)) {
       // The entry may depend on only the first few of these names (see ListEntryId.countDependencies). Its generation then ends here.
       if (generation.length >= entry.generation.length) break
       generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
@@ -81,7 +81,7 @@ export class KeyReader {
   async readForInspection(namespace: Namespace<unknown>, id: EntryId): Promise<KeyRead<EntryId>> {
     const { keys, guardedStore } = this.options
     const key = keys.entry(namespace, id)
-    const names = typeof id === 'string' ? none : dependenciesOf(id)
+    const names = typeof id === 'string' ? none : namesInvalidating(id)
     const generationKeys = [keys.namespaceGeneration(namespace), ...names.map((name) => keys.listGeneration(namespace, name))]
     const texts = await guardedStore.run(namespace, (store) => store.readMany([...generationKeys, key]))
     const scope = scopeOf(generationKeys.map((key, index) => ({ key, text: texts?.[index] ?? null })))
@@ -110,7 +110,7 @@ export class KeyReader {
     const listScope = (id: ListEntryId) =>
       scopeOf([
         ...ofNamespace.generations,
-        ...dependenciesOf(id).map((name) => listGenerations[names.indexOf(name)] as Generation),
+        ...namesInvalidating(id).map((name) => listGenerations[names.indexOf(name)] as Generation),
       ])
     const keyReads = ids.map((id, index): KeyRead<Id> => {
       const scope = typeof id === 'string' ? ofNamespace : listScope(id)
@@ -175,17 +175,13 @@ function scopeOf(generations: readonly Generation[]): GenerationScope {
   return { generations, generation: joinGenerations(generations) }
 }
 
-function dependenciesOf({ dependencies, list }: ListEntryId): readonly string[] {
-  return dependencies ?? [list]
-}
-
 /** Returns the names that the entries of lists depend on, each of them once. */
 function dependencyNamesOf(ids: readonly EntryId[]): readonly string[] {
   let names: Set<string> | undefined
   for (const id of ids) {
     if (typeof id === 'string') continue
     names ??= new Set()
-    for (const name of dependenciesOf(id)) names.add(name)
+    for (const name of namesInvalidating(id)) names.add(name)
   }
   return names ? [...names] : none
 }

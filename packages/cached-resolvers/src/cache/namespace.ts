@@ -31,6 +31,11 @@ export interface ListEntryId {
 }
 
 export type EntryId = string | ListEntryId
+
+/** Returns the names whose invalidation invalidates the entry, see ListEntryId.dependencies. */
+export function namesInvalidating({ dependencies, list }: ListEntryId): readonly string[] {
+  return dependencies ?? [list]
+}
 export type Parameters = Readonly<Record<string, string | number | boolean | null>>
 
 /**

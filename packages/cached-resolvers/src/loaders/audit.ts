@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Cache } from '../cache/cache.js'
-import type { EntryId, Namespace } from '../cache/namespace.js'
+import { type EntryId, type Namespace, namesInvalidating } from '../cache/namespace.js'
 import { fetchEntries } from './cached-batch.js'
 import type { Entities, Entity, List } from './entity.js'
 import type { Fetcher } from './fetcher.js'
@@ -107,10 +107,7 @@ async function compare<Key, V, Source>(
   if (first.wrong.length > 0) await sleep(maxStalenessMs)
   const { wrong } = await findDifferences(first.wrong.map(({ entry }) => entry))
   for (const { entry } of wrong) {
-    await cache.invalidate(
-      namespace,
-      typeof entry === 'string' ? { ids: [entry] } : { lists: entry.dependencies ?? [entry.list] },
-    )
+    await cache.invalidate(namespace, typeof entry === 'string' ? { ids: [entry] } : { lists: namesInvalidating(entry) })
   }
   cache.countAudit(namespace, first.audited, wrong.length)
   return { audited: first.audited, wrong }

@@ -57,19 +57,14 @@ export function splitBatch<Key, V>(
     const others = keys.filter((key) => !isCached(key))
     if (others.length === 0) return cached(keys, cancellation)
     const foundOthers = uncached(others, cancellation)
-    // Prevents an unhandled rejection if the cached part fails first.
-    foundOthers.catch(() => undefined)
+    const valuesOfOthers = others.map((_, index) => foundOthers.then((values) => values[index] as V))
+    // Prevents an unhandled rejection if the cached part fails first, or if the request has been cancelled and awaits no value.
+    for (const value of valuesOfOthers) value.catch(() => undefined)
     const rest = keys.filter(isCached)
     const found = rest.length > 0 ? await cached(rest, cancellation) : []
-    let next = 0
-    let nextOther = 0
-    return keys.map((key): PromiseOrValue<V> => {
-      if (isCached(key)) return found[next++] as PromiseOrValue<V>
-      const index = nextOther++
-      const value = foundOthers.then((values) => values[index] as V)
-      // Prevents an unhandled rejection if the request has been cancelled and awaits no value.
-      value.catch(() => undefined)
-      return value
-    })
+    const values = new Map<Key, PromiseOrValue<V>>()
+    for (const [index, key] of others.entries()) values.set(key, valuesOfOthers[index] as Promise<V>)
+    for (const [index, key] of rest.entries()) values.set(key, found[index] as PromiseOrValue<V>)
+    return keys.map((key) => values.get(key) as PromiseOrValue<V>)
   }
 }

@@ -84,7 +84,8 @@ type SourceOfOne<E> = E extends Entity<infer _V, infer Source> ? Source : never
 
 /**
  * Declares a type whose values are cached by id, and the lists of its values. The engine derives loaders, audits, the warm-up and
- * reports from the declaration. Throws if a list lacks a required prefix (see ListTracking.prefix), or if `live` is set without `table` or without `kind`.
+ * reports from the declaration. Throws if a list lacks a required prefix (see ListTracking.prefix), if the bounds of a filter are
+ * invalid (see RangeOptions), or if `live` is set without `table` or without `kind`.
  */
 export function defineEntity<V, Source, Lists extends string = never>(
   options: Omit<EntityOptions<V, Source>, 'lists'> & { lists?: Readonly<Record<Lists, ListOptions<Source>>> },

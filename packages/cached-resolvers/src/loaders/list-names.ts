@@ -115,7 +115,9 @@ function bandsOfSortedPage(
 
 /** Whether a page or count with this filter may be cached: whether the bounds of all ranges are declared. */
 export function isCacheable({ filters = {} }: ListVariants, filter: ListFilter | undefined): boolean {
-  return Object.entries(filter ?? {}).every(([name, value]) => {
+  // Most pages have no filter, and each of their reads asks.
+  if (filter === undefined) return true
+  return Object.entries(filter).every(([name, value]) => {
     const options = filters[name]
     if (typeof value !== 'object' || !options || !('bounds' in options)) return true
     return [value.min, value.max].every((bound) => bound === null || options.bounds.includes(bound))

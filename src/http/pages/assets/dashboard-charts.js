@@ -1,4 +1,5 @@
 import { charts } from './dashboard-chart-list.js'
+import { element } from './dashboard-dom.js'
 import { createPlot } from './dashboard-plot.js'
 
 /** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData['slots'][number]} Slot */
@@ -167,10 +168,9 @@ function legendItem(legend, { name, color }) {
 
 /** @param {HTMLElement} parent @param {string} name @param {string} [className] */
 function append(parent, name, className = '') {
-  const element = document.createElement(name)
-  if (className) element.className = className
-  parent.append(element)
-  return element
+  const created = element(name, '', className)
+  parent.append(created)
+  return created
 }
 
 /** @param {number} at in seconds */

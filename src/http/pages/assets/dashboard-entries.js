@@ -1,4 +1,5 @@
 import { authorization } from './dashboard-access.js'
+import { element } from './dashboard-dom.js'
 import { longDuration } from './dashboard-format.js'
 
 /** @typedef {import('cached-resolvers').InspectedEntries[number]} Entry */
@@ -81,12 +82,4 @@ function storeLine(name, { state, content }) {
     )
   }
   return line
-}
-
-/** @param {string} name @param {string} text @param {string} [className] */
-function element(name, text, className = '') {
-  const created = document.createElement(name)
-  created.textContent = text
-  created.className = className
-  return created
 }

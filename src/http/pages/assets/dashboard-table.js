@@ -1,3 +1,5 @@
+import { setText } from './dashboard-dom.js'
+
 /**
  * @typedef {object} Column
  * @property {string} title
@@ -56,9 +58,4 @@ function createRow(columns, key, decorate) {
   for (const { title } of columns.slice(1)) row.insertCell().dataset.title = title
   decorate?.(row, key)
   return row
-}
-
-/** @param {HTMLElement} element @param {string} text */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text
 }

@@ -1,3 +1,4 @@
+import { element } from './dashboard-dom.js'
 import { duration, hitRate, lookups, number, percent, perSecond, share } from './dashboard-format.js'
 
 /** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData} Data */
@@ -93,12 +94,4 @@ export function scopeOf({ scope, latest, backend, now }) {
       ? `${number(latest.processes)} ${latest.processes === 1 ? 'process' : 'processes'}`
       : 'only the process that answered'
   return `The last 10 seconds of ${processes}, cache in ${backend === 'memory' ? 'memory' : 'Redis'}, at ${time}.`
-}
-
-/** @param {string} name @param {string} text @param {string} [className] */
-function element(name, text, className = '') {
-  const created = document.createElement(name)
-  created.textContent = text
-  created.className = className
-  return created
 }

@@ -1,6 +1,7 @@
 import { AccessError, authorization, createAccess } from './dashboard-access.js'
 import { createActions } from './dashboard-actions.js'
 import { createCharts } from './dashboard-charts.js'
+import { setText } from './dashboard-dom.js'
 import { createEntries } from './dashboard-entries.js'
 import { createErrors } from './dashboard-errors.js'
 import { createNamespaces } from './dashboard-namespaces.js'
@@ -114,7 +115,7 @@ function askForToken(reason) {
 /** @param {string} text */
 function showProblem(text) {
   const error = find('#error')
-  if (error.textContent !== text) error.textContent = text
+  setText(error, text)
   error.hidden = false
   if (!latestData) showState({ className: 'state degraded', text: 'No data' })
 }
@@ -123,8 +124,7 @@ function showProblem(text) {
 function showState({ className, text }) {
   const state = find('#state')
   state.className = className
-  // Screen readers announce every assignment, so assign changes only.
-  if (state.textContent !== text) state.textContent = text
+  setText(state, text)
 }
 
 /** Polls only while the page is visible, and the server has not refused the metrics. */
