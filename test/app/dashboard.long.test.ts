@@ -2,6 +2,7 @@ import type { InspectedEntries } from 'cached-resolvers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DashboardData } from '../../src/platform/metrics/dashboard.js'
 import { Histogram, quantile } from '../../src/platform/metrics/histogram.js'
+import type { CacheSummary } from '../../src/platform/metrics/summary.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
 import { noRedis, startRedis, type TestRedis } from '../helpers/redis.js'
@@ -13,6 +14,8 @@ async function dashboardData(app: TestApp, after = 0): Promise<DashboardData> {
 
 const total = ({ slots }: DashboardData, count: (slot: DashboardData['slots'][number]) => number) =>
   slots.reduce((sum, slot) => sum + count(slot), 0)
+
+const lookupsOf = ({ near, far, misses }: CacheSummary) => near + far + misses
 
 describe.skipIf(noRedis)('the dashboard metrics', () => {
   let redis: TestRedis
@@ -122,6 +125,40 @@ describe.skipIf(noRedis)('the dashboard metrics', () => {
     expect(operations.length).toBeLessThanOrEqual(40)
     expect(Math.max(...operations.map(({ name }) => name.length))).toBeLessThanOrEqual(64)
     expect(operations[0]?.name).toBe('other')
+  })
+
+  test.each([
+    ['near store', { CACHE_NEAR_MB: '8' }],
+    ['far store', { CACHE_NEAR_MB: '0' }],
+  ])('have the hot keys of all processes, whichever way a request was answered: %s', async (_, env) => {
+    const [one, other] = [await start(env), await start(env)]
+    const order = 'query Order($id: ID!) { order(id: $id) { user { name } products { name } } }'
+    // At first on the standard path, then by the compiled query
+    for (let times = 0; times < 8; times += 1) {
+      for (const app of [one, other]) await app.query(order, { id: 'order_7' })
+      await one.query('{ products(category: "Books", first: 3) { nodes { id } } product(id: "product_999999") { id } }')
+    }
+    await other.query(order, { id: 'order_8' })
+    await one.query('{ stats { users } }')
+    let data = await dashboardData(one)
+    await until(async () => {
+      data = await dashboardData(one)
+      return total(data, ({ requests }) => requests) === 26
+    })
+    expect(total(data, ({ compiled }) => compiled)).toBeGreaterThan(10)
+    const { reads, hotKeys, seconds } = data.hotKeys
+    expect(reads).toBe(total(data, ({ cache }) => lookupsOf(cache)))
+    const readsOf = (id: string) => hotKeys.find(({ idOrList }) => idOrList === id)?.reads
+    expect([readsOf('order_7'), readsOf('product_999999')]).toEqual([16, 8])
+    expect(hotKeys.find(({ namespace }) => namespace === 'product-lists')).toMatchObject({
+      idOrList: 'category:Books',
+      parameters: { size: 3, from: 'start' },
+      reads: 8,
+    })
+    expect(hotKeys.length).toBeLessThanOrEqual(10)
+    expect(hotKeys.map(({ reads }) => reads)).toEqual(hotKeys.map(({ reads }) => reads).sort((a, b) => b - a))
+    expect(hotKeys.reduce((sum, { reads }) => sum + reads, 0)).toBeLessThanOrEqual(reads)
+    expect(seconds).toBeLessThanOrEqual(70)
   })
 
   test('are those of this process while Redis is down, and counts made meanwhile are added when it is back', async () => {

@@ -61,6 +61,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await tile(page, 'SQL per request').getByText('–', { exact: true }).waitFor()
     await tile(page, 'Latency').getByText('–', { exact: true }).waitFor()
     await page.getByText('No answer had an error.').waitFor()
+    await page.getByText(/^No reads in the last \d+ seconds\.$/).waitFor()
     await app.query('query Once { user(id: "user_1") { id } }')
     await page.getByText('of 1 request: too few for percentiles').waitFor()
     await row(page, 'Operations', 'Once')
@@ -151,6 +152,29 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await page.getByRole('heading', { name: 'First page of 20', exact: true }).waitFor()
   })
 
+  test('shows the hot keys, and looks one up', async () => {
+    for (let times = 0; times < 40; times += 1)
+      await app.query('query Hot { order(id: "order_99") { id } product(id: "product_98") { id } }')
+    await app.query('{ products(category: "Books", first: 7, sortBy: PRICE_ASC) { nodes { id } } }')
+    const { page } = await open()
+    const hotKeys = page.getByRole('region', { name: 'Hot keys' })
+    for (const [id, namespace] of [
+      ['order_99', 'orders'],
+      ['product_98', 'products'],
+    ] as const) {
+      const found = row(page, 'Hot keys', id)
+      await found.getByText(namespace, { exact: true }).waitFor()
+      await found.getByText(/^[1-9][\d.]* %$/).waitFor()
+      await found.getByText(/^[1-9\d.<][\d.]*$/).waitFor()
+    }
+    await page.getByText(/^The keys read most often in the last \d+ seconds, of about [\d,]+ reads\.$/).waitFor()
+    expect(await hotKeys.getByRole('row').count()).toBeLessThanOrEqual(11)
+    await page.getByRole('button', { name: 'Look up product_98 of products' }).click()
+    await page.getByRole('article').getByText('"product_98"').waitFor()
+    expect(await page.getByLabel('Id, or name of a list').inputValue()).toBe('product_98')
+    await screenshot(page, 'dashboard-hot-keys')
+  })
+
   test('warms up the cache', async () => {
     const { page } = await open()
     await page.getByRole('button', { name: 'Warm up' }).click()
@@ -201,6 +225,7 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
       await page.goBack()
       await page.getByRole('button', { name: 'Forget the token' }).click()
       await field.waitFor()
+      expect(await page.locator('#hot-keys tbody tr').count()).toBe(0)
       expect(await page.evaluate('sessionStorage.length')).toBe(0)
     } finally {
       for (const page of pages) await page.close()

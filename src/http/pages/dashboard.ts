@@ -39,6 +39,7 @@ const scripts = [
   'dashboard-entries.js',
   'dashboard-errors.js',
   'dashboard-format.js',
+  'dashboard-hot-keys.js',
   'dashboard-namespaces.js',
   'dashboard-operations.js',
   'dashboard-plot.js',
@@ -111,6 +112,15 @@ ${login}
 <p id="result" role="status"></p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="namespaces-title">
 <table id="namespaces" class="cards"><thead><tr></tr></thead><tbody></tbody></table>
+</div>
+</section>
+<section aria-labelledby="hot-keys-title">
+<div class="row">
+<h2 id="hot-keys-title">Hot keys</h2>
+<p class="quiet" id="hot-keys-period"></p>
+</div>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="hot-keys-title">
+<table id="hot-keys" class="cards"><thead><tr></tr></thead><tbody></tbody></table>
 </div>
 </section>
 <section aria-labelledby="entries-title">

@@ -1,6 +1,7 @@
-import type { CacheStore } from 'cached-resolvers'
-import { mergeCounts } from './counts.js'
+import type { CacheStore, SampledReads } from 'cached-resolvers'
+import { type Counts, mergeCounts } from './counts.js'
 import { History, type HistoryRange } from './history.js'
+import { summarizeReads } from './hot-keys.js'
 import { type OperationSummary, summarizeOperations } from './operations.js'
 import type { ProcessMetrics } from './process-metrics.js'
 import { Sampler } from './sampler.js'
@@ -40,6 +41,8 @@ export interface DashboardData {
     seconds: number
     operations: OperationSummary[]
   }
+  /** `seconds`: the time covered, about a minute, or less after a start */
+  hotKeys: { seconds: number } & SampledReads
 }
 
 /** Samples this process periodically, and reads the samples of all processes. */
@@ -47,6 +50,7 @@ export class Dashboard {
   private readonly recent: History
   private readonly hour: History
   private readonly operations: History
+  private readonly hotKeys: History
   private readonly token: string
   private readonly sampler: Sampler
   private timer: NodeJS.Timeout | undefined
@@ -60,6 +64,7 @@ export class Dashboard {
     this.recent = history(String(recentSlotMs), recentSlotMs, latestSlots + 2)
     this.hour = history(String(hourSlotMs), hourSlotMs, 3_600_000 / hourSlotMs)
     this.operations = history('operations', operationsSlotMs, operationsSlots)
+    this.hotKeys = history('hot-keys', hotKeysSlotMs, hotKeysSlots)
   }
 
   start(): void {
@@ -76,13 +81,15 @@ export class Dashboard {
   /** Returns the data for the page. `after` is the start of the last slot that the page has, in milliseconds. */
   async read(after: number): Promise<DashboardData> {
     const { metrics, store, now, logged } = this.options
-    const [recent, hour, operations] = await Promise.all([
+    const [recent, hour, operations, hotKeys] = await Promise.all([
       this.recent.readRange(),
       this.hour.readRange(),
       this.operations.readRange(),
+      this.hotKeys.readRange(),
     ])
     // The current slot is incomplete, so it is left out.
     const latest = mergeCounts(recent.slots.slice(-1 - latestSlots, -1).map(({ counts }) => counts))
+    const startedAt = startOf(hour)
     const complete = hour.slots.slice(0, -1).filter(({ at, counts }) => at > after && counts.size > 0)
     return {
       now: now(),
@@ -91,19 +98,25 @@ export class Dashboard {
       logged,
       latest: summarize(latest, (latestSlots * recentSlotMs) / 1000, metrics.namespaces),
       slots: complete.map(({ at, counts }) => ({ at, ...summarize(counts, hourSlotMs / 1000, metrics.namespaces) })),
-      operations: summarizeRange(operations, startOf(hour), now()),
+      operations: {
+        seconds: secondsOf(operations, startedAt, now()),
+        operations: summarizeOperations(countsIn(operations), maxOperationsShown),
+      },
+      hotKeys: { seconds: secondsOf(hotKeys, startedAt, now()), ...summarizeReads(countsIn(hotKeys), maxHotKeysShown) },
     }
   }
 
   private async sample(): Promise<void> {
     const { metrics, now } = this.options
-    const { process, operations } = this.sampler.take(Math.floor(now() / operationsSlotMs))
+    const { process, operations, hotKeys } = this.sampler.take(Math.floor(now() / operationsSlotMs))
     // These names are unique to this process, so that processes can be counted.
     const counts = new Map(process.counts).set(`process.${this.token}`, 1)
     if (!metrics.cache.trusted) counts.set(`doubting.${this.token}`, 1)
     for (const history of [this.recent, this.hour]) history.add({ ...process, counts })
     this.operations.add(operations)
-    await Promise.allSettled([this.recent, this.hour, this.operations].map((history) => history.writePending()))
+    this.hotKeys.add(hotKeys)
+    const histories = [this.recent, this.hour, this.operations, this.hotKeys]
+    await Promise.allSettled(histories.map((history) => history.writePending()))
   }
 }
 
@@ -113,15 +126,13 @@ function startOf({ slots }: HistoryRange): number {
 }
 
 /** `startedAt`: when the processes began to count; there are no slots of operations without requests */
-function summarizeRange({ slots }: HistoryRange, startedAt: number, now: number): DashboardData['operations'] {
+function secondsOf({ slots }: HistoryRange, startedAt: number, now: number): number {
   const from = Math.max(slots[0]?.at ?? 0, startedAt)
-  return {
-    seconds: Math.max(1, (now - from) / 1000),
-    operations: summarizeOperations(
-      slots.map(({ counts }) => counts),
-      maxOperationsShown,
-    ),
-  }
+  return Math.max(1, (now - from) / 1000)
+}
+
+function countsIn({ slots }: HistoryRange): Counts[] {
+  return slots.map(({ counts }) => counts)
 }
 
 const recentSlotMs = 2_000
@@ -131,3 +142,7 @@ const operationsSlotMs = 60_000
 /** 10 minutes, and the current slot */
 const operationsSlots = 11
 const maxOperationsShown = 40
+const hotKeysSlotMs = 10_000
+/** A minute, and the current slot */
+const hotKeysSlots = 7
+const maxHotKeysShown = 10

@@ -1,4 +1,4 @@
-import type { Counts as CacheCounts } from 'cached-resolvers'
+import type { Counts as CacheCounts, SampledReads } from 'cached-resolvers'
 import type { ErrorMetrics } from './error-metrics.js'
 import type { Histogram } from './histogram.js'
 import type { RequestMetrics } from './request-metrics.js'
@@ -29,4 +29,5 @@ interface CacheMetrics {
   readonly fetchLoad: { running: number; waiting: number }
   readonly nearBytes: number
   ownCounts(namespace: { name: string }): CacheCounts
+  takeHotKeys(maxKeys: number): SampledReads
 }

@@ -1,5 +1,6 @@
 import { type Counts, countsSince, maximumPrefix } from './counts.js'
 import type { Sample } from './history.js'
+import { countsOfReads } from './hot-keys.js'
 import { OperationSampler } from './operation-sampler.js'
 import type { ProcessMetrics } from './process-metrics.js'
 import { readTotals } from './totals.js'
@@ -9,6 +10,8 @@ export interface Samples {
   process: Sample
   /** Of the requests by operation */
   operations: Sample
+  /** Of the lookups in the cache by key */
+  hotKeys: Sample
 }
 
 /** Takes what this process counted since the previous sample. */
@@ -32,7 +35,8 @@ export class Sampler {
       [`${maximumPrefix}latency.${this.token}`, Math.max(0, ...operations.maxima.values())],
       [`${maximumPrefix}lag.${this.token}`, this.metrics.invalidationLag.takeMaxMicroseconds()],
     ])
-    return { process: { counts: this.takeCounts(), maxima }, operations }
+    const hotKeys = { counts: countsOfReads(this.metrics.cache.takeHotKeys(maxHotKeys)), maxima: new Map() }
+    return { process: { counts: this.takeCounts(), maxima }, operations, hotKeys }
   }
 
   private takeCounts(): Counts {
@@ -42,3 +46,6 @@ export class Sampler {
     return counts
   }
 }
+
+/** More than the dashboard shows, because a key may be read less often in this sample than in others */
+const maxHotKeys = 20

@@ -16,6 +16,7 @@ import { interpret, type KeyRead, type Lookup, type LookupSource, lookupSourceOf
 import { KeyReader } from './key-reader.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
+import { ReadSampler, type SampledReads } from './read-sampler.js'
 import { ReadThrough } from './read-through.js'
 import type { CacheStore, StoreInfo, Watch, WatchedServer } from './store.js'
 import { createTokenSource } from './token.js'
@@ -92,6 +93,7 @@ export class Cache {
   private readonly store: CacheStore
   private readonly keys: Keys
   private readonly counters: Counters
+  private readonly readSampler: ReadSampler
   private readonly inFlightFetches = new InFlightFetches()
   private readonly near: NearStore | null
   private readonly trust: Trust
@@ -117,6 +119,7 @@ export class Cache {
     this.keys = keys
     this.registrationKey = keys.registration(options.namespaces.map(({ name }) => name))
     this.counters = new Counters(store, keys.counters(), createToken)
+    this.readSampler = new ReadSampler(random)
     this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
     this.trust = new Trust({
       store,
@@ -232,6 +235,14 @@ export class Cache {
     return this.counters.ownCounts(namespace.name)
   }
 
+  /**
+   * Returns how many lookups this process made since the previous call, and the `maxKeys` keys that were looked up most often. The
+   * numbers are estimates (see ReadSampler).
+   */
+  takeHotKeys(maxKeys: number): SampledReads {
+    return this.readSampler.take(maxKeys)
+  }
+
   /** False while the circuit breaker is open: the store failed to answer repeatedly, and only health checks are sent to it. */
   get answering(): boolean {
     return this.store.answering
@@ -262,6 +273,7 @@ export class Cache {
     const keyReads = await this.keyReader.read(namespace, ids)
     const now = this.now()
     const counts = this.counters.pendingCounts(namespace.name)
+    this.readSampler.onReads(namespace.name, ids)
     return keyReads.map((keyRead) => {
       const lookup = interpret(namespace, keyRead, now)
       count(counts, keyRead, lookup)
@@ -326,6 +338,7 @@ export class Cache {
       const counts = this.counters.pendingCounts(namespace.name)
       countDecoded(counts, entry)
       counts.nearHits += 1
+      this.readSampler.onRead(namespace.name, id)
     }
     return entry.value as V | null
   }
@@ -353,6 +366,7 @@ export class Cache {
     const missed: KeyRead<Id>[] = []
     const now = this.now()
     const counts = this.counters.pendingCounts(namespace.name)
+    this.readSampler.onReads(namespace.name, ids)
     const found = keyReads.map((keyRead) => {
       // A far read whose text has not changed since the last read of the key returns the decoded entry of that read (see
       // RecentKeyReads). The value is returned without creating a lookup result, and without drawing a random number.

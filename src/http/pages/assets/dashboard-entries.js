@@ -17,10 +17,11 @@ const meanings = {
 
 /** The form that looks up an entry. @param {(selector: string) => HTMLElement} find */
 export function createEntries(find) {
+  const form = /** @type {HTMLFormElement} */ (find('#entries'))
   const select = /** @type {HTMLSelectElement} */ (find('#namespace'))
   const field = /** @type {HTMLInputElement} */ (find('#entry-id'))
   const found = find('#entries-found')
-  find('#entries').addEventListener('submit', async (event) => {
+  form.addEventListener('submit', async (event) => {
     event.preventDefault()
     const query = new URLSearchParams({ namespace: select.value, id: field.value.trim() })
     found.replaceChildren(
@@ -31,6 +32,13 @@ export function createEntries(find) {
     )
   })
   return {
+    /** Fills in the form and submits it. @param {string} namespace @param {string} idOrList */
+    lookUp(namespace, idOrList) {
+      select.value = namespace
+      field.value = idOrList
+      form.requestSubmit()
+      field.focus()
+    },
     /** @param {readonly string[]} names */
     showNamespaces(names) {
       if (select.length === 0) select.append(...names.map((name) => new Option(name)))
@@ -52,7 +60,7 @@ async function lookUp(query) {
 /** @param {Entry} entry */
 function articleOf({ key, parameters, near, far }) {
   const article = element('article', '', 'entry')
-  const title = element('h3', parameters ? titleOf(parameters) : 'Entry')
+  const title = element('h3', parameters ? pageTitle(parameters) : 'Entry')
   const keyLine = element('p', '', 'quiet')
   keyLine.append(element('code', key))
   article.append(title, keyLine, storeLine('Near', near ?? { state: 'absent' }), storeLine('Far', far))
@@ -63,8 +71,11 @@ function articleOf({ key, parameters, near, far }) {
 }
 
 /** @param {Readonly<Record<string, unknown>>} parameters of a page or count of a list */
-function titleOf({ count, size, sort, filter }) {
-  const what = count ? 'Count' : `First page of ${size}`
+export function pageTitle({ count, size, from, after, before, sort, filter }) {
+  const page = [`${from === 'end' ? 'Last' : 'First'} page of ${size}`]
+  if (after != null) page.push(`after ${after}`)
+  if (before != null) page.push(`before ${before}`)
+  const what = count ? 'Count' : page.join(' ')
   return [what, ...(sort ? [`sorted by ${sort}`] : []), ...(filter ? [`filter ${filter}`] : [])].join(', ')
 }
 

@@ -39,6 +39,11 @@ export function longDuration(ms) {
   return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${number(seconds / 3600, 1)} h`
 }
 
+/** @param {number} seconds */
+export function periodOf(seconds) {
+  return seconds < 120 ? `${Math.round(seconds)} seconds` : `${Math.floor(seconds / 60)} minutes`
+}
+
 /** @param {{ near: number, far: number, misses: number }} cache */
 export function lookups({ near, far, misses }) {
   return near + far + misses

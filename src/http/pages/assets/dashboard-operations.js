@@ -1,4 +1,4 @@
-import { average, duration, number, percent, perSecond, share } from './dashboard-format.js'
+import { average, duration, number, percent, periodOf, perSecond, share } from './dashboard-format.js'
 import { createTable } from './dashboard-table.js'
 
 /** @typedef {import('../../../platform/metrics/dashboard.js').DashboardData['operations']} Operations */
@@ -102,9 +102,4 @@ function costOf({ points, requests, refused }) {
 /** @param {Operation['latencyMs']} latency */
 function slowness({ p99, max }) {
   return p99 ?? max ?? 0
-}
-
-/** @param {number} seconds */
-function periodOf(seconds) {
-  return seconds < 120 ? `${Math.round(seconds)} seconds` : `${Math.floor(seconds / 60)} minutes`
 }

@@ -4,6 +4,7 @@ import { createCharts } from './dashboard-charts.js'
 import { setText } from './dashboard-dom.js'
 import { createEntries } from './dashboard-entries.js'
 import { createErrors } from './dashboard-errors.js'
+import { createHotKeys } from './dashboard-hot-keys.js'
 import { createNamespaces } from './dashboard-namespaces.js'
 import { createOperations } from './dashboard-operations.js'
 import { scopeOf, showTiles, stateOf } from './dashboard-tiles.js'
@@ -27,6 +28,7 @@ const showOperations = createOperations(find)
 const errors = createErrors(find)
 const showNamespaces = createNamespaces(/** @type {HTMLTableElement} */ (find('#namespaces')), actions.flush)
 const entries = createEntries(find)
+const showHotKeys = createHotKeys(find, entries.lookUp)
 const access = createAccess(find, () => void update())
 find('#warm-up').addEventListener('click', actions.warmUp)
 find('.range').addEventListener('change', () => show())
@@ -83,7 +85,7 @@ function store(data) {
 
 function show() {
   if (!latestData) return
-  const { latest, now, operations, logged } = latestData
+  const { latest, now, operations, hotKeys, logged } = latestData
   showState(stateOf(latestData, { failed: errors.count(latest, 'failed'), refused: errors.count(latest, 'refused') }))
   find('#scope').textContent = scopeOf(latestData)
   showTiles(find('#tiles'), latest)
@@ -97,6 +99,7 @@ function show() {
     logged,
   )
   showNamespaces(latest, all)
+  showHotKeys(hotKeys)
   entries.showNamespaces(Object.keys(latest.namespaces))
 }
 
@@ -105,6 +108,7 @@ function askForToken(reason) {
   slots.clear()
   latestData = undefined
   find('#data').hidden = true
+  showHotKeys({ seconds: 0, reads: 0, hotKeys: [] })
   entries.clear()
   find('#error').hidden = true
   find('#scope').textContent = ''
