@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { dashboardValues } from '../src/http/pages/dashboard-values.js'
 import { startTestApp } from './helpers/app.js'
 
 /** The name and type of each metric in the output */
@@ -20,4 +21,11 @@ test('docs/metrics.md lists the metrics of /metrics, and no others', async () =>
   expect(exposed(text)).toEqual(
     expect.arrayContaining(['nodejs_eventloop_lag_p99_seconds gauge', 'process_cpu_seconds_total counter']),
   )
+})
+
+test('docs/metrics.md explains the values of the dashboard as the page itself does', () => {
+  const [, section = ''] = readFileSync('docs/metrics.md', 'utf8').split('## Values of the dashboard')
+  const rows = [...section.matchAll(/^\| (.+?) \| (.+) \|$/gm)].slice(1)
+  const withoutLinks = (text = '') => text.replaceAll(/\[(.+?)\]\(.+?\)/g, '$1')
+  expect(rows.slice(1).map(([, name, meaning]) => [name, withoutLinks(meaning)])).toEqual(Object.entries(dashboardValues))
 })

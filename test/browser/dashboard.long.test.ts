@@ -182,6 +182,17 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await page.getByText(/now holds [\d,]+ of the newest/).waitFor()
   })
 
+  test('explains its values', async () => {
+    const { page } = await open(phone)
+    const meaning = page.getByText('Negative hits (the row does not exist)')
+    await page.getByText('What the values mean').click()
+    await meaning.scrollIntoViewIfNeeded()
+    expect(await meaning.isVisible()).toBe(true)
+    await expectNoOverflow(page)
+    await expectReadableText(page)
+    await screenshot(page, 'dashboard-values')
+  })
+
   test('links to the other pages', async () => {
     const { page } = await open()
     const links = page.getByRole('navigation').getByRole('link')

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { FastifyInstance } from 'fastify'
 import { type Asset, createAsset, readAsset, sendAsset } from './asset.js'
+import { dashboardValues } from './dashboard-values.js'
 import { errorHints } from './error-hints.js'
 import { escapeHtml, renderPage } from './html.js'
 
@@ -97,7 +98,7 @@ ${login}
 <section aria-labelledby="errors-title">
 <div class="row">
 <h2 id="errors-title">Errors</h2>
-<p class="quiet">The codes are explained in <code>docs/errors.md</code>.</p>
+<p class="quiet">What clients should do about them: the file <code>docs/errors.md</code> of this project</p>
 </div>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="errors-title">
 <table id="errors" class="cards" data-hints="${escapeHtml(JSON.stringify(errorHints))}"><thead><tr></tr></thead><tbody></tbody></table>
@@ -135,8 +136,14 @@ ${login}
 </form>
 <div id="entries-found" aria-live="polite"></div>
 </section>
-<footer class="quiet">
-<p>What each value means: <code>docs/metrics.md</code>. What to do about it: <code>docs/operations.md</code>.</p>
+<footer>
+<details>
+<summary>What the values mean</summary>
+<dl>
+${Object.entries(dashboardValues).map(meaningOf).join('\n')}
+</dl>
+</details>
+<p class="quiet">More in the files <code>docs/metrics.md</code> and <code>docs/operations.md</code> of this project</p>
 </footer>
 </div>
 </main>
@@ -148,6 +155,10 @@ ${login}
 </form>
 </dialog>`,
   })
+}
+
+function meaningOf([name, meaning]: [string, string]): string {
+  return `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(meaning)}.</dd>`
 }
 
 const login = `<section id="access" class="login" aria-labelledby="access-title" hidden>
