@@ -7,6 +7,7 @@ import { cost } from './commands/cost.js'
 import { invalidation } from './commands/invalidation.js'
 import { lists } from './commands/lists.js'
 import { memory } from './commands/memory.js'
+import { estimateMixedSeconds, mixed } from './commands/mixed.js'
 import { start } from './commands/start.js'
 import { writes } from './commands/writes.js'
 import { type BenchContext, CleanupStack } from './harness/context.js'
@@ -24,6 +25,7 @@ const commands: Record<CommandName, Command> = {
   invalidation: { run: invalidation, seconds: ({ quick }) => (quick ? 10 : 90) },
   memory: { run: memory, seconds: ({ quick }) => (quick ? 10 : 90) },
   lists: { run: lists, seconds: ({ quick }) => (quick ? 30 : 180) },
+  mixed: { run: mixed, seconds: estimateMixedSeconds },
   cost: { run: cost, seconds: ({ quick }) => (quick ? 20 : 60) },
   start: { run: start, seconds: () => 20 },
   writes: { run: writes, seconds: ({ quick, against }) => (quick ? 20 : 60) * (against === undefined ? 1 : 2) },

@@ -60,7 +60,10 @@ async function startServers(
 ): Promise<RunningServer[]> {
   context.print(`starting ${servers.join(', ')}`)
   const started: RunningServer[] = []
-  for (const name of servers) started.push(await startServer(context, name, { shop, prefix: serverPrefix, sameFlags }))
+  for (const name of servers) {
+    const redisDatabase = serverNames.indexOf(name)
+    started.push(await startServer(context, name, { shop, prefix: serverPrefix, sameFlags, redisDatabase }))
+  }
   return started
 }
 

@@ -8,6 +8,7 @@ import { Random } from '../../torture/random.js'
 import { listItems, pageOf, readShopRows } from '../../torture/shop-rows.js'
 import type { BenchContext } from '../harness/context.js'
 import { openShop } from '../harness/shop.js'
+import { zipf } from '../harness/zipf.js'
 import type { Options } from '../options.js'
 import type { ListRule, ListsRow } from '../report/results.js'
 import { quantile } from '../report/statistics.js'
@@ -133,8 +134,9 @@ class Traffic {
     this.ids = shuffled([...products.keys()], random)
     this.categories = [...new Set([...products.values()].map(({ category }) => category))]
     this.pages = shuffled(allPages([null, ...this.categories]), random)
-    this.pickPage = zipf(this.pages.length, random)
-    this.pickProduct = zipf(this.ids.length, random)
+    const [pickPage, pickProduct] = [zipf(this.pages.length), zipf(this.ids.length)]
+    this.pickPage = () => pickPage(random.next())
+    this.pickProduct = () => pickProduct(random.next())
   }
 
   nextPage(): PageQuery {
@@ -185,22 +187,6 @@ function allPages(categories: readonly (string | null)[]): PageQuery[] {
       })),
     ),
   )
-}
-
-/** Returns a function that returns indexes below `length`, the first ones most often. */
-function zipf(length: number, random: Random): () => number {
-  const sums: number[] = []
-  for (let rank = 1; rank <= length; rank += 1) sums.push((sums.at(-1) ?? 0) + rank ** -0.99)
-  return () => {
-    const point = random.next() * (sums.at(-1) as number)
-    let [low, high] = [0, length - 1]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((sums[middle] as number) < point) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {

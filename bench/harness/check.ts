@@ -17,17 +17,17 @@ export async function drawSamples(
   database: Database,
   random: Random,
   queries: readonly QueryName[],
-  options: { count: number; quick: boolean },
+  { count, quick, withStock = false }: { count: number; quick: boolean; withStock?: boolean },
 ): Promise<Sample[]> {
   const chosen = queries.flatMap((query) => {
-    const ids = queryIds(query, options.quick)
+    const ids = queryIds(query, quick)
     const unknown = (ids[0] as string).replace(/\d+$/, '99999999')
-    return [unknown, ...Array.from({ length: options.count }, () => random.pick(ids))].map((id) => ({ query, id }))
+    return [unknown, ...Array.from({ length: count }, () => random.pick(ids))].map((id) => ({ query, id }))
   })
   return Promise.all(
     chosen.map(async ({ query, id }) => ({
-      ...{ query, id, body: requestBody(query, id) },
-      expected: await expectedAnswer(database, query, id),
+      ...{ query, id, body: requestBody(query, id, { withStock }) },
+      expected: await expectedAnswer(database, query, id, { withStock }),
     })),
   )
 }

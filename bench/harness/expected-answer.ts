@@ -9,15 +9,22 @@ const { fetch: fetchOrders } = orderEntity
 const { fetch: fetchProducts } = productEntity
 const { fetch: fetchUsers } = userEntity
 
-/** The answer that every server must give, computed from the database */
-export async function expectedAnswer(database: Database, query: QueryName, id: string): Promise<string> {
-  return JSON.stringify({ data: await answers[query](database, id) })
+/** The answer that every server must give, computed from the database; `withStock` as in requestBody() */
+export async function expectedAnswer(
+  database: Database,
+  query: QueryName,
+  id: string,
+  { withStock = false } = {},
+): Promise<string> {
+  return JSON.stringify({ data: await answers[query](database, id, withStock ? withStockFields : productFields) })
 }
 
-const answers: Record<QueryName, (database: Database, id: string) => Promise<object>> = {
-  Q1: async (database, id) => ({ product: productFields((await fetchProducts(database, [id])).get(id)) }),
+type ProductFields = (product: Product | undefined) => object | null
 
-  Q2: async (database, id) => {
+const answers: Record<QueryName, (database: Database, id: string, fields: ProductFields) => Promise<object>> = {
+  Q1: async (database, id, fields) => ({ product: fields((await fetchProducts(database, [id])).get(id)) }),
+
+  Q2: async (database, id, fields) => {
     const order = (await fetchOrders(database, [id])).get(id)
     if (!order) return { order: null }
     const user = (await fetchUsers(database, [order.userId])).get(order.userId)
@@ -26,12 +33,12 @@ const answers: Record<QueryName, (database: Database, id: string) => Promise<obj
       order: {
         ...{ id: order.id, total: order.total, createdAt: order.createdAt },
         user: user ? { id: user.id, name: user.name } : null,
-        products: productsOf(order, products),
+        products: productsOf(order, products, fields),
       },
     }
   },
 
-  Q3: async (database, id) => {
+  Q3: async (database, id, fields) => {
     const user = (await fetchUsers(database, [id])).get(id)
     if (!user) return { user: null }
     const rows = await database<{ id: number }[]>`
@@ -44,16 +51,20 @@ const answers: Record<QueryName, (database: Database, id: string) => Promise<obj
     )
     const nodes = orderIds.map((orderId) => {
       const order = orders.get(orderId) as Order
-      return { id: order.id, total: order.total, products: productsOf(order, products) }
+      return { id: order.id, total: order.total, products: productsOf(order, products, fields) }
     })
     return { user: { id: user.id, name: user.name, orders: { nodes } } }
   },
 }
 
-function productsOf({ productIds }: Order, products: ReadonlyMap<string, Product>) {
-  return productIds.map((id) => productFields(products.get(id)))
+function productsOf({ productIds }: Order, products: ReadonlyMap<string, Product>, fields: ProductFields) {
+  return productIds.map((id) => fields(products.get(id)))
 }
 
 function productFields(product: Product | undefined) {
   return product ? { id: product.id, name: product.name, price: product.price } : null
+}
+
+function withStockFields(product: Product | undefined) {
+  return product ? { ...productFields(product), stock: product.stock } : null
 }

@@ -34,10 +34,18 @@ export const queries: Record<QueryName, Query> = {
   },
 }
 
-/** The same bytes for every server */
-export function requestBody(name: QueryName, id: string): string {
+/** The same bytes for every server; `withStock` asks for the stock of every product, too. */
+export function requestBody(name: QueryName, id: string, { withStock = false } = {}): string {
   const { operationName, document } = queries[name]
-  return JSON.stringify({ operationName, query: document, variables: { id } })
+  const query = withStock ? document.replace('id name price }', 'id name price stock }') : document
+  return JSON.stringify({ operationName, query, variables: { id } })
+}
+
+/** The mutation that sets the stock of a product; the same bytes for every server */
+export function stockMutationBody(id: string, stock: number): string {
+  const query =
+    'mutation UpdateStock($id: ID!, $stock: Int!) { updateProductStock(productId: $id, stock: $stock) { product { id stock } } }'
+  return JSON.stringify({ operationName: 'UpdateStock', query, variables: { id, stock } })
 }
 
 /** The ids to request; fewer for a smoke test, to shorten the warm-up */

@@ -52,6 +52,28 @@ export async function openShop(context: BenchContext, { countStatements = false 
   return { redis, database, databaseUrl: postgres.url }
 }
 
+/** Starts one Redis and one Postgres, with a database with all rows for each of the names. Postgres counts statements. */
+export async function openShops<Name extends string>(context: BenchContext, names: readonly Name[]): Promise<Map<Name, Shop>> {
+  const shop = await openShop(context, { countStatements: true })
+  // Postgres copies a database only while nobody is connected to it.
+  await shop.database.end()
+  const administrator = connectTo(urlOf(shop, 'postgres'))
+  const shops = new Map<Name, Shop>()
+  for (const name of names) {
+    await administrator`create database ${administrator(name as string)} template shop`
+    const databaseUrl = urlOf(shop, name)
+    const database = connectTo(databaseUrl)
+    context.cleanups.push(() => database.end({ timeout: 1 }))
+    shops.set(name, { redis: shop.redis, database, databaseUrl })
+  }
+  await administrator.end()
+  return shops
+}
+
+function urlOf({ databaseUrl }: Shop, name: string): string {
+  return new URL(name, databaseUrl).href
+}
+
 async function startPostgres({ cleanups }: BenchContext, folder: string) {
   const postgres = await startEmbeddedPostgres({ dataDirectory: folder, log: () => {} })
   cleanups.push(() => postgres.stop())

@@ -21,6 +21,26 @@ export function readUsage(pid: number): Usage | null {
   }
 }
 
+/** Usage of a process and of its child processes together; null without /proc */
+export function readUsageOfAll(pid: number): Usage | null {
+  const usages = [pid, ...childPids(pid)].map(readUsage)
+  if (usages.includes(null)) return null
+  return (usages as Usage[]).reduce((sum, { cpuUs, rssBytes }) => ({
+    cpuUs: sum.cpuUs + cpuUs,
+    rssBytes: sum.rssBytes + rssBytes,
+  }))
+}
+
+/** Process ids of the children; empty without /proc */
+export function childPids(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return children.split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
 let cachedTicksPerSecond: number | undefined
 
 function ticksPerSecond(): number {

@@ -1,8 +1,7 @@
 import { queries } from '../harness/queries.js'
 import type { Comparison } from './results.js'
-import type { Spread } from './statistics.js'
 import { queriesOf, type Summary, summarize } from './summary.js'
-import { megabytes, milliseconds, number, percent, table } from './table.js'
+import { megabytes, milliseconds, number, percent, spreadText, table } from './table.js'
 
 const headings = [
   ...['server', 'requests/s', 'ratio to limit', 'by CPU', 'ratio to mercurius'],
@@ -40,12 +39,6 @@ function toRow(summary: Summary): string[] {
     percent(cpuShare),
     megabytes(rssBytes),
   ]
-}
-
-function spreadText(spread: Spread | null, text: (value: number) => string): string {
-  if (spread === null) return '–'
-  const { median, min, max } = spread
-  return min === max ? text(median) : `${text(median)} (${text(min)} – ${text(max)})`
 }
 
 function ratio(value: number): string {

@@ -1,6 +1,8 @@
 import type { Machine } from '../harness/machine.js'
+import type { WrittenBy } from '../harness/product-versions.js'
 import type { QueryName } from '../harness/queries.js'
-import type { ServerName } from '../harness/server-names.js'
+import type { MixedServerName, ServerName } from '../harness/server-names.js'
+import type { StaleReads } from '../load/mixed-load.js'
 
 /** All results by section. Each command replaces its own section. */
 export interface Results {
@@ -11,6 +13,7 @@ export interface Results {
   start?: Section<Start>
   cost?: Section<CostRow[]>
   lists?: Section<Lists>
+  mixed?: Section<Mixed>
 }
 
 export interface Section<Content> {
@@ -107,4 +110,40 @@ export interface ListsRow {
   stalePerMillion: number
   p50Us: number
   p99Us: number
+}
+
+/** How a server runs: one process; two on one port; two, one of which is stopped for 300 ms every 5 s */
+export type MixedSetup = 'one process' | 'two processes' | 'one of two stalled'
+
+export interface Mixed {
+  rounds: number
+  seconds: number
+  connections: number
+  /** Operations per second; null for as many as the server answers */
+  rate: number | null
+  cores: string
+  runs: MixedRun[]
+}
+
+export interface MixedRun {
+  setup: MixedSetup
+  server: MixedServerName
+  round: number
+  reads: number
+  /** Writes by mutations, and by SQL past the server */
+  mutations: number
+  sqlWrites: number
+  readsPerSecond: number
+  p50Us: number
+  p99Us: number
+  p999Us: number
+  mutationP50Us: number
+  mutationP99Us: number
+  /** SELECTs on the shop's tables */
+  selectsPerRead: number
+  stale: Record<WrittenBy, StaleReads>
+  /** CPU time of all processes of the server, per read or mutation */
+  cpuUsPerRequest: number | null
+  cpuShare: number | null
+  rssBytes: number | null
 }

@@ -12,7 +12,7 @@ export function spread(values: readonly (number | null)[]): Spread | null {
 }
 
 /** Quantile of sorted values by linear interpolation; 0 without values */
-export function quantile(sorted: readonly number[], share: number): number {
+export function quantile(sorted: ArrayLike<number>, share: number): number {
   const position = share * (sorted.length - 1)
   const [below, above] = [sorted[Math.floor(position)] ?? 0, sorted[Math.ceil(position)] ?? 0]
   return below + (above - below) * (position - Math.floor(position))

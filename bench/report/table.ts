@@ -1,3 +1,5 @@
+import type { Spread } from './statistics.js'
+
 /** A Markdown table that is also readable in a terminal: padded columns, right-aligned numbers */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) => Math.max(3, heading.length, ...rows.map((row) => (row[column] ?? '').length)))
@@ -24,4 +26,11 @@ export function milliseconds(us: number): string {
 
 export function megabytes(bytes: number | null): string {
   return bytes === null ? '–' : `${Math.round(bytes / 1024 ** 2)} MB`
+}
+
+/** The median, with the least and the most if they differ */
+export function spreadText(spread: Spread | null, text: (value: number) => string): string {
+  if (spread === null) return '–'
+  const { median, min, max } = spread
+  return min === max ? text(median) : `${text(median)} (${text(min)} – ${text(max)})`
 }

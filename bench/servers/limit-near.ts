@@ -66,4 +66,4 @@ function answer(attempt: Attempt, id: string): string | Promise<string> {
   return missing.length === 0 ? text : Promise.all(missing).then(() => answer(attempt, id))
 }
 
-serve((operationName, id) => answer(attempts[operationName] as Attempt, id))
+serve((operationName, { id }) => answer(attempts[operationName] as Attempt, id))

@@ -7,7 +7,7 @@ import { type Answer, serve } from './shared/http.js'
 // for few keys of concurrent requests are batched. For the products of a list, batching was measured to be slower: Redis and this
 // process would wait for each other.
 
-const answer: Answer = (operationName, id) => {
+const answer: Answer = (operationName, { id }) => {
   if (operationName === 'Product') return product(id)
   return operationName === 'Order' ? order(id) : user(id)
 }

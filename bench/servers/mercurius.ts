@@ -6,6 +6,7 @@ import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
 import { createRedis } from './shared/redis.js'
 import type { Order, Product, User } from './shared/rows.js'
 import { typeDefs } from './shared/type-defs.js'
+import { updateStock } from './shared/update-stock.js'
 
 // Mercurius with compiled queries and loaders: a loader sends one MGET for all keys requested in a tick.
 
@@ -20,6 +21,11 @@ await server.register(mercurius, {
       product: (_: unknown, { id }: { id: string }) => readOne(redis, PRODUCT, id),
       order: (_: unknown, { id }: { id: string }) => readOne(redis, ORDER, id),
       user: (_: unknown, { id }: { id: string }) => readOne(redis, USER, id),
+    },
+    Mutation: {
+      updateProductStock: async (_: unknown, { productId, stock }: { productId: string; stock: number }) => ({
+        product: await updateStock(redis, productId, stock),
+      }),
     },
   },
   loaders: {

@@ -4,6 +4,7 @@ import { type Kind, readMany, readOne } from './shared/cache-aside.js'
 import { ORDER, PRODUCT, USER, userOrders } from './shared/kinds.js'
 import { createRedis } from './shared/redis.js'
 import { type Context, schema } from './shared/type-graphql.js'
+import { updateStock } from './shared/update-stock.js'
 
 // Apollo Server + TypeGraphQL + DataLoader: one MGET for all keys requested in a tick.
 
@@ -16,6 +17,7 @@ function createContext(): Context {
     user: (id) => users.load(id),
     order: (id) => orders.load(id),
     userOrderIds: async (userId, first) => (await readOne(redis, userOrders(first), userId)) ?? [],
+    updateStock: (productId, stock) => updateStock(redis, productId, stock),
   }
 }
 

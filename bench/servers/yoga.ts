@@ -25,6 +25,12 @@ const schema = createSchema<Context>({
       order: (_, { id }: { id: string }, { orders }) => orders.load(id),
       user: (_, { id }: { id: string }, { users }) => users.load(id),
     },
+    Mutation: {
+      // The response cache invalidates every response with a product that the answer to a mutation holds.
+      updateProductStock: async (_, { productId, stock }: { productId: string; stock: number }) => ({
+        product: await rows.updateStock(productId, stock),
+      }),
+    },
     Order: {
       user: ({ userId }: rows.Order, _, { users }) => users.load(userId),
       products: ({ productIds }: rows.Order, _, { products }) => products.loadMany(productIds),

@@ -1,3 +1,4 @@
+import { queriesHaveStock } from '../shared/environment.js'
 import type { Order, Product, User } from '../shared/rows.js'
 
 // Concatenates the answers: ids, numbers and timestamps need no escaping.
@@ -6,6 +7,10 @@ type Products = readonly (Product | null | undefined)[]
 
 export function productAnswer(product: Product | null | undefined): string {
   return `{"data":{"product":${productJson(product)}}}`
+}
+
+export function stockAnswer({ id, stock }: Product): string {
+  return `{"data":{"updateProductStock":{"product":{"id":"${id}","stock":${stock}}}}}`
 }
 
 export function orderAnswer({ id, total, createdAt }: Order, user: User | null | undefined, products: Products): string {
@@ -32,5 +37,7 @@ function productsJson(products: Products): string {
 }
 
 function productJson(product: Product | null | undefined): string {
-  return product ? `{"id":"${product.id}","name":${JSON.stringify(product.name)},"price":${product.price}}` : 'null'
+  if (!product) return 'null'
+  const stock = queriesHaveStock ? `,"stock":${product.stock}` : ''
+  return `{"id":"${product.id}","name":${JSON.stringify(product.name)},"price":${product.price}${stock}}`
 }

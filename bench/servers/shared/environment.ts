@@ -6,8 +6,12 @@ export const databaseUrl = variable('DATABASE_URL')
 export const redisUrl = variable('REDIS_URL')
 export const address = { host: '127.0.0.1', port: Number(variable('PORT')) }
 
-/** Long enough that nothing expires during the measurement */
-export const ttlSeconds = 3600
+/** The default is long enough that nothing expires during the measurement. */
+export const ttlSeconds = Number(process.env.TTL_SECONDS ?? 3600)
+/** Whether a write removes what it makes stale from the cache; only for measurements with writes */
+export const invalidatesAfterWrite = process.env.INVALIDATE === 'true'
+/** Whether the queries ask for the stock of the products */
+export const queriesHaveStock = process.env.QUERIES_HAVE_STOCK === 'true'
 
 /** Prints the line that the benchmark waits for. */
 export function announce(): void {

@@ -1,8 +1,14 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { address, announce } from './environment.js'
 
+export interface Variables {
+  id: string
+  /** Only in the mutation */
+  stock?: number
+}
+
 /** Returns the JSON answer to an operation, synchronously if possible. */
-export type Answer = (operationName: string, id: string) => string | Promise<string>
+export type Answer = (operationName: string, variables: Variables) => string | Promise<string>
 
 /** A minimal node:http server that answers POST requests. */
 export function serve(answer: Answer): void {
@@ -13,7 +19,7 @@ export function serve(answer: Answer): void {
     })
     request.on('end', () => {
       const { operationName, variables } = JSON.parse(body)
-      const text = answer(operationName, variables.id)
+      const text = answer(operationName, variables)
       if (typeof text === 'string') send(response, text)
       else text.then((later) => send(response, later)).catch((error) => fail(response, error))
     })

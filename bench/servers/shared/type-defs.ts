@@ -8,6 +8,14 @@ export const typeDefs = /* GraphQL */ `
     user(id: ID!): User
   }
 
+  type Mutation {
+    updateProductStock(productId: ID!, stock: Int!): ProductPayload!
+  }
+
+  type ProductPayload {
+    product: Product
+  }
+
   type Product {
     id: ID!
     name: String!

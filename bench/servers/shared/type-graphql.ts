@@ -1,13 +1,28 @@
 import 'reflect-metadata'
-import { Arg, buildSchemaSync, Ctx, Field, FieldResolver, Float, ID, Int, ObjectType, Query, Resolver, Root } from 'type-graphql'
+import {
+  Arg,
+  buildSchemaSync,
+  Ctx,
+  Field,
+  FieldResolver,
+  Float,
+  ID,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+} from 'type-graphql'
 import type { Order, Product, User } from './rows.js'
 
-/** How resolvers read values: the only difference between the servers with TypeGraphQL */
+/** How resolvers read and write values: the only difference between the servers with TypeGraphQL */
 export interface Context {
   product: (id: string) => Promise<Product | null>
   user: (id: string) => Promise<User | null>
   order: (id: string) => Promise<Order | null>
   userOrderIds: (userId: string, first: number) => Promise<string[]>
+  updateStock: (productId: string, stock: number) => Promise<Product | null>
 }
 
 @ObjectType('Product')
@@ -26,6 +41,12 @@ class ProductType {
 
   @Field(() => String)
   category!: string
+}
+
+@ObjectType('ProductPayload')
+class ProductPayloadType {
+  @Field(() => ProductType, { nullable: true })
+  product!: ProductType | null
 }
 
 @ObjectType('Order')
@@ -66,6 +87,15 @@ class ProductResolver {
   @Query(() => ProductType, { nullable: true })
   product(@Arg('id', () => ID) id: string, @Ctx() context: Context) {
     return context.product(id)
+  }
+
+  @Mutation(() => ProductPayloadType)
+  async updateProductStock(
+    @Arg('productId', () => ID) productId: string,
+    @Arg('stock', () => Int) stock: number,
+    @Ctx() context: Context,
+  ) {
+    return { product: await context.updateStock(productId, stock) }
   }
 }
 
