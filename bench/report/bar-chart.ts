@@ -1,6 +1,6 @@
 import type { Section } from './results.js'
 
-export interface Bar {
+interface Bar {
   server: string
   value: number
   label: string
