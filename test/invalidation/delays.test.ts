@@ -3,6 +3,7 @@ import type { Cache } from 'cached-resolvers'
 import { Relay } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { claimOutboxRows, confirmOutboxSnapshot, readOutbox } from '../../packages/cached-resolvers/src/postgres/outbox.js'
+import { connect } from '../../src/platform/database/connection.js'
 import { entities } from '../../src/shop/entities.js'
 import { startTestApp, type TestApp } from '../helpers/app.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
@@ -131,4 +132,22 @@ test('a process whose cache did not confirm rows ends its claim on them', async 
   await database.sql`update products set stock = 4711 where id = 2`
   await until(async () => whileClaimed !== undefined && ((await claimedUntil()) as number) < whileClaimed)
   await relay.stop()
+})
+
+test('a relay that is stopped does not report the cleanup that the end of its connections interrupts', async () => {
+  const connections = connect({ url: database.url, maxConnections: 2, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+  const release = await lock(database, 'lock table cache_stores in exclusive mode')
+  const logged: string[] = []
+  const cache = { epoch: 1, registration: undefined } as unknown as Cache
+  const relay = new Relay({
+    ...{ database: connections, cache, namespaces: [], intervalMs: 60_000, inUseMs: 2_000, maxWaitMs: 500 },
+    ...{ sleep, observeLag: () => {}, log: (message: string) => logged.push(message) },
+  })
+  await relay.start()
+  // The cleanup waits for the lock.
+  await until(async () => (await waitingStatements(database)).some((statement) => statement.includes('delete from cache_stores')))
+  await relay.stop()
+  await connections.end({ timeout: 0 })
+  await release()
+  expect(logged).toEqual([])
 })

@@ -56,6 +56,7 @@ export class Relay {
   private draining: Promise<void> | undefined
   private drainRequested = false
   private lastLogged = ''
+  private isStopped = false
   private backlogSince: number | undefined
   private openConfirmation: Confirmation | undefined
   private lastConfirmation: Promise<unknown> = Promise.resolve()
@@ -79,6 +80,7 @@ export class Relay {
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true
     for (const timer of this.timers) clearInterval(timer)
     await this.listener?.stop().catch(() => undefined)
     await this.draining
@@ -285,7 +287,8 @@ export class Relay {
       await unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUndelivered })
       await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
     } catch (error) {
-      this.logError(error)
+      // stop() does not wait for the cleanup, which may wait for a lock. The end of the connections then interrupts it.
+      if (!this.isStopped) this.logError(error)
     }
   }
 
