@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,12 @@ describe('the process', () => {
       expect(bad.server.output()).toContain(`folder ${bad.path}, which`)
       expect(bad.server.output()).toMatch(/\): name a folder that this user may create and write, or set DATABASE_URL to/)
     }
+    await mkdir(join(folder, 'data', 'postgres'), { recursive: true })
+    const incomplete = start({ DATA_DIR: join(folder, 'data') })
+    expect(await incomplete.exited).toBe(1)
+    expect(incomplete.output()).toMatch(
+      /^Bad configuration:\n {2}\S+ is not a complete Postgres cluster\. Delete that folder .*DATABASE_URL.*\n$/,
+    )
     await rm(folder, { recursive: true })
   })
 
@@ -101,11 +107,13 @@ describe('the process', () => {
       expect(built.output()).toContain(
         [
           `Ready: open ${url}`,
-          `  Explorer   ${url} (Apollo Sandbox), ${origin}/graphiql`,
+          `  Explorer   ${url} (Apollo Sandbox)`,
+          `             ${origin}/graphiql`,
           `  Dashboard  ${origin}/dashboard`,
           `  Database   Postgres at ${new URL(database.url).host}`,
           '  Cache      in this process (64 MB); for several processes set REDIS_URL',
-          '  Access     every caller is an administrator: set AUTH_JWT_SECRET before others can reach it',
+          '  Access     every caller is an administrator:',
+          '             set AUTH_JWT_SECRET before others can reach it',
         ].join('\n'),
       )
     })
@@ -172,7 +180,7 @@ describe('the process', () => {
         [
           `Ready: ${url}`,
           '  Explorer   off, because INTROSPECTION is',
-          `  Dashboard  ${origin}/dashboard, with the token of an administrator`,
+          `  Dashboard  ${origin}/dashboard, with an administrator's token`,
           `  Database   Postgres at ${new URL(database.url).host}`,
           '  Cache      in this process (64 MB); for several processes set REDIS_URL',
           '  Access     by tokens that are signed with AUTH_JWT_SECRET',

@@ -7,17 +7,18 @@ export function readyLine(config: Config, url: string): string {
   return allowsIntrospection(config) ? `Ready: open ${url}` : `Ready: ${url}`
 }
 
-/** Aligned lines for a person at a terminal: addresses, database, cache, and who has access. */
+/** Aligned lines, for a terminal of 80 columns: addresses, database, cache, and who has access. */
 export function startSummary(config: Config, url: string): string {
   const { origin } = new URL(url)
-  const lines = [
-    ['Explorer', allowsIntrospection(config) ? `${url} (Apollo Sandbox), ${origin}/graphiql` : 'off, because INTROSPECTION is'],
-    ['Dashboard', `${origin}/dashboard${hasAuthentication(config) ? ', with the token of an administrator' : ''}`],
+  const explorers = [`${url} (Apollo Sandbox)`, `${origin}/graphiql`]
+  const lines: [name: string, ...values: string[]][] = [
+    ['Explorer', ...(allowsIntrospection(config) ? explorers : ['off, because INTROSPECTION is'])],
+    ['Dashboard', `${origin}/dashboard${hasAuthentication(config) ? ", with an administrator's token" : ''}`],
     ['Database', config.DATABASE_URL ? `Postgres at ${hostsOf(config.DATABASE_URL)}` : `embedded Postgres in ${config.DATA_DIR}`],
     ['Cache', cacheOf(config)],
-    ['Access', accessOf(config)],
+    ['Access', ...accessOf(config)],
   ]
-  return lines.map(([name = '', value]) => `  ${name.padEnd(labelWidth)}${value}\n`).join('')
+  return lines.map(([name, ...values]) => `  ${name.padEnd(labelWidth)}${values.join(continuation)}\n`).join('')
 }
 
 function cacheOf(config: Config): string {
@@ -27,11 +28,12 @@ function cacheOf(config: Config): string {
   return `Redis at ${urls.map(hostsOf).join(', ')}`
 }
 
-function accessOf({ AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_OPEN }: Config): string {
-  if (AUTH_JWT_SECRET !== undefined) return 'by tokens that are signed with AUTH_JWT_SECRET'
-  if (AUTH_JWKS_URL !== undefined) return `by tokens that are signed with a key of ${hostsOf(AUTH_JWKS_URL)} (AUTH_JWKS_URL)`
+/** Returns one or two lines. */
+function accessOf({ AUTH_JWT_SECRET, AUTH_JWKS_URL, AUTH_OPEN }: Config): string[] {
+  if (AUTH_JWT_SECRET !== undefined) return ['by tokens that are signed with AUTH_JWT_SECRET']
+  if (AUTH_JWKS_URL !== undefined) return [`by tokens that are signed with a key of ${hostsOf(AUTH_JWKS_URL)}`, '(AUTH_JWKS_URL)']
   const everyone = 'every caller is an administrator'
-  return AUTH_OPEN ? `${everyone} (AUTH_OPEN)` : `${everyone}: set AUTH_JWT_SECRET before others can reach it`
+  return AUTH_OPEN ? [`${everyone} (AUTH_OPEN)`] : [`${everyone}:`, 'set AUTH_JWT_SECRET before others can reach it']
 }
 
 /** Returns the host and port, without credentials. */
@@ -40,3 +42,5 @@ function hostsOf(url: string): string {
 }
 
 const labelWidth = 11
+/** Between the lines of one value */
+const continuation = `\n  ${' '.repeat(labelWidth)}`

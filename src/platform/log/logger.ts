@@ -53,7 +53,8 @@ function isInstalled(name: string): boolean {
 function createPrettyFormat(): (line: string) => string {
   const { prettyFactory } = require(prettyPackage) as typeof import('pino-pretty')
   return prettyFactory({
-    colorize: process.stdout.isTTY,
+    // Absent if the output is not a terminal; false with NO_COLOR
+    colorize: process.stdout.hasColors?.() ?? false,
     translateTime: 'SYS:HH:MM:ss',
     ignore: 'pid,hostname',
     singleLine: true,
