@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.js'
 import { connect, type Database } from '../platform/database/connection.js'
 import { loadDemoDataOnce } from '../platform/database/demo-data.js'
+import { EmbeddedPostgresError } from '../platform/database/embedded/binaries.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../platform/database/embedded-postgres.js'
 import { sharesSessions } from '../platform/database/shared-sessions.js'
 import { migrate } from './migrate.js'
@@ -55,9 +56,10 @@ export async function startDatabase(
   return postgres.url
 }
 
-/** Throws ConfigError if the folder cannot be used. */
+/** Throws ConfigError if the folder cannot be used, or if this machine cannot run the embedded Postgres. */
 export function startPostgresIn(options: Parameters<typeof startEmbeddedPostgres>[0]): Promise<EmbeddedPostgres> {
   return startEmbeddedPostgres(options).catch((error) => {
+    if (error instanceof EmbeddedPostgresError) throw new ConfigError([error.message])
     if (!('code' in error)) throw error
     const remedy = 'name a folder that this user may create and write, or set DATABASE_URL to a Postgres of your own'
     throw new ConfigError([

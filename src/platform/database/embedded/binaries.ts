@@ -14,9 +14,12 @@ export interface PostgresBinaries {
   initdb: string
 }
 
-/** The error for a machine that cannot run the embedded Postgres, with the remedy */
-export function cannotRunError(reason: string, cause?: unknown): Error {
-  return new Error(
+/** An error that an operator can fix. Its message has the remedy. */
+export class EmbeddedPostgresError extends Error {}
+
+/** The error for a machine that cannot run the embedded Postgres */
+export function cannotRunError(reason: string, cause?: unknown): EmbeddedPostgresError {
+  return new EmbeddedPostgresError(
     `Embedded Postgres cannot run here: ${reason.replace(/\.$/, '')}. Set DATABASE_URL to a Postgres of your own.`,
     { cause },
   )

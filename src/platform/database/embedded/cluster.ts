@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { text } from 'node:stream/consumers'
-import { cannotRunError, pathExists } from './binaries.js'
+import { cannotRunError, EmbeddedPostgresError, pathExists } from './binaries.js'
 import { changeOwner, type Installation, processOwner } from './installation.js'
 import { isRunning } from './process-identity.js'
 
@@ -126,7 +126,7 @@ async function checkMajorVersion({ home, binaries }: Installation): Promise<void
   const found = await readFile(join(home, 'data', 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => error)
   const expected = binaries.version.split('.')[0]
   const problem = typeof found === 'string' ? versionProblem(found.trim(), expected) : versionFileProblem(found)
-  if (problem) throw new Error(`${home} ${problem}. ${remedies}`)
+  if (problem) throw new EmbeddedPostgresError(`${home} ${problem}. ${remedies}`)
 }
 
 const remedies =
