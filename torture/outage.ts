@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { runCommand } from '../src/commands/run-command.js'
+import { buildServer } from './build-server.js'
 import { wholeNumber } from './options.js'
 import { type Phase, runOutage } from './outage/outage.js'
 import { findings, outageTable } from './outage/report.js'
@@ -18,6 +19,7 @@ process.exitCode = await runCommand({ usage, readOptions: () => readOptions(proc
 process.exit()
 
 async function judgeOutage(options: ReturnType<typeof readOptions>): Promise<number> {
+  buildServer()
   return reachVerdict<Phase[]>({
     async run(cleanups) {
       const shop = await openScratchShop()

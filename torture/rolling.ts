@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { runCommand } from '../src/commands/run-command.js'
+import { buildServer } from './build-server.js'
 import { wholeNumber } from './options.js'
 import { hasPassed, rollingTable } from './rolling/report.js'
 import { type RollingSummary, runRollingRestart } from './rolling/rolling-restart.js'
@@ -15,6 +16,7 @@ version, with which the processes start.`
 process.exitCode = await runCommand({ usage, readOptions: () => readOptions(process.argv.slice(2)), run: rollAndReport })
 
 async function rollAndReport(options: ReturnType<typeof readOptions>): Promise<number> {
+  buildServer()
   const summary = await rollWithShop(options)
   console.log(`\n${rollingTable(summary)}`)
   return hasPassed(summary) ? 0 : 1

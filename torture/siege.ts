@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runCommand } from '../src/commands/run-command.js'
 import { freePort } from '../tools/free-port.js'
+import { buildServer } from './build-server.js'
 import { wholeNumber } from './options.js'
 import { openScratchShop } from './scratch-shop.js'
 import { ServedProcess } from './served-process.js'
@@ -33,6 +34,7 @@ process.exitCode = await runCommand({ usage, readOptions: () => readOptions(proc
 process.exit()
 
 async function judgeSiege(options: ReturnType<typeof readOptions>): Promise<number> {
+  buildServer()
   console.log(`--seed ${options.seed}`)
   return reachVerdict({
     run: (cleanups) => siege(options, cleanups),
