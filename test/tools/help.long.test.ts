@@ -12,7 +12,7 @@ const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { script
 /** Every npm script that runs a file of this repository: its name, its file, and the name in its usage */
 const commands: [name: string, file: string, usage?: string][] = [
   ...Object.entries(scripts).flatMap(([name, command]): [string, string][] => {
-    const file = /^tsx (\S+\.ts)$/.exec(command)?.[1]
+    const file = /^(?:exec )?tsx (\S+\.ts)$/.exec(command)?.[1]
     return file === undefined ? [] : [[name, file]]
   }),
   ['check', 'tools/check-imports.ts'],
