@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,8 @@ describe('the process', () => {
       expect(bad.server.output()).toContain(`folder ${bad.path}, which`)
       expect(bad.server.output()).toMatch(/\): name a folder that this user may create and write, or set DATABASE_URL to/)
     }
+    // Otherwise root would use another folder, as Postgres does not run as root.
+    await chmod(folder, 0o755)
     await mkdir(join(folder, 'data', 'postgres'), { recursive: true })
     const incomplete = start({ DATA_DIR: join(folder, 'data') })
     expect(await incomplete.exited).toBe(1)
