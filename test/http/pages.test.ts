@@ -119,6 +119,17 @@ describe('/schema.graphql', () => {
   })
 })
 
+test.each(['/graphql', '/graphiql', '/dashboard'])(
+  '%s has the same Content-Security-Policy if it did not change, because browsers replace the stored one',
+  async (path) => {
+    const page = await get(path, { accept: 'text/html' })
+    const again = await get(path, { accept: 'text/html', 'if-none-match': page.headers.get('etag') ?? '' })
+    expect(again.status).toBe(page.headers.has('etag') ? 304 : 200)
+    expect(again.headers.get('content-security-policy')).toBe(page.headers.get('content-security-policy'))
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
+  },
+)
+
 test.each(['/', '/graphql', '/graphiql'])(
   '%s has no inline scripts or styles, so a Content-Security-Policy can forbid them',
   async (path) => {
