@@ -59,6 +59,12 @@ test.skipIf(!canMount)('a full disk is reported in the log, and the server works
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m,mode=755', 'tmpfs', folder])
   try {
     const ask = await start()
+    const [address] = /postgres:\/\/shop@\S+\/shop/.exec(server.output()) ?? []
+    const url = Object.assign(new URL(address as string), { password: await readFile(join(folder, 'postgres/password'), 'utf8') })
+    const sql = connect({ url: url.href, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
+    // Starts a new file of the WAL. If the old one were nearly full, the WAL would be the first that cannot grow, and Postgres would end.
+    await sql`select pg_switch_wal()`
+    await sql`select pg_logical_emit_message(true, 'test', 'any')`
     const { bavail, bsize } = await statfs(folder)
     const filler = join(folder, 'filler')
     await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined)
@@ -70,9 +76,6 @@ test.skipIf(!canMount)('a full disk is reported in the log, and the server works
       return /could not extend file .*: No space left on device/.test(server.output())
     })
 
-    const [address] = /postgres:\/\/shop@\S+\/shop/.exec(server.output()) ?? []
-    const url = Object.assign(new URL(address as string), { password: await readFile(join(folder, 'postgres/password'), 'utf8') })
-    const sql = connect({ url: url.href, maxConnections: 1, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 })
     // The server exits when it cannot write its WAL.
     await until(async () => {
       await sql`select pg_logical_emit_message(false, 'test', 'any'), pg_switch_wal()`.catch(() => undefined)

@@ -57,11 +57,11 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
   const fetchOf = (name: string) => async (ids: readonly string[]) => new Map(ids.map((id) => [id, { name }]))
   const nearHits = async (cache: Cache) => (await cache.counts(['things'])).get('things')?.nearHits ?? 0
 
-  /** Reads until an answer came from this process. */
-  async function readUntilNear(cache: Cache, id: string): Promise<void> {
+  /** Reads until an answer came from this process. Fetches the value where it is missing: after a stall of the machine, fills are dropped. */
+  async function readUntilNear(cache: Cache, id: string, name = 'A'): Promise<void> {
     const before = await nearHits(cache)
     await until(async () => {
-      await cache.read(things, id)
+      await cache.getOrFetch(things, id, fetchOf(name))
       return (await nearHits(cache)) > before
     })
   }
@@ -115,7 +115,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     const fetch = async (ids: readonly ListEntryId[]) => new Map(ids.map((entryId) => [entryId, { name: 'old' }]))
     await reader.getOrFetch(pages, id, fetch)
     await reader.getOrFetch(things, 'a', fetchOf('old'))
-    await readUntilNear(reader, 'a')
+    await readUntilNear(reader, 'a', 'old')
     await reader.read(pages, id)
     if (what === 'entry') await writer.invalidate(things, { ids: ['a'] })
     else if (what === 'namespace') await writer.invalidate(things, 'all')
@@ -126,7 +126,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
   test('an invalidation by the same process is applied at once', async () => {
     const cache = await createCache()
     await cache.getOrFetch(things, 'a', fetchOf('old'))
-    await readUntilNear(cache, 'a')
+    await readUntilNear(cache, 'a', 'old')
     await cache.invalidate(things, { ids: ['a'] })
     expect(await cache.getOrFetch(things, 'a', fetchOf('new'))).toEqual({ name: 'new' })
   })
