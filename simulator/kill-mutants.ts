@@ -13,9 +13,13 @@ export async function killMutants(options: Options, print: (line: string) => voi
   const chosen = options.mutant ? [options.mutant] : mutants
   const survivors: string[] = []
   const startedAt = performance.now()
-  await onAllCores(chosen, async (mutant) => {
+  /** Workers with the unmodified engine, by core */
+  const references = new Map<number, SimulationWorker>()
+  await onAllCores(chosen, async (mutant, core) => {
     const searchStartedAt = performance.now()
-    const { killer, schedules } = await findKiller(mutant, unchanged, options)
+    const reference = references.get(core) ?? new SimulationWorker(unchanged)
+    references.set(core, reference)
+    const { killer, schedules } = await findKiller(mutant, reference, options)
     const took = `${schedules} schedules, ${((performance.now() - searchStartedAt) / 1000).toFixed(1)} s`
     if (killer) {
       print(`  ${mutant.name.padEnd(38)}found by seed ${killer.seed}: ${killer.kinds[0]} (${took})`)
@@ -24,6 +28,7 @@ export async function killMutants(options: Options, print: (line: string) => voi
       survivors.push(mutant.name)
     }
   })
+  await Promise.all([...references.values()].map((worker) => worker.stop()))
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   print(`${chosen.length - survivors.length} of ${chosen.length} mutants found in ${seconds} s`)
   return survivors.length === 0
@@ -34,10 +39,13 @@ interface SearchResult {
   schedules: number
 }
 
-async function findKiller(mutant: Mutant, unchanged: string, { seed: first, profiles }: Options): Promise<SearchResult> {
+async function findKiller(
+  mutant: Mutant,
+  reference: SimulationWorker,
+  { seed: first, profiles }: Options,
+): Promise<SearchResult> {
   const seed = mutant.seed ?? first
   const mutated = new SimulationWorker(await bundle(mutant))
-  const reference = new SimulationWorker(unchanged)
   const run = (worker: SimulationWorker, from: number, to: number): Promise<Outcome> =>
     worker.run({ from, to, profiles: mutant.profiles ?? profiles, untilFailure: true })
   let schedules = 0
@@ -50,7 +58,7 @@ async function findKiller(mutant: Mutant, unchanged: string, { seed: first, prof
     const isKiller = failure && (await run(reference, failure.seed, failure.seed + 1)).failures.length === 0
     if (isKiller) killer = failure
   }
-  await Promise.all([mutated.stop(), reference.stop()])
+  await mutated.stop()
   return { killer, schedules }
 }
 

@@ -8,7 +8,7 @@ export interface Mutant {
   replace: string
   /** Profiles in which the guard matters; default: all */
   profiles?: readonly ProfileName[]
-  /** First seed of the search, for guards that only rare schedules need */
+  /** First seed of the search: one that was found before, so that the search is short as long as the schedules do not change */
   seed?: number
 }
 
@@ -18,6 +18,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/entry-writer.ts',
     find: "return { key: lease.key, when: { state: 'startsWith', expected: lease.expected }, value: entry, ttlMs }",
     replace: "return { key: lease.key, when: { state: 'notLeased' }, value: entry, ttlMs }",
+    seed: 11,
   },
   {
     name: 'generation',
@@ -30,6 +31,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
     find: 'if (entry?.generation !== index.generation.text) return undefined',
     replace: 'if (!entry) return undefined',
+    seed: 11,
   },
   {
     name: 'distrust-after-lost-connection',
@@ -39,13 +41,14 @@ export const mutants: readonly Mutant[] = [
         this.trust.distrust()
       },`,
     replace: '      onStoreLost: () => this.forgetAll(),',
-    seed: 395,
+    seed: 400,
   },
   {
     name: 'distrust-after-unconfirmed-removal',
     file: 'packages/cached-resolvers/src/cache/cache.ts',
     find: '    else this.trust.distrust()\n    return confirmed',
     replace: '    return confirmed',
+    seed: 16,
   },
   {
     name: 'registration-marker',
@@ -53,7 +56,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (known && stored === known.registration) return stored',
     replace: 'if (known) return known.registration',
     profiles: ['failover', 'split'],
-    seed: 10,
+    seed: 16,
   },
   {
     name: 'invalidate-on-registration',
@@ -61,12 +64,14 @@ export const mutants: readonly Mutant[] = [
     find: '    await store.removeMany(generationKeys)\n',
     replace: '',
     profiles: ['failover'],
+    seed: 13,
   },
   {
     name: 'catch-up-before-trust',
     file: 'packages/cached-resolvers/src/cache/trust.ts',
     find: '    await this.source.catchUp(registration, epoch)\n',
     replace: '',
+    seed: 8,
   },
   {
     name: 'trust-lease',
@@ -95,6 +100,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/guarded-store.ts',
     find: 'if (this.trust.isTrusted) return this.force(namespace, command)',
     replace: 'return this.force(namespace, command)',
+    seed: 16,
   },
   {
     name: 'near-store-of-trusted-server-only',
@@ -102,12 +108,14 @@ export const mutants: readonly Mutant[] = [
     find: 'if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)',
     replace: 'if (this.trust.isTrusted) this.near?.confirm(asOf)',
     profiles: ['failover', 'split'],
+    seed: 24,
   },
   {
     name: 'acknowledgements',
     file: 'packages/cached-resolvers/src/redis/redis-store.ts',
     find: 'const silent = await removal.waitFor(Number(number), remainingMsOf(leases))',
     replace: 'const silent = leases.size < 0 ? [String(number)] : []',
+    seed: 9,
   },
   {
     name: 'keep-renewed-members',
@@ -115,7 +123,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (isSame) server',
     replace: "if (isSame || key !== '') server",
     profiles: ['connections', 'pairs'],
-    seed: 375,
+    seed: 380,
   },
   {
     name: 'lost-members',
@@ -123,12 +131,14 @@ export const mutants: readonly Mutant[] = [
     find: "if (leaseMs === '' ||",
     profiles: ['redis server', 'pairs'],
     replace: "if (leaseMs !== '?' ||",
+    seed: 33,
   },
   {
     name: 'acknowledged-after-applied',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
     find: '    this.watcher.onRemoved(keys)\n',
     replace: '    setTimeout(() => this.watcher.onRemoved(keys), 5)\n',
+    seed: 21,
   },
   {
     name: 'same-server-on-all-connections',
@@ -167,6 +177,7 @@ export const mutants: readonly Mutant[] = [
     find: "    if (!(await this.deliverAll(store))) throw new Error('an invalidation was not confirmed')\n",
     replace: '    await this.deliverBatch(store, 0)\n',
     profiles: ['pairs'],
+    seed: 396,
   },
   {
     name: 'keep-row-for-other-stores',
@@ -180,6 +191,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/read-through.ts',
     find: "claim.state === 'notGranted' && inFlight.fetch.hasStarted) {",
     replace: "claim.state === 'notGranted' && inFlight.fetch.isAborted) {",
+    seed: 26,
   },
   {
     name: 'keep-row-until-confirmed',
@@ -192,20 +204,21 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/cache.ts',
     find: 'onMissedRemovals: () => this.forgetAll(),',
     replace: 'onMissedRemovals: () => undefined,',
-    seed: 185,
+    seed: 189,
   },
   {
     name: 'sequence-numbers',
     file: 'packages/cached-resolvers/src/redis/redis-watch.ts',
     find: 'const isInSequence = heartbeat.lastSequence <= number && number <= this.lastSequence',
     replace: 'const isInSequence = true',
-    seed: 325,
+    seed: 332,
   },
   {
     name: 'near-staleness',
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
     find: 'return this.options.now() <= this.usableUntil',
     replace: 'return this.usableUntil > Number.NEGATIVE_INFINITY',
+    seed: 21,
   },
   {
     name: 'near-confirmed-as-of-request',
@@ -213,6 +226,7 @@ export const mutants: readonly Mutant[] = [
     find: 'this.watcher.onUpToDate(heartbeat.sentAt, {',
     replace: 'this.watcher.onUpToDate(this.watcher.now(), {',
     profiles: ['connections'],
+    seed: 217,
   },
   {
     name: 'near-removal-counts',
@@ -221,6 +235,7 @@ export const mutants: readonly Mutant[] = [
     if (!this.items.admits`,
     replace: `    if (!this.usable || countBeforeRead < 0) return
     if (!this.items.admits`,
+    seed: 12,
   },
   {
     name: 'near-removal',
@@ -233,12 +248,14 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/redis/redis-store.ts',
     find: 'const [, published] = await Promise.all([remove(), publish()])\n        return published',
     replace: 'const published = await publish()\n        await remove()\n        return published',
+    seed: 12,
   },
   {
     name: 'in-flight-fetches-by-generation',
     file: 'packages/cached-resolvers/src/cache/read-through.ts',
     find: 'function inFlightName(lease: string, generation: string | null): string {',
     replace: 'function inFlightName(lease: string, generation: string | null): string {\n  if (generation !== null) return lease',
+    seed: 10,
   },
   {
     name: 'notify-subscribers-after-invalidation',
@@ -251,6 +268,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/postgres/changes.ts',
     find: "const relayDelay = '300 milliseconds'",
     replace: "const relayDelay = '0 milliseconds'",
+    seed: 84,
   },
   {
     name: 'near-hits-counted',
