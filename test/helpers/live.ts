@@ -123,18 +123,20 @@ async function changeUntilDelivered(
   subscription: TestSubscription,
   change: (attempt: number) => PromiseLike<unknown>,
 ): Promise<void> {
-  let left = 0
   let attempt = 0
+  let changedAt = Number.NEGATIVE_INFINITY
   await until(async () => {
     if (subscription.results.length > 0) return true
     if (subscription.end.state !== 'open') throw new Error(`The subscription ended: ${JSON.stringify(subscription.end)}`)
-    if (left === 0) {
+    if (performance.now() - changedAt > retryMs) {
       attempt += 1
       await change(attempt)
-      left = 40
+      changedAt = performance.now()
     }
-    left -= 1
     return false
   })
   subscription.results.length = 0
 }
+
+/** How long an event may take before the change is made again */
+const retryMs = 200
