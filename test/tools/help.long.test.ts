@@ -6,11 +6,12 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { CommandResult, CommandRun } from './processes/run-commands.js'
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
-/** Every npm script that runs a file of this repository: its name, its file, and the name in its usage */
-const commands: [name: string, file: string, usage?: string][] = [
+/** Every npm script that runs a file of this repository, except the server: its name and its file */
+const commands: [name: string, file: string][] = [
   ...Object.entries(scripts).flatMap(([name, command]): [string, string][] => {
     const file = /^(?:exec )?tsx (\S+\.ts)$/.exec(command)?.[1]
     return file === undefined ? [] : [[name, file]]
@@ -18,32 +19,59 @@ const commands: [name: string, file: string, usage?: string][] = [
   ['check', 'tools/check-imports.ts'],
   ['check', 'tools/check-words.ts'],
   ['prestart', 'tools/before-start.js'],
-  ['start', 'src/main.ts'],
-  ['dev', 'tools/dev.js', 'start'],
 ]
 
-test.each(commands)(
-  'npm run %s prints the usage for --help and unknown options, and does nothing else (%s)',
-  async (name, file, named = name) => {
-    const folder = await mkdtemp(join(tmpdir(), 'shop-help-'))
-    onTestFinished(() => rm(folder, { recursive: true }))
-    const tsx = pathToFileURL(resolve('node_modules/tsx/dist/esm/index.mjs')).href
-    const env = { ...process.env, TSX_TSCONFIG_PATH: resolve('tsconfig.json') }
-    const run = (option: string) =>
-      promisify(execFile)(process.execPath, ['--import', tsx, resolve(file), option], { cwd: folder, env, timeout: 60_000 })
-    const usage = new RegExp(`^Usage: npm (run )?${named}( |$)`, 'm')
-    // All options of test:busy are for vitest.
-    const refusal =
-      name === 'test:busy' ? null : run('--no-such-option').catch((error: { code: number; stderr: string }) => error)
-    // Rejects unless the exit code is 0.
-    const { stdout } = await run('--help')
-    expect(stdout.split('\n')[0]).toMatch(usage)
-    const refused = await refusal
-    if (refused) {
-      expect(refused.stderr).toMatch(/^Unknown option '--no-such-option'/)
-      expect(refused.stderr).toMatch(usage)
-      expect(refused).toMatchObject({ code: expect.toSatisfy((code) => code === 1 || code === 2) })
-    }
-    expect(await readdir(folder)).toEqual([])
-  },
-)
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shop-help-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Rejects unless the exit code is 0. */
+function run(file: string, ...args: string[]) {
+  const tsx = pathToFileURL(resolve('node_modules/tsx/dist/esm/index.mjs')).href
+  const env = { ...process.env, TSX_TSCONFIG_PATH: resolve('tsconfig.json') }
+  const settings = { cwd: folder, env, timeout: 60_000 }
+  return promisify(execFile)(process.execPath, ['--import', tsx, resolve(file), ...args], settings)
+}
+
+function expectUsage(name: string, text: string | undefined): void {
+  expect(text).toMatch(new RegExp(`^Usage: npm (run )?${name}( |$)`, 'm'))
+}
+
+function expectRefusal(name: string, { stderr, code }: { stderr: string; code: number }): void {
+  expect(stderr).toMatch(/^Unknown option '--no-such-option'/)
+  expectUsage(name, stderr)
+  expect(code).toSatisfy((value) => value === 1 || value === 2)
+}
+
+test.each([
+  ['start', 'dist/main.js'],
+  ['dev', 'tools/dev.js'],
+])('npm run %s prints the usage for --help and unknown options, and starts no server', async (_, file) => {
+  const refused = run(file, '--no-such-option').catch((error) => error)
+  expectUsage('start', (await run(file, '--help')).stdout.split('\n')[0])
+  expectRefusal('start', await refused)
+  expect(await readdir(folder)).toEqual([])
+})
+
+/** By file, then by option */
+let results: Record<string, Record<string, CommandResult>>
+beforeAll(async () => {
+  const runs = commands.flatMap(([name, file]) => optionsOf(name).map((option): CommandRun => [file, option]))
+  // Ends by itself: no command leaves anything running.
+  const { stdout } = await run('test/tools/processes/run-commands.ts', JSON.stringify(runs))
+  results = JSON.parse(stdout)
+})
+
+/** All options of test:busy but this one are for vitest. */
+const optionsOf = (name: string) => (name === 'test:busy' ? ['--help'] : ['--help', '--no-such-option'])
+
+test.each(commands)('npm run %s prints the usage for --help and unknown options, and does nothing else (%s)', (name, file) => {
+  const { '--help': help, '--no-such-option': refused } = results[file] ?? {}
+  expect(help).toMatchObject({ code: 0, files: [] })
+  expectUsage(name, help?.stdout.split('\n')[0])
+  if (name === 'test:busy') return
+  expectRefusal(name, refused as CommandResult)
+  expect(refused?.files).toEqual([])
+})
