@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingMessage, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { ApolloServer, ApolloServerOptions, BaseContext, ContextThunk } from '@apollo/server'
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import { buildSchema, type GraphQLSchema } from 'graphql'
@@ -17,8 +18,8 @@ interface ServerConfig {
   server?: ApolloServer
 }
 
-/** Number of responses, and how many of them Apollo produced */
-export const responses = { all: 0, byApollo: 0 }
+/** Number of responses, how many of them Apollo produced, and those to a repeated query that differ from its first response */
+export const responses = { all: 0, byApollo: 0, different: [] as string[] }
 
 /** Of the server that is being created */
 let serverConfig: ServerConfig | undefined
@@ -64,21 +65,15 @@ function isOurs(plugin: object): boolean {
   return !('__internal_plugin_id__' in plugin || 'serverWillStart' in plugin)
 }
 
-export interface AdapterOptions {
-  database: TestDatabase
-  /** How often each query is sent before its response is passed to the suite, so that it is compiled */
-  warmUps: number
-}
-
 /** Starts the whole product with the schema and the options of a test. */
-export async function createServer({ database, warmUps }: AdapterOptions, options: Options, context?: ContextThunk) {
+export async function createServer(database: TestDatabase, options: Options, context?: ContextThunk) {
   const schema =
     options.schema ??
     (options.typeDefs ? makeExecutableSchema({ typeDefs: options.typeDefs, resolvers: options.resolvers as never }) : noSchema)
   serverConfig = { schema, options, context }
   const introspection = options.introspection ?? options.nodeEnv !== 'production'
   const app = await startTestApp({ database, env: { INTROSPECTION: String(introspection) } })
-  const proxy = await startProxy(app.origin, isCompilable(options, context) ? warmUps : 0)
+  const proxy = await startProxy(app.origin, isCompilable(options, context))
   const extraCleanup = async () => {
     await proxy.close()
     await app.stop()
@@ -91,20 +86,25 @@ function isCompilable({ plugins, formatError, validationRules, gateway, rootValu
   return [plugins, formatError, validationRules, gateway, rootValue, context].every((option) => option === undefined)
 }
 
-/** Starts a proxy, because the suite expects GraphQL at the root path. Queries are sent `warmUps` times before. */
-async function startProxy(origin: string, warmUps: number) {
+/**
+ * Starts a proxy, because the suite expects GraphQL at the root path. If queries may be compiled, each is sent four times: first for the
+ * response of Apollo, last for that of the compiled query, which the suite gets. Both have to be equal.
+ */
+async function startProxy(origin: string, mayCompile: boolean) {
   const proxy = createHttpServer(async (request, response) => {
     try {
       const body = Buffer.concat(await request.toArray())
-      const times = isQuery(request, body) ? warmUps : 0
-      for (let time = 0; time < times; time += 1) (await forward(origin, request, body)).resume()
-      const answer = await forward(origin, request, body)
-      const { headers } = answer
-      if (/json/.test(headers['content-type'] ?? '') && request.method !== 'HEAD') {
-        const text = withoutRequestIds(Buffer.concat(await answer.toArray()))
-        response.writeHead(answer.statusCode as number, { ...headers, 'content-length': text.length }).end(text)
+      const send = () => forward(origin, request, body)
+      const first = mayCompile && isQuery(request, body) ? await read(await send()) : undefined
+      if (first) for (let time = 0; time < 2; time += 1) (await send()).resume()
+      const answer = await send()
+      if (/json/.test(answer.headers['content-type'] ?? '') && request.method !== 'HEAD') {
+        const { status, headers, text } = await read(answer)
+        if (first && !isDeepStrictEqual({ status, headers, text: String(text) }, { ...first, text: String(first.text) }))
+          responses.different.push(`${body}\n${JSON.stringify(first)} ${first.text}\n${JSON.stringify(headers)} ${text}`)
+        response.writeHead(status, { ...headers, 'content-length': text.length }).end(text)
       } else {
-        response.writeHead(answer.statusCode as number, headers)
+        response.writeHead(answer.statusCode as number, answer.headers)
         answer.pipe(response)
       }
     } catch {
@@ -128,6 +128,12 @@ function forward(origin: string, { method, headers, url = '/' }: IncomingMessage
       .on('error', reject)
       .end(body)
   })
+}
+
+/** Reads a response, without what differs between equal requests. */
+async function read(answer: IncomingMessage) {
+  const { date, 'x-request-id': requestId, ...headers } = answer.headers
+  return { status: answer.statusCode as number, headers, text: withoutRequestIds(Buffer.concat(await answer.toArray())) }
 }
 
 /** Multipart responses and federation traces are not compiled. */

@@ -1,3 +1,0 @@
-import { runApolloSuite } from './apollo-suite.js'
-
-await runApolloSuite({ warmUps: 3, minCompiled: 100 })
