@@ -46,6 +46,116 @@ async function ended(pids: readonly number[]): Promise<void> {
   await until(async () => (await Promise.all(pids.map(isRunning))).every((running) => !running))
 }
 
+interface Backends {
+  redis: TestRedis
+  database: TestDatabase
+}
+
+function startWorkers({ redis, database }: Backends, env: Record<string, string>): BuiltServer {
+  const settings = { WORKERS: '2', REDIS_URL: redis.url, DATABASE_URL: database.url, AUDIT_INTERVAL_MS: '0' }
+  return startBuiltServer({ ...settings, ...env })
+}
+
+async function untilServing(built: BuiltServer) {
+  const url = await waitUntilReady(built)
+  // Log lines of one process may arrive slightly later than output of another.
+  await until(() => servers(built).length === 2)
+  const pids = servers(built) as [number, number]
+  expect(new Set(pids).size).toBe(2)
+  expect(pids).not.toContain(built.child.pid)
+  return { ...built, url, pids }
+}
+
+describe.skipIf(noRedis)('two workers, whatever happened to earlier ones,', () => {
+  let redis: TestRedis
+  let database: TestDatabase
+  let primary: Awaited<ReturnType<typeof untilServing>>
+  beforeAll(async () => {
+    ;[redis, database] = await Promise.all([startRedis(), createDatabase()])
+    // With the same port after both were killed
+    primary = await untilServing(startWorkers({ redis, database }, { PORT: String(await freePort()) }))
+  })
+  afterAll(async () => {
+    primary.child.kill('SIGTERM')
+    await primary.exited
+    await Promise.all([redis.stop(), database.drop()])
+  })
+
+  /** The pids of the workers, once both serve */
+  async function serving(): Promise<[number, number]> {
+    let pids: number[] = []
+    await until(async () => {
+      const areRunning = await Promise.all(servers(primary).map(isRunning))
+      pids = servers(primary).filter((_, index) => areRunning[index])
+      return pids.length === 2
+    })
+    return pids as [number, number]
+  }
+
+  test('serve one port, whose URL is printed once', async () => {
+    for (const pid of primary.pids) await askWithout(pid, primary.url, () => process.kill(pid, 'SIGCONT'))
+    expect(primary.output().match(/Ready/g)).toHaveLength(1)
+  })
+
+  test('send events of changes made by the other; subscribers of a killed worker reconnect to the other', async () => {
+    const { url } = primary
+    const { origin } = new URL(url)
+    // By round-robin, each gets one connection.
+    const clients = ownProducts.map((id) => ({ id, client: subscriber({ origin }, 'WebSocket') }))
+    const subscriptions = clients.map(({ id, client }) =>
+      client.subscribe(productChanged, { ids: ['product_1', `product_${id}`] }),
+    )
+    for (const [index, { id }] of clients.entries())
+      await waitUntilSubscribed({ database }, subscriptions[index] as TestSubscription, id)
+    for (const stock of [1, 2]) {
+      await query(url, `mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { id } } }`)
+      for (const subscription of subscriptions) {
+        const results = await subscription.take(stock)
+        expect(results.map(({ data }) => data.productChanged.product.stock)).toEqual([1, 2].slice(0, stock))
+      }
+    }
+
+    process.kill((await serving())[0], 'SIGKILL')
+    await until(() => subscriptions.some(({ end }) => end.state !== 'open'))
+    expect(subscriptions.map(({ end }) => end.state).sort()).toEqual(['failed', 'open'])
+    const again = subscriber({ origin }, 'WebSocket')
+    const subscription = again.subscribe(productChanged, { ids: ['product_3'] })
+    await waitUntilSubscribed({ database }, subscription, 3)
+    again.close()
+    for (const { client } of clients) client.close()
+  })
+
+  test('are two again after one was killed, without a failed request', async () => {
+    const [killed, survivor] = await serving()
+    const lives = servers(primary).length
+    process.kill(killed, 'SIGKILL')
+    let answers = 0
+    await until(async () => {
+      expect(await query(primary.url, document)).toEqual(answer)
+      answers++
+      return servers(primary).length > lives
+    })
+    expect(answers).toBeGreaterThan(1)
+    const pids = await serving()
+    expect(pids).not.toContain(killed)
+    expect(pids).toContain(survivor)
+    for (const pid of pids) await askWithout(pid, primary.url, () => process.kill(pid, 'SIGCONT'))
+  })
+
+  test('answer a request whose connection was being sent to a worker when it was killed', async () => {
+    const [killed] = await serving()
+    await askWithout(killed, primary.url, () => process.kill(killed, 'SIGKILL'))
+  })
+
+  test('serve again after both were killed', async () => {
+    const pids = await serving()
+    const lives = servers(primary).length
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
+    await until(() => servers(primary).length === lives + 2)
+    expect(await query(primary.url, document)).toEqual(answer)
+  })
+})
+
 describe.skipIf(noRedis)('two workers', () => {
   let redis: TestRedis
   let database: TestDatabase
@@ -67,32 +177,11 @@ describe.skipIf(noRedis)('two workers', () => {
     await database.drop()
   })
   const start = (env: Record<string, string> = {}) => {
-    const built = startBuiltServer({
-      WORKERS: '2',
-      REDIS_URL: redis.url,
-      DATABASE_URL: database.url,
-      AUDIT_INTERVAL_MS: '0',
-      ...env,
-    })
+    const built = startWorkers({ redis, database }, env)
     started.push(built)
     return built
   }
-  const startReady = async (env: Record<string, string> = {}) => {
-    const built = start(env)
-    const url = await waitUntilReady(built)
-    // Log lines of one process may arrive slightly later than output of another.
-    await until(() => servers(built).length === 2)
-    const pids = servers(built) as [number, number]
-    expect(new Set(pids).size).toBe(2)
-    expect(pids).not.toContain(built.child.pid)
-    return { ...built, url, pids }
-  }
-
-  test('serve one port, whose URL is printed once', async () => {
-    const { url, pids, output } = await startReady()
-    for (const pid of pids) await askWithout(pid, url, () => process.kill(pid, 'SIGCONT'))
-    expect(output().match(/Ready/g)).toHaveLength(1)
-  })
+  const startReady = (env: Record<string, string> = {}) => untilServing(start(env))
 
   test('add their cache counters to the same totals', async () => {
     const { url, child, exited } = await startReady()
@@ -111,54 +200,6 @@ describe.skipIf(noRedis)('two workers', () => {
     expect(await usersLookups(await waitUntilReady(start()))).toBe(250)
   })
 
-  test('send events of changes made by the other; subscribers of a killed worker reconnect to the other', async () => {
-    const { url, pids } = await startReady()
-    const { origin } = new URL(url)
-    // By round-robin, each gets one connection.
-    const clients = ownProducts.map((id) => ({ id, client: subscriber({ origin }, 'WebSocket') }))
-    const subscriptions = clients.map(({ id, client }) =>
-      client.subscribe(productChanged, { ids: ['product_1', `product_${id}`] }),
-    )
-    for (const [index, { id }] of clients.entries())
-      await waitUntilSubscribed({ database }, subscriptions[index] as TestSubscription, id)
-    for (const stock of [1, 2]) {
-      await query(url, `mutation { updateProductStock(productId: "product_1", stock: ${stock}) { product { id } } }`)
-      for (const subscription of subscriptions) {
-        const results = await subscription.take(stock)
-        expect(results.map(({ data }) => data.productChanged.product.stock)).toEqual([1, 2].slice(0, stock))
-      }
-    }
-
-    process.kill(pids[0], 'SIGKILL')
-    await until(() => subscriptions.some(({ end }) => end.state !== 'open'))
-    expect(subscriptions.map(({ end }) => end.state).sort()).toEqual(['failed', 'open'])
-    const again = subscriber({ origin }, 'WebSocket')
-    const subscription = again.subscribe(productChanged, { ids: ['product_3'] })
-    await waitUntilSubscribed({ database }, subscription, 3)
-    again.close()
-    for (const { client } of clients) client.close()
-  })
-
-  test('are two again after one was killed, without a failed request', async () => {
-    const primary = await startReady()
-    process.kill(primary.pids[0], 'SIGKILL')
-    let answers = 0
-    await until(async () => {
-      expect(await query(primary.url, document)).toEqual(answer)
-      answers++
-      return servers(primary).length === 3
-    })
-    expect(answers).toBeGreaterThan(10)
-    const [, survivor, replacement] = servers(primary) as [number, number, number]
-    expect(primary.pids).not.toContain(replacement)
-    for (const pid of [survivor, replacement]) await askWithout(pid, primary.url, () => process.kill(pid, 'SIGCONT'))
-  })
-
-  test('answer a request whose connection was being sent to a worker when it was killed', async () => {
-    const { url, pids } = await startReady()
-    await askWithout(pids[0], url, () => process.kill(pids[0], 'SIGKILL'))
-  })
-
   test('that exit repeatedly are replaced after increasing delays', async () => {
     const primary = await startReady()
     for (const lives of [2, 3, 4]) {
@@ -169,13 +210,6 @@ describe.skipIf(noRedis)('two workers', () => {
       Number(ms),
     )
     expect(delays).toEqual([100, 200, 400])
-  })
-
-  test('serve again after both were killed', async () => {
-    const primary = await startReady({ PORT: String(await freePort()) })
-    for (const pid of primary.pids) process.kill(pid, 'SIGKILL')
-    await until(() => servers(primary).length === 4)
-    expect(await query(primary.url, document)).toEqual(answer)
   })
 
   /** Sends each worker a mutation that waits for a lock. */
