@@ -30,8 +30,8 @@ describe('a process that is repeatedly stopped, as by a CPU limit', () => {
         for (const cleanup of cleanups.reverse()) await cleanup()
       })
       const shop = { databaseUrl: database.url, database: database.sql, redis, close: async () => {} }
-      const stalls = { count: 20, stoppedMs: 400, runningMs: 600 }
-      const phases = await runOutage(shop, { near: false, readers: 20, phaseMs: 2_000, stalls }, cleanups)
+      const stalls = { count: 12, stoppedMs: 400, runningMs: 600 }
+      const phases = await runOutage(shop, { near: false, readers: 6, phaseMs: 2_000, stalls }, cleanups)
       expect(findings(phases)).toEqual([])
       expect(phases.map(({ name, unavailable }) => [name, unavailable > 0])).toEqual([
         ['with Redis', false],

@@ -9,7 +9,7 @@ describe.skipIf(noRedis)('a rolling restart under load', () => {
     const redis = await startRedis()
     const database = await createDatabase()
     const summary = await runRollingRestart({
-      ...{ databaseUrl: database.url, database: database.sql, redisUrl: redis.url, processes: 2, delayMs: 1_500 },
+      ...{ databaseUrl: database.url, database: database.sql, redisUrl: redis.url, processes: 2, delayMs: 1_500, pauseMs: 20 },
       shouldContinue: () => false,
       onRestart: () => {},
     })

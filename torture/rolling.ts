@@ -42,7 +42,15 @@ async function rollWithShop({ seconds, processes, delayMs, from }: ReturnType<ty
     interrupted.throwIfAborted()
     const until = performance.now() + seconds * 1_000
     return await runRollingRestart({
-      ...{ databaseUrl: shop.databaseUrl, database: shop.database, redisUrl: shop.redis.url, processes, delayMs, from },
+      ...{
+        databaseUrl: shop.databaseUrl,
+        database: shop.database,
+        redisUrl: shop.redis.url,
+        processes,
+        delayMs,
+        from,
+        pauseMs: 5,
+      },
       shouldContinue: () => performance.now() < until && !interrupted.aborted,
       onRestart: (port, tookMs) => console.log(`the process on port ${port} is ready again after ${Math.round(tookMs)} ms`),
     })

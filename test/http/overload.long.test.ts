@@ -34,9 +34,9 @@ describe('with more requests than the server can answer', () => {
     built = startBuiltServer({ DATABASE_URL: database.url, LOG_LEVEL: 'warn', MAX_EVENT_LOOP_DELAY_MS: String(maxDelayMs) })
     const url = await waitUntilReady(built)
     // Lets the processes warm up, and the burst end
-    await offer(url, 3_000)
+    await offer(url, 2_000)
     const before = await memoryOf(built)
-    const answers = await offer(url, 4_000)
+    const answers = await offer(url, 3_000)
     const grownMb = (await memoryOf(built)) - before
     const health = await fetch(new URL('/health', url))
     const afterwards = await query(url, '{ product(id: "product_1") { id } }')

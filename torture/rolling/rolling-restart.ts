@@ -16,6 +16,8 @@ export interface RollOptions {
   from?: string | undefined
   /** How long a process continues to serve after SIGTERM */
   delayMs: number
+  /** Pause between an answer and the next request of a client */
+  pauseMs: number
   /** Called after every round of restarts */
   shouldContinue: (rounds: number) => boolean
   onRestart: (port: number, tookMs: number) => void
@@ -43,7 +45,7 @@ const boundMs = 2_000
  * processes.
  */
 export async function runRollingRestart(options: RollOptions): Promise<RollingSummary> {
-  const { database, databaseUrl, redisUrl, processes, delayMs } = options
+  const { database, databaseUrl, redisUrl, processes, delayMs, pauseMs } = options
   const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, SHUTDOWN_DELAY_MS: String(delayMs) }
   const cleanups: (() => Promise<void>)[] = []
   try {
@@ -55,7 +57,7 @@ export async function runRollingRestart(options: RollOptions): Promise<RollingSu
     const proxy = await startReadyProxy(ports)
     cleanups.push(() => proxy.stop())
 
-    const clients = new Clients({ port: proxy.port, readers, writers, pauseMs: 5 })
+    const clients = new Clients({ port: proxy.port, readers, writers, pauseMs })
     cleanups.push(() => clients.stop())
     const watch = new ChangeWatch(database, proxy.port, boundMs)
     cleanups.push(() => watch.stop())

@@ -43,7 +43,10 @@ describe.skipIf(noRedis)('the API on a cluster of three masters and three replic
     let failed = 0
     let running = true
     const reader = async () => {
-      while (running) if ((await app.query(document)).errors) failed += 1
+      while (running) {
+        if ((await app.query(document)).errors) failed += 1
+        await sleep(5)
+      }
     }
     const readers = [reader(), reader()]
     await cluster.killMasterOf('ecommerce:v1:products')

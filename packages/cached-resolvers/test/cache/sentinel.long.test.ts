@@ -83,6 +83,7 @@ describe.skipIf(noRedis)('the API on a master, its replica and three sentinels',
         reads += 1
         if (stock === null) failures.push('a read failed')
         else if (target === app && stock < before) failures.push(`read ${stock} after ${before} was answered`)
+        await sleep(5)
       }
     }
     const writer = async () => {
