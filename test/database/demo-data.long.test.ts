@@ -218,8 +218,9 @@ describe('loadDemoDataOnce', () => {
 })
 
 describe('npm run seed', () => {
+  /** Runs what npm run seed runs, from the build. */
   function seed(args: string[], env: Record<string, string>) {
-    const command = ['--import', 'tsx', 'src/commands/seed.ts', ...args]
+    const command = ['dist/commands/seed.js', ...args]
     const ended = promisify(execFile)(process.execPath, command, { cwd: project, env: { ...process.env, ...env } })
     const outcome = ended.then(
       (output) => ({ ...output, code: 0 }),
