@@ -1,3 +1,3 @@
 import { compareRandomQueries } from './differential.js'
 
-compareRandomQueries(10_000)
+compareRandomQueries(4_000)
