@@ -223,6 +223,19 @@ async function run(page: Page): Promise<void> {
 
 async function openTab(page: Page, name: string): Promise<void> {
   await page.getByRole('tab').getByRole('button', { name, exact: true }).click()
+  await untilStored(page, ({ title }) => title === name)
+}
+
+/**
+ * Waits until GraphiQL has stored its tabs, half a second after a change. Before, it may send the name of the previous operation: it reads
+ * the name from a changed text after a tenth of a second.
+ */
+async function untilStored(page: Page, isStored: (activeTab: { title: string; query: string }) => boolean): Promise<void> {
+  await until(async () => {
+    const text = await page.evaluate<string | null>("localStorage.getItem('graphiql:tabState')")
+    const { tabs = [], activeTabIndex } = JSON.parse(text ?? '{}')
+    return tabs[activeTabIndex] !== undefined && isStored(tabs[activeTabIndex])
+  })
 }
 
 function response(page: Page): Locator {
@@ -249,6 +262,8 @@ async function runUntilConnected(page: Page, name: string): Promise<void> {
 
 async function enterQuery(page: Page, query: string): Promise<void> {
   await replaceText(page, page.locator('.graphiql-query-editor .monaco-editor'), query)
+  // The editor may have closed a last bracket.
+  await untilStored(page, (tab) => tab.query.startsWith(query))
 }
 
 /** Fills the tab "Headers". */
@@ -265,13 +280,20 @@ async function replaceText(page: Page, editor: Locator, text: string): Promise<v
   await page.keyboard.insertText(text)
 }
 
-/** Repeats the change until the response has the text, because the protocols do not report when a subscription is active. */
+/**
+ * Repeats the change until the response has the text, because the protocols do not report when a subscription is active. Waits for the
+ * text in between: a page that gets events faster than it shows them never becomes idle.
+ */
 async function changeUntilShown(page: Page, change: (attempt: number) => PromiseLike<unknown>, text: string): Promise<void> {
+  const shown = response(page).getByText(text).first()
   let attempt = 0
   await until(async () => {
     attempt += 1
     await change(attempt)
-    return (await response(page).getByText(text).count()) > 0
+    return shown.waitFor({ state: 'attached', timeout: 1_000 }).then(
+      () => true,
+      () => false,
+    )
   })
 }
 
