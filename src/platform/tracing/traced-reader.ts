@@ -10,6 +10,7 @@ type SourceCounts = Map<LookupSource, number>
  */
 export function tracedReader(reader: CacheReader, tracer: SpanTracer): CacheReader {
   return {
+    hasNear: reader.hasNear,
     readNear: (namespace, id, counted) => reader.readNear(namespace, id, counted),
     fetchMany: (namespace, ids, fetch, options) => reader.fetchMany(namespace, ids, fetch, options),
     getOrFetchMany(namespace, ids, fetch, options) {

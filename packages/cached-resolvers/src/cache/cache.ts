@@ -323,6 +323,11 @@ export class Cache {
     return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
   }
 
+  /** Whether this process has a near store. Without one, readNear() finds nothing. */
+  get hasNear(): boolean {
+    return this.near !== null
+  }
+
   /**
    * Returns a value of the near store synchronously; the value is null for a negative entry. Returns undefined if the near store
    * has no entry, if the entry is not fresh or due for an early refresh, or if its JSON is not parsed yet; call getOrFetchMany

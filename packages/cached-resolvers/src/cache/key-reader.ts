@@ -92,12 +92,13 @@ export class KeyReader {
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
     const { keys, guardedStore } = this.options
     const names = dependencyNamesOf(ids)
-    const recents = ids.map((id) => this.findRecent(namespace, id))
+    const idsOrKeys = ids.map((id) => (typeof id === 'string' ? id : keys.entry(namespace, id)))
+    const recents = this.recent?.findMany(namespace.name, idsOrKeys) ?? none
     const keysToRead = [keys.namespaceGeneration(namespace)]
     for (const name of names) keysToRead.push(keys.listGeneration(namespace, name))
     const firstEntry = keysToRead.length
     ids.forEach((id, index) => {
-      keysToRead.push(recents[index]?.key ?? keys.entry(namespace, id))
+      keysToRead.push(recents[index]?.key ?? (typeof id === 'string' ? keys.entry(namespace, id) : (idsOrKeys[index] as string)))
     })
     const removalCounts = this.removalCounts(keysToRead)
     const texts = await guardedStore.run(namespace, (store) => store.readMany(keysToRead))
@@ -116,21 +117,17 @@ export class KeyReader {
       const scope = typeof id === 'string' ? ofNamespace : listScope(id)
       const text = textAt(firstEntry + index)
       let recent = recents[index]
-      if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
+      if (typeof id === 'string' && recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
       // While this read waited for the store, another read of the same key may have decoded the entry and kept it.
-      recent = this.findRecent(namespace, id)
-      if (recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
+      recent = this.recent?.find(namespace.name, idsOrKeys[index] as string)
+      if (typeof id === 'string' && recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
       const stored = recent?.storedFor(text) ?? (texts ? decodeStored(text, scope.generation) : unavailableValue)
       const keyRead = { id, key: keysToRead[firstEntry + index] as string, ...scope, stored, near: false }
-      if (hasStringId(keyRead)) this.recent?.keep(namespace, keyRead, text)
+      this.recent?.keep(namespace, keyRead, text)
       return keyRead
     })
     if (texts) this.keepNear(namespace, [...ofNamespace.generations, ...listGenerations], keyReads, removalCounts)
     return keyReads
-  }
-
-  private findRecent(namespace: Namespace<unknown>, id: EntryId) {
-    return typeof id === 'string' ? this.recent?.find(namespace.name, id) : undefined
   }
 
   private namespaceScope(key: string, text: string | null): GenerationScope {
@@ -184,10 +181,6 @@ function dependencyNamesOf(ids: readonly EntryId[]): readonly string[] {
     for (const name of namesInvalidating(id)) names.add(name)
   }
   return names ? [...names] : none
-}
-
-function hasStringId(keyRead: KeyRead<EntryId>): keyRead is KeyRead<string> {
-  return typeof keyRead.id === 'string'
 }
 
 const none: readonly never[] = []

@@ -1,26 +1,28 @@
 import { ClockMap, type ClockMapOptions } from './clock-map.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { StoredEntry } from './entry.js'
-import type { GenerationScope, KeyRead } from './key-read.js'
-import type { Namespace } from './namespace.js'
+import { type GenerationScope, isOfGeneration, type KeyRead } from './key-read.js'
+import type { EntryId, Namespace } from './namespace.js'
 
 /** The last read of a key, with the text from which the entry was decoded */
 class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
   readonly near = false
-  readonly id: string
   readonly generations: KeyRead<string>['generations']
 
   constructor(
     readonly namespace: string,
-    { id, key, generations, stored }: EntryKeyRead,
+    readonly id: string,
+    { key, generations, stored }: EntryKeyRead,
     private readonly text: string,
   ) {
     super(key, bytesOf(key, id, text), stored)
-    this.id = id
     this.generations = generations
   }
 
-  /** Whether a new read has returned the same text and the same generations as this read */
+  /**
+   * Whether a new read of an id has returned the same text and the same generations as this read. Entries of lists do not match, because
+   * each read of a list has another id object and other generations; see storedFor().
+   */
   matches(text: string | null, { generations }: GenerationScope): boolean {
     return this.generations === generations && this.text === text
   }
@@ -32,7 +34,7 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
 }
 
 /** A key that holds an entry */
-type EntryKeyRead = KeyRead<string> & { readonly stored: StoredEntry }
+type EntryKeyRead = KeyRead<EntryId> & { readonly stored: StoredEntry }
 
 /**
  * Keeps the last read of each key. The read is reused while the store returns the same text, because comparing texts is cheaper
@@ -42,8 +44,8 @@ type EntryKeyRead = KeyRead<string> & { readonly stored: StoredEntry }
 export class RecentKeyReads {
   private readonly recent: ClockMap<RecentKeyRead>
   /**
-   * The reads by name of the namespace, then by id. They are not found by key: V8 has cached the hash of an id, but a key would
-   * have to be concatenated and hashed first.
+   * The reads by name of the namespace, then by id, or by key for the entries of lists. Ids are not found by key: V8 has cached the
+   * hash of an id, but a key would have to be concatenated and hashed first.
    */
   private readonly byNamespace = new Map<string, Map<string, RecentKeyRead>>()
 
@@ -52,26 +54,37 @@ export class RecentKeyReads {
     this.recent = new ClockMap({ ...options, onDelete })
   }
 
-  find(namespace: string, id: string): RecentKeyRead | undefined {
-    const recent = this.byNamespace.get(namespace)?.get(id)
-    if (recent) recent.referenced = true
-    return recent
+  find(namespace: string, idOrKey: string): RecentKeyRead | undefined {
+    return findIn(this.byNamespace.get(namespace), idOrKey)
+  }
+
+  /** Returns the reads in the order of the ids or keys. */
+  findMany(namespace: string, idsOrKeys: readonly string[]): (RecentKeyRead | undefined)[] {
+    const byId = this.byNamespace.get(namespace)
+    return idsOrKeys.map((idOrKey) => findIn(byId, idOrKey))
   }
 
   /** Keeps a read if its entry is valid and the map admits it. */
-  keep({ name, version }: Namespace<unknown>, keyRead: KeyRead<string>, text: string | null): void {
-    if (text === null || !isValid(keyRead, version) || !this.recent.admits(keyRead.key, bytesOf(keyRead.key, keyRead.id, text)))
-      return
-    const recent = new RecentKeyRead(name, keyRead, text)
+  keep({ name, version }: Namespace<unknown>, keyRead: KeyRead<EntryId>, text: string | null): void {
+    if (text === null || !isValid(keyRead, version)) return
+    const idOrKey = typeof keyRead.id === 'string' ? keyRead.id : keyRead.key
+    if (!this.recent.admits(keyRead.key, bytesOf(keyRead.key, idOrKey, text))) return
+    const recent = new RecentKeyRead(name, idOrKey, keyRead, text)
     if (!this.recent.set(recent)) return
     const byId = this.byNamespace.get(name) ?? new Map<string, RecentKeyRead>()
-    this.byNamespace.set(name, byId.set(keyRead.id, recent))
+    this.byNamespace.set(name, byId.set(idOrKey, recent))
   }
 }
 
-function isValid(keyRead: KeyRead<string>, version: number): keyRead is EntryKeyRead {
-  const { stored, generation } = keyRead
-  return stored.state === 'entry' && stored.header.generation === generation && stored.header.version === version
+function findIn(byId: ReadonlyMap<string, RecentKeyRead> | undefined, idOrKey: string): RecentKeyRead | undefined {
+  const recent = byId?.get(idOrKey)
+  if (recent) recent.referenced = true
+  return recent
+}
+
+function isValid(keyRead: KeyRead<EntryId>, version: number): keyRead is EntryKeyRead {
+  const { stored } = keyRead
+  return stored.state === 'entry' && stored.header.version === version && isOfGeneration(stored, keyRead)
 }
 
 /** Estimates the memory of key, text, header and parsed value. An id may be longer than its key. */

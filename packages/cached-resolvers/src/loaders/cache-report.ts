@@ -17,6 +17,7 @@ export class CacheReport {
   /** Returns a reader that counts the lookups made through it. */
   wrapReader(cache: CacheReader): CacheReader {
     return {
+      hasNear: cache.hasNear,
       readNear: (namespace, id, counted) => {
         const countedBefore = counted.size
         const value = cache.readNear(namespace, id, counted)

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader'
-import { type Cancellation, waitUnlessCancelled } from '../cache/cancellation.js'
+import type { Cancellation } from '../cache/cancellation.js'
 
 /** A value that is available now, or a promise of it. */
 export type PromiseOrValue<V> = V | Promise<V>
@@ -11,8 +11,8 @@ export type PromiseOrValue<V> = V | Promise<V>
 export type Batch<Key, V> = (keys: readonly Key[], cancellation: Cancellation) => Promise<ArrayLike<PromiseOrValue<V>>>
 
 export interface LoaderOptions<Key, V> {
-  /** Reads a value from the near store, without I/O; undefined if the near store has no entry. */
-  readNear: (key: Key) => V | undefined
+  /** Reads a value from the near store, without I/O; undefined if the near store has no entry. Omit it if there is no near store. */
+  readNear?: ((key: Key) => V | undefined) | undefined
   batch: Batch<Key, V>
   /** Returns the cancellation of the request. Called only when a batch is needed. */
   cancellation: () => Cancellation
@@ -53,6 +53,7 @@ export class Loader<Key extends string | object, V> {
    * by this or another request, or if its fetch failed.
    */
   loadMany(keys: readonly Key[]): PromiseOrValue<readonly PromiseOrValue<V>[]> {
+    if (!this.mayKnow && keys.length > 0) return this.enqueue(keys) as Promise<readonly PromiseOrValue<V>[]>
     const known = keys.map((key) => this.peek(key))
     const missing = keys.filter((_, index) => known[index] === undefined)
     if (missing.length === 0) return known as V[]
@@ -70,9 +71,14 @@ export class Loader<Key extends string | object, V> {
     this.startedBatches = []
   }
 
+  /** Whether any value may be available without I/O */
+  private get mayKnow(): boolean {
+    return this.options.readNear !== undefined || this.startedBatches.length > 0
+  }
+
   private peek(key: Key): PromiseOrValue<V> | undefined {
     const loaded = this.findInBatches(key)
-    return loaded === undefined ? this.options.readNear(key) : loaded
+    return loaded === undefined ? this.options.readNear?.(key) : loaded
   }
 
   private findInBatches(key: Key): PromiseOrValue<V> | undefined {
@@ -104,28 +110,23 @@ export class Loader<Key extends string | object, V> {
       return keys.push(key) - 1
     }
     const requestedPositions = all.map((keyOrKeys) => (isMany(keyOrKeys) ? keyOrKeys.map(addKey) : addKey(keyOrKeys)))
-    const batch: StartedBatch<V> = { positions, values: this.readBatch(keys) }
+    const batch: StartedBatch<V> = { positions, values: this.startBatch(keys) }
     this.startedBatches.push(batch)
-    const values = await batch.values
+    let values: ArrayLike<PromiseOrValue<V>>
+    try {
+      values = await batch.values
+    } catch (error) {
+      values = keys.map(() => failedValue(error))
+    }
     batch.values = values
     const valueAt = (position: number) => values[position] as PromiseOrValue<V>
     return requestedPositions.map((oneOrMany) => (typeof oneOrMany === 'number' ? valueAt(oneOrMany) : oneOrMany.map(valueAt)))
   }
 
-  /**
-   * Never rejects: if the batch fails, returns a rejected promise for each key. Does not start a batch for a cancelled request.
-   */
-  private async readBatch(keys: readonly Key[]): Promise<ArrayLike<PromiseOrValue<V>>> {
-    try {
-      const cancellation = this.options.cancellation()
-      if (cancellation.reason) throw cancellation.reason
-      return await waitUnlessCancelled(cancellation, this.options.batch(keys, cancellation))
-    } catch (error) {
-      const failure = Promise.reject<V>(error)
-      // Prevents an unhandled rejection if no field awaits this promise.
-      failure.catch(() => undefined)
-      return keys.map(() => failure)
-    }
+  /** Does not start a batch for a cancelled request. */
+  private startBatch(keys: readonly Key[]): Promise<ArrayLike<PromiseOrValue<V>>> {
+    const cancellation = this.options.cancellation()
+    return cancellation.reason ? Promise.reject(cancellation.reason) : this.options.batch(keys, cancellation)
   }
 
   private cacheKeyOf(key: Key): unknown {
@@ -135,6 +136,13 @@ export class Loader<Key extends string | object, V> {
 
 function isMany<Key extends string | object>(keyOrKeys: KeyOrKeys<Key>): keyOrKeys is readonly Key[] {
   return Array.isArray(keyOrKeys)
+}
+
+/** Returns a rejected promise, which is not an unhandled rejection if no field awaits it. */
+function failedValue(error: unknown): Promise<never> {
+  const failure = Promise.reject(error)
+  failure.catch(() => undefined)
+  return failure
 }
 
 /** Like promise.then(), but calls `use` synchronously if the value is available now. */

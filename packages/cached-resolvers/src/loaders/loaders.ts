@@ -49,7 +49,7 @@ function entityLoaderFactory<V, Source>(cache: CacheReader, entity: Entity<V, So
   const { namespace } = entity
   const batch = cachedBatch(cache, namespace, fetcherOf(entity, read))
   return ({ cancellation, counted }) => {
-    const readNear = (id: string) => cache.readNear(namespace, id, counted)
+    const readNear = cache.hasNear ? (id: string) => cache.readNear(namespace, id, counted) : undefined
     return new Loader<string, V | null>({ readNear, batch, cancellation })
   }
 }
@@ -64,7 +64,7 @@ function listLoaderFactory<Source>(
   const fetch = fetcherOfList(list, entity, read)
   if (namespace === null) {
     const batch = uncachedBatch(fetch)
-    return ({ cancellation }) => new ListLoader({ readNear: () => undefined, batch, cancellation })
+    return ({ cancellation }) => new ListLoader({ batch, cancellation })
   }
   const isCached = ({ filter }: ListKey) => isCacheable(list.variants, filter)
   const toEntryId = (key: ListKey) => entryIdOf(list, key)
@@ -80,12 +80,11 @@ function listLoaderFactory<Source>(
     fetch,
   )
   const batch = splitBatch(isCached, cached, uncached)
-  return ({ cancellation, counted }) =>
-    new ListLoader({
-      readNear: (key) => (isCached(key) ? (cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined) : undefined),
-      batch,
-      cancellation,
-    })
+  return ({ cancellation, counted }) => {
+    const readNear = (key: ListKey) =>
+      isCached(key) ? (cache.readNear(namespace, entryIdOf(list, key), counted) ?? undefined) : undefined
+    return new ListLoader({ readNear: cache.hasNear ? readNear : undefined, batch, cancellation })
+  }
 }
 
 interface LoaderRequest {
