@@ -189,6 +189,7 @@ export class FastPathListener {
     const headers = ['x-request-id', buffered.id, 'cache-control', cacheControl, ...exchange.rememberedHeaders]
     const text = `{"data":${data}}\n`
     const length = Buffer.byteLength(text)
+    const encoding = length === text.length ? 'latin1' : 'utf8'
     const sendBody = (body: string | Buffer, bodyLength: number) => {
       headers.push('content-length', String(bodyLength))
       if (this.options.draining.aborted) headers.push('connection', 'close')
@@ -197,6 +198,7 @@ export class FastPathListener {
         response: exchange.response,
         headers,
         body,
+        encoding,
         operation: operationName,
         startedAt,
         requestId,

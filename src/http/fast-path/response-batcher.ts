@@ -13,6 +13,8 @@ export interface BatchedResponse {
   /** Alternating names and values */
   headers: readonly string[]
   body: string | Buffer
+  /** Of a body that is a string; latin1 if all of its characters are ASCII */
+  encoding: 'utf8' | 'latin1'
 }
 
 /**
@@ -33,7 +35,13 @@ export class ResponseBatcher {
   private flush(): void {
     const { pending } = this
     this.pending = []
-    for (const { response, headers, body } of pending) response.writeHead(200, headers as string[]).end(body)
+    for (const { response, headers, body, encoding } of pending)
+      response.writeHead(200, headers as string[]).write(body, encoding)
+    // end(body) would send two chunks, the second one empty, and Node writes several chunks less efficiently than one. Before this callback,
+    // Node has passed what write() was given to the socket.
+    process.nextTick(() => {
+      for (const { response } of pending) response.end()
+    })
     const now = performance.now()
     for (const sent of pending) this.observe(sent, (now - sent.startedAt) / 1000)
   }
