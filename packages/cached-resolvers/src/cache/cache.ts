@@ -462,7 +462,7 @@ export class Cache {
    */
   private confirmNear(asOf: number, server: WatchedServer): void {
     if (this.trust.isTrustedServer(server)) this.near?.confirm(asOf)
-    else if (this.trust.isOtherServer(server, asOf)) {
+    else if (this.trust.isProvenOtherServer(server, asOf)) {
       this.watch?.reconnect()
       this.trust.distrust()
     }

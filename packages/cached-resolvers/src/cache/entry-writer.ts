@@ -14,6 +14,7 @@ import type { Swap, SwapAnswer } from './store.js'
 export interface Lease<Id extends EntryId = EntryId> {
   readonly id: Id
   readonly key: string
+  /** The generations of the entry, joined (see joinGenerations) */
   readonly generation: string
   /**
    * The stored text must still begin with this prefix when the fill arrives. It is the text of the lease or, for a refill, the
@@ -58,15 +59,15 @@ export class EntryWriter {
   constructor(private readonly options: EntryWriterOptions) {}
 
   /**
-   * Takes a lease on each key for which the store did not return a lease of another fetch, and creates missing generations, in
-   * one round trip. Skips keys that could not be read.
+   * Requests a lease on each key, and returns a claim for each key, in the same order. Also creates missing generations. Takes one
+   * round trip. Requests no lease on a key that could not be read, or for which the store returned the lease of another fetch.
    */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
     const claimable = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
     const missing = missingGenerations(claimable)
     const generationSwaps = missing.map((generation) => this.generationSwap(namespace, generation))
     const leaseSwaps = claimable.map((keyRead) => this.leaseSwap(keyRead))
-    const answers = await this.swapMany(namespace, [...generationSwaps, ...leaseSwaps])
+    const answers = await this.swapTrackingLeases(namespace, [...generationSwaps, ...leaseSwaps])
     const generationTexts = new Map(generationSwaps.map((swap, index) => [swap.key, textAfter(swap, answers?.[index])]))
     const claims = new Map<KeyRead<Id>, Claim<Id>>()
     for (const [index, keyRead] of claimable.entries()) {
@@ -82,12 +83,13 @@ export class EntryWriter {
   }
 
   /**
-   * Takes the right to refill entries that are still served, and returns the leases of the entries for which it succeeded. Only
-   * one process per entry gets this right. Its fill lands only if the store still holds the entry that was read.
+   * Takes the right to refill entries that are stale (soft TTL over, served until the grace period ends) or due for an early
+   * refresh. Returns a lease for each entry whose right was granted. Only one process per entry gets this right, and its fill lands
+   * only if the store still holds the entry that was read.
    */
   async claimRefills<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Lease<Id>[]> {
     const locks = keyReads.map((keyRead) => this.refillLock(keyRead))
-    const answers = await this.swapMany(namespace, locks)
+    const answers = await this.swapTrackingLeases(namespace, locks)
     const leases = keyReads.flatMap(({ id, key, generation, stored }, index) => {
       if (!answers?.[index]?.swapped || stored.state !== 'entry') return []
       // `generation` is null if a generation is missing. An entry that does not depend on the missing one is still served, and is
@@ -110,7 +112,7 @@ export class EntryWriter {
     fetchMs: number,
   ): Promise<number> {
     const swaps = fills.map(({ lease, value }) => this.fillOrReleaseSwap(namespace, lease, value, fetchMs))
-    const answers = await this.swapMany(namespace, swaps)
+    const answers = await this.swapTrackingLeases(namespace, swaps)
     // A swap that only released a lease is not a fill.
     const isFill = ({ value }: Swap, index: number) => value !== fills[index]?.lease.expected
     const landed = swaps.filter((swap, index) => answers?.[index]?.swapped && isFill(swap, index)).map(({ key }) => key)
@@ -121,22 +123,27 @@ export class EntryWriter {
 
   /**
    * Extends leases to their full duration, in one round trip. Returns the leases that still exist, or all leases if the store
-   * does not answer.
+   * does not answer. Not for leases from claimRefills(): they stand for the entry itself, whose TTL would change.
    */
   async renewMany(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<readonly Lease[]> {
     if (leases.length === 0) return []
+    // Does not use swapTrackingLeases(): after a renewal without an answer, the fetch still runs, so its lease is not abandoned.
     const answers = await this.options.guardedStore.run(namespace, (store) =>
       store.swapMany(leases.map((lease) => renewSwap(lease, this.options.leaseMs))),
     )
     return leases.filter((_, index) => answers?.[index]?.swapped ?? true)
   }
 
-  /** Ends the leases that still exist, so that other callers can take leases immediately. */
+  /**
+   * Ends the leases that still exist, so that other callers can take leases immediately. Not for leases from claimRefills(): the
+   * entry itself would expire.
+   */
   async release(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<void> {
-    await this.swapMany(namespace, leases.map(releaseSwap))
+    await this.swapTrackingLeases(namespace, leases.map(releaseSwap))
   }
 
-  private async swapMany(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
+  /** Swaps in the store, and keeps track of abandoned leases (see rememberAbandonedLeases). */
+  private async swapTrackingLeases(namespace: Namespace<unknown>, swaps: readonly Swap[]): Promise<SwapAnswer[] | undefined> {
     if (swaps.length === 0) return []
     const answers = await this.options.guardedStore.run(namespace, (store) => store.swapMany(swaps))
     if (answers) this.releaseAbandonedLeases(namespace)
@@ -150,6 +157,8 @@ export class EntryWriter {
    */
   private rememberAbandonedLeases(swaps: readonly Swap[]): void {
     for (const { key, when, value } of swaps) {
+      // A swap that takes or releases a lease, or takes a refill lock, writes it as its value. A fill expects its lease. The swap
+      // of a generation, and the swap that ends a refill, contain no lease.
       const lease = value.startsWith(leaseMark) ? value : when.state === 'startsWith' ? when.expected : ''
       if (lease.startsWith(leaseMark) && this.abandonedLeases.length < maxAbandonedLeases)
         this.abandonedLeases.push({ key, expected: lease })
@@ -180,8 +189,10 @@ export class EntryWriter {
   }
 
   /**
-   * Returns the swap that takes the right to refill an entry. The lock is not released but expires, so that a failed refill is
-   * tried again only after a while, and not by every reader.
+   * Returns the swap that takes the right to refill an entry. The lock expires after `refillRetryMs` and is not released earlier,
+   * so that a failed refill is tried again only after a while, and not by every reader. An exception is a lock that the store may
+   * have granted without the answer arriving: no refill follows, so it is released as an abandoned lease (see
+   * rememberAbandonedLeases).
    */
   private refillLock({ key }: KeyRead<EntryId>): Swap {
     const value = encodeLease(this.options.createToken())
@@ -204,12 +215,14 @@ export class EntryWriter {
    */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
+    // A damaged generation is always replaced: 'notLeased' is true of every generation.
     return { key, when: { state: text === null ? 'absent' : 'notLeased' }, value: this.options.createToken(), ttlMs }
   }
 
   /**
-   * If a value cannot be serialized as JSON, its lease (for a refill, the entry that was read) expires immediately instead, so
-   * that the other fills of the batch are not affected.
+   * Returns the swap that fills an entry. Instead makes the lease (for a refill, the entry that was read) expire immediately if the
+   * value depends on more generations than the lease has, or cannot be serialized as JSON: an error must not affect the other fills
+   * of the batch.
    */
   private fillOrReleaseSwap<V>(namespace: Namespace<V>, lease: Lease, value: V | null, fetchMs: number): Swap {
     try {
@@ -249,12 +262,16 @@ export class EntryWriter {
  */
 function generationOfValue({ id, generation }: Lease, value: unknown): string | undefined {
   if (typeof id === 'string' || id.countDependencies === undefined) return generation
+  // The first generation is that of the namespace. The dependencies follow.
   const count = 1 + id.countDependencies(value)
   const generations = generation.split('.')
   return generations.length < count ? undefined : generations.slice(0, count).join('.')
 }
 
-/** Makes the lease, if it still exists, expire after one millisecond, because a compare-and-swap cannot delete a key. */
+/**
+ * Makes the lease (for a refill, the entry that was read), if it still exists, expire after one millisecond, because a
+ * compare-and-swap cannot delete a key.
+ */
 function releaseSwap(lease: Pick<Lease, 'key' | 'expected'>): Swap {
   return renewSwap(lease, 1)
 }

@@ -5,7 +5,7 @@ export interface HotKey {
   namespace: string
   /** The id of an entry, or the name of a list */
   idOrList: string
-  /** Of an entry of a list, such as the size of a page */
+  /** The parameters of an entry of a list, such as the size of a page; absent for other entries, and if they are too long */
   parameters?: Parameters
   reads: number
 }
@@ -18,11 +18,11 @@ export interface SampledReads {
 }
 
 /**
- * Estimates how often each key is read, from a random sample of the reads. At first every read is sampled; each time another
- * `samplesPerRate` reads have been sampled, only half as many of the following ones are, and each of these counts for twice as many
- * reads. So few reads are counted exactly, and of many reads (N) only about `samplesPerRate` * log2(N / `samplesPerRate`) are sampled,
- * which limits the time and the memory. Which reads are sampled is random, because a fixed distance could coincide with a pattern of
- * the reads.
+ * Estimates how often each key is read, from a random sample of the reads. At first every read is sampled. Each time another
+ * `samplesUntilHalving` reads have been sampled, the sampling rate is halved, and each of the following samples counts for twice as
+ * many reads. Few reads are thus counted exactly, and of N reads only about `samplesUntilHalving` * log2(N / `samplesUntilHalving`)
+ * are sampled, which limits the time and the memory. Which reads are sampled is random, because a fixed distance could coincide
+ * with a pattern of the reads.
  */
 export class ReadSampler {
   /** How many reads a sample stands for */
@@ -42,6 +42,7 @@ export class ReadSampler {
 
   onReads(namespace: string, ids: readonly EntryId[]): void {
     this.readsUntilSample -= ids.length
+    // `readsUntilSample` is now 0 if the last id is to be sampled, -1 if the id before it is, and so on.
     while (this.readsUntilSample <= 0) this.sample(namespace, ids[ids.length - 1 + this.readsUntilSample] as EntryId)
   }
 
@@ -62,7 +63,7 @@ export class ReadSampler {
     key.reads += this.weight
     this.reads += this.weight
     this.samples += 1
-    if (this.samples % samplesPerRate === 0) this.weight *= 2
+    if (this.samples % samplesUntilHalving === 0) this.weight *= 2
     this.readsUntilSample += this.drawDistance()
   }
 
@@ -93,6 +94,8 @@ function shorten(idOrList: string): string {
   return idOrList.length <= maxLength ? idOrList : `${idOrList.slice(0, maxLength)}…`.toWellFormed()
 }
 
-const samplesPerRate = 256
-/** Longer parameters are left out. */
+const samplesUntilHalving = 256
+/**
+ * Maximum length of the names and parameters of hot keys, in characters: longer names are cut off, longer parameters are left out.
+ */
 const maxLength = 200

@@ -110,7 +110,7 @@ export class ReadThrough {
         // Without a lease, nothing shows whether the key was invalidated after the fetch in flight queried the source of truth,
         // so the result of this fetch may be older than this read.
         toFetchNext.push({ keyRead, lease: null })
-        running.push(inFlight.fetch.result)
+        running.push(inFlight.fetch.getResult())
       } else if (inFlight !== undefined) values.set(keyRead.id, valueIn(inFlight.fetch.waitFor(cancellation), inFlight.id))
       else if (claim.state === 'leased') leasedElsewhere.push(keyRead)
       else toFetch.push({ keyRead, lease: claim.state === 'granted' ? claim.lease : null })
@@ -144,12 +144,12 @@ export class ReadThrough {
     )
     const fetched = fetch.waitFor(cancellation)
     const leases = tasks.flatMap(({ lease }) => lease ?? [])
-    const filled = fetch.result.then(
+    const filled = fetch.getResult().then(
       (found) => this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt),
       () => this.options.entryWriter.release(namespace, leases),
     )
     this.runInBackground(filled)
-    if (leases.length > 0) this.renewLeasesUntil(fetch.result, namespace, leases)
+    if (leases.length > 0) this.renewLeasesUntil(fetch.getResult(), namespace, leases)
     for (const { keyRead, lease } of tasks) {
       values.set(keyRead.id, valueIn(fetched, keyRead.id))
       const name = lease ? inFlightName(lease.expected, lease.generation) : keyRead.key

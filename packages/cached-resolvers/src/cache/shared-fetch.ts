@@ -11,16 +11,15 @@ export class SharedFetch<Id, V> {
   /** Whether the source of truth has been queried. If it has, the result may be older than a read that begins now. */
   hasStarted = false
 
-  /**
-   * `fetch` is called when the result is first requested. It must call `markStarted` right before it queries the source of truth.
-   */
+  /** getResult() calls `fetch`, which must call `markStarted` right before it queries the source of truth. */
   constructor(private readonly fetch: (signal: AbortSignal, markStarted: () => void) => Promise<FetchResult<Id, V>>) {}
 
   get isAborted(): boolean {
     return this.controller.signal.aborted
   }
 
-  get result(): Promise<FetchResult<Id, V>> {
+  /** Settles like `fetch`, which the first call calls. */
+  getResult(): Promise<FetchResult<Id, V>> {
     this.promise ??= this.fetch(this.controller.signal, () => {
       this.hasStarted = true
     })
@@ -33,7 +32,8 @@ export class SharedFetch<Id, V> {
    */
   waitFor(cancellation: Cancellation | undefined): Promise<FetchResult<Id, V>> {
     this.waiters += 1
-    return cancellation ? waitUnlessCancelled(cancellation, this.result, () => this.removeWaiter()) : this.result
+    const result = this.getResult()
+    return cancellation ? waitUnlessCancelled(cancellation, result, () => this.removeWaiter()) : result
   }
 
   private removeWaiter(): void {

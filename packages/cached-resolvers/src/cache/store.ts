@@ -20,7 +20,7 @@ export interface CacheStore {
   swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]>
   /**
    * Removes the keys. Resolves when each watcher of each process has either applied the removal, or stopped serving near entries
-   * because its lease (see Watcher.leaseMs) has expired.
+   * because its near lease (see Watcher.nearLeaseMs) has expired.
    */
   removeMany(keys: readonly string[]): Promise<void>
   /** Returns at most `count` random keys, possibly with duplicates. */
@@ -76,8 +76,9 @@ export interface Watcher {
   /** The registration that `registrationKey` should hold; undefined while the store is distrusted */
   readonly registration: string | undefined
   /**
-   * How long after the last call of `onUpToDate` the watcher may serve near entries. A removal waits at most that long for the
-   * watcher to acknowledge the removal. null if the watcher keeps no near entries, so that removals do not wait for the watcher.
+   * Duration of the near lease: how long after the last call of `onUpToDate` the watcher may serve near entries. A removal waits at
+   * most that long for the watcher to acknowledge the removal. null if the watcher keeps no near entries, so that removals do not
+   * wait for the watcher.
    */
   readonly nearLeaseMs: number | null
   onRemoved(keys: readonly string[]): void

@@ -23,11 +23,12 @@ export interface TrustOptions {
 
 /**
  * Decides whether the entries of the store may be served. This process may serve them while it holds a trust lease (see
- * ChangeSource.leaseMs). The source keeps every committed invalidation until each registered store has confirmed it. A writer
- * waits until each store with an unexpired lease has applied the invalidations of the writer. A store that was unreachable, even
- * for a moment, is distrusted until all its pending invalidations have been delivered. A store that the source does not know, or
- * whose registration key contains a different registration, is invalidated completely first, in O(1). If the registration key is
- * missing, the store is invalidated only if no process has used the store under its registration.
+ * ChangeSource.leaseMs). The source keeps every committed invalidation until each registered store has confirmed it. A writer waits
+ * until each store with an unexpired lease has applied the invalidations of the writer. A store that was unreachable, even for a
+ * moment, is distrusted until all its pending invalidations have been delivered. A store that the source does not know, or whose
+ * registration key contains a different registration, is invalidated completely first, in O(1). If the registration key is missing,
+ * the store is invalidated only if no process has used the store under its registration, because its entries may then be older than
+ * the registration.
  */
 export class Trust {
   /**
@@ -52,10 +53,12 @@ export class Trust {
   private hasEnded = false
   /** Why the last attempt to restore trust failed; '' if the attempt succeeded */
   private lastFailureReason = ''
-  /** When an attempt failed for lastFailureReason first, with no other outcome since */
+  /** Since when every attempt to restore trust has failed for lastFailureReason */
   private failureReasonSince = Number.NEGATIVE_INFINITY
-  /** When the store was last distrusted; undefined until it has been trusted once */
-  private distrustedSince: number | undefined
+  /**
+   * When the store last changed from trusted to distrusted; undefined if it never has. Further calls of distrust() do not count.
+   */
+  private lastTrustLostAt: number | undefined
   /** The reasons that were logged since the store was last trusted */
   private readonly loggedReasons = new Set<string>()
 
@@ -86,8 +89,8 @@ export class Trust {
   }
 
   /**
-   * Number of the current epoch. Each distrust() begins a new epoch, so all confirmations received in one epoch come from one
-   * server.
+   * Number of the current epoch. Each distrust() begins a new epoch. A change of the server always leads to distrust(), so all
+   * confirmations received in one epoch come from one server.
    */
   get epoch(): number {
     return this.currentEpoch
@@ -106,15 +109,16 @@ export class Trust {
 
   /**
    * Whether a heartbeat of the watch sent at `asOf` reached a server other than the trusted one, or found a different
-   * registration on the server. False for a heartbeat sent before trust was last restored, and while the store is distrusted.
+   * registration on the server. False for a heartbeat sent before trust was last restored, and while the store is distrusted: this
+   * is not the negation of isTrustedServer().
    */
-  isOtherServer(server: WatchedServer, asOf: number): boolean {
+  isProvenOtherServer(server: WatchedServer, asOf: number): boolean {
     return this.isTrusted && asOf > this.caughtUpAt && !this.isTrustedServer(server)
   }
 
   /** Stops serving entries of the store until trust is restored. Attempts to restore trust run in the background. */
   distrust(): void {
-    if (this.isCaughtUp) this.distrustedSince = this.options.now()
+    if (this.isCaughtUp) this.lastTrustLostAt = this.options.now()
     this.currentEpoch += 1
     void this.restoreTrust()
   }
@@ -236,9 +240,9 @@ export class Trust {
       if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf
       else this.distrust()
     } catch {
-      // If the lease has already expired, for example because this process was stopped for some time, writes may have been
-      // acknowledged that the store does not know. Entries are then served only if the source was already unavailable while the
-      // lease was valid.
+      // If the lease has already expired, for example because this process was stopped for some time, the store may lack
+      // invalidations of writes that were already acknowledged. Entries are then served only if the source was already unavailable
+      // while the lease was valid.
       if (!this.isLeaseExpired()) this.isSourceUnavailable = true
     }
   }
@@ -252,7 +256,7 @@ export class Trust {
     if (this.loggedReasons.has(this.lastFailureReason)) return
     const now = this.options.now()
     const isFirst = this.loggedReasons.size === 0
-    if (isFirst && this.distrustedSince !== undefined && now - this.distrustedSince < firstReasonMs) return
+    if (isFirst && this.lastTrustLostAt !== undefined && now - this.lastTrustLostAt < firstReasonDelayMs) return
     if (!isFirst && now - this.failureReasonSince < laterReasonMs) return
     this.loggedReasons.add(this.lastFailureReason)
     this.options.log(
@@ -269,8 +273,8 @@ class SupersededError extends Error {
   }
 }
 
-/** How long after a lost connection its reason is logged */
-const firstReasonMs = 300
+/** Delay after the loss of trust before a reason is logged */
+const firstReasonDelayMs = 300
 /** How long another reason must last in the same outage before it is logged */
 const laterReasonMs = 3_000
 /** A source that takes longer to renew the lease counts as unavailable (see isSourceUnavailable). */

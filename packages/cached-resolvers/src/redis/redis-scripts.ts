@@ -20,14 +20,14 @@ export type ScriptedClient = (Redis | Cluster) & {
     channel: string,
     acknowledgeLine: string,
     removedKeys: string,
-    leaseMs: number | '',
+    nearLeaseMs: number | '',
     isMember: '1' | '',
   ): Promise<[sequenceNumber: string, ...idsRemainingMsAndLeases: (string | number)[]]>
   removeMembers(keyCount: 1, membersKey: string, ...idsAndLeases: string[]): Promise<unknown>
   /** `keys` are the sequence key, the members key and, except in a cluster, the registration key. */
   heartbeat(
     keyCount: number,
-    ...keysAndArguments: [...keys: string[], id: string, leaseMs: number | '', registration: string, isMember: '1' | '']
+    ...keysAndArguments: [...keys: string[], id: string, nearLeaseMs: number | '', registration: string, isMember: '1' | '']
   ): Promise<[sequenceNumber: string | null, registration: string | null]>
 }
 
@@ -41,8 +41,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 export const lostMembersField = '?'
 
 /**
- * Ensures that the members hash contains `lostMembersField`, if the caller has a lease. A hash without this field is new or was
- * lost (evicted, flushed or overwritten):
+ * Ensures that the members hash contains `lostMembersField`, if the caller has a near lease (see Watcher.nearLeaseMs). A hash
+ * without this field is new or was lost (evicted, flushed or overwritten):
  * - It counts as new if no sequence number exists and the caller is not a member. The field is then 0, a lease that has expired.
  * - Otherwise it counts as lost. The lost hash may have contained members that answer from their near stores until their leases
  *   expire, so the field gets a lease of the caller's duration.

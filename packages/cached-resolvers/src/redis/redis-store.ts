@@ -172,7 +172,7 @@ export class RedisStore implements CacheStore {
       this.reconnectThrottled()
       throw new ServerError('the server is a replica')
     }
-    const servers = roles.map(({ name }) => name)
+    const servers = roles.map(({ identity }) => identity)
     const [server = ''] = servers
     if (servers.every((other) => other === server)) return server
     // The address changed to another server after some of the clients had connected.
@@ -223,7 +223,7 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** Removes keys, publishes the removal, and waits until the other members acknowledge it or their leases expire. */
+  /** Removes keys, publishes the removal, and waits until the other members acknowledge it or their near leases expire. */
   private async removeBatch(keys: readonly string[]): Promise<void> {
     const { channel } = this.options
     const [watch] = this.watches.values()
@@ -259,7 +259,7 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  /** Returns the leases of the other members by id. Excludes this process, which applies its own removals directly. */
+  /** Returns the near leases of the other members by id. Excludes this process, which applies its own removals directly. */
   private memberLeases(members: readonly string[], watch: RedisWatch | undefined): Map<string, MemberLease> {
     const leases = new Map<string, MemberLease>()
     for (let index = 0; index < members.length; index += 3) {
@@ -453,8 +453,8 @@ const scriptConditions = {
 async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
   const nodes = await Promise.all(mastersOf(client).map(nodeRoleOf))
   return {
-    name: nodes
-      .map(({ name }) => name)
+    identity: nodes
+      .map(({ identity }) => identity)
       .sort()
       .join(),
     isMaster: nodes.every(({ isMaster }) => isMaster),
@@ -463,7 +463,7 @@ async function serverRoleOf(client: ScriptedClient): Promise<ServerRole> {
 }
 
 /**
- * Returns the role of one server. `name` contains the replication id, which changes when the server becomes a replica or is
+ * Returns the role of one server. `identity` contains the replication id, which changes when the server becomes a replica or is
  * promoted. After such a change, the server may hold the data of another server, so the cache must not rely on what it knew about
  * the entries.
  */
@@ -471,17 +471,17 @@ async function nodeRoleOf(node: Redis): Promise<ServerRole> {
   const [server, replication] = await Promise.all([node.info('server'), node.info('replication')])
   const runId = infoField(server, 'run_id')
   if (!runId) throw new ServerError('INFO server does not contain run_id')
-  const name = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
+  const identity = `${runId}/${infoField(replication, 'master_replid') ?? ''}`
   return {
-    name,
+    identity,
     isMaster: infoField(replication, 'role') === 'master',
     isClusterNode: infoField(server, 'redis_mode') === 'cluster',
   }
 }
 
 interface ServerRole {
-  /** Run id and replication id of the server, or of all masters of a cluster, joined by commas */
-  name: string
+  /** Run id and replication id of the server, or of all masters of a cluster, joined by commas (see CacheStore.identity) */
+  identity: string
   isMaster: boolean
   isClusterNode: boolean
 }
@@ -503,6 +503,6 @@ function sum(numbers: readonly number[]): number {
 /** The membership of a process without a watch */
 const noMembership: RedisWatch['membership'] = ['', '']
 const removalBatchSize = 1_000
-/** Upper bound of a lease, because the clock of the server may have been set back since the member renewed it. */
+/** Upper bound of a near lease, because the clock of the server may have been set back since the member renewed it. */
 const maxLeaseMs = 60_000
 const connected = 'Connected to the cache server'

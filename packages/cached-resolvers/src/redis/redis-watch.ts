@@ -20,7 +20,8 @@ export interface RedisWatchOptions {
  * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns the sequence numbers
  * of removals. A heartbeat on this connection returns the sequence number of the last removal, which proves that all removals
  * have arrived, or reveals that some are missing. The heartbeat also makes the watcher a member of the channel for the time of
- * its lease. A process that publishes a removal waits until each member has acknowledged the removal or its lease has expired.
+ * its near lease (see Watcher.nearLeaseMs). A process that publishes a removal waits until each member has acknowledged the removal
+ * or the near lease of that member has expired.
  */
 export class RedisWatch {
   /** Identifies this process in the hash of members and in the name of its acknowledgement channel */
@@ -48,7 +49,7 @@ export class RedisWatch {
   }
 
   /**
-   * The last two arguments of scripts that maintain the membership: the duration of the lease in milliseconds ('' without a near
+   * Two arguments of the scripts that maintain the membership: the duration of the near lease in milliseconds ('' without a near
    * store), and '1' if this process is certainly a member ('' if not)
    */
   get membership(): [nearLeaseMs: number | '', isMember: '1' | ''] {
@@ -114,8 +115,8 @@ export class RedisWatch {
 
   private receiveRemoval(message: string): void {
     const [number = '', ...keys] = message.split('\n')
-    // After the sequence number, a message may have a line `><acknowledgement channel>`. The previous version of the program does
-    // not send this line, and reads the line as one more key.
+    // A message has one line each for the sequence number, for `>` followed by the acknowledgement channel, and for each removed
+    // key. The previous version of the program does not send the second line, and treats it as one more key when it receives it.
     const acknowledgeTo = keys[0]?.startsWith(acknowledgePrefix) ? keys.shift()?.slice(acknowledgePrefix.length) : undefined
     if (Number(number) !== this.lastSequence + 1) this.assumeMissedRemovals()
     this.lastSequence = Number(number)
@@ -166,7 +167,8 @@ export class RedisWatch {
    * ioredis emits messages synchronously while parsing but resolves replies in a later microtask, so removals that follow the
    * reply in the same chunk are handled first. The reported sequence number may therefore lie anywhere between
    * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was noticed after the heartbeat was sent, this heartbeat was
-   * already discarded, and only a later heartbeat can prove that no removal is missing.
+   * already discarded, and only a later heartbeat can prove that no removal is missing. If the reply itself reveals a gap, the near
+   * store is emptied first. The emptied store contains nothing outdated, so `onUpToDate` is right then, too.
    */
   private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
@@ -192,13 +194,15 @@ export class RedisWatch {
   }
 
   /**
-   * Reports that removals may be missing: the watcher then serves no near entries until the next `onUpToDate`. Forgets the
-   * pending heartbeat and the last sequence number. The next heartbeat reply or removal sets the sequence number again.
+   * Reports that removals may be missing: the watcher then empties the near store, and does not use it until the next `onUpToDate`.
+   * Forgets the pending heartbeat and the last sequence number. The next heartbeat reply or removal sets the sequence number again.
+   * Called after each end of a connection, before each new subscription, and when a gap is noticed.
    */
   private assumeMissedRemovals(): void {
     this.lastSequence = Number.NaN
     this.pendingHeartbeat = undefined
-    // The next connection may lead to another server, which assigns its own sequence numbers.
+    // The sequence numbers may begin again: on another server after a reconnect, or on this server after its sequence key was lost,
+    // which is noticed as a gap. An old number would then acknowledge removals that have not arrived yet.
     this.pendingAcknowledgements.clear()
     this.watcher.onMissedRemovals()
   }
@@ -208,8 +212,8 @@ export class RedisWatch {
   }
 
   /**
-   * Logs an error reply of the server, and the error of a RESP2 connection. Does not log timeouts and lost connections, nor anything
-   * while the store is not registered: the reason why the whole cache is not used is logged then.
+   * Logs an error reply of the server, and the error of a RESP2 connection. Does not log timeouts and lost connections, nor
+   * anything while the store is distrusted, because Trust then logs why the whole cache is not used.
    */
   private logIfRejected(error: Error): void {
     if (this.watcher.registration === undefined) return
