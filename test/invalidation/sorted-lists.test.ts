@@ -117,14 +117,14 @@ test.each([
   await expect(installTracking(database.sql, { items: items(list) })).rejects.toThrow(message)
 })
 
-test('bounds must be given in ascending order, 15 at most', () => {
+test('bounds must be given in ascending order, 15 at most, and bounds and conditions must be whole numbers', () => {
   const withBounds = (bounds: number[]) => () => items({ filters: { price: { column: 'price', bounds } } })
-  expect(withBounds([])).toThrow('needs 1 to 15 whole numbers in ascending order')
-  expect(withBounds([2, 1])).toThrow('needs 1 to 15 whole numbers in ascending order')
+  expect(withBounds([])).toThrow('bounds must be 1 to 15 whole numbers in ascending order')
+  expect(withBounds([2, 1])).toThrow('bounds must be 1 to 15 whole numbers in ascending order')
   expect(withBounds([1, Number.POSITIVE_INFINITY])).toThrow('whole numbers')
   expect(withBounds([1.5])).toThrow('whole numbers')
-  expect(() => items({ filters: { price: { column: 'price', greaterThan: 0.5 } } })).toThrow('whole numbers')
-  expect(withBounds(Array.from({ length: 16 }, (_, index) => index))).toThrow('needs 1 to 15 whole numbers')
+  expect(() => items({ filters: { price: { column: 'price', greaterThan: 0.5 } } })).toThrow('greaterThan must be a whole number')
+  expect(withBounds(Array.from({ length: 16 }, (_, index) => index))).toThrow('bounds must be 1 to 15 whole numbers')
 })
 
 test.each([1, 2, 3])('pages have the rows of the list, in its order, in both directions, seed %i', async (seed) => {

@@ -32,7 +32,9 @@ describe('declarations that cannot work are refused with their name', () => {
   test('two namespaces of one name, also if they differ only in dashes', () => {
     const tags = entity({ name: 'post-tags', kind: 'tag' })
     const labels = entity({ name: 'labels', kind: 'label', lists: { labelLists: { name: 'post_tags' } } })
-    expect(() => namespacesOf({ tags, labels })).toThrow('Two entities or lists have the namespace "post_tags"')
+    expect(() => namespacesOf({ tags, labels })).toThrow(
+      'Two entities or lists have the namespaces "post-tags" and "post_tags", which are too similar: rename one of them',
+    )
   })
 
   test('a list with the name of another loader', () => {

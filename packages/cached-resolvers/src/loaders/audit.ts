@@ -61,7 +61,7 @@ async function auditList<Source>(
   names: readonly string[],
 ): Promise<AuditReport> {
   if (list.namespace === null) return { audited: 0, wrong: [] }
-  const keys = names.map(list.fromOutboxName).flatMap((name) => firstKeysOf(list, name, options.pageSize))
+  const keys = names.map(list.fromOutboxName).flatMap((keyValue) => firstKeysOf(list, keyValue, options.pageSize))
   const toEntryId = (key: ListKey) => entryIdOf(list, key)
   const fetch = fetcherOfList(list, entity, options.read)
   return compare(options, list.namespace, { keys, toEntryId, fetch, comparable: (value) => value })

@@ -38,8 +38,9 @@ export function createCacheAdmin<Source>(cache: Cache, entities: Entities<Source
       return { backend: cache.backend, available: info !== null, ...(info ?? unavailable) }
     },
     /**
-     * Returns what the cache holds under an id; for a list, or its name in the outbox, its counts and its first pages of `pageSize`
-     * items. Returns null if there is no such namespace.
+     * Returns what the cache holds in the namespace `name`: the entry of an id, or the counts and first pages of `pageSize` items
+     * of a list, which is identified by its value of `key` or by its name in the outbox. Returns null if there is no such
+     * namespace.
      */
     async inspect(name: string, idOrList: string): Promise<InspectedEntries | null> {
       for (const { namespace, lists } of Object.values(entities)) {
@@ -47,9 +48,9 @@ export function createCacheAdmin<Source>(cache: Cache, entities: Entities<Source
         const list = Object.values(lists).find((list) => list.namespace?.name === name)
         if (!list?.namespace) continue
         const { namespace: ofList } = list
-        const known = list.fromOutboxName(idOrList)
-        const isOutboxName = list.toOutboxName(known) === idOrList
-        const keys = firstKeysOf(list, isOutboxName ? known : idOrList, pageSize)
+        const keyValue = list.fromOutboxName(idOrList)
+        const isOutboxName = list.toOutboxName(keyValue) === idOrList
+        const keys = firstKeysOf(list, isOutboxName ? keyValue : idOrList, pageSize)
         return Promise.all(
           keys.map(async (key) => ({ ...(await cache.inspect(ofList, entryIdOf(list, key))), parameters: parametersOf(key) })),
         )

@@ -1,6 +1,6 @@
 import type { Namespace } from '../cache/namespace.js'
 import { type EntityTracking, type ListTracking, type NamespaceRules, rulesOfEntity, rulesOfList } from './invalidation-rules.js'
-import { type ListVariants, maxBounds } from './list-names.js'
+import { type ListFilterOptions, type ListVariants, maxBounds } from './list-names.js'
 import type { ListQuery, Page, PageQuery } from './page.js'
 
 /** How fresh values have to be, in milliseconds */
@@ -46,7 +46,7 @@ export interface ListOptions<Source> extends ListTracking {
   fresh?: Freshness
   pages: (source: Source, queries: readonly PageQuery[]) => Promise<ReadonlyMap<PageQuery, Page>>
   counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
-  /** Returns at most `limit` lists that the warm-up caches; null is the list of all rows */
+  /** Returns the values of `key` of at most `limit` lists that the warm-up caches; null is the list of all rows */
   newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
 }
 
@@ -63,9 +63,9 @@ export interface Entity<V, Source, Lists extends string = string> {
 }
 
 export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest'>> {
-  /** Returns the name of a list in the outbox and in cache keys. null is the list of all rows. */
-  readonly toOutboxName: (list: string | null) => string
-  /** Returns the list that has this name in the outbox; null is the list of all rows. */
+  /** Returns the name in the outbox and in cache keys of the list with this value of `key`. null is the list of all rows. */
+  readonly toOutboxName: (keyValue: string | null) => string
+  /** Returns the value of `key` of the list that has this name in the outbox; null is the list of all rows. */
   readonly fromOutboxName: (name: string) => string | null
   readonly keyKind: string | undefined
   /** How the list can be sorted and filtered */
@@ -121,15 +121,14 @@ function defineList<Source>({
 }: ListOptions<Source> & ListDefaults): List<Source> {
   const { newest = async () => [], prefix = '', key, keyKind, withAll = key === undefined, sorts = {}, filters = {} } = options
   for (const [filter, declared] of Object.entries(filters)) {
-    const bounds = 'bounds' in declared ? declared.bounds : [declared.greaterThan]
-    const isAscending = bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] as number))
-    if (bounds.length === 0 || bounds.length > maxBounds || !isAscending || !bounds.every(Number.isSafeInteger))
-      throw new Error(
-        `${describeList(name, key)}: the filter "${filter}" needs 1 to ${maxBounds} whole numbers in ascending order`,
-      )
+    const problem = filterProblem(declared)
+    if (problem !== undefined) throw new Error(`${describeList(name, key)}: in the filter "${filter}", ${problem}`)
   }
   if (key !== undefined && keyKind === undefined && withAll && prefix === '')
-    throw new Error(`${describeList(name, key)}: set prefix, because a value "all" would collide with the list of all rows`)
+    throw new Error(
+      `${describeList(name, key)}: set prefix, because ` +
+        `the list for ${key} = "all" would have the same name as the list of all rows`,
+    )
   return {
     keyKind,
     variants: { sorts, filters },
@@ -137,18 +136,26 @@ function defineList<Source>({
     pages,
     counts,
     newest,
-    toOutboxName: (list) => {
+    toOutboxName: (keyValue) => {
       // A client asked for the list of the id "all". Since "all" is not an id of the kind `keyKind`, this list is always empty,
       // but it must not get the outbox name of the list of all rows. No id begins with a space, so ' all' is not the name of an
       // existing list.
-      if (list === 'all' && keyKind !== undefined && prefix === '') return ' all'
-      if (list !== null) return `${prefix}${list}`
+      if (keyValue === 'all' && keyKind !== undefined && prefix === '') return ' all'
+      if (keyValue !== null) return `${prefix}${keyValue}`
       // Without withAll, the triggers do not record changes of the list of all rows, so its entries would never be invalidated.
       if (!withAll) throw new Error(`${describeList(name, key)}: set withAll: true to load the list of all rows`)
       return 'all'
     },
     fromOutboxName: (text) => (text === 'all' && withAll ? null : text.slice(prefix.length)),
   }
+}
+
+function filterProblem(filter: ListFilterOptions): string | undefined {
+  if ('greaterThan' in filter) return Number.isSafeInteger(filter.greaterThan) ? undefined : 'greaterThan must be a whole number'
+  const { bounds } = filter
+  const isAscending = bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] as number))
+  const isValid = bounds.length > 0 && bounds.length <= maxBounds && isAscending && bounds.every(Number.isSafeInteger)
+  return isValid ? undefined : `bounds must be 1 to ${maxBounds} whole numbers in ascending order`
 }
 
 /** Names a list in error messages. */
@@ -176,8 +183,9 @@ export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unkn
   const cached = namespaces.filter((namespace) => namespace !== null)
   rejectDuplicates(
     'namespace',
+    cached.map(({ name }) => name),
     // Names that differ only in case, or in - and _, count as duplicates: applications may derive GraphQL enum values from them.
-    cached.map(({ name }) => name.toLowerCase().replaceAll('-', '_')),
+    (name) => name.toLowerCase().replaceAll('-', '_'),
   )
   for (const { kind } of all)
     if (kind !== null && !/^[a-z]\w*$/i.test(kind))
@@ -195,7 +203,16 @@ export function namespacesOf<Source>(entities: Entities<Source>): Namespace<unkn
   return cached
 }
 
-function rejectDuplicates(property: string, names: readonly string[]): void {
-  const duplicate = names.find((name, index) => names.indexOf(name) !== index)
-  if (duplicate !== undefined) throw new Error(`Two entities or lists have the ${property} "${duplicate}": rename one of them`)
+/** Throws if two names are equal after `normalize`. */
+function rejectDuplicates(property: string, names: readonly string[], normalize = (name: string) => name): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const other = seen.get(normalize(name))
+    if (other === name) throw new Error(`Two entities or lists have the ${property} "${name}": rename one of them`)
+    if (other !== undefined)
+      throw new Error(
+        `Two entities or lists have the ${property}s "${other}" and "${name}", which are too similar: rename one of them`,
+      )
+    seen.set(normalize(name), name)
+  }
 }

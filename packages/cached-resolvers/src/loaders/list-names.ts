@@ -13,8 +13,8 @@ export interface ListSort {
 export type ListFilterOptions = ConditionOptions | RangeOptions
 
 /**
- * A condition. The filter of a query (see ListFilter) gives it true, for the rows whose value in `column` is greater than `greaterThan`,
- * or false, for all other rows, including those with null.
+ * A condition on a row: its value in `column` is greater than `greaterThan`. A query (see ListFilter) selects either the rows for
+ * which the condition is true, or all other rows, including those with null.
  */
 export interface ConditionOptions {
   column: string
@@ -22,10 +22,10 @@ export interface ConditionOptions {
 }
 
 /**
- * Selects the rows whose value in a column is in a range. `bounds`, in ascending order, divide the values into bands. If the value of a
- * row in this column changes, then of the pages and counts with a range only those are invalidated whose range overlaps a band of the
- * old or of the new value. Ranges are cached only if their bounds are among `bounds`: otherwise clients could fill the cache with pages
- * for any number of ranges. At most 15 bounds
+ * Selects the rows whose value in a column is in a range. `bounds`, at most 15 numbers in ascending order, divide the values into
+ * bands. When the value of a row changes, a page or count with a range is invalidated only if its range overlaps a band of the old
+ * value or a band of the new value. Ranges are cached only if their bounds are among `bounds`: otherwise clients could fill the
+ * cache with pages for any number of ranges.
  */
 export interface RangeOptions {
   column: string
@@ -67,28 +67,29 @@ export interface ListDependencies {
 export function dependenciesOf({ sorts = {}, filters = {} }: ListVariants, list: string, query: ListKey): ListDependencies {
   const names: string[] = []
   const sort = 'sort' in query && query.sort !== undefined ? sorts[query.sort] : undefined
-  const rangeOnSort =
+  const filterOnSortColumn =
     sort?.column === 'id'
       ? undefined
       : Object.entries(filters).find(([, filter]) => 'bounds' in filter && filter.column === sort?.column)
-  let hasBands = rangeOnSort !== undefined
+  let hasBands = filterOnSortColumn !== undefined
   for (const [name, value] of Object.entries(query.filter ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const options = filters[name]
     if (typeof value !== 'object' || !options || !('bounds' in options)) names.push(`${list} where ${name}`)
-    else if (name !== rangeOnSort?.[0]) {
+    else if (name !== filterOnSortColumn?.[0]) {
       names.push(...bandsOf(options.bounds, value).map((band) => `${list} ${name} ${band}`))
       hasBands = true
     }
   }
   if (!hasBands) names.unshift(list)
-  if (!rangeOnSort) return { dependencies: sort && sort.column !== 'id' ? [...names, `${list} by ${sort.column}`] : names }
-  return bandsOfSortedPage(names, list, sort as ListSort, rangeOnSort as [string, RangeOptions], query as PageQuery)
+  if (!filterOnSortColumn) return { dependencies: sort && sort.column !== 'id' ? [...names, `${list} by ${sort.column}`] : names }
+  return bandsOfSortedPage(names, list, sort as ListSort, filterOnSortColumn as [string, RangeOptions], query as PageQuery)
 }
 
 /**
- * The bands of a sorted page are the last dependencies, in the order in which the query reads them: from the end of the list if `from`
- * is 'end'. If another item follows the page in this direction (`next`), the page depends only on the bands from where reading begins up
- * to this item. They include all rows on the side where reading begins, which decide `hasPrevious` (with `from: 'end'`: `hasNext`).
+ * The bands of a sorted page are the last dependencies, in the order in which the query reads them: from the end of the list if
+ * `from` is 'end'. If another item follows the page in this direction (`next`), the page depends only on those from the start of
+ * the list (with `from: 'end'`: from its end) up to this item. Bands before the cursor are included, because their rows decide
+ * `hasPrevious` (with `from: 'end'`: `hasNext`).
  */
 function bandsOfSortedPage(
   names: readonly string[],
@@ -99,23 +100,26 @@ function bandsOfSortedPage(
 ): ListDependencies {
   const range = query.filter?.[filter]
   const bands = bandsOf(bounds, typeof range === 'object' ? range : { min: null, max: null })
-  const isAscending = (direction === 'asc') === (query.from === 'start')
-  if (!isAscending) bands.reverse()
+  const readsAscending = (direction === 'asc') === (query.from === 'start')
+  if (!readsAscending) bands.reverse()
   const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
   const countDependencies = (page: unknown) => {
     const { next } = page as Page
     if (next === undefined) return dependencies.length
-    const bandOfNext = bounds.filter((bound) => (isAscending ? bound < next : bound <= next)).length
-    const read = bands.filter((band) => (isAscending ? band <= bandOfNext : band >= bandOfNext))
-    // If the value of the item is the bound of the range at which reading begins, its band is outside of the range, and `read` is empty.
-    return names.length + Math.max(1, read.length)
+    // A value on a bound is in two bands. The one that is read first suffices: a change of the item, or of a row before it,
+    // invalidates this band or an earlier one.
+    const bandOfNext = bounds.filter((bound) => (readsAscending ? bound < next : bound <= next)).length
+    const bandsRead = bands.filter((band) => (readsAscending ? band <= bandOfNext : band >= bandOfNext))
+    // If the value is the bound of the range at which reading begins, the band that is read first lies outside of the range, and
+    // `bandsRead` is empty. The page then depends on the other band, which is the first one of the range.
+    return names.length + Math.max(1, bandsRead.length)
   }
   return { dependencies, countDependencies }
 }
 
 /** Whether a page or count with this filter may be cached: whether the bounds of all ranges are declared. */
 export function isCacheable({ filters = {} }: ListVariants, filter: ListFilter | undefined): boolean {
-  // Most pages have no filter, and each of their reads asks.
+  // This is called for each read of a page, and most pages have no filter.
   if (filter === undefined) return true
   return Object.entries(filter).every(([name, value]) => {
     const options = filters[name]
@@ -142,13 +146,16 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
 }
 
 /**
- * Returns the numbers of the bands that together cover a range. Band 0 is below the first bound. The values `min` and `max` are also in
- * bands outside of the range, which are not returned. But if `min` and `max` are the same bound, the range is the overlap of two bands:
- * both are returned, because a value that leaves the range may leave either one.
+ * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. The values
+ * `min` and `max` are also in bands outside of the range, which are not returned: a value that enters or leaves the range also
+ * enters or leaves a band inside of it. But if `min` and `max` are the same bound, the range is only the overlap of the band below
+ * and the band above the bound. Both are returned, because a value that leaves the range may remain in one of them and leave only
+ * the other.
  */
 function bandsOf(bounds: readonly number[], { min, max }: Range): number[] {
   const first = min === null ? 0 : bounds.filter((bound) => bound <= min).length
   const last = max === null ? bounds.length : bounds.filter((bound) => bound < max).length
+  // If `min` and `max` are the same bound, `first` is the band above the bound and `last` the band below it.
   const [lower, upper] = [Math.min(first, last), Math.max(first, last)]
   return Array.from({ length: upper - lower + 1 }, (_, index) => lower + index)
 }

@@ -49,8 +49,8 @@ export class Loader<Key extends string | object, V> {
   }
 
   /**
-   * Loads several keys with a single promise of all values. One of the values is itself a promise if it is still being fetched,
-   * by this or another request, or if its fetch failed.
+   * Loads several keys with a single promise of all values. A value in the result is itself a promise if the value is still being
+   * fetched, by this or another request, or if the fetch of the value failed.
    */
   loadMany(keys: readonly Key[]): PromiseOrValue<readonly PromiseOrValue<V>[]> {
     if (!this.mayKnow && keys.length > 0) return this.enqueue(keys) as Promise<readonly PromiseOrValue<V>[]>

@@ -73,7 +73,7 @@ function listLoaderFactory<Source>(
     toEntryId,
     fetch,
   )
-  // Without the cache, but not without the limit on running fetches
+  // Bypasses the cache, but not the limit on running fetches
   const uncached = listBatch<ListKey, Page | number>(
     (ids, fetch, options) => cache.fetchMany(namespace, ids, fetch, options),
     toEntryId,
@@ -89,7 +89,7 @@ function listLoaderFactory<Source>(
 
 interface LoaderRequest {
   cancellation: () => Cancellation
-  /** The keys counted for this request: a key that several fields load is counted once. */
+  /** The entries counted as hits for this request, so that an entry that several fields load is counted once */
   counted: CountedEntries
 }
 

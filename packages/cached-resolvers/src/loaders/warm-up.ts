@@ -49,8 +49,10 @@ async function warmList<Source>(
   namespace: Namespace<unknown>,
   { list, entity, read, pageSize, limit }: ListWarmUp<Source>,
 ): Promise<number> {
-  const lists = await read(namespace.name, (source) => list.newest(source, limit))
-  const keys = lists.map((name): ListKey => ({ list: name, after: null, before: null, size: pageSize, from: 'start' }))
+  const keyValues = await read(namespace.name, (source) => list.newest(source, limit))
+  const keys = keyValues.map(
+    (keyValue): ListKey => ({ list: keyValue, after: null, before: null, size: pageSize, from: 'start' }),
+  )
   return warm(cache, namespace, (key) => entryIdOf(list, key), keys, fetcherOfList(list, entity, read))
 }
 

@@ -5,9 +5,12 @@ import type { ListFilter, ListQuery, Page, PageQuery, Range, SortValue } from '.
 import type { Queryable } from './database.js'
 
 export interface PageSource {
-  /** The table or subquery to select from, with the alias r */
+  /** The rows of the list q.list: a table, or a subquery that may refer to q, with the alias r */
   rows: Fragment
-  /** SQL condition on q, the row with the parameters of one PageQuery or ListQuery: whether this query reads from this source */
+  /**
+   * SQL condition on q alone, the row with the parameters of one PageQuery or ListQuery: whether this query reads from this source.
+   * For each query, the condition must be true of exactly one source.
+   */
   when: Fragment
 }
 
@@ -69,8 +72,8 @@ async function fetchGroup(
     select array(${union(database, branches)}) as items, ${exists(order.isSkippedAtStart)} as any_before, ${exists(order.isSkippedAtEnd)} as any_after
     from unnest(
       ${queries.map(({ list }) => toKeyText(list))}::text[],
-      ${queries.map(({ after }) => after ?? order.first)}::bigint[],
-      ${queries.map(({ before }) => before ?? order.last)}::bigint[],
+      ${queries.map(({ after }) => after ?? order.beforeFirstId)}::bigint[],
+      ${queries.map(({ before }) => before ?? order.afterLastId)}::bigint[],
       ${queries.map(({ afterValue }) => textOf(afterValue))}::text[],
       ${queries.map(({ beforeValue }) => textOf(beforeValue))}::text[],
       ${queries.map(({ size }) => size)}::int[],
@@ -109,17 +112,20 @@ interface Order {
   byReversed: Fragment
   /** Whether r is after the position `after` and before the position `before` */
   isBetween: Fragment
+  /** Whether r is at the position `after` or before it; false without `after` */
   isSkippedAtStart: Fragment
+  /** Whether r is at the position `before` or after it; false without `before` */
   isSkippedAtEnd: Fragment
-  /** Id numbers before the first and after the last possible id, for queries without `after` or `before` */
-  first: number
-  last: number
+  /** An id number that precedes all ids in the order of the list, for queries without `after` */
+  beforeFirstId: number
+  /** An id number that follows all ids in the order of the list, for queries without `before` */
+  afterLastId: number
 }
 
 function orderOf(database: Queryable, sort: ListSort | undefined, [query]: readonly [PageQuery, ...PageQuery[]]): Order {
   const { column, direction, collation } = sort ?? newestFirst
   const isAscending = direction === 'asc'
-  const [first, last] = isAscending ? [0, Number.MAX_SAFE_INTEGER] : [Number.MAX_SAFE_INTEGER, 0]
+  const [beforeFirstId, afterLastId] = isAscending ? [0, Number.MAX_SAFE_INTEGER] : [Number.MAX_SAFE_INTEGER, 0]
   const [along, reversed] = isAscending ? [database`asc`, database`desc`] : [database`desc`, database`asc`]
   const [follows, precedes] = isAscending ? [database`>`, database`<`] : [database`<`, database`>`]
   // Postgres would not use an index for "not (price, id) > (500, 7)".
@@ -132,12 +138,13 @@ function orderOf(database: Queryable, sort: ListSort | undefined, [query]: reado
       isBetween: database`r.id ${follows} q.after_id and r.id ${precedes} q.before_id`,
       isSkippedAtStart: database`r.id ${doesNotFollow} q.after_id`,
       isSkippedAtEnd: database`r.id ${doesNotPrecede} q.before_id`,
-      first,
-      last,
+      beforeFirstId,
+      afterLastId,
     }
   const value = database`r.${database(column)}${collation === undefined ? database`` : database` collate ${database(collation)}`}`
   // Comparisons of rows, such as (price, id) > (500, 7), can use an index on both columns.
   const key = database`(${value}, r.id)`
+  // The value of the first query only shows the type of the column. All queries of a group have values of the same type.
   const positionOf = (name: 'after' | 'before', sample: SortValue) => {
     const text = database`q.${database(`${name}_value`)}`
     return database`(${typeof sample === 'number' ? database`${text}::bigint` : text}, q.${database(`${name}_id`)})`
@@ -154,8 +161,8 @@ function orderOf(database: Queryable, sort: ListSort | undefined, [query]: reado
     isBetween: database`${compare(follows, after, true)} and ${compare(precedes, before, true)}`,
     isSkippedAtStart: compare(doesNotFollow, after, false),
     isSkippedAtEnd: compare(doesNotPrecede, before, false),
-    first,
-    last,
+    beforeFirstId,
+    afterLastId,
   }
 }
 
@@ -231,11 +238,11 @@ function toPage(kind: string, { size, from }: PageQuery, { items, any_before, an
     from === 'start'
       ? { hasPrevious: any_before, hasNext: hasMore || any_after }
       : { hasPrevious: hasMore || any_before, hasNext: any_after }
-  const next = items[size]
+  const nextItem = items[size]
   return {
     ids,
     ...(values.length > 0 && { values }),
-    ...(Array.isArray(next) && typeof next[1] === 'number' && { next: next[1] }),
+    ...(Array.isArray(nextItem) && typeof nextItem[1] === 'number' && { next: nextItem[1] }),
     ...others,
   }
 }

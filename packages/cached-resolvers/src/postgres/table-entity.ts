@@ -88,12 +88,12 @@ export function tableList(table: string, kind: string, list: TableListOptions): 
       const rows = await database<{ key: number | string }[]>`
         select ${database(key)} as key from ${database(table)} where ${database(key)} is not null
         group by 1 order by max(id) desc limit ${withAll ? limit - 1 : limit}`
-      const names = rows.map((row) => (keyKind === undefined ? String(row.key) : publicId(keyKind, Number(row.key))))
-      return withAll ? [null, ...names] : names
+      const keyValues = rows.map((row) => (keyKind === undefined ? String(row.key) : publicId(keyKind, Number(row.key))))
+      return withAll ? [null, ...keyValues] : keyValues
     },
   }
 
-  function toKeyText(name: string | null): string | null {
-    return keyKind === undefined || name === null ? name : String(idNumber(keyKind, name) ?? 0)
+  function toKeyText(keyValue: string | null): string | null {
+    return keyKind === undefined || keyValue === null ? keyValue : String(idNumber(keyKind, keyValue) ?? 0)
   }
 }
