@@ -182,7 +182,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keep-row-for-other-stores',
     file: 'simulator/world/outbox.ts',
-    find: '({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, store]).length === 0,',
+    find: '({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, registration]).length === 0,',
     replace: '({ namespace, deliveredTo }) => namespace !== null && deliveredTo !== null,',
     profiles: ['two memories', 'two prefixes', 'split'],
   },

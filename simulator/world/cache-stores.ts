@@ -31,7 +31,7 @@ export const unregisterCacheStore: typeof real.unregisterCacheStore = (database,
 
 export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStores = (
   database,
-  { unusedMs, laggingStoreUnusedMs, maxUndelivered },
+  { unusedMs, laggingStoreUnusedMs, maxUnconfirmed },
 ) => {
   return run(database, (server) => {
     const rows = server.outboxRows(null)
@@ -41,7 +41,7 @@ export const unregisterUnusedCacheStores: typeof real.unregisterUnusedCacheStore
     for (const [name, { registration, namespaces, inUseAt, registeredAt }] of server.cacheStores) {
       const unusedForMs = server.now - Math.max(inUseAt ?? 0, registeredAt)
       const pending = rows.filter((row) => namespaces.includes(row.namespace) && !row.deliveredTo.includes(registration))
-      const isBehind = isAnyInUse && pending.length > maxUndelivered
+      const isBehind = isAnyInUse && pending.length > maxUnconfirmed
       if (unusedForMs > (isBehind ? Math.min(laggingStoreUnusedMs, unusedMs) : unusedMs)) server.unregister(name)
     }
   })

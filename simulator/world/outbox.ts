@@ -18,32 +18,35 @@ export const ownOutboxRows: typeof real.ownOutboxRows = async (transaction) => {
   return rows.map(withTime)
 }
 
-export const claimOutboxRows: typeof real.claimOutboxRows = async (database, { store, namespaces, after, limit, claimMs }) => {
+export const claimOutboxRows: typeof real.claimOutboxRows = async (
+  database,
+  { registration, namespaces, after, limit, claimMs },
+) => {
   const rows = await run(database, (server) => {
-    const isFree = ({ claim }: StoredOutboxRow) => claim?.by !== store || claim.until <= server.now
+    const isFree = ({ claim }: StoredOutboxRow) => claim?.by !== registration || claim.until <= server.now
     const claimed = server
       .outboxRows(null)
-      .filter((row) => row.id > after && row.dueAt <= server.now && isPending(row, store, namespaces) && isFree(row))
+      .filter((row) => row.id > after && row.dueAt <= server.now && isPending(row, registration, namespaces) && isFree(row))
       .sort((a, b) => b.id - a.id)
       .slice(0, limit)
-    for (const row of claimed) row.claim = { by: store, until: server.now + claimMs }
+    for (const row of claimed) row.claim = { by: registration, until: server.now + claimMs }
     return claimed.map((row) => agedRow(row, server.now))
   })
   return rows.map(withTime)
 }
 
-export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database, store, rows) => {
-  const deleted = await deleteIfOthersConfirmed(database, store, rows)
+export const confirmOutboxRows: typeof real.confirmOutboxRows = async (database, registration, rows) => {
+  const deleted = await deleteIfOthersConfirmed(database, registration, rows)
   const pending = rows.filter(({ id }) => !deleted.has(id))
   if (pending.length === 0) return []
   await run(database, (server) => {
     for (const row of find(server, pending)) {
-      if (row.deliveredTo.includes(store)) continue
-      row.deliveredTo = [...row.deliveredTo, store]
+      if (row.deliveredTo.includes(registration)) continue
+      row.deliveredTo = [...row.deliveredTo, registration]
       row.dueAt = Math.min(row.dueAt, server.now)
     }
   })
-  const deletedSince = await deleteIfOthersConfirmed(database, store, pending)
+  const deletedSince = await deleteIfOthersConfirmed(database, registration, pending)
   await wakeOutboxListeners(database)
   return pending.filter(({ id }) => !deletedSince.has(id))
 }
@@ -58,7 +61,7 @@ export const makeOutboxRowsDue: typeof real.makeOutboxRowsDue = async (database,
   await wakeOutboxListeners(database)
 }
 
-export const undeliveredOutboxRows: typeof real.undeliveredOutboxRows = async (database, rows, inUseMs) => {
+export const unconfirmedOutboxRows: typeof real.unconfirmedOutboxRows = async (database, rows, inUseMs) => {
   const pending = await run(database, (server) => {
     return new Set(
       find(server, rows)
@@ -69,18 +72,18 @@ export const undeliveredOutboxRows: typeof real.undeliveredOutboxRows = async (d
   return rows.filter(({ id }) => pending.has(id))
 }
 
-export const deleteDeliveredOutboxRows: typeof real.deleteDeliveredOutboxRows = async (database, limit) => {
+export const deleteConfirmedOutboxRows: typeof real.deleteConfirmedOutboxRows = async (database, limit) => {
   await run(database, (server) => {
-    const delivered = server
+    const confirmed = server
       .outboxRows(null)
       .filter((row) => row.dueAt <= server.now && server.pendingStores(row.namespace, row.deliveredTo).length === 0)
-    server.deleteOutboxRows(new Set(delivered.slice(0, limit).map(({ id }) => id)))
+    server.deleteOutboxRows(new Set(confirmed.slice(0, limit).map(({ id }) => id)))
   })
 }
 
-export const readOutbox: typeof real.readOutbox = async (database, { store, namespaces, maxRowsPerNamespace }) => {
+export const readOutbox: typeof real.readOutbox = async (database, { registration, namespaces, maxRowsPerNamespace }) => {
   const { changes, ...content } = await run(database, (server) => {
-    const pending = server.outboxRows(null).filter((row) => isPending(row, store, namespaces))
+    const pending = server.outboxRows(null).filter((row) => isPending(row, registration, namespaces))
     const changes = new Map<string, Aged<real.OutboxChange>>()
     for (const row of pending) {
       const isWhole = pending.filter(({ namespace }) => namespace === row.namespace).length > maxRowsPerNamespace
@@ -94,14 +97,17 @@ export const readOutbox: typeof real.readOutbox = async (database, { store, name
   return { ...content, changes: changes.map(withTime) }
 }
 
-export const confirmOutboxSnapshot: typeof real.confirmOutboxSnapshot = (database, { store, namespaces, snapshot, limit }) => {
+export const confirmOutboxSnapshot: typeof real.confirmOutboxSnapshot = (
+  database,
+  { registration, namespaces, snapshot, limit },
+) => {
   const { isVisible } = parseSnapshot(snapshot)
   return run(database, (server) => {
     const confirmed = server
       .outboxRows(null)
-      .filter((row) => isPending(row, store, namespaces) && isVisible(row.transaction.xid))
+      .filter((row) => isPending(row, registration, namespaces) && isVisible(row.transaction.xid))
       .slice(0, limit)
-    for (const row of confirmed) row.deliveredTo = [...row.deliveredTo, store]
+    for (const row of confirmed) row.deliveredTo = [...row.deliveredTo, registration]
     const deleted = confirmed.filter((row) => server.pendingStores(row.namespace, row.deliveredTo).length === 0)
     server.deleteOutboxRows(new Set(deleted.map(({ id }) => id)))
     return confirmed.length
@@ -128,14 +134,14 @@ export function isPendingInUse(server: PostgresServer, { namespace, deliveredTo 
 
 async function deleteIfOthersConfirmed(
   database: unknown,
-  store: string,
+  registration: string,
   rows: readonly real.OutboxRow[],
 ): Promise<ReadonlySet<number>> {
   return run(database, (server) => {
-    const delivered = find(server, rows).filter(
-      ({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, store]).length === 0,
+    const confirmed = find(server, rows).filter(
+      ({ namespace, deliveredTo }) => server.pendingStores(namespace, [...deliveredTo, registration]).length === 0,
     )
-    const deleted = new Set(delivered.map(({ id }) => id))
+    const deleted = new Set(confirmed.map(({ id }) => id))
     server.deleteOutboxRows(deleted)
     return deleted
   })
@@ -150,8 +156,8 @@ function find(server: PostgresServer, rows: readonly real.OutboxRow[]): StoredOu
   return server.outboxRows(null).filter(({ id }) => ids.has(id))
 }
 
-function isPending({ namespace, deliveredTo }: StoredOutboxRow, store: string, namespaces: readonly string[]): boolean {
-  return namespaces.includes(namespace) && !deliveredTo.includes(store)
+function isPending({ namespace, deliveredTo }: StoredOutboxRow, registration: string, namespaces: readonly string[]): boolean {
+  return namespaces.includes(namespace) && !deliveredTo.includes(registration)
 }
 
 type Aged<Change extends { writtenAt: number }> = Omit<Change, 'writtenAt'> & { ageMs: number }

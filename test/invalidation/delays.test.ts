@@ -47,7 +47,7 @@ describe('a long backlog', () => {
   test('is read as invalidations: each key once, the whole namespace if it has very many rows', async () => {
     await leaveBacklog()
     const { changes } = await readOutbox(database.sql, {
-      ...{ store: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRowsPerNamespace: 3_333 },
+      ...{ registration: '0', namespaces: ['orders', 'user-orders', 'stats'], maxRowsPerNamespace: 3_333 },
     })
     const named = changes.map(({ namespace, entry, list }) => `${namespace} ${entry ?? list ?? '*'}`).sort()
     // user-orders has 3,334 rows, one more than maxRowsPerNamespace.
@@ -63,10 +63,10 @@ describe('a long backlog', () => {
       // The rows of this transaction have lower ids than the last row of the backlog, but are committed after it.
       await transaction`update products set stock = 1 where id = 1`
       await database.sql`insert into cache_outbox (namespace) values ('stats')`
-      const { snapshot } = await readOutbox(database.sql, { store: '0', namespaces, maxRowsPerNamespace: 10 })
+      const { snapshot } = await readOutbox(database.sql, { registration: '0', namespaces, maxRowsPerNamespace: 10 })
       await transaction`update products set stock = 1 where id = 2`
       await database.sql`update products set stock = 1 where id = 3`
-      await confirmOutboxSnapshot(database.sql, { store: '0', namespaces, snapshot, limit: 20_000 })
+      await confirmOutboxSnapshot(database.sql, { registration: '0', namespaces, snapshot, limit: 20_000 })
     })
     expect((await outboxRows()).map(({ entry }) => entry).sort()).toEqual(['product_1', 'product_2', 'product_3'])
   })
@@ -87,8 +87,9 @@ describe.skipIf(noRedis)('a process that crashes after claiming rows', () => {
     await stockOf(app, 1)
     await database.sql.begin(async (transaction) => {
       await transaction`update products set stock = 4711 where id = 1`
-      const [{ store }] = await transaction<[{ store: string }]>`select registration::text as store from cache_stores`
-      const claimed = await claimOutboxRows(transaction, { store, namespaces: ['products'], after: 0, limit: 10, claimMs: 500 })
+      const [{ registration }] = await transaction<[{ registration: string }]>`select registration::text from cache_stores`
+      const selection = { registration, namespaces: ['products'] }
+      const claimed = await claimOutboxRows(transaction, { ...selection, after: 0, limit: 10, claimMs: 500 })
       expect(claimed.map(({ entry }) => entry)).toEqual(['product_1'])
     })
     await until(async () => (await stockOf(app, 1)) === 4711)

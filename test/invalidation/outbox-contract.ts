@@ -55,7 +55,14 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       options: { after?: number; limit?: number; claimMs?: number; namespaces?: string[] } = {},
     ) =>
       call(({ outbox }, database) =>
-        outbox.claimOutboxRows(database, { store, namespaces, after: 0, limit: 100, claimMs: minuteMs, ...options }),
+        outbox.claimOutboxRows(database, {
+          registration: store,
+          namespaces,
+          after: 0,
+          limit: 100,
+          claimMs: minuteMs,
+          ...options,
+        }),
       )
     const claim = async (...args: Parameters<typeof claimRows>) => (await claimRows(...args)).map(({ entry }) => entry).sort()
     const confirm = async (store: string, rows: readonly outbox.OutboxRow[]) => {
@@ -63,17 +70,17 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       return remaining.map(({ entry }) => entry).sort()
     }
     const read = (store: string, maxRowsPerNamespace = 100) =>
-      call(({ outbox }, database) => outbox.readOutbox(database, { store, namespaces, maxRowsPerNamespace }))
-    const undeliveredTo = async (store: string) => (await read(store)).changes.map(({ entry }) => entry).sort()
-    const undelivered = async (rows: readonly outbox.OutboxRow[], inUseMs = minuteMs) =>
-      (await call(({ outbox }, database) => outbox.undeliveredOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
+      call(({ outbox }, database) => outbox.readOutbox(database, { registration: store, namespaces, maxRowsPerNamespace }))
+    const unconfirmedBy = async (store: string) => (await read(store)).changes.map(({ entry }) => entry).sort()
+    const unconfirmed = async (rows: readonly outbox.OutboxRow[], inUseMs = minuteMs) =>
+      (await call(({ outbox }, database) => outbox.unconfirmedOutboxRows(database, rows, inUseMs))).map(({ entry }) => entry)
     const confirmSnapshot = (store: string, snapshot: string, limit = 100) =>
-      call(({ outbox }, database) => outbox.confirmOutboxSnapshot(database, { store, namespaces, snapshot, limit }))
-    const unregisterUnused = (unusedMs: number, laggingStoreUnusedMs = unusedMs, maxUndelivered = 1_000) =>
+      call(({ outbox }, database) => outbox.confirmOutboxSnapshot(database, { registration: store, namespaces, snapshot, limit }))
+    const unregisterUnused = (unusedMs: number, laggingStoreUnusedMs = unusedMs, maxUnconfirmed = 1_000) =>
       call(({ cacheStores }, database) =>
-        cacheStores.unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUndelivered }),
+        cacheStores.unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUnconfirmed }),
       )
-    const cleanUp = () => call(({ outbox }, database) => outbox.deleteDeliveredOutboxRows(database, 1_000))
+    const cleanUp = () => call(({ outbox }, database) => outbox.deleteConfirmedOutboxRows(database, 1_000))
 
     beforeAll(async () => {
       subject = await start()
@@ -112,7 +119,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       expect(await report(other)).toBe(false)
     })
 
-    test('a store with many undelivered changes is unregistered sooner while others are in use', async () => {
+    test('a store with many unconfirmed changes is unregistered sooner while others are in use', async () => {
       const isRegistered = async (name: string) =>
         (await call(({ cacheStores }, database) => cacheStores.findCacheStore(database, name))) !== null
       await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, other))
@@ -131,14 +138,14 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
 
     test('a transaction finds the rows that it has written; others do not before it commits', async () => {
       await change([1])
-      const own = await change([2], async () => expect(await undeliveredTo(one)).toEqual(['product_1']))
+      const own = await change([2], async () => expect(await unconfirmedBy(one)).toEqual(['product_1']))
       expect(own).toMatchObject([{ namespace: 'products', entry: 'product_2', list: null }])
-      expect(await undeliveredTo(one)).toEqual(['product_1', 'product_2'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1', 'product_2'])
     })
 
     test('a transaction that is rolled back leaves no rows', async () => {
       await expect(change([3], () => Promise.reject(new Error('roll back')))).rejects.toThrow('roll back')
-      expect(await undeliveredTo(one)).toEqual([])
+      expect(await unconfirmedBy(one)).toEqual([])
     })
 
     test('the newest rows are claimed first, only those behind the given row', async () => {
@@ -152,7 +159,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
       await change([1])
       expect(await claim(one, { claimMs: 300 })).toEqual(['product_1'])
       expect(await claim(one)).toEqual([])
-      expect(await undeliveredTo(one)).toEqual(['product_1'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1'])
       expect(await claim(other)).toEqual(['product_1'])
       await change([2])
       expect(await claim(one, { claimMs: 50 })).toContain('product_2')
@@ -170,7 +177,7 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
     test('a row is not claimed before it is due, but readOutbox() returns it', async () => {
       const rows = await change([1], undefined, minuteMs)
       expect(await claim(one)).toEqual([])
-      expect(await undeliveredTo(one)).toEqual(['product_1'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1'])
       await call(({ outbox }, database) => outbox.makeOutboxRowsDue(database, rows))
       expect(await claim(one)).toEqual(['product_1'])
     })
@@ -178,39 +185,39 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
     test('a row is kept until every registered store has confirmed it, and is due at once for those that have not', async () => {
       const rows = await change([1, 2], undefined, minuteMs)
       expect(await confirm(one, rows.slice(0, 1))).toEqual(['product_1'])
-      expect(await undeliveredTo(one)).toEqual(['product_2'])
+      expect(await unconfirmedBy(one)).toEqual(['product_2'])
       expect(await claim(other)).toEqual(['product_1'])
       expect(await confirm(other, rows.slice(0, 1))).toEqual([])
-      expect([await undeliveredTo(one), await undeliveredTo(other)]).toEqual([['product_2'], ['product_2']])
+      expect([await unconfirmedBy(one), await unconfirmedBy(other)]).toEqual([['product_2'], ['product_2']])
     })
 
-    test('rows are undelivered only while a store that was recently in use has not confirmed them', async () => {
+    test('rows are unconfirmed only while a store that was recently in use has not confirmed them', async () => {
       const rows = await change([1])
-      expect(await undelivered(rows)).toEqual([])
+      expect(await unconfirmed(rows)).toEqual([])
       await report(one)
-      expect(await undelivered(rows)).toEqual(['product_1'])
+      expect(await unconfirmed(rows)).toEqual(['product_1'])
       await confirm(one, rows)
-      expect(await undelivered(rows)).toEqual([])
+      expect(await unconfirmed(rows)).toEqual([])
       await report(other)
-      expect(await undelivered(rows)).toEqual(['product_1'])
+      expect(await unconfirmed(rows)).toEqual(['product_1'])
       await subject.wait(30)
-      expect(await undelivered(rows, 20)).toEqual([])
+      expect(await unconfirmed(rows, 20)).toEqual([])
     })
 
     test('rows that no registered store waits for any more are deleted', async () => {
       const rows = await change([1])
       await confirm(one, rows)
       await cleanUp()
-      expect(await undeliveredTo(other)).toEqual(['product_1'])
+      expect(await unconfirmedBy(other)).toEqual(['product_1'])
       await call(({ cacheStores }, database) => cacheStores.unregisterCacheStore(database, other))
       await cleanUp()
-      expect(await undeliveredTo(other)).toEqual([])
+      expect(await unconfirmedBy(other)).toEqual([])
     })
 
-    test('all undelivered changes are read once each, and a namespace with too many rows as one change', async () => {
+    test('all unconfirmed changes are read once each, and a namespace with too many rows as one change', async () => {
       await change([1])
       await change([1, 2])
-      expect(await undeliveredTo(one)).toEqual(['product_1', 'product_2'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1', 'product_2'])
       const { changes, lastId } = await read(one, 2)
       expect(changes).toMatchObject([{ namespace: 'products', entry: null, list: null }])
       expect(lastId).toBeGreaterThan(0)
@@ -227,19 +234,19 @@ export function describeOutboxContract(name: string, start: () => Promise<Outbox
         ;({ snapshot } = await read(one))
       })
       expect(await confirmSnapshot(one, snapshot)).toBe(1)
-      expect(await undeliveredTo(one)).toEqual(['product_1'])
-      expect(await undeliveredTo(other)).toEqual(['product_1', 'product_2'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1'])
+      expect(await unconfirmedBy(other)).toEqual(['product_1', 'product_2'])
       const later = await read(other)
       expect([await confirmSnapshot(other, later.snapshot, 1), await confirmSnapshot(other, later.snapshot, 1)]).toEqual([1, 1])
       expect(await confirmSnapshot(other, later.snapshot, 1)).toBe(0)
-      expect(await undeliveredTo(one)).toEqual(['product_1'])
+      expect(await unconfirmedBy(one)).toEqual(['product_1'])
     })
 
     test('rows of unknown namespaces are ignored', async () => {
       await change([1])
       expect(await claim(one, { namespaces: ['others'] })).toEqual([])
       const read = await call(({ outbox }, database) =>
-        outbox.readOutbox(database, { store: one, namespaces: ['others'], maxRowsPerNamespace: 100 }),
+        outbox.readOutbox(database, { registration: one, namespaces: ['others'], maxRowsPerNamespace: 100 }),
       )
       expect(read).toEqual({ changes: [], snapshot: '', lastId: 0 })
     })

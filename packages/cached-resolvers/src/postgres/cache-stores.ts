@@ -45,17 +45,17 @@ export interface UnusedStoreLimits {
    */
   unusedMs: number
   /**
-   * A store with more than `maxUndelivered` undelivered rows is unregistered after this time without use, provided that another
+   * A store with more than `maxUnconfirmed` unconfirmed rows is unregistered after this time without use, provided that another
    * store is in use, because the rows kept for the unused store slow down the claims of other stores.
    */
   laggingStoreUnusedMs: number
-  maxUndelivered: number
+  maxUnconfirmed: number
 }
 
 /** Unregisters the stores that exceed the limits. */
 export async function unregisterUnusedCacheStores(
   database: Queryable,
-  { unusedMs, laggingStoreUnusedMs, maxUndelivered }: UnusedStoreLimits,
+  { unusedMs, laggingStoreUnusedMs, maxUnconfirmed }: UnusedStoreLimits,
 ): Promise<void> {
   await database`
     delete from cache_stores s
@@ -64,5 +64,5 @@ export async function unregisterUnusedCacheStores(
         and exists (select 1 from cache_stores where in_use_at >= clock_timestamp() - ${laggingStoreUnusedMs} * interval '1 millisecond')
         and exists (
           select 1 from cache_outbox o where o.namespace = any(s.namespaces) and not o.delivered_to @> array[s.registration]
-          offset ${maxUndelivered})`
+          offset ${maxUnconfirmed})`
 }

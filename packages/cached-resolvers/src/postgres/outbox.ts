@@ -9,6 +9,12 @@ export interface OutboxChange {
   writtenAt: number
 }
 
+/**
+ * A row becomes due when relays may deliver it: at once, or after a delay in which the process that wrote it delivers it itself.
+ * Each registered store confirms each row of its namespaces once it has applied the invalidation. The column `delivered_to`
+ * contains the registrations of the stores that have confirmed the row, and cache_stores_owed() returns the stores that have not. A
+ * row that every store has confirmed is deleted.
+ */
 export interface OutboxRow extends OutboxChange {
   id: number
 }
@@ -20,33 +26,34 @@ export async function ownOutboxRows(transaction: Queryable): Promise<OutboxRow[]
   return rows.map(withWrittenAt)
 }
 
-/** A store, and the namespaces whose rows are delivered to it */
-export interface OutboxReader {
+/** Selects the rows of these namespaces that the store with this registration has not confirmed. */
+export interface OutboxSelection {
   /** Registration number of the store, as text (see cache-stores.ts) */
-  store: string
+  registration: string
   /** The namespaces that this version of the program knows. Rows of other namespaces are ignored. */
   namespaces: readonly string[]
 }
 
 /**
  * Claims due rows that this store has not confirmed and whose ids are greater than `after`: the newest ones, at most `limit`.
- * Returns them in no particular order. Other processes of the store skip claimed rows for `claimMs`. The claim is committed
- * before this function returns, so a process that crashes afterwards leaves no locks behind and delays the rows by `claimMs`
- * only.
+ * `after` is only a lower bound and not a cursor, since older rows may remain. Returns the rows in no particular order. Other
+ * processes of the store skip claimed rows for `claimMs`. If another store claims a row in the meantime, the first claim ends, so
+ * the row may be delivered twice, which is harmless. `database` should not be a transaction: the claim is then committed before
+ * this function returns, so a process that crashes afterwards leaves no locks behind and delays the rows by `claimMs` only.
  */
 export async function claimOutboxRows(
   database: Queryable,
-  { store, namespaces, after, limit, claimMs }: OutboxReader & { after: number; limit: number; claimMs: number },
+  { registration, namespaces, after, limit, claimMs }: OutboxSelection & { after: number; limit: number; claimMs: number },
 ): Promise<OutboxRow[]> {
   // The namespace is compared by array_position(). With `namespace = any(...)`, the planner would expect few matching rows, and
   // would sort the whole backlog instead of reading the rows in the order of their ids.
   const rows = await database<WithAge<OutboxRow>[]>`
-    update cache_outbox set claimed_by = ${store}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
+    update cache_outbox set claimed_by = ${registration}, claimed_until = clock_timestamp() + ${claimMs} * interval '1 millisecond'
     where id = any(array(
       select id from cache_outbox
       where id > ${after} and due_at <= clock_timestamp() and array_position(${namespaces as string[]}::text[], namespace) is not null
-        and not delivered_to @> array[${store}::bigint]
-        and (claimed_by is distinct from ${store} or claimed_until <= clock_timestamp())
+        and not delivered_to @> array[${registration}::bigint]
+        and (claimed_by is distinct from ${registration} or claimed_until <= clock_timestamp())
       order by id desc limit ${limit} for update skip locked))
     returning id, namespace, entry, list, ${ageColumn(database)}`
   return rows.map(withWrittenAt)
@@ -57,19 +64,24 @@ export async function claimOutboxRows(
  * stores that have not confirmed them. Returns the remaining rows, possibly with some that another process has deleted in the
  * meantime.
  */
-export async function confirmOutboxRows(database: Queryable, store: string, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
-  const deleted = await deleteIfOthersConfirmed(database, store, rows)
-  const undelivered = rows.filter(({ id }) => !deleted.has(id))
-  if (undelivered.length === 0) return []
+export async function confirmOutboxRows(
+  database: Queryable,
+  registration: string,
+  rows: readonly OutboxRow[],
+): Promise<OutboxRow[]> {
+  const deleted = await deleteIfOthersConfirmed(database, registration, rows)
+  const remaining = rows.filter(({ id }) => !deleted.has(id))
+  if (remaining.length === 0) return []
   await database`
-    update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint), due_at = least(due_at, clock_timestamp())
-    where id = any(${idsOf(undelivered)}::bigint[]) and not delivered_to @> array[${store}::bigint]`
+    update cache_outbox
+    set delivered_to = array_append(delivered_to, ${registration}::bigint), due_at = least(due_at, clock_timestamp())
+    where id = any(${idsOf(remaining)}::bigint[]) and not delivered_to @> array[${registration}::bigint]`
   // If two stores confirm a row at the same time, the first delete of each store does not see the confirmation of the other
   // store, so neither deletes the row. The updates run one after the other, so the store that updates last sees both
   // confirmations in this second delete.
-  const deletedSince = await deleteIfOthersConfirmed(database, store, undelivered)
+  const deletedSince = await deleteIfOthersConfirmed(database, registration, remaining)
   await notifyOutboxListeners(database)
-  return undelivered.filter(({ id }) => !deletedSince.has(id))
+  return remaining.filter(({ id }) => !deletedSince.has(id))
 }
 
 /**
@@ -84,7 +96,7 @@ export async function makeOutboxRowsDue(database: Queryable, rows: readonly Outb
 }
 
 /** Returns the rows that at least one store, reported in use within the last `inUseMs`, has not confirmed. */
-export async function undeliveredOutboxRows(
+export async function unconfirmedOutboxRows(
   database: Queryable,
   rows: readonly OutboxRow[],
   inUseMs: number,
@@ -92,15 +104,15 @@ export async function undeliveredOutboxRows(
   const found = await database<{ id: number }[]>`
     select distinct o.id from cache_outbox o, cache_stores_owed(o.namespace, o.delivered_to) s
     where o.id = any(${idsOf(rows)}::bigint[]) and s.in_use_at > clock_timestamp() - ${inUseMs} * interval '1 millisecond'`
-  const undelivered = new Set(found.map(({ id }) => id))
-  return rows.filter(({ id }) => undelivered.has(id))
+  const unconfirmed = new Set(found.map(({ id }) => id))
+  return rows.filter(({ id }) => unconfirmed.has(id))
 }
 
 /**
- * Deletes at most `limit` due rows that no registered store needs any longer, for example because the last store that had not
- * confirmed them was unregistered.
+ * Deletes at most `limit` due rows that every registered store has confirmed. confirmOutboxRows() has not deleted them if, for
+ * example, the last store that had not confirmed them was unregistered.
  */
-export async function deleteDeliveredOutboxRows(database: Queryable, limit: number): Promise<void> {
+export async function deleteConfirmedOutboxRows(database: Queryable, limit: number): Promise<void> {
   await database`
     delete from cache_outbox where id = any(array(
       select o.id from cache_outbox o
@@ -123,19 +135,20 @@ export interface OutboxSnapshot {
 /** Reads all committed rows that this store has not confirmed, including rows that are claimed or not yet due. */
 export async function readOutbox(
   database: Queryable,
-  { store, namespaces, maxRowsPerNamespace }: OutboxReader & { maxRowsPerNamespace: number },
+  { registration, namespaces, maxRowsPerNamespace }: OutboxSelection & { maxRowsPerNamespace: number },
 ): Promise<OutboxSnapshot> {
   const rows = await database<(WithAge<OutboxChange> & { snapshot: string; lastId: number })[]>`
     with counted as materialized (
       select namespace, count(*) as rows, min(written_at) as written_at, max(id) as last_id
       from cache_outbox
-      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
+      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${registration}::bigint]
       group by namespace
     ), changes as (
       select namespace, null as entry, null as list, written_at from counted where rows > ${maxRowsPerNamespace}
       union all
       select namespace, entry, list, min(written_at) from cache_outbox
-      where namespace in (select namespace from counted where rows <= ${maxRowsPerNamespace}) and not delivered_to @> array[${store}::bigint]
+      where namespace in (select namespace from counted where rows <= ${maxRowsPerNamespace})
+        and not delivered_to @> array[${registration}::bigint]
       group by namespace, entry, list
     )
     select namespace, entry, list, ${ageColumn(database)}, pg_current_snapshot()::text as snapshot,
@@ -150,28 +163,29 @@ export async function readOutbox(
 }
 
 /**
- * Confirms at most `limit` rows that are visible in the snapshot for this store, and returns how many: deletes the rows that no
- * other store needs, and marks the remaining rows as confirmed. Skips locked rows.
+ * Confirms for this store at most `limit` rows that are visible in the snapshot, and returns how many: deletes the rows that every
+ * other store has confirmed, and marks the remaining rows as confirmed. Skips locked rows.
  */
 export async function confirmOutboxSnapshot(
   database: Queryable,
-  { store, namespaces, snapshot, limit }: OutboxReader & { snapshot: string; limit: number },
+  { registration, namespaces, snapshot, limit }: OutboxSelection & { snapshot: string; limit: number },
 ): Promise<number> {
-  // A committed row whose transaction id this server has not assigned yet (at or above the xmax of the current snapshot) was
-  // restored from another server. Its transaction id cannot be compared to the snapshot, so the row counts as visible in the
+  // A committed row whose transaction id this Postgres server has not assigned yet (at or above the xmax of the current snapshot)
+  // was restored from another server. Its transaction id cannot be compared to the snapshot, so the row counts as visible in the
   // snapshot.
   const [row] = await database<[{ confirmed: number }]>`
     with confirmed as (
-      select id, exists (select 1 from cache_stores_owed(namespace, delivered_to || ${store}::bigint)) as is_owed from cache_outbox
-      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${store}::bigint]
+      select id, exists (select 1 from cache_stores_owed(namespace, delivered_to || ${registration}::bigint)) as is_kept
+      from cache_outbox
+      where namespace = any(${namespaces as string[]}) and not delivered_to @> array[${registration}::bigint]
         and (pg_visible_in_snapshot(transaction_id, ${snapshot}::pg_snapshot)
           or transaction_id >= pg_snapshot_xmax(pg_current_snapshot()))
       limit ${limit} for update skip locked
     ), deleted as (
-      delete from cache_outbox using confirmed where cache_outbox.id = confirmed.id and not is_owed
+      delete from cache_outbox using confirmed where cache_outbox.id = confirmed.id and not is_kept
     ), kept as (
-      update cache_outbox set delivered_to = array_append(delivered_to, ${store}::bigint)
-      from confirmed where cache_outbox.id = confirmed.id and is_owed
+      update cache_outbox set delivered_to = array_append(delivered_to, ${registration}::bigint)
+      from confirmed where cache_outbox.id = confirmed.id and is_kept
     )
     select count(*)::int as confirmed from confirmed`
   return row.confirmed
@@ -200,12 +214,12 @@ export async function listenToOutbox(database: Database, wake: () => void): Prom
  */
 async function deleteIfOthersConfirmed(
   database: Queryable,
-  store: string,
+  registration: string,
   rows: readonly OutboxRow[],
 ): Promise<ReadonlySet<number>> {
   const deleted = await database<{ id: number }[]>`
     delete from cache_outbox o where id = any(${idsOf(rows)}::bigint[])
-      and not exists (select 1 from cache_stores_owed(o.namespace, o.delivered_to || ${store}::bigint))
+      and not exists (select 1 from cache_stores_owed(o.namespace, o.delivered_to || ${registration}::bigint))
     returning id`
   return new Set(deleted.map(({ id }) => id))
 }

@@ -6,14 +6,15 @@ import {
   claimOutboxRows,
   confirmOutboxRows,
   confirmOutboxSnapshot,
-  deleteDeliveredOutboxRows,
+  deleteConfirmedOutboxRows,
   listenToOutbox,
   makeOutboxRowsDue,
   type OutboxChange,
   type OutboxRow,
+  type OutboxSelection,
   oldestOutboxRowWrittenAt,
   readOutbox,
-  undeliveredOutboxRows,
+  unconfirmedOutboxRows,
 } from './outbox.js'
 
 export interface RelayOptions {
@@ -27,8 +28,8 @@ export interface RelayOptions {
   /** Interval at which the relay checks the outbox without a notification, to find rows that an outage or a crash left behind */
   intervalMs: number
   /**
-   * A mutation waits only for stores that a process has reported in use within this time. This time equals the duration of the
-   * trust lease, during which a process may serve from a store after reporting it in use.
+   * A mutation waits only for stores that a process has reported in use within this time. Must equal ChangeSource.leaseMs, the
+   * duration of the trust lease: for this long, a process may serve from a store after reporting it in use.
    */
   inUseMs: number
   /**
@@ -89,7 +90,7 @@ export class Relay {
 
   /**
    * Delivers the rows that a mutation of this process committed, then waits until no process serves the old values, but no longer
-   * than `maxWaitMs`. It waits for a process that does not confirm only until the trust lease of that process expires. `drain()`
+   * than `maxWaitMs`: until each other store has confirmed the rows, or until the trust leases on the store have expired. `drain()`
    * delivers the rows that are still pending afterwards.
    */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
@@ -137,8 +138,9 @@ export class Relay {
       try {
         const { registration, epoch } = this.options.cache
         if (registration !== undefined) await this.deliverDue({ registration, epoch })
-        // Without a registration, the cache does not trust its store, and calls catchUp() once the store answers again. Until
-        // then, claims would only keep other processes that use the same store from delivering the rows.
+        // While the cache distrusts its store, the registration is undefined. Once the store answers again, the cache calls
+        // catchUp(), which delivers all rows. Until then, claims would only keep other processes that use the same store from
+        // delivering the rows.
         else this.backlogSince = await oldestOutboxRowWrittenAt(this.options.database, this.namespaceNames)
         this.lastLogged = ''
       } catch (error) {
@@ -158,7 +160,7 @@ export class Relay {
 
   private async deliverBatch({ registration, epoch }: StoreRegistration, after: number): Promise<number> {
     const { database } = this.options
-    const rows = await claimOutboxRows(database, { ...this.outboxReader(registration), after, limit: batchSize, claimMs })
+    const rows = await claimOutboxRows(database, { ...this.selectionOf(registration), after, limit: batchSize, claimMs })
     if (rows.length === 0) {
       this.backlogSince = undefined
       return 0
@@ -178,7 +180,7 @@ export class Relay {
   private async deliverAll(store: StoreRegistration): Promise<boolean> {
     const { registration, epoch } = store
     const { changes, snapshot, lastId } = await readOutbox(this.options.database, {
-      ...this.outboxReader(registration),
+      ...this.selectionOf(registration),
       maxRowsPerNamespace,
     })
     if (changes.length === 0) return true
@@ -195,7 +197,7 @@ export class Relay {
   private async confirmAll(store: StoreRegistration, snapshot: string, lastId: number): Promise<void> {
     const { registration } = store
     const { database } = this.options
-    const selection = { ...this.outboxReader(registration), snapshot, limit: maxConfirmedAtOnce }
+    const selection = { ...this.selectionOf(registration), snapshot, limit: maxConfirmedAtOnce }
     while ((await confirmOutboxSnapshot(database, selection)) === maxConfirmedAtOnce) await this.deliverBatch(store, lastId)
   }
 
@@ -236,10 +238,10 @@ export class Relay {
   /** Polls until every store in use has confirmed the rows, or until the deadline. */
   private async waitForOtherStores(rows: readonly OutboxRow[], deadline: number): Promise<void> {
     const { database, inUseMs, sleep } = this.options
-    let undelivered = rows
-    while (undelivered.length > 0) {
-      undelivered = await undeliveredOutboxRows(database, undelivered, inUseMs)
-      if (undelivered.length === 0 || performance.now() >= deadline) return
+    let unconfirmed = rows
+    while (unconfirmed.length > 0) {
+      unconfirmed = await unconfirmedOutboxRows(database, unconfirmed, inUseMs)
+      if (unconfirmed.length === 0 || performance.now() >= deadline) return
       await sleep(pollIntervalMs)
     }
   }
@@ -250,27 +252,27 @@ export class Relay {
    */
   private async confirmInBatch(rows: readonly OutboxRow[], registration: string): Promise<OutboxRow[]> {
     // The store may have been registered again since the open confirmation was created.
-    const isOfStore = this.openConfirmation?.registration === registration
-    const confirmation = (isOfStore && this.openConfirmation) || this.startConfirmation(registration)
+    const hasSameRegistration = this.openConfirmation?.registration === registration
+    const confirmation = (hasSameRegistration && this.openConfirmation) || this.startConfirmation(registration)
     confirmation.rows.push(...rows)
-    const undelivered = new Set((await confirmation.undelivered).map(({ id }) => id))
-    return rows.filter(({ id }) => undelivered.has(id))
+    const unconfirmed = new Set((await confirmation.unconfirmed).map(({ id }) => id))
+    return rows.filter(({ id }) => unconfirmed.has(id))
   }
 
   /** Creates a confirmation that collects rows until the previous one has ended. */
   private startConfirmation(registration: string): Confirmation {
     const rows: OutboxRow[] = []
-    const undelivered = this.lastConfirmation.then(() => {
+    const unconfirmed = this.lastConfirmation.then(() => {
       if (this.openConfirmation?.rows === rows) this.openConfirmation = undefined
       return confirmOutboxRows(this.options.database, registration, rows)
     })
-    this.lastConfirmation = undelivered.catch(() => undefined)
-    this.openConfirmation = { registration, rows, undelivered }
+    this.lastConfirmation = unconfirmed.catch(() => undefined)
+    this.openConfirmation = { registration, rows, unconfirmed }
     return this.openConfirmation
   }
 
-  private outboxReader(registration: string) {
-    return { store: registration, namespaces: this.namespaceNames }
+  private selectionOf(registration: string): OutboxSelection {
+    return { registration, namespaces: this.namespaceNames }
   }
 
   /** Starts a cleanup, unless the previous cleanup is still running, for example because it waits for a lock. */
@@ -284,8 +286,8 @@ export class Relay {
   private async cleanUp(): Promise<void> {
     const { database } = this.options
     try {
-      await unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUndelivered })
-      await deleteDeliveredOutboxRows(database, maxConfirmedAtOnce)
+      await unregisterUnusedCacheStores(database, { unusedMs, laggingStoreUnusedMs, maxUnconfirmed })
+      await deleteConfirmedOutboxRows(database, maxConfirmedAtOnce)
     } catch (error) {
       // stop() does not wait for the cleanup, which may wait for a lock. The end of the connections then interrupts it.
       if (!this.isStopped) this.logError(error)
@@ -310,7 +312,7 @@ interface Confirmation {
   registration: string
   rows: OutboxRow[]
   /** The rows that other stores have not confirmed */
-  undelivered: Promise<OutboxRow[]>
+  unconfirmed: Promise<OutboxRow[]>
 }
 
 type ChangedKey = Pick<OutboxChange, 'namespace' | 'entry' | 'list'>
@@ -323,12 +325,12 @@ const cleanupIntervalMs = 1_000
  */
 const unusedMs = 60_000
 /**
- * A store with more than `maxUndelivered` undelivered rows is unregistered after this shorter time without use, provided that
+ * A store with more than `maxUnconfirmed` unconfirmed rows is unregistered after this shorter time without use, provided that
  * another store is in use, because the rows kept for the unused store slow down deliveries to other stores. This time is longer
  * than a trust lease, so no process still serves from the store.
  */
 const laggingStoreUnusedMs = 5_000
-const maxUndelivered = 2_000
+const maxUnconfirmed = 2_000
 const pollIntervalMs = 5
 /** How long other processes skip claimed rows. If the process that claimed them crashes, the rows are delayed by this time. */
 const claimMs = 500
