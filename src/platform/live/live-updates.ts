@@ -38,10 +38,11 @@ export interface LiveUpdatesOptions {
  */
 export class LiveUpdates {
   private readonly hub: Hub
+  private readonly deletionIntervalMs: number
   private position: Position | undefined
   private progress: ReadProgress = atStart
   private lastRun: Promise<void> = Promise.resolve()
-  private queuedReads = 0
+  private isReadQueued = false
   private snapshots: { snapshot: string; takenAt: number }[] = []
   private timers: NodeJS.Timeout[] = []
   private stopped = false
@@ -49,6 +50,7 @@ export class LiveUpdates {
 
   constructor(private readonly options: LiveUpdatesOptions) {
     this.hub = new Hub(options.maxQueued)
+    this.deletionIntervalMs = options.retentionMs / deletionsPerRetention
   }
 
   get streamCount(): number {
@@ -56,11 +58,11 @@ export class LiveUpdates {
   }
 
   async start(): Promise<void> {
-    const { database, pollIntervalMs, retentionMs } = this.options
+    const { database, pollIntervalMs } = this.options
     await listenToLiveChanges(database, () => this.scheduleRead())
     this.timers = [
       setInterval(() => this.scheduleRead(), pollIntervalMs),
-      setInterval(() => void this.deleteOldChanges(), retentionMs / deletionsPerRetention),
+      setInterval(() => void this.deleteOldChanges(), this.deletionIntervalMs),
     ]
     for (const timer of this.timers) timer.unref()
   }
@@ -72,11 +74,15 @@ export class LiveUpdates {
     await this.lastRun
   }
 
-  /** Returns a stream of the ids in all changes committed after this call. Rejects if the database does not answer. */
+  /**
+   * Returns a stream of the ids in all changes of these topics (see Hub) that are committed after this call. Rejects if the
+   * database does not answer.
+   */
   async subscribe(topics: readonly string[]): Promise<Stream<string>> {
     const stream = this.hub.subscribe([...new Set(topics)])
     try {
-      while (!this.position) await this.runExclusive(() => this.read())
+      // After this read, the position is set, unless the stream has already ended.
+      if (!this.position) await this.runExclusive(() => this.read())
     } catch (error) {
       await stream.return()
       throw error
@@ -88,10 +94,10 @@ export class LiveUpdates {
    * Queues a read. Does nothing if a read is already queued, because that read will return all changes committed until it starts.
    */
   private scheduleRead(): void {
-    if (this.stopped || this.queuedReads > 0) return
-    this.queuedReads += 1
+    if (this.stopped || this.isReadQueued) return
+    this.isReadQueued = true
     void this.runExclusive(() => {
-      this.queuedReads -= 1
+      this.isReadQueued = false
       return this.read()
     }).then(
       () => {
@@ -125,26 +131,31 @@ export class LiveUpdates {
   private async readChangesSince(since: Position): Promise<void> {
     const { database, retentionMs } = this.options
     while (true) {
-      const { until, after, partialTransaction } = this.progress
-      const { position, changes, hasLostTransactions } = await readLiveChanges(database, {
+      const { until, after, splitTransaction } = this.progress
+      const {
+        position: latestPosition,
+        changes,
+        hasLostTransactions,
+      } = await readLiveChanges(database, {
         since: since.snapshot,
         until: until?.snapshot ?? null,
         after,
         limit: maxBatchSize,
       })
       // Subscribers must start again in two cases: the changes are so old that they may have been deleted unread, or a failover
-      // or restore lost transactions.
-      if (hasLostTransactions || position.atMs - since.atMs > retentionMs - retentionMs / deletionsPerRetention) {
-        this.advanceTo(position)
+      // or restore lost transactions. The margin of one deletion interval allows for differences between the clock of the database,
+      // which positions contain, and the clocks of the processes that delete changes.
+      if (hasLostTransactions || latestPosition.atMs - since.atMs > retentionMs - this.deletionIntervalMs) {
+        this.advanceTo(latestPosition)
         return this.hub.failAll()
       }
-      const batch = batchOf(changes, partialTransaction)
+      const batch = batchOf(changes, splitTransaction)
       await this.deliver(batch)
-      if (changes.length < maxBatchSize) return this.advanceTo(until ?? position)
+      if (changes.length < maxBatchSize) return this.advanceTo(until ?? latestPosition)
       this.progress = {
-        until: until ?? position,
+        until: until ?? latestPosition,
         after: batch.changes.at(-1) as ChangeCursor,
-        partialTransaction: batch.partialTransaction,
+        splitTransaction: batch.splitTransaction,
       }
     }
   }
@@ -154,12 +165,12 @@ export class LiveUpdates {
     this.progress = atStart
   }
 
-  private async deliver({ changes, partialTransaction }: Batch): Promise<void> {
+  private async deliver({ changes, splitTransaction }: Batch): Promise<void> {
     const relevant = this.relevantChanges(changes)
     if (relevant.length === 0) return
     const { kinds } = this.options
     await this.options.invalidate(
-      relevant.some(({ transaction }) => transaction === partialTransaction) ? kinds.allTargets : kinds.targetsOf(relevant),
+      relevant.some(({ transaction }) => transaction === splitTransaction) ? kinds.allTargets : kinds.targetsOf(relevant),
     )
     for (const change of relevant) await this.publish(change)
   }
@@ -174,8 +185,8 @@ export class LiveUpdates {
   }
 
   /**
-   * Whether a change has a subscriber. Some kinds are published under the ids of the rows, and others under the ids of their
-   * owners, for example an order under its user.
+   * Whether a change has a subscriber. Kinds without an owner are published under the ids of their rows, and kinds with an owner
+   * under the ids of the owners, for example an order under its user.
    */
   private hasSubscribers({ kind, ids, owners }: LiveChange): boolean {
     const ownerKind = this.options.kinds.ownerKindOf(kind)
@@ -188,10 +199,11 @@ export class LiveUpdates {
   private async publish({ kind, ids, owners }: LiveChange): Promise<void> {
     const ownerKind = this.options.kinds.ownerKindOf(kind)
     if (ownerKind === null) {
+      // If the changed rows are not listed, each row that has a subscriber counts as changed.
       const changed = ids?.map((id) => publicId(kind, id)) ?? this.hub.topicsOf(`${kind}_`)
       await this.publishEach(changed.map((id) => [id, id]))
     } else if (ids === null) {
-      // The new rows are not listed, so they cannot be sent one by one.
+      // Subscribers to an owner receive the ids of new rows. Here these ids are not listed, so the subscribers must start again.
       this.hub.failTopics(`${ownerKind}_`)
     } else {
       await this.publishEach(ids.map((id, index) => [publicId(ownerKind, owners?.[index] as number), publicId(kind, id)]))
@@ -240,26 +252,29 @@ export class LiveUpdates {
 interface ReadProgress {
   until: Position | null
   after: ChangeCursor | null
-  /** The transaction that is larger than a batch and has been read only in part */
-  partialTransaction: string | null
+  /**
+   * The last transaction that did not fit into one batch; null if there was none. It is kept until the whole range has been read,
+   * because later batches may contain the rest of this transaction.
+   */
+  splitTransaction: string | null
 }
 
-type Batch = { changes: readonly LiveChange[] } & Pick<ReadProgress, 'partialTransaction'>
+type Batch = { changes: readonly LiveChange[] } & Pick<ReadProgress, 'splitTransaction'>
 
 /**
  * Returns the changes that can be delivered. A full batch may end in the middle of a transaction, but a change must not be
  * published before all entries that its transaction made stale are invalidated. The last transaction is therefore left for the
- * next batch. If it is the only transaction of the batch, its id is returned as `partialTransaction`.
+ * next batch. If it is the only transaction of the batch, its id is returned as `splitTransaction`.
  */
-function batchOf(changes: readonly LiveChange[], partialTransaction: string | null): Batch {
+function batchOf(changes: readonly LiveChange[], splitTransaction: string | null): Batch {
   const last = changes.at(-1)?.transaction
-  if (last === undefined || changes.length < maxBatchSize) return { changes, partialTransaction }
+  if (last === undefined || changes.length < maxBatchSize) return { changes, splitTransaction }
   const whole = changes.filter(({ transaction }) => transaction !== last)
-  return whole.length > 0 ? { changes: whole, partialTransaction } : { changes, partialTransaction: last }
+  return whole.length > 0 ? { changes: whole, splitTransaction } : { changes, splitTransaction: last }
 }
 
-const atStart: ReadProgress = { until: null, after: null, partialTransaction: null }
+const atStart: ReadProgress = { until: null, after: null, splitTransaction: null }
 const maxBatchSize = 200
-/** About a millisecond of work, because a few million events are published per second */
+/** Publishing this many events takes about a millisecond (a few million events per second). */
 const maxPublishedPerIteration = 2_000
 const deletionsPerRetention = 5
