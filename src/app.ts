@@ -71,7 +71,7 @@ export async function startApp(config: Config, observers: AppObservers = {}): Pr
       live,
       deadlines,
       loadShedder,
-      draining: draining.signal,
+      drainSignal: draining.signal,
       routes: {
         readMetrics: () => exposition.text(),
         metricsContentType: contentType,

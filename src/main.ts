@@ -85,8 +85,8 @@ function run(config: Config): Running {
 
 function runWorkers(config: Config): Running {
   const logger = createLogger(config)
-  const { WORKERS: count, SHUTDOWN_DELAY_MS: delayMs } = config
-  const workers = new Workers({ count, delayMs, heartbeatTimeoutSeconds, log: (message) => logger.warn(message) })
+  const { WORKERS: count, SHUTDOWN_DELAY_MS: shutdownDelayMs } = config
+  const workers = new Workers({ count, shutdownDelayMs, heartbeatTimeoutSeconds, log: (message) => logger.warn(message) })
   return { url: workers.start(), stop: () => workers.stop() }
 }
 

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { OpenConnections } from './connections/open-connections.js'
 import type { PipelinedRequests } from './connections/pipelined-requests.js'
 import { probePaths } from './health/health-routes.js'
-import { badTokensClientOf } from './limits/client.js'
+import { invalidTokenBudgetKey } from './limits/client.js'
 import { ConnectionRate } from './limits/connection-rate.js'
 import { createExpectationHandler, createRequestRefuser } from './request-error.js'
 import type { HttpServerOptions } from './server-options.js'
@@ -12,7 +12,7 @@ export function createNodeServer(options: HttpServerOptions, pipelined: Pipeline
   const { receiveTimeoutMs, maxOpenConnections, slowReaders, errors } = options
   const { budgets, trustedProxies } = options.limits
   const isFarOverdrawn = (network: string) =>
-    [network, badTokensClientOf(network)].some((client) => budgets?.isFarOverdrawn(client))
+    [network, invalidTokenBudgetKey(network)].some((client) => budgets?.isFarOverdrawn(client))
   const timeouts = {
     keepAliveTimeout: keepAliveMs,
     headersTimeout: receiveTimeoutMs,

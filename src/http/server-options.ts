@@ -33,7 +33,7 @@ export interface HttpServerOptions {
    * Aborted when the process shuts down. /readyz then reports that the process is draining, and each connection is closed after
    * its response.
    */
-  draining: AbortSignal
+  drainSignal: AbortSignal
   /** Describes operational errors such as an outage or overload; returns null for all other errors, which are bugs. */
   describeOperationalError: (error: unknown) => OperationalError | null
   requests: RequestMetrics

@@ -21,7 +21,7 @@ import { FastPathListener } from './fast-path/fast-path-listener.js'
 import { createGraphqlHandler } from './graphql-handler.js'
 import { noStore } from './headers/cache-control.js'
 import { Compression } from './headers/compression.js'
-import { isEncodedUrl, parseJsonBodies, readJsonBodies } from './headers/encoding.js'
+import { bufferJsonBodies, isEncodedUrl, parseBufferedJsonBodies } from './headers/encoding.js'
 import { addEtag } from './headers/etag.js'
 import { type Hosts, hostNotAllowed, isHost } from './headers/host.js'
 import { requestFlagsOf } from './headers/request-flags.js'
@@ -29,10 +29,10 @@ import { requestId } from './headers/request-id.js'
 import { pageCsp, securityHeaders } from './headers/security-headers.js'
 import { registerHealth } from './health/health-routes.js'
 import { registerMetrics } from './health/metrics-routes.js'
-import { badTokensClientOf, clientOf, networkOf } from './limits/client.js'
+import { clientOf, invalidTokenBudgetKey, networkOf } from './limits/client.js'
 import { Costs } from './limits/costs.js'
 import type { CostLimits } from './limits/limit-cost.js'
-import { chargeReading, limitRate } from './limits/limit-rate.js'
+import { chargeRequestBytesAndRefusals, limitRate } from './limits/limit-rate.js'
 import { createNodeServer } from './node-server.js'
 import { RequestLog } from './observing/request-log.js'
 import { RequestObserver } from './observing/request-observer.js'
@@ -60,14 +60,14 @@ interface Parts {
  * subscriptions and pages. The order of the following calls matters, because hooks run in the order in which they are added.
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { schema, authenticator, checkHealth, draining, introspection, logger } = options
+  const { schema, authenticator, checkHealth, drainSignal, introspection, logger } = options
   const parts = createParts(options)
   const apollo = createApollo(options, parts)
   await apollo.start()
   const server = createFastify(options, parts)
-  readJsonBodies(server)
+  bufferJsonBodies(server)
   addRequestChecks(server, options.hosts)
-  addResponseHooks(server, draining, parts)
+  addResponseHooks(server, drainSignal, parts)
   endUnusedConnections(server)
   server.addHook('onClose', () => apollo.stop())
   await addCors(server, options)
@@ -79,13 +79,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   registerPages(server, { schema, checkHealth, introspection })
   registerMetrics(server, options.metricsRoutes)
   addSubscriptions(server, { ...options, costLimits: parts.costLimits, pipelined: parts.pipelined, admission, checkBudget })
-  registerHealth(server, { checkHealth, draining })
+  registerHealth(server, { checkHealth, drainSignal })
   addErrorHandlers(server, logger)
   return server
 }
 
 function createParts(options: HttpServerOptions): Parts {
-  const { schema, documents, createContext, authenticator, draining, loadShedder, limits, logger, tracing } = options
+  const { schema, documents, createContext, authenticator, drainSignal, loadShedder, limits, logger, tracing } = options
   const costs = new Costs(schema, limits.maxCost)
   const costLimits = { costs, budgets: limits.budgets }
   const chargedClientOf: Parts['chargedClientOf'] = (request, viewer) =>
@@ -109,7 +109,7 @@ function createParts(options: HttpServerOptions): Parts {
     loadShedder,
     hosts: options.hosts,
     path: graphqlPath,
-    draining,
+    draining: drainSignal,
     clientOf: chargedClientOf,
     costLimits,
     compiledQueries: tracing?.operations.wrapCompiledQueries(compiledQueries) ?? compiledQueries,
@@ -164,15 +164,19 @@ function requestProblem({ headers: { host }, url = '' }: IncomingMessage): strin
   return isEncodedUrl(url) ? undefined : 'Parameters must be percent-encoded UTF-8'
 }
 
-/** Finishes and records responses. Requests that the fast path has buffered continue with its state. */
-function addResponseHooks(server: FastifyInstance, draining: AbortSignal, { fastPath, observer, compression }: Parts): void {
+/**
+ * Adds hooks that finish and record responses. If the fast path has read a request and passed it on, the hooks use the body and the
+ * start time that the fast path has kept.
+ */
+function addResponseHooks(server: FastifyInstance, drainSignal: AbortSignal, { fastPath, observer, compression }: Parts): void {
   server.addHook('preParsing', (request, _, payload, next) => {
     const buffered = fastPath.bufferedRequestOf(request.raw)
     next(null, buffered ? Readable.from([buffered.body]) : payload)
   })
   server.addHook('onSend', (request, reply, payload, next) => {
     // An open keep-alive connection would delay the shutdown until the timeout.
-    if (draining.aborted) reply.header('connection', 'close')
+    if (drainSignal.aborted) reply.header('connection', 'close')
+    // The fast path sends these headers with its responses to similar requests.
     if (reply.statusCode === 200) fastPath.rememberHeaders(request.raw, reply.getHeaders())
     if (reply.statusCode < 400 || typeof payload !== 'string') return next(null, payload)
     observer.recordErrorResponse(request.raw, payload)
@@ -192,7 +196,7 @@ function addResponseHooks(server: FastifyInstance, draining: AbortSignal, { fast
 
 async function addCors(server: FastifyInstance, { origins, refusedOrigins }: HttpServerOptions): Promise<void> {
   server.addHook('onRequest', ({ headers }, _, next) => {
-    if (origins.isUnreadable(headers)) refusedOrigins.report(headers.origin as string)
+    if (origins.cannotReadResponse(headers)) refusedOrigins.report(headers.origin as string)
     next()
   })
   // With strictPreflight, an OPTIONS request without CORS headers would get a plain-text 400 instead of 204.
@@ -203,17 +207,22 @@ async function addCors(server: FastifyInstance, { origins, refusedOrigins }: Htt
   })
 }
 
-/** Adds admission control, and limits and charges the usage of clients. */
+/**
+ * Adds admission control, followed by the parsing of bodies. If usage is limited, charges clients for the bytes of their requests
+ * and for refused requests, and refuses networks that send many invalid tokens. createBudgetCheck() returns the hook that refuses
+ * clients.
+ */
 function addLimits(server: FastifyInstance, options: HttpServerOptions, { chargedClientOf }: Parts): AdmissionController {
   const { authenticator, loadShedder, logger } = options
   const { budgets, trustedProxies } = options.limits
   const admission = new AdmissionController(loadShedder, logger)
   const paths = [graphqlPath, streamPath]
-  const badTokensClient = ({ raw }: FastifyRequest) => badTokensClientOf(networkOf(raw, trustedProxies))
+  const invalidTokenBudgetKeyOf = ({ raw }: FastifyRequest) => invalidTokenBudgetKey(networkOf(raw, trustedProxies))
   if (budgets) {
-    const readingClientOf = (request: FastifyRequest) =>
-      request.viewer ? chargedClientOf(request.raw, request.viewer) : badTokensClient(request)
-    chargeReading(server, budgets, { paths, clientOf: readingClientOf })
+    // A request that is refused before or during authentication, for example because of an invalid token, has no viewer.
+    const budgetKeyOf = (request: FastifyRequest) =>
+      request.viewer ? chargedClientOf(request.raw, request.viewer) : invalidTokenBudgetKeyOf(request)
+    chargeRequestBytesAndRefusals(server, budgets, { paths, clientOf: budgetKeyOf })
   }
   addAdmissionControl(server, admission, {
     paths,
@@ -221,13 +230,13 @@ function addLimits(server: FastifyInstance, options: HttpServerOptions, { charge
     clientOf: ({ raw, viewer }) => clientOf(raw, viewer, trustedProxies),
     networkOf: (request) => networkOf(request, trustedProxies),
   })
-  parseJsonBodies(server)
+  parseBufferedJsonBodies(server)
   if (budgets) {
-    // Verifying a token takes CPU time before the client is known. A network that has sent many invalid tokens is therefore
-    // refused without verification until its budget for invalid tokens is replenished.
-    const unverifiedClient = (request: FastifyRequest) =>
-      authenticator.findCached(request.headers.authorization) ? undefined : badTokensClient(request)
-    server.addHook('onRequest', limitRate(budgets, { clientOf: unverifiedClient, isBehindProxy: trustedProxies > 0 }))
+    // Verifying a token takes CPU time, and the client is not known before. If a network has used up its budget for invalid tokens,
+    // its requests are therefore refused without verification. This does not apply to tokens that were already verified.
+    const unverifiedBudgetKeyOf = (request: FastifyRequest) =>
+      authenticator.findCached(request.headers.authorization) ? undefined : invalidTokenBudgetKeyOf(request)
+    server.addHook('onRequest', limitRate(budgets, { clientOf: unverifiedBudgetKeyOf, isBehindProxy: trustedProxies > 0 }))
   }
   return admission
 }
@@ -268,7 +277,7 @@ function addGraphqlRoute(
   server.route({
     url: graphqlPath,
     ...(checkBudget && { onRequest: checkBudget }),
-    // Apollo answers the methods that GraphQL does not use with 405.
+    // Apollo answers 405 to methods that GraphQL does not use.
     method: ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
     handler: tracing?.operations.wrapExecution(handler) ?? handler,
   })
@@ -289,5 +298,8 @@ function addErrorHandlers(server: FastifyInstance, logger: FastifyBaseLogger): v
 
 /** Suffices for a mutation with 500 products that have the longest names, in any script */
 const maxBodyBytes = 512 * 1024
-/** How long browsers may cache the response to a preflight request, which requests with a JSON body need */
+/**
+ * How long browsers may cache the response to a preflight request. Browsers send one before a page of another origin may send a
+ * request with a JSON body.
+ */
 const preflightSeconds = 600

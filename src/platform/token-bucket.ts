@@ -6,8 +6,9 @@ export interface TokenBucketLimits {
 }
 
 export class TokenBucket {
+  /** The number of tokens at `takenAt` */
   private tokens: number
-  private refilledAt: number
+  private takenAt: number
 
   constructor(
     private readonly limits: TokenBucketLimits,
@@ -15,23 +16,22 @@ export class TokenBucket {
     private readonly now: () => number,
   ) {
     this.tokens = limits.burst
-    this.refilledAt = now()
+    this.takenAt = now()
   }
 
   get isEmpty(): boolean {
-    this.refill()
-    return this.tokens < 1
+    return this.tokensAt(this.now()) < 1
   }
 
   /** Takes a token. To be called only if the bucket is not empty. */
   take(): void {
-    this.tokens -= 1
+    const now = this.now()
+    this.tokens = this.tokensAt(now) - 1
+    this.takenAt = now
   }
 
-  private refill(): void {
+  private tokensAt(now: number): number {
     const { burst, perSecond } = this.limits
-    const now = this.now()
-    this.tokens = Math.min(burst, this.tokens + (Math.max(0, now - this.refilledAt) / 1_000) * perSecond)
-    this.refilledAt = now
+    return Math.min(burst, this.tokens + (Math.max(0, now - this.takenAt) / 1_000) * perSecond)
   }
 }

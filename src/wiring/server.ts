@@ -46,12 +46,12 @@ interface ServerDependencies {
   live: LiveUpdates
   deadlines: Deadlines
   loadShedder: LoadShedder
-  draining: AbortSignal
+  drainSignal: AbortSignal
   routes: Omit<MetricsRoutes, 'inspectCache'>
 }
 
 export function createServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
-  const { config, logger, schema, documents, stores, live, deadlines, loadShedder, draining, routes } = dependencies
+  const { config, logger, schema, documents, stores, live, deadlines, loadShedder, drainSignal, routes } = dependencies
   const { database, maintenance, cache, relay, metrics, budgets, tracing } = stores
   const read = createRead(database)
   const cacheAdmin = createCacheAdmin(cache, entities, read, defaultPageSize)
@@ -94,7 +94,7 @@ export function createServer(dependencies: ServerDependencies): Promise<FastifyI
         now: Date.now,
       }),
     ),
-    draining,
+    drainSignal,
     describeOperationalError,
     requests: metrics.requests,
     errors: metrics.errors,

@@ -52,7 +52,7 @@ export async function startStores({ config, logger, resources, observers, tracin
   const budgets = createBudgets(config, store)
   const metrics = createMetrics(config, cache, {
     backlogSeconds: () => relay.backlogSeconds,
-    points: () => budgets?.charged ?? 0,
+    points: () => budgets?.reportCharged() ?? 0,
   })
   const observe = (observer: StatementObserver) => {
     const measured = instrumentQueries(connection, observer)

@@ -9,7 +9,7 @@ class UnparsedBody {
 }
 
 /** Accepts JSON bodies, in UTF-8 and uncompressed, without parsing them. */
-export function readJsonBodies(server: FastifyInstance): void {
+export function bufferJsonBodies(server: FastifyInstance): void {
   server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, ({ headers }, body, done) => {
     const problem = contentProblem(headers)
     if (problem) done(problem)
@@ -18,11 +18,11 @@ export function readJsonBodies(server: FastifyInstance): void {
 }
 
 /**
- * Adds a hook that parses the bodies read by readJsonBodies(). Add it after the hooks that may refuse a request, because parsing
+ * Adds a hook that parses the bodies read by bufferJsonBodies(). Add it after the hooks that may refuse a request, because parsing
  * half a megabyte takes some milliseconds. A body that is not UTF-8 is refused, because decoding would replace its invalid
  * characters, and the replacements would be stored.
  */
-export function parseJsonBodies(server: FastifyInstance): void {
+export function parseBufferedJsonBodies(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addHook('preValidation', (request, _, next) => {
     const { body } = request

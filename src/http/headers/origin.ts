@@ -41,8 +41,8 @@ export class Origins {
     return sender === 'allowed' || (sender === 'unknown' && this.options.hasAuthentication)
   }
 
-  /** Whether the request is of a page that will not get to read the response. */
-  isUnreadable(headers: IncomingHttpHeaders): boolean {
+  /** Whether a page sent the request that cannot read the response, because its origin is not allowed. */
+  cannotReadResponse(headers: IncomingHttpHeaders): boolean {
     const { origin, 'sec-fetch-site': site } = headers
     return origin !== undefined && site !== 'same-origin' && this.senderOf(headers) === 'foreign'
   }

@@ -4,7 +4,7 @@ import type { HealthReport } from './health.js'
 export interface HealthRoutesOptions {
   checkHealth: () => Promise<HealthReport>
   /** Aborted when the process shuts down */
-  draining: AbortSignal
+  drainSignal: AbortSignal
 }
 
 export const probePaths = ['/livez', '/readyz', '/health']
@@ -16,7 +16,7 @@ type Readiness = { state: 'ready' } | { state: 'leaving' } | { state: 'database-
  * answers as long as the process runs, and /readyz returns whether requests should be routed to the process. /readyz ignores an
  * unavailable cache, because data then comes from the database.
  */
-export function registerHealth(server: FastifyInstance, { checkHealth, draining }: HealthRoutesOptions): void {
+export function registerHealth(server: FastifyInstance, { checkHealth, drainSignal }: HealthRoutesOptions): void {
   server.get('/health', async (_, reply) => {
     const report = await checkHealth()
     return reply
@@ -26,7 +26,7 @@ export function registerHealth(server: FastifyInstance, { checkHealth, draining 
   })
   server.get('/livez', async (_, reply) => reply.header('cache-control', 'no-store').send({ state: 'alive' }))
   server.get('/readyz', async (_, reply) => {
-    const readiness = await readinessOf({ checkHealth, draining })
+    const readiness = await readinessOf({ checkHealth, drainSignal })
     return reply
       .code(readiness.state === 'ready' ? 200 : 503)
       .header('cache-control', 'no-store')
@@ -34,9 +34,9 @@ export function registerHealth(server: FastifyInstance, { checkHealth, draining 
   })
 }
 
-async function readinessOf({ checkHealth, draining }: HealthRoutesOptions): Promise<Readiness> {
-  const status = draining.aborted ? null : (await checkHealth()).status
-  // `draining` is checked again, because shutdown may have started during the health check.
-  if (draining.aborted) return { state: 'leaving' }
+async function readinessOf({ checkHealth, drainSignal }: HealthRoutesOptions): Promise<Readiness> {
+  const status = drainSignal.aborted ? null : (await checkHealth()).status
+  // `drainSignal` is checked again, because shutdown may have started during the health check.
+  if (drainSignal.aborted) return { state: 'leaving' }
   return { state: status === 'unavailable' ? 'database-away' : 'ready' }
 }

@@ -1,4 +1,4 @@
-/** A count per address. Addresses with a count of 0 take no memory. */
+/** A count per address, which is a network as networkOf() returns it. Addresses with a count of 0 take no memory. */
 export class AddressCounts {
   private readonly counts = new Map<string, number>()
 

@@ -4,7 +4,7 @@ export interface BudgetsOptions {
   /** How many points a client may use at once, and how many are replenished per minute */
   pointsPerMinute: number
   maxClients: number
-  /** The most points that one request may cost */
+  /** The most points that the operation of one request may cost, without the overhead of the request (see maxOverheadPoints) */
   maxCost: number
   /**
    * Shares the usage of this process with all other processes. If undefined, usage is not shared, and each process allows the
@@ -34,22 +34,23 @@ interface Budget {
 
 /**
  * Decides how many points each client may still use, usually without waiting for other processes. Each process shares usage with
- * the other processes every second, and sooner if a client's unshared usage reaches 2.5 % of its budget. At 5 %, the client's
- * requests wait until the usage is shared. A client can therefore exceed its budget by about 5 % per process. While sharing
- * fails, each process decides alone.
+ * the other processes when its timer calls sync() every second, and sooner if a client's unshared usage reaches 2.5 % of its
+ * budget. At 5 %, ensureSynced(), which callers await before they decide, waits until the usage is shared. A client can therefore
+ * exceed its budget by about 5 % per process. While sharing fails, each process decides alone.
  */
 export class Budgets {
-  /**
-   * The last value that `charged` returned. This metric is a counter, which must never decrease, although charged points may be
-   * refunded.
-   */
+  /** The last value that reportCharged() returned */
   private reportedPoints = 0
   private chargedPoints = 0
   private readonly budgets: LRUCache<string, Budget>
   private readonly replenishedPerMs: number
-  /** If a client has this many points of unshared usage, its requests wait until they are shared. */
+  /** 5 % of the budget. If a client has this many points of unshared usage, its requests wait until they are shared. */
   private readonly maxUnsynced: number
-  /** The largest debt of a client that stops when it is refused */
+  /**
+   * The largest debt of a client that stops when it is refused: a quarter of the budget, which five processes reach by 5 % each,
+   * but at least the points of two of the most expensive requests, since a second process may accept one before the first one is
+   * shared.
+   */
   private readonly toleratedOverdraft: number
   private unsyncedBudgets = new Set<Budget>()
   private syncing: Promise<void> | undefined
@@ -91,8 +92,11 @@ export class Budgets {
     if (!this.lastSyncFailed && budget.unsynced >= this.maxUnsynced / 2) void this.sync()
   }
 
-  /** Points charged to all clients since the process started */
-  get charged(): number {
+  /**
+   * Returns the points charged to all clients since the process started, for a metric. The metric is a counter, so the result is
+   * never less than that of the previous call, although charged points may be refunded.
+   */
+  reportCharged(): number {
     this.reportedPoints = Math.max(this.reportedPoints, this.chargedPoints)
     return this.reportedPoints
   }
@@ -103,8 +107,8 @@ export class Budgets {
   }
 
   /**
-   * Whether a client kept sending requests after it was refused: its debt is larger than the overshoot that one request, or the
-   * delayed sharing between processes, can cause.
+   * Whether a client kept sending requests after it was refused, for which callers charge points too: its debt is larger than
+   * accepted requests can cause, even if processes accept them before they have shared the usage.
    */
   isFarOverdrawn(client: string): boolean {
     return this.budgets.peek(client) !== undefined && this.remaining(client) < -this.toleratedOverdraft
@@ -155,6 +159,9 @@ export class Budgets {
     return this.lastSyncFailed || this.budgetOf(client).unsynced < this.maxUnsynced
   }
 
+  /**
+   * Returns the budget of the client, replenished for the time since its last update. Creates the budget if the client has none.
+   */
   private budgetOf(client: string): Budget {
     const at = this.options.now()
     const existing = this.budgets.get(client)

@@ -18,7 +18,7 @@ export function networkOf({ headers, socket }: IncomingMessage, trustedProxies: 
 }
 
 /** Returns the key of a network's budget for invalid tokens. */
-export function badTokensClientOf(network: string): string {
+export function invalidTokenBudgetKey(network: string): string {
   return `tokens:${network}`
 }
 

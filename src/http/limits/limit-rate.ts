@@ -34,7 +34,7 @@ export function limitRate(budgets: Budgets, { clientOf, isBehindProxy }: LimitRa
  * Charges requests on `paths` for the bytes that were read, and again if they are refused. On all other paths, only requests with
  * an invalid token are charged.
  */
-export function chargeReading(
+export function chargeRequestBytesAndRefusals(
   server: FastifyInstance,
   budgets: Budgets,
   { paths, clientOf }: { paths: readonly string[]; clientOf: (request: FastifyRequest) => string },

@@ -31,11 +31,11 @@ export class AdmissionController {
   }
 
   /**
-   * Whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs` of the load shedder.
-   * Even requests that could be answered from memory are then refused. The first read of this property in an iteration starts the
-   * measurement of the iteration.
+   * Returns whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs` of the load
+   * shedder. Even requests that could be answered from memory are then refused. Must be called when each request arrives, because
+   * the first call in an iteration starts the measurement of the iteration.
    */
-  get isOverloaded(): boolean {
+  checkOverload(): boolean {
     return this.loadShedder.isOverloaded
   }
 
@@ -79,14 +79,15 @@ export class AdmissionController {
    * Calls `callback(true)` when the request may start, or `callback(false)` if it is refused, either synchronously or in a later
    * iteration of the event loop. The callback is not called if the connection closes before that. Clients are served round robin.
    */
-  schedule(client: string, connection: Connection, callback: (isAdmitted: boolean) => void): void {
+  schedule(client: string, connection: Connection, callback: (mayStart: boolean) => void): void {
     const arrivedAt = performance.now()
     const isScheduled = this.scheduler.schedule(client, () => {
       if (connection.destroyed) return false
-      const isAdmitted = !this.loadShedder.hasWaitedTooLong(arrivedAt)
-      if (!isAdmitted) this.countRefusal()
-      callback(isAdmitted)
-      return isAdmitted
+      const mayStart = !this.loadShedder.hasWaitedTooLong(arrivedAt)
+      if (!mayStart) this.countRefusal()
+      callback(mayStart)
+      // The scheduler counts false as a fraction of a start, because a refusal takes little time.
+      return mayStart
     })
     if (isScheduled) return
     this.countRefusal()
@@ -107,7 +108,9 @@ export class AdmissionController {
 
 export interface AdmissionControlOptions {
   paths: readonly string[]
+  /** Returns the client under which the request is queued: clients are served round robin. Called after authentication. */
   clientOf: (request: FastifyRequest) => string
+  /** Returns the network in whose share of the capacity the request counts. Called before authentication. */
   networkOf: (request: IncomingMessage) => string
   /** Maximum size of a body; reserved in full if the size of the body is not known in advance */
   maxBodyBytes: number
@@ -115,9 +118,9 @@ export interface AdmissionControlOptions {
 
 /**
  * Applies admission control to requests on `paths`; all other requests pass. A request for which there is no capacity is refused
- * before its body is read. An admitted request is queued after the bytes of its body have been read (see readJsonBodies). Parsing
- * the JSON (see parseJsonBodies) and all later work, up to the first read that waits for the cache or the database, run in the
- * iteration that the scheduler chooses. The request is refused without parsing its body if its client has too many queued
+ * before its body is read. An admitted request is queued after the bytes of its body have been read (see bufferJsonBodies). Parsing
+ * the JSON (see parseBufferedJsonBodies) and all later work, up to the first read that waits for the cache or the database, run in
+ * the iteration that the scheduler chooses. The request is refused without parsing its body if its client has too many queued
  * requests, or if it has waited too long during overload.
  */
 export function addAdmissionControl(
@@ -137,7 +140,7 @@ export function addAdmissionControl(
   })
   server.addHook('preValidation', (request, reply, next) => {
     if (!isControlled(request)) return next()
-    admission.schedule(clientOf(request), request.raw.socket, (isAdmitted) => (isAdmitted ? next() : refuse(request, reply)))
+    admission.schedule(clientOf(request), request.raw.socket, (mayStart) => (mayStart ? next() : refuse(request, reply)))
   })
   // The work of the request is done. Until the client has read the response, the response only takes memory. SlowReaders limits
   // for how long and how many bytes.
@@ -163,7 +166,7 @@ function refuse({ id }: FastifyRequest, reply: FastifyReply): void {
 
 export const overloadedMessage = 'The server is overloaded, try again in a moment'
 const logIntervalMs = 10_000
-/** About the time that one of the most expensive documents takes, in milliseconds */
+/** Target duration of an iteration of the event loop: about the time that one of the most expensive documents takes */
 const targetIterationMs = 10
 /**
  * Maximum number of queued requests per client. Mainly limits subscriptions over WebSocket, which take about 1 KB each while

@@ -63,7 +63,7 @@ export class RequestCancellation {
     private readonly arrivedAt: number,
   ) {}
 
-  /** Why the request is cancelled; undefined while it is not */
+  /** Why the request is cancelled: the first reason that was found; undefined while the request is not cancelled */
   get reason(): Error | undefined {
     if (this.firstReason) return this.firstReason
     const { timeoutMs } = this.deadlines.options

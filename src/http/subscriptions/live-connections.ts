@@ -6,7 +6,7 @@ type Admission = { state: 'admitted'; release: () => void } | ({ state: 'refused
 
 /**
  * Limits how many connections subscribers may open and how much memory their subscriptions may take, in total and per address.
- * Both limits have the same values.
+ * The limit on connections and the limit on subscriptions have the same values.
  */
 export class LiveConnections {
   private readonly connections: AddressLimit

@@ -9,7 +9,7 @@ export interface SharedSubscriptionOptions {
   args: ExecutionArgs
   /** Memory charged for each member, in bytes */
   bytes: number
-  /** Points charged to each member's budget */
+  /** Points charged to a subscriber's budget once, when it subscribes. Events are not charged. */
   cost: number
   /**
    * Resolves when an event may be executed or queued for this client. Clients take turns, and the scheduler starts only so much
@@ -30,13 +30,13 @@ export interface SharedSubscriptionOptions {
 /**
  * The outcome of an event. An event is the public id of a changed row.
  * - executed: the event has a result, which is sent to members.
- * - unexecuted: the event has no result, because no member was waiting, no member had a valid token, or the result was dropped to
- *   save memory. Each member executes the event when it reads the event.
+ * - withoutResult: the event has no result, because no member was waiting, no member had a valid token, or the result was dropped
+ *   to save memory. Each member executes the event when it reads the event.
  * - deleted: the row was deleted before the event was executed. Nothing is sent.
  */
 type EventOutcome =
   | { state: 'executed'; event: string; result: FormattedResult }
-  | { state: 'unexecuted'; event: string }
+  | { state: 'withoutResult'; event: string }
   | { state: 'deleted'; event: string }
 
 /**
@@ -80,10 +80,10 @@ export class SharedSubscription {
     const { args, schedule, isOutage, format } = this.options
     for (;;) {
       const [first] = subscribers()
-      if (!first) return { state: 'unexecuted', event }
+      if (!first) return { state: 'withoutResult', event }
       await schedule(first.client)
       const authorized = await findAuthorized(subscribers())
-      if (!authorized) return { state: 'unexecuted', event }
+      if (!authorized) return { state: 'withoutResult', event }
       const executed = await execute({ ...args, rootValue: event, contextValue: authorized.context })
       const failure = executed.data == null ? executed.errors?.[0]?.originalError : undefined
       if (failure instanceof DeletedError) return { state: 'deleted', event }
@@ -127,7 +127,7 @@ export class SharedSubscription {
 
   private async executeIfAwaited(event: string): Promise<EventOutcome> {
     const isAwaited = [...this.members].some((member) => member.isAwaiting)
-    return isAwaited ? this.executeEvent(event, () => this.subscribers()) : { state: 'unexecuted', event }
+    return isAwaited ? this.executeEvent(event, () => this.subscribers()) : { state: 'withoutResult', event }
   }
 
   private *subscribers(): Iterable<Subscriber> {
@@ -176,7 +176,7 @@ export class Member implements ResultStream {
    */
   push(outcome: EventOutcome): void {
     const { event } = outcome
-    this.stream.push(event, this.stream.queuedCount === 0 ? outcome : { state: 'unexecuted', event })
+    this.stream.push(event, this.stream.queuedCount === 0 ? outcome : { state: 'withoutResult', event })
   }
 
   fail(error: Error): void {
@@ -189,10 +189,11 @@ export class Member implements ResultStream {
       if (done) return doneResult
       await this.checkToken()
       const outcome =
-        value.state === 'unexecuted' ? await this.shared.executeEvent(value.event, () => this.remainingSubscriber()) : value
+        value.state === 'withoutResult' ? await this.shared.executeEvent(value.event, () => this.remainingSubscriber()) : value
       // If the stream has closed in the meantime, stream.next() ends this loop: it returns `done` or throws the error.
       if (this.isClosed || outcome.state === 'deleted') continue
-      if (outcome.state === 'unexecuted') throw await this.closeExpired()
+      // For a member that is still open, executeEvent() returns no result only if the token of the member is no longer valid.
+      if (outcome.state === 'withoutResult') throw await this.closeExpired()
       this.shared.options.onResult(outcome.result)
       return { done: false, value: outcome.result }
     }

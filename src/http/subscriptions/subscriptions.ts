@@ -149,7 +149,7 @@ export class Subscriptions {
 
   /**
    * Charges a refused subscription. Must be called for WebSockets only, because a hook charges refused HTTP requests (see
-   * chargeReading).
+   * chargeRequestBytesAndRefusals).
    */
   chargeRefusal({ client }: Subscriber): void {
     this.options.costLimits.budgets?.charge(client, refusedPoints)

@@ -113,7 +113,7 @@ export class WebSocketEndpoint {
       if (headers.origin !== undefined) refusedOrigins.report(headers.origin)
       return { state: 'refused', status: 403, code: 'FORBIDDEN', message: originNotAllowed }
     }
-    if (this.options.admission.isOverloaded)
+    if (this.options.admission.checkOverload())
       return { state: 'refused', status: 503, code: 'OVERLOADED', message: overloadedMessage }
     if (this.closing)
       return { state: 'refused', status: 503, code: 'SERVICE_UNAVAILABLE', message: 'The server is shutting down: connect again' }
@@ -126,9 +126,8 @@ export class WebSocketEndpoint {
     const closed = this.protocol.opened(
       {
         protocol: socket.protocol,
-        // graphql-ws waits for the returned promise before it reads the next event, so a slow client's events stay in the queue
-        // of
-        // its Member, which is limited.
+        // graphql-ws waits for the returned promise before it reads the next event. The events of a slow client thus stay in the
+        // queue of the subscription's Member, which is limited.
         send: (data) => send(socket, data),
         close: (code, reason) => close(socket, code, reason),
         onMessage: (handleMessage) => {
@@ -217,8 +216,8 @@ export class WebSocketEndpoint {
         return socket.readyState !== socket.OPEN
       },
     }
-    const isAdmitted = await new Promise((resolve) => admission.schedule(client, connection, resolve))
-    return isAdmitted ? work() : [withCode('OVERLOADED', overloadedMessage)]
+    const mayStart = await new Promise((resolve) => admission.schedule(client, connection, resolve))
+    return mayStart ? work() : [withCode('OVERLOADED', overloadedMessage)]
   }
 
   /** Terminates the sockets that did not answer the last ping. */

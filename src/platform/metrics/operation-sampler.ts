@@ -33,7 +33,7 @@ export class OperationSampler {
       const maximum = `${maximumPrefix}${this.token}/${name}`
       maxima.set(maximum, Math.max(maxima.get(maximum) ?? 0, metrics.durations.takeMaxMicroseconds()))
     }
-    // The counts of a replaced name were added to "other": those taken before must not be taken again.
+    // The counts of a replaced name were added to "other". The part that earlier samples contain is subtracted.
     for (const [metrics, totals] of this.last)
       if (!current.has(metrics)) for (const [counter, count] of totals) addCount(counts, `${counter}/other`, -count)
     this.last = current

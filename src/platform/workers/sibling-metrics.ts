@@ -14,6 +14,7 @@ export type SiblingDelivery =
   | { sibling: 'response'; requestId: number; answer: unknown }
 
 interface OpenRequest {
+  /** The number of workers that the primary has forwarded the request to; undefined until the primary has reported it */
   asked: number | undefined
   answers: unknown[]
   settle: () => void

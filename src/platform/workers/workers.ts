@@ -9,7 +9,7 @@ import { forwardSiblingMessages } from './sibling-metrics.js'
 interface WorkersOptions {
   count: number
   /** How long each worker continues to serve after the stop request */
-  delayMs: number
+  shutdownDelayMs: number
   /** A worker without a heartbeat for this long is assumed to hang, and is killed and replaced. */
   heartbeatTimeoutSeconds: number
   log: (message: string) => void
@@ -29,7 +29,7 @@ export class Workers {
   private readonly running = new Map<Worker, Promise<WorkerExit>>()
   private readonly stopping = new AbortController()
   private stopped: Promise<void> | undefined
-  private hasBeenReady = false
+  private anyWorkerHasBeenReady = false
 
   constructor(private readonly options: WorkersOptions) {}
 
@@ -66,11 +66,11 @@ export class Workers {
       const startedAt = performance.now()
       const outcome = await this.runUntilExit(onReady).then(describe, (error: Error) => `could not be started (${error.message})`)
       if (this.stopping.signal.aborted) return
-      if (!this.hasBeenReady) throw new WorkersError(`Not started: the first worker ${outcome}`)
+      if (!this.anyWorkerHasBeenReady) throw new WorkersError(`Not started: the first worker ${outcome}`)
       quickExits = performance.now() - startedAt < quickExitMs ? quickExits + 1 : 0
-      const delayMs = Math.min(minDelayMs * 2 ** quickExits, maxDelayMs)
-      this.options.log(`A worker ${outcome}. Its replacement starts in ${delayMs} ms`)
-      await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined)
+      const restartDelayMs = Math.min(minRestartDelayMs * 2 ** quickExits, maxRestartDelayMs)
+      this.options.log(`A worker ${outcome}. Its replacement starts in ${restartDelayMs} ms`)
+      await sleep(restartDelayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined)
     }
   }
 
@@ -81,7 +81,7 @@ export class Workers {
       // When the stop request was sent to all workers, this worker may not have been listening for messages yet.
       if (this.stopping.signal.aborted) requestStop(worker)
       if (message.state !== 'ready') return
-      this.hasBeenReady = true
+      this.anyWorkerHasBeenReady = true
       onReady(message.url)
     })
     redispatchConnections(worker, () => [...this.running.keys()].filter((other) => other !== worker && other.isConnected()))
@@ -108,7 +108,7 @@ export class Workers {
     const workers = [...this.running.keys()]
     const kill = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL')
-    }, this.options.delayMs + killAfterMs)
+    }, this.options.shutdownDelayMs + killAfterMs)
     for (const worker of workers) requestStop(worker)
     const exits = await Promise.all(this.running.values())
     clearTimeout(kill)
@@ -122,10 +122,7 @@ export class WorkersError extends Error {
   override readonly name = 'WorkersError'
 }
 
-/**
- * Sends a message instead of a signal. A service manager or terminal may also signal all processes, and a second signal kills a
- * worker.
- */
+/** Sends a message instead of a signal, because a signal would kill a worker that does not handle signals yet. */
 function requestStop(worker: Worker): void {
   sendMessage(worker, stopRequest)
 }
@@ -133,8 +130,8 @@ function requestStop(worker: Worker): void {
 function exitOf(worker: Worker): Promise<WorkerExit> {
   return new Promise((resolve, reject) => {
     worker.once('exit', (code: number | null, signal: NodeJS.Signals | null) => resolve({ code, signal }))
-    // Without a pid, the worker could not be started. Otherwise the error is a message that could not be sent, and `exit` follows
-    // at the end.
+    // Without a pid, the worker could not be started, and `exit` does not follow. With a pid, the error is only that a message
+    // could not be sent, and `exit` follows when the worker ends.
     worker.on('error', (error) => {
       if (worker.process.pid === undefined) reject(error)
     })
@@ -159,10 +156,10 @@ function describe({ code, signal }: WorkerExit): string {
 }
 
 const quickExitMs = 10_000
-const minDelayMs = 50
-const maxDelayMs = 10_000
+const minRestartDelayMs = 50
+const maxRestartDelayMs = 10_000
 /**
- * How long after the delay workers are killed. This is slightly less than the time within which the primary must stop after the
- * delay.
+ * How long after the shutdown delay the workers that are still running are killed. Slightly less than the time after the shutdown
+ * delay within which the primary itself must stop (see shutdownTimeoutMs in main.ts)
  */
 const killAfterMs = 9_000

@@ -11,7 +11,7 @@ if (primary) {
   console.log(`worker ${process.pid}`)
   primary.reportReady('here')
 } else {
-  const workers = new Workers({ count: 2, delayMs: 0, heartbeatTimeoutSeconds: 2, log: console.log })
+  const workers = new Workers({ count: 2, shutdownDelayMs: 0, heartbeatTimeoutSeconds: 2, log: console.log })
   process.on('SIGTERM', () => void workers.stop().then(() => process.exit(0)))
   await workers.start()
 }
