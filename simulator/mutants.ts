@@ -235,7 +235,14 @@ export const mutants: readonly Mutant[] = [
     if (!this.items.admits`,
     replace: `    if (!this.usable || countBeforeRead < 0) return
     if (!this.items.admits`,
-    seed: 12,
+    seed: 180,
+  },
+  {
+    name: 'near-fill-after-removal',
+    file: 'packages/cached-resolvers/src/cache/entry-writer.ts',
+    find: 'near.removalCount(lease.key) === countBefore',
+    replace: 'near.removalCount(lease.key) >= countBefore',
+    seed: 396,
   },
   {
     name: 'near-removal',

@@ -111,14 +111,36 @@ export class EntryWriter {
     fills: readonly { lease: Lease; value: V | null }[],
     fetchMs: number,
   ): Promise<number> {
-    const swaps = fills.map(({ lease, value }) => this.fillOrReleaseSwap(namespace, lease, value, fetchMs))
-    const answers = await this.swapTrackingLeases(namespace, swaps)
+    const sent = fills.map(({ lease, value }): SentFill => {
+      const countBefore = this.options.near?.removalCount(lease.key) ?? 0
+      return { lease, swap: this.fillOrReleaseSwap(namespace, lease, value, fetchMs), countBefore }
+    })
+    const answers = await this.swapTrackingLeases(
+      namespace,
+      sent.map(({ swap }) => swap),
+    )
     // A swap that only released a lease is not a fill.
-    const isFill = ({ value }: Swap, index: number) => value !== fills[index]?.lease.expected
-    const landed = swaps.filter((swap, index) => answers?.[index]?.swapped && isFill(swap, index)).map(({ key }) => key)
-    this.options.near?.remove(landed)
+    const landed = sent.filter(({ lease, swap }, index) => answers?.[index]?.swapped && swap.value !== lease.expected)
+    this.keepNear(namespace, landed)
     this.options.counters.add(namespace.name, 'fills', landed.length)
     return landed.length
+  }
+
+  /**
+   * Puts fills that landed into the near store, unless a removal of the key has arrived since the fill was sent: the removal may be
+   * later than the fill. Reads of these keys that are still in progress may have seen what the fills replaced, so they must not be kept.
+   */
+  private keepNear(namespace: Namespace<unknown>, landed: readonly SentFill[]): void {
+    const { near } = this.options
+    if (!near) return
+    const unremoved = landed.filter(({ lease, countBefore }) => near.removalCount(lease.key) === countBefore)
+    near.remove(landed.map(({ lease }) => lease.key))
+    for (const { lease, swap } of unremoved) {
+      const stored = decodeStored(swap.value, lease.generation)
+      const { key, id } = lease
+      const indexKey = typeof id === 'string' ? { namespace: namespace.name, id } : undefined
+      if (stored.state === 'entry') near.putEntry(key, stored, near.removalCount(key), indexKey)
+    }
   }
 
   /**
@@ -266,6 +288,13 @@ function generationOfValue({ id, generation }: Lease, value: unknown): string | 
   const count = 1 + id.countDependencies(value)
   const generations = generation.split('.')
   return generations.length < count ? undefined : generations.slice(0, count).join('.')
+}
+
+/** A fill that was sent to the store, with the count of removals of its key in the near store before (see NearStore.removalCount) */
+interface SentFill {
+  lease: Lease
+  swap: Swap
+  countBefore: number
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createClock } from '../../../../test/helpers/clock.js'
+import { deferred } from '../../../../test/helpers/deferred.js'
 import { startProxy } from '../../../../test/helpers/proxy.js'
 import { noRedis, redisOptions, startRedis, type TestRedis } from '../../../../test/helpers/redis.js'
 import { recordRedis } from '../../../../test/helpers/redis-recording.js'
@@ -9,6 +10,7 @@ import { CountedEntries } from '../../src/cache/counted-entries.js'
 import type { StoredEntry } from '../../src/cache/entry.js'
 import type { ListEntryId, Namespace } from '../../src/cache/namespace.js'
 import { NearStore } from '../../src/cache/near-store.js'
+import type { Swap, SwapAnswer } from '../../src/cache/store.js'
 import { createTokenSource } from '../../src/cache/token.js'
 import { RedisStore } from '../../src/redis/redis-store.js'
 
@@ -20,6 +22,17 @@ const things: Namespace<{ name: string }> = {
   negativeTtlMs: 10_000,
 }
 const pages: Namespace<{ name: string }> = { ...things, name: 'pages' }
+
+/** Its answers to swaps are held back while `answered` is pending. */
+class StoreWithLateAnswers extends RedisStore {
+  answered: Promise<void> = Promise.resolve()
+
+  override async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
+    const answers = await super.swapMany(swaps)
+    await this.answered
+    return answers
+  }
+}
 
 describe.skipIf(noRedis)('the near store in front of Redis', () => {
   let redis: TestRedis
@@ -34,9 +47,14 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
   })
 
   /** A cache as another process would have it */
-  async function createCache({ commandTimeoutMs = 60_000, maxStalenessMs = 60_000, url = redis.url } = {}): Promise<Cache> {
+  async function createCache({
+    commandTimeoutMs = 60_000,
+    maxStalenessMs = 60_000,
+    url = redis.url,
+    store = new RedisStore({ ...redisOptions(url), commandTimeoutMs }),
+  } = {}): Promise<Cache> {
     const cache = new Cache({
-      store: new RedisStore({ ...redisOptions(url), commandTimeoutMs }),
+      store,
       prefix: 'near',
       version: 'v1',
       namespaces: [things, pages],
@@ -74,6 +92,37 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: { name: 'A' } })
     expect((await recording.take()).filter(([name]) => name === 'mget')).toEqual([])
     recording.stop()
+  })
+
+  test('a value that this process has filled is served without reading it from Redis', async () => {
+    const cache = await createCache()
+    await readUntilNear(cache, 'other')
+    const recording = await recordRedis(redis)
+    const { fills } = cache.ownCounts(things)
+    await cache.getOrFetch(things, 'a', fetchOf('A'))
+    await until(async () => cache.ownCounts(things).fills > fills)
+    expect(await cache.read(things, 'a')).toMatchObject({ state: 'hit', value: { name: 'A' } })
+    const reads = (await recording.take()).filter(([name, ...keys]) => name === 'mget' && keys.some((key) => key.endsWith(':a')))
+    recording.stop()
+    expect(reads).toHaveLength(1)
+  })
+
+  test('a fill is not kept if its removal arrives before the answer to the fill', async () => {
+    const store = new StoreWithLateAnswers({ ...redisOptions(redis.url), commandTimeoutMs: 60_000 })
+    const [reader, writer] = [await createCache({ store }), await createCache()]
+    await readUntilNear(reader, 'other')
+    const answered = deferred<void>()
+    await reader.getOrFetch(things, 'a' as string, async (ids) => {
+      store.answered = answered.promise
+      return fetchOf('old')(ids)
+    })
+    await until(async () => (await redis.client.get('near:v1:things:a'))?.includes('old') ?? false)
+    // Resolves after the reader has acknowledged the removal.
+    await writer.invalidate(things, { ids: ['a'] })
+    const { fills } = reader.ownCounts(things)
+    answered.resolve()
+    await until(async () => reader.ownCounts(things).fills > fills)
+    expect((await reader.read(things, 'a')).state).toBe('miss')
   })
 
   test('if the list of members was lost, a removal waits until no process may serve its near entries any more', async () => {
