@@ -3,6 +3,7 @@ import { type Cluster, type Redis, ReplyError } from 'ioredis'
 import { Acknowledgements } from '../cache/acknowledgements.js'
 import { Breaker } from '../cache/breaker.js'
 import { CombinedReads } from '../cache/combined-reads.js'
+import { CombinedSwaps } from '../cache/combined-swaps.js'
 import { withDeadline } from '../cache/deadline.js'
 import {
   type BucketAddition,
@@ -66,6 +67,7 @@ export class RedisStore implements CacheStore {
   private readonly breaker = new Breaker(3)
   private readonly watches = new Map<Watcher, RedisWatch>()
   private readonly reads = new CombinedReads((keys) => this.run((client) => this.get(client, keys)))
+  private readonly swaps = new CombinedSwaps((swaps) => this.sendSwaps(swaps))
   private sentinelWatch: SentinelWatch | undefined
   /** The error that ended or prevented the last connection; undefined after a connection became ready */
   private lastError: Error | undefined
@@ -124,15 +126,8 @@ export class RedisStore implements CacheStore {
     return this.reads.read(keys)
   }
 
-  async swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
-    const keys = swaps.map((swap) => swap.key)
-    const replies = await this.run((client) =>
-      this.runPerSlot(keys, (group) => {
-        const groupSwaps = group.map((index) => swaps[index] as Swap)
-        return client.swapMany(groupSwaps.length, ...groupSwaps.map((swap) => swap.key), ...groupSwaps.flatMap(swapArguments))
-      }),
-    )
-    return replies.map((reply) => (reply === 1 ? { swapped: true } : { swapped: false, current: reply }))
+  swapMany(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
+    return this.swaps.swap(swaps)
   }
 
   async removeMany(keys: readonly string[]): Promise<void> {
@@ -221,6 +216,17 @@ export class RedisStore implements CacheStore {
       connectedClients: sum(numbers('connected_clients')),
       keys: sum(nodes.map(([, keys]) => keys)),
     }
+  }
+
+  private async sendSwaps(swaps: readonly Swap[]): Promise<SwapAnswer[]> {
+    const keys = swaps.map((swap) => swap.key)
+    const replies = await this.run((client) =>
+      this.runPerSlot(keys, (group) => {
+        const groupSwaps = group.map((index) => swaps[index] as Swap)
+        return client.swapMany(groupSwaps.length, ...groupSwaps.map((swap) => swap.key), ...groupSwaps.flatMap(swapArguments))
+      }),
+    )
+    return replies.map((reply) => (reply === 1 ? { swapped: true } : { swapped: false, current: reply }))
   }
 
   /** Removes keys, publishes the removal, and waits until the other members acknowledge it or their near leases expire. */

@@ -105,6 +105,7 @@ describe.skipIf(noRedis)('a Redis that breaks', () => {
 
   test('a full server: reads go on, fills are dropped, invalidations still work', async () => {
     await get('old')
+    expect(await isCached()).toBe(true)
     await redis.client.config('SET', 'maxmemory', '1')
     expect((await cache.read(things, 'a')).state).toBe('hit')
     expect(await cache.invalidate(things, { ids: ['a'] })).toBe(true)
