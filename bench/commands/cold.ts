@@ -1,9 +1,10 @@
+import { Redis } from 'ioredis'
 import type { Database } from '../../src/platform/database/connection.js'
 import { Random } from '../../torture/random.js'
 import { Client } from '../harness/client.js'
 import type { BenchContext } from '../harness/context.js'
 import { divideCores } from '../harness/cores.js'
-import { buildProject, expectRedisServer } from '../harness/prepare.js'
+import { buildProject, buildServers, expectRedisServer } from '../harness/prepare.js'
 import { type QueryName, queries, queryNames, requestBody } from '../harness/queries.js'
 import { startServer } from '../harness/servers.js'
 import { openShop } from '../harness/shop.js'
@@ -13,51 +14,70 @@ import type { ColdRow } from '../report/results.js'
 import { quantile } from '../report/statistics.js'
 import { writeSection } from '../report/write.js'
 
-const shares = [0, 0.5, 1]
+const shares = [0.5, 1]
+const emptyRounds = 3
 const connections = 50
 /** Up to these numbers, consecutive ids have no product in common. */
 const maxRequests: Record<QueryName, number> = { Q1: 5_000, Q2: 1_650, Q3: 500 }
 const cacheNamespaces = ['USERS', 'PRODUCTS', 'ORDERS', 'PRODUCT_LISTS', 'USER_ORDERS', 'STATS']
 
+const limitRedisDatabase = 1
+
 interface Target {
+  server: ColdRow['server']
   client: Client
   database: Database
   pid: number
   quick: boolean
+  flush: () => Promise<unknown>
 }
 
-/** Measures reads with nothing, half, and all of the requested ids in the cache. */
+/**
+ * Measures reads with nothing, half, and all of the requested ids in the cache. With nothing in the cache, measures the limit in turn with
+ * ours, three times, and reports the median of each by CPU time.
+ */
 export async function cold(options: Options, context: BenchContext): Promise<string> {
   expectRedisServer()
   await buildProject(context)
+  await buildServers(context)
   const cores = divideCores()
   const shop = await openShop(context, { countStatements: true })
   // Audits would read the database, too.
   const env = { AUDIT_INTERVAL_MS: '0' }
-  const server = await startServer(context, 'ours-far', { shop, prefix: cores.serverPrefix, sameFlags: false, env })
-  const target = {
-    client: new Client(server.url, connections),
-    database: shop.database,
-    pid: server.child.pid,
-    quick: options.quick,
+  const start = async (name: ColdRow['server'], flush: (client: Client) => Promise<unknown>): Promise<Target> => {
+    const redisDatabase = name === 'limit' ? limitRedisDatabase : 0
+    const server = await startServer(context, name, { shop, prefix: cores.serverPrefix, sameFlags: false, env, redisDatabase })
+    const client = new Client(server.url, connections)
+    const { database } = shop
+    return { server: name, client, database, pid: server.child.pid, quick: options.quick, flush: () => flush(client) }
   }
+  const limitRedis = new Redis(`${shop.redis.url}/${limitRedisDatabase}`)
+  context.cleanups.push(async () => limitRedis.disconnect())
+  const limit = await start('limit', () => limitRedis.flushdb())
+  const ours = await start('ours-far', flushOurs)
 
-  for (const query of queryNames) await askAll(target, query, idsOf(target, query))
+  for (const target of [limit, ours]) for (const query of queryNames) await askAll(target, query, idsOf(target, query))
   const rows: ColdRow[] = []
   for (const query of queryNames) {
-    for (const share of shares) {
-      const row = await measure(target, query, share)
-      rows.push(row)
-      context.print(`${query}, ${share * 100} % asked before: ${Math.round(row.requestsPerSecond)} requests/s`)
-    }
+    const empty: ColdRow[] = []
+    for (let round = 0; round < emptyRounds; round += 1)
+      for (const target of [limit, ours]) empty.push(await measure(target, query, 0))
+    for (const { server } of [limit, ours]) rows.push(medianByCpu(empty.filter((row) => row.server === server)))
+    for (const share of shares) rows.push(await measure(ours, query, share))
+    context.print(`${query}: measured`)
   }
-  target.client.close()
+  for (const { client } of [limit, ours]) client.close()
   return writeSection('cold', rows, { quick: options.quick })
+}
+
+function medianByCpu(rows: readonly ColdRow[]): ColdRow {
+  const sorted = [...rows].sort((a, b) => (a.cpuUsPerRequest ?? 0) - (b.cpuUsPerRequest ?? 0))
+  return sorted[Math.floor(sorted.length / 2)] as ColdRow
 }
 
 async function measure(target: Target, query: QueryName, warmedShare: number): Promise<ColdRow> {
   const ids = idsOf(target, query)
-  await flush(target)
+  await target.flush()
   await askAll(target, query, ids.slice(0, Math.round(ids.length * warmedShare)))
   const before = await readCounts(target)
   const startedAt = performance.now()
@@ -66,8 +86,8 @@ async function measure(target: Target, query: QueryName, warmedShare: number): P
   const after = await readCounts(target)
   const [hits, misses] = [after.hits - before.hits, after.misses - before.misses]
   return {
-    ...{ query, warmedShare, requests: ids.length, requestsPerSecond: ids.length / seconds },
-    hitShare: hits / (hits + misses),
+    ...{ query, server: target.server, warmedShare, requests: ids.length, requestsPerSecond: ids.length / seconds },
+    hitShare: target.server === 'limit' ? null : hits / (hits + misses),
     p99Us: quantile(latenciesMs, 0.99) * 1_000,
     statementsPerRequest: (after.statements - before.statements) / ids.length,
     cpuUsPerRequest: before.usage && after.usage ? (after.usage.cpuUs - before.usage.cpuUs) / ids.length : null,
@@ -90,15 +110,14 @@ async function askAll({ client }: Target, query: QueryName, ids: readonly string
   return latenciesMs.sort((a, b) => a - b)
 }
 
-async function flush({ client }: Target): Promise<void> {
+async function flushOurs(client: Client): Promise<void> {
   const fields = cacheNamespaces.map((name) => `${name}: flushCache(namespace: ${name}) { namespace }`)
   await client.query(JSON.stringify({ query: `mutation { ${fields.join(' ')} }` }))
 }
 
 /** Counts since the start: lookups of the cache, SQL statements on the shop's tables, usage of the process. */
-async function readCounts({ client, database, pid }: Target) {
-  const { stats } = await client.query<Stats>(JSON.stringify({ query: '{ stats { caches { namespace hits misses } } }' }))
-  const asked = stats.caches.filter(({ namespace }) => namespace !== 'STATS')
+async function readCounts({ server, client, database, pid }: Target) {
+  const asked = server === 'limit' ? [] : await readCacheCounts(client)
   const [row] = await database<{ statements: number }[]>`
     select coalesce(sum(calls), 0)::bigint as statements from pg_stat_statements
     where query ~ '\\m(users|products|orders|order_items)\\M' and query !~ 'cache_outbox|pg_stat_statements'`
@@ -108,6 +127,11 @@ async function readCounts({ client, database, pid }: Target) {
     statements: row?.statements ?? 0,
     usage: readUsage(pid),
   }
+}
+
+async function readCacheCounts(client: Client) {
+  const { stats } = await client.query<Stats>(JSON.stringify({ query: '{ stats { caches { namespace hits misses } } }' }))
+  return stats.caches.filter(({ namespace }) => namespace !== 'STATS')
 }
 
 interface Stats {

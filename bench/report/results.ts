@@ -49,10 +49,11 @@ export interface Run {
 
 export interface ColdRow {
   query: QueryName
+  server: 'limit' | 'ours-far'
   /** Share of the ids that had been requested before */
   warmedShare: number
-  /** Share of the cache lookups that were hits */
-  hitShare: number
+  /** Share of the cache lookups that were hits; null for a server that does not count them */
+  hitShare: number | null
   requests: number
   requestsPerSecond: number
   p99Us: number
