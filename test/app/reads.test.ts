@@ -35,20 +35,21 @@ describe.skipIf(noRedis)('what a query costs', () => {
       data: answer.data,
       statements: app.takeStatements(),
       names: commands.map(([name]) => name),
-      mgets: commands
-        .filter(([name]) => name === 'mget')
-        .map(([, ...keys]) => keys.map((key) => key.replace('ecommerce:v1:', ''))),
+      mgets: commands.filter(([name]) => name === 'mget').map(([, ...keys]) => keys.map(withoutPrefix)),
+      leases: swappedKeys(commands, (text) => text.startsWith('L|')),
+      fills: swappedKeys(commands, (text) => text.startsWith('1|')),
     }
   }
 
-  test('a cold order is one MGET per level, and for each namespace a lease, one SQL statement and one fill', async () => {
-    const { data, statements, names } = await cost(orderQuery, { id: 'order_1' })
+  test('a cold order is one MGET and one command for leases per level, one SQL statement per namespace, and one fill per key', async () => {
+    const { data, statements, names, leases, fills } = await cost(orderQuery, { id: 'order_1' })
     expect(data.order.products.length).toBeGreaterThan(0)
     expect(statements).toHaveLength(3)
     for (const statement of statements) expect(statement).toContain('= any($1')
     expect(names.filter((name) => name === 'mget')).toHaveLength(2)
-    // The first call sends the script, later ones its hash.
-    expect(names.filter((name) => name?.startsWith('eval'))).toHaveLength(6)
+    const products = [...new Set(data.order.products.map(({ id }: { id: string }) => `products:${id}`))]
+    expect(leases).toEqual([['orders:order_1'], [`users:${data.order.user.id}`, ...products]])
+    expect(fills.flat().sort()).toEqual(leases.flat().sort())
     expect(names.every((name) => name === 'mget' || name?.startsWith('eval'))).toBe(true)
   })
 
@@ -179,3 +180,18 @@ describe.skipIf(noRedis)('what a query costs', () => {
     expect((await cost('{ product(id: "product_1") { id } }')).statements).toEqual([])
   })
 })
+
+/** For each script that writes entries: the keys to which it writes a text that meets the condition. Scripts without such a key are left out. */
+function swappedKeys(commands: readonly string[][], meets: (text: string) => boolean): string[][] {
+  return commands
+    .filter(([name]) => name?.startsWith('eval'))
+    .map(([, , count, ...keysAndArguments]) => {
+      const keys = keysAndArguments.slice(0, Number(count))
+      return keys.filter((_, index) => meets(keysAndArguments[keys.length + 4 * index + 2] ?? '')).map(withoutPrefix)
+    })
+    .filter((keys) => keys.length > 0)
+}
+
+function withoutPrefix(key: string): string {
+  return key.replace('ecommerce:v1:', '')
+}
