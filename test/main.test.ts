@@ -56,13 +56,14 @@ describe('the process', () => {
       expect(bad.server.output()).toContain(`folder ${bad.path}, which`)
       expect(bad.server.output()).toMatch(/\): name a folder that this user may create and write, or set DATABASE_URL to/)
     }
-    // Otherwise root would use another folder, as Postgres does not run as root.
+    // Otherwise root would use another folder, as Postgres does not run as root. In a checkout that other users cannot access, a line of the
+    // log about that comes first.
     await chmod(folder, 0o755)
     await mkdir(join(folder, 'data', 'postgres'), { recursive: true })
     const incomplete = start({ DATA_DIR: join(folder, 'data') })
     expect(await incomplete.exited).toBe(1)
     expect(incomplete.output()).toMatch(
-      /^Bad configuration:\n {2}\S+ is not a complete Postgres cluster\. Delete that folder .*DATABASE_URL.*\n$/,
+      /^Bad configuration:\n {2}\S+ is not a complete Postgres cluster\. Delete that folder .*DATABASE_URL.*\n$/m,
     )
     await rm(folder, { recursive: true })
   })

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader'
-import type { Cancellation } from '../cache/cancellation.js'
+import { type Cancellation, waitUnlessCancelled } from '../cache/cancellation.js'
 
 /** A value that is available now, or a promise of it. */
 export type PromiseOrValue<V> = V | Promise<V>
@@ -123,10 +123,11 @@ export class Loader<Key extends string | object, V> {
     return requestedPositions.map((oneOrMany) => (typeof oneOrMany === 'number' ? valueAt(oneOrMany) : oneOrMany.map(valueAt)))
   }
 
-  /** Does not start a batch for a cancelled request. */
+  /** Does not start a batch for a cancelled request, and rejects as soon as the request is cancelled, even if the store does not answer. */
   private startBatch(keys: readonly Key[]): Promise<ArrayLike<PromiseOrValue<V>>> {
     const cancellation = this.options.cancellation()
-    return cancellation.reason ? Promise.reject(cancellation.reason) : this.options.batch(keys, cancellation)
+    if (cancellation.reason) return Promise.reject(cancellation.reason)
+    return waitUnlessCancelled(cancellation, this.options.batch(keys, cancellation))
   }
 
   private cacheKeyOf(key: Key): unknown {
