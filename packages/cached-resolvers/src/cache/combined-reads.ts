@@ -1,49 +1,34 @@
-type Texts = readonly (string | null)[]
+import { type IterationBatch, IterationBatches } from './iteration-batches.js'
 
-/**
- * A batch that has reached this number of keys is not extended, because a larger command would delay other clients of the server.
- */
+type Text = string | null
+
 const maxKeys = 1_000
 
-/**
- * Combines all reads of one iteration of the event loop into one command. Concurrent requests thus share a round trip, and a key
- * that several requests need is read once.
- */
+/** Combines all reads of one iteration of the event loop into one command. A key that several requests need is read once. */
 export class CombinedReads {
-  private batch: Batch | undefined
+  private readonly batches: IterationBatches<string, Text>
+  private batch: IterationBatch<string, Text> | undefined
+  /** Of the keys in `batch` */
+  private positions = new Map<string, number>()
 
-  constructor(private readonly readMany: (keys: readonly string[]) => Promise<Texts>) {}
-
-  read(keys: readonly string[]): Promise<(string | null)[]> {
-    const { batch = this.startBatch() } = this
-    const positions = keys.map((key) => batch.add(key))
-    if (batch.keys.length >= maxKeys) this.batch = undefined
-    return batch.texts.then((texts) => positions.map((position) => texts[position] ?? null))
+  constructor(send: (keys: readonly string[]) => Promise<readonly Text[]>) {
+    this.batches = new IterationBatches({ maxItems: maxKeys, send })
   }
 
-  private startBatch(): Batch {
-    const batch = new Batch((keys) => {
-      if (this.batch === batch) this.batch = undefined
-      return this.readMany(keys)
-    })
-    this.batch = batch
-    return batch
-  }
-}
-
-class Batch {
-  readonly keys: string[] = []
-  readonly texts: Promise<Texts>
-  private readonly positions = new Map<string, number>()
-
-  constructor(send: (keys: readonly string[]) => Promise<Texts>) {
-    this.texts = new Promise((resolve) => setImmediate(() => resolve(send(this.keys))))
+  read(keys: readonly string[]): Promise<Text[]> {
+    const batch = this.batches.openBatch()
+    if (batch !== this.batch) {
+      this.batch = batch
+      this.positions = new Map()
+    }
+    const positions = keys.map((key) => this.add(batch.items, key))
+    return batch.answers.then((texts) => positions.map((position) => texts[position] ?? null))
   }
 
-  add(key: string): number {
+  private add(batchKeys: string[], key: string): number {
     const known = this.positions.get(key)
     if (known !== undefined) return known
-    this.positions.set(key, this.keys.length)
-    return this.keys.push(key) - 1
+    this.positions.set(key, batchKeys.length)
+    return batchKeys.push(key) - 1
   }
 }

@@ -4,7 +4,7 @@ import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
 import { type Generation, interpret, joinGenerations, type KeyRead } from './key-read.js'
 import type { EntryId, Namespace } from './namespace.js'
-import type { NearStore } from './near-store.js'
+import { indexKeyOf, type NearStore } from './near-store.js'
 import type { Swap, SwapAnswer } from './store.js'
 
 /**
@@ -138,8 +138,7 @@ export class EntryWriter {
     for (const { lease, swap } of unremoved) {
       const stored = decodeStored(swap.value, lease.generation)
       const { key, id } = lease
-      const indexKey = typeof id === 'string' ? { namespace: namespace.name, id } : undefined
-      if (stored.state === 'entry') near.putEntry(key, stored, near.removalCount(key), indexKey)
+      if (stored.state === 'entry') near.putEntry(key, stored, near.removalCount(key), indexKeyOf(namespace.name, id))
     }
   }
 

@@ -3,7 +3,7 @@ import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
 import { type Generation, type GenerationScope, joinGenerations, type KeyRead } from './key-read.js'
 import { type EntryId, type ListEntryId, type Namespace, namesInvalidating } from './namespace.js'
-import type { NearEntry, NearStore } from './near-store.js'
+import { indexKeyOf, type NearEntry, type NearStore } from './near-store.js'
 import { RecentKeyReads } from './recent-key-reads.js'
 
 export interface KeyReaderOptions {
@@ -163,7 +163,7 @@ export class KeyReader {
     for (const [index, { id, key, stored }] of keyReads.entries()) {
       if (stored.state !== 'entry' || stored.header.version !== version) continue
       const countBeforeRead = removalCounts[generations.length + index] as number
-      near.putEntry(key, stored, countBeforeRead, typeof id === 'string' ? { namespace: name, id } : undefined)
+      near.putEntry(key, stored, countBeforeRead, indexKeyOf(name, id))
     }
   }
 }

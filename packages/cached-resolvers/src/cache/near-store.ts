@@ -1,6 +1,7 @@
 import { ClockMap, ClockMapItem } from './clock-map.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { StoredEntry } from './entry.js'
+import type { EntryId } from './namespace.js'
 
 export interface NearStoreOptions {
   maxBytes: number
@@ -16,6 +17,11 @@ export interface NearStoreOptions {
 interface IndexKey {
   readonly namespace: string
   readonly id?: string
+}
+
+/** Returns undefined for an entry of a list, which is found by its key only. */
+export function indexKeyOf(namespace: string, id: EntryId): Required<IndexKey> | undefined {
+  return typeof id === 'string' ? { namespace, id } : undefined
 }
 
 export class NearEntry extends DecodedEntry {
