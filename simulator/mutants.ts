@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'near-generation',
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
-    find: 'if (entry?.generation !== index.generation.text) return undefined',
+    find: 'if (entry?.generation !== items.generation.text) return undefined',
     replace: 'if (!entry) return undefined',
     seed: 11,
   },
@@ -232,9 +232,9 @@ export const mutants: readonly Mutant[] = [
     name: 'near-removal-counts',
     file: 'packages/cached-resolvers/src/cache/near-store.ts',
     find: `    if (!this.usable || this.removalCount(key) !== countBeforeRead) return
-    if (!this.items.admits`,
+    const isListEntry`,
     replace: `    if (!this.usable || countBeforeRead < 0) return
-    if (!this.items.admits`,
+    const isListEntry`,
     seed: 180,
   },
   {
@@ -242,7 +242,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/cached-resolvers/src/cache/entry-writer.ts',
     find: 'near.removalCount(lease.key) === countBefore',
     replace: 'near.removalCount(lease.key) >= countBefore',
-    seed: 396,
+    seed: 547,
   },
   {
     name: 'near-removal',

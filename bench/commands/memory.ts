@@ -3,12 +3,11 @@ import { runInNewContext } from 'node:vm'
 import type { Redis } from 'ioredis'
 import { decodeStored, type StoredEntry } from '../../packages/cached-resolvers/src/cache/entry.js'
 import { NearStore } from '../../packages/cached-resolvers/src/cache/near-store.js'
-import { markShared } from '../../packages/cached-resolvers/src/cache/shared-value.js'
 import { orders } from '../../src/shop/orders/order.js'
 import { products } from '../../src/shop/products/product.js'
 import { users } from '../../src/shop/users/user.js'
 import type { BenchContext } from '../harness/context.js'
-import { entryKey, entryText, fillRedis } from '../harness/entries.js'
+import { entryKey, entryText, fillRedis, generation, keys } from '../harness/entries.js'
 import { scratchFolder, startRedis } from '../harness/shop.js'
 import type { Options } from '../options.js'
 import type { Memory } from '../report/results.js'
@@ -35,7 +34,7 @@ export async function memory({ quick }: Options, context: BenchContext): Promise
       `${namespace.name}: ${Math.round(plainBytes / entries)} bytes as plain JSON, ${Math.round(oursBytes / entries)} ours`,
     )
   }
-  return writeSection('memory', { entries, redis: rows, near: measureNear(quick ? 5_000 : 50_000) }, { quick })
+  return writeSection('memory', { entries, redis: rows, near: measureNear(50_000) }, { quick })
 }
 
 async function measureRedis(
@@ -59,17 +58,18 @@ async function usedMemory(client: Redis): Promise<number> {
 /** Measures products in the state after they were read from Redis and parsed by a first reader. */
 function measureNear(entries: number): Memory['near'] {
   const collect = exposedGc()
-  const near = new NearStore({ maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now(), random: Math.random })
+  const { namespace } = products
+  const options = { maxBytes: 2 ** 31, maxStalenessMs: 60_000, now: () => performance.now(), random: Math.random }
+  const near = new NearStore({ keys, ...options })
   near.confirm(performance.now())
   collect()
   const before = process.memoryUsage()
   for (let number = 1; number <= entries; number += 1) {
-    // Copies, because text from a socket shares no memory with other strings.
+    // Copies, because texts from a socket or a query share no memory with other strings.
     const text = Buffer.from(entryText(product(number))).toString()
-    const key = Buffer.from(entryKey(products.namespace, product(number).id)).toString()
-    const stored = decodeStored(text) as StoredEntry
-    stored.hit = { state: 'hit', value: markShared(JSON.parse(stored.json)), header: stored.header }
-    near.putEntry(key, stored, near.removalCount(key))
+    const id = Buffer.from(product(number).id).toString()
+    const key = keys.entry(namespace, id)
+    near.putEntry(namespace.name, { id, key }, decodeStored(text, generation) as StoredEntry, near.removalCount(key))
   }
   collect()
   const after = process.memoryUsage()

@@ -4,10 +4,9 @@ import { type ChangeSource, standalone } from './change-source.js'
 import type { CountedEntries } from './counted-entries.js'
 import { Counters, type Counts } from './counters.js'
 import { DecodedEntry } from './decoded-entry.js'
-import type { EntryHeader } from './entry.js'
 import { EntryWriter, type Lease } from './entry-writer.js'
 import { FetchLimiter, type FetchLimiterLoad, type FetchLimiterOptions } from './fetch-limiter.js'
-import { isEarlyRefreshDue } from './freshness.js'
+import { isEarlyRefreshDue, type Times } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import { InFlightFetches } from './in-flight-fetches.js'
 import { describeStored, type Inspection } from './inspection.js'
@@ -37,7 +36,7 @@ export interface CacheOptions {
    * Options of the near store in the memory of this process; null for no near store. Used only with a store that has `watch`.
    * Default: 64 MB and 500 ms
    */
-  near?: Omit<NearStoreOptions, 'now' | 'random'> | null
+  near?: Omit<NearStoreOptions, 'keys' | 'now' | 'random'> | null
   /**
    * Duration of the lease on an entry. The lease is renewed while the fetch runs, and expires if the process dies. Default: 1,000
    */
@@ -120,7 +119,8 @@ export class Cache {
     this.registrationKey = keys.registration(options.namespaces.map(({ name }) => name))
     this.counters = new Counters(store, keys.counters(), createToken)
     this.readSampler = new ReadSampler(random)
-    this.near = options.near && store.watch ? new NearStore({ ...options.near, random, now: () => performance.now() }) : null
+    this.near =
+      options.near && store.watch ? new NearStore({ ...options.near, keys, random, now: () => performance.now() }) : null
     this.trust = new Trust({
       store,
       sleep,
@@ -294,7 +294,7 @@ export class Cache {
     const now = this.now()
     return {
       key: far.key,
-      near: near ? describeStored(namespace, { stored: near.stored, generation: near.generation, generations: [] }, now) : null,
+      near: near ? describeStored(namespace, { stored: near, generation: near.generation, generations: [] }, now) : null,
       far: describeStored(namespace, far, now),
     }
   }
@@ -320,7 +320,7 @@ export class Cache {
     const [keyRead] = await this.keyReader.read(namespace, [id])
     const lookup = interpret(namespace, keyRead as KeyRead<EntryId>, this.now())
     if (lookup.state === 'miss' || lookup.state === 'negative' || lookup.value === null) return null
-    return lookup.header ? Math.max(0, lookup.header.softUntilMs - this.now()) : null
+    return lookup.times ? Math.max(0, lookup.times.softUntilMs - this.now()) : null
   }
 
   /** Whether this process has a near store. Without one, readNear() finds nothing. */
@@ -330,15 +330,12 @@ export class Cache {
 
   /**
    * Returns a value of the near store synchronously; the value is null for a negative entry. Returns undefined if the near store
-   * has no entry, if the entry is not fresh or due for an early refresh, or if its JSON is not parsed yet; call getOrFetchMany
-   * then. The value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to
+   * has no entry, or only one that is stale or may be due for an early refresh; call getOrFetchMany then. The value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to
    * `counted`.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.keyReader.findNear(namespace, id)
-    if (entry?.value === undefined) return undefined
-    const now = this.now()
-    if (!entry.isBeforeEarlyRefresh(now) && this.needsRefill(entry.stored.header, now)) return undefined
+    if (!entry?.isBeforeEarlyRefresh(this.now())) return undefined
     if (counted.add(entry)) {
       const counts = this.counters.pendingCounts(namespace.name)
       countDecoded(counts, entry)
@@ -375,16 +372,16 @@ export class Cache {
     const found = keyReads.map((keyRead) => {
       // A far read whose text has not changed since the last read of the key returns the decoded entry of that read (see
       // RecentKeyReads). The value is returned without creating a lookup result, and without drawing a random number.
-      if (keyRead instanceof DecodedEntry && keyRead.isBeforeEarlyRefresh(now) && keyRead.value !== undefined) {
+      if (keyRead instanceof DecodedEntry && keyRead.isBeforeEarlyRefresh(now)) {
         countDecoded(counts, keyRead)
         onLookup?.(keyRead.value === null ? 'negative' : 'far')
         return keyRead.value as V | null
       }
       const lookup = interpret(namespace, keyRead, now)
       count(counts, keyRead, lookup)
-      onLookup?.(lookupSourceOf(lookup, keyRead.near))
+      onLookup?.(lookupSourceOf(lookup, keyRead))
       if (lookup.state === 'miss') missed.push(keyRead)
-      else if (lookup.header && this.needsRefill(lookup.header, now)) toRefill.push(keyRead)
+      else if (lookup.times && this.needsRefill(lookup.times, now)) toRefill.push(keyRead)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
     if (toRefill.length > 0) this.readThrough.refill(namespace, toRefill, fetch)
@@ -484,8 +481,8 @@ export class Cache {
   }
 
   /** Whether an entry is stale or due for an early refresh. Draws a random number for an entry that will soon be stale. */
-  private needsRefill(header: EntryHeader, now: number): boolean {
-    return header.softUntilMs <= now || isEarlyRefreshDue(header, now, this.random)
+  private needsRefill(times: Times, now: number): boolean {
+    return times.softUntilMs <= now || isEarlyRefreshDue(times, now, this.random)
   }
 }
 
@@ -495,7 +492,7 @@ function count(counts: Counts, keyRead: KeyRead<EntryId>, lookup: StoredLookup<u
   if (lookup.state === 'negative' || (lookup.state === 'stale' && lookup.value === null)) counts.negativeHits += 1
   if (lookup.state === 'stale') counts.staleHits += 1
   if (lookup.corrupt) counts.corrupt += 1
-  if (keyRead.near) counts.nearHits += 1
+  if (keyRead.stored.state === 'near') counts.nearHits += 1
 }
 
 /** Counts a hit of a decoded entry. On this fast path no lookup result is created. */

@@ -4,7 +4,7 @@ import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
 import { type Generation, interpret, joinGenerations, type KeyRead } from './key-read.js'
 import type { EntryId, Namespace } from './namespace.js'
-import { indexKeyOf, type NearStore } from './near-store.js'
+import type { NearStore } from './near-store.js'
 import type { Swap, SwapAnswer } from './store.js'
 
 /**
@@ -137,8 +137,7 @@ export class EntryWriter {
     near.remove(landed.map(({ lease }) => lease.key))
     for (const { lease, swap } of unremoved) {
       const stored = decodeStored(swap.value, lease.generation)
-      const { key, id } = lease
-      if (stored.state === 'entry') near.putEntry(key, stored, near.removalCount(key), indexKeyOf(namespace.name, id))
+      if (stored.state === 'entry') near.putEntry(namespace.name, lease, stored, near.removalCount(lease.key))
     }
   }
 

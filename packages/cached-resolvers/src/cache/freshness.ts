@@ -1,6 +1,7 @@
 import type { EntryHeader } from './entry.js'
 
-type Times = Pick<EntryHeader, 'softUntilMs' | 'fetchMs'>
+/** When the soft TTL of an entry ends, and how long the fetch of its value took */
+export type Times = Pick<EntryHeader, 'softUntilMs' | 'fetchMs'>
 
 /**
  * Decides by XFetch (probabilistic early expiration): the closer the end of the soft TTL, the more likely it is that a reader
@@ -18,4 +19,5 @@ export function earlyRefreshFrom({ softUntilMs, fetchMs }: Times): number {
   return softUntilMs - maxEarliness * fetchMs
 }
 
-const maxEarliness = 40
+/** Farther from the end, in durations of the fetch, a reader refills with a probability below e^-20, or 2 in a billion. */
+const maxEarliness = 20

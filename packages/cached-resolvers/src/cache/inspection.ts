@@ -32,7 +32,7 @@ export interface InspectedEntry {
   }
 }
 
-/** Describes a stored value. An entry that does not belong to the generations was invalidated. */
+/** Describes what a store holds. An entry that does not belong to the generations was invalidated. */
 export function describeStored(
   namespace: Namespace<unknown>,
   { stored, ...scope }: Pick<KeyRead<EntryId>, 'stored' | 'generation' | 'generations'>,
@@ -40,13 +40,18 @@ export function describeStored(
 ): InspectedEntry {
   if (stored.state === 'empty') return { state: 'absent' }
   if (stored.state === 'corrupt') return { state: 'damaged' }
+  if (stored.state === 'near') return describeServed(namespace, stored.value, stored.softUntilMs - now)
   if (stored.state !== 'entry') return { state: stored.state }
   const { version, softUntilMs } = stored.header
   if (version !== namespace.version) return { state: 'other version' }
   const value = parse(stored.json)
   if (value === undefined) return { state: 'damaged' }
+  const served = describeServed(namespace, value, softUntilMs - now)
+  return isOfGeneration(stored, scope) ? served : { ...served, state: 'invalidated' }
+}
+
+function describeServed(namespace: Namespace<unknown>, value: unknown, freshForMs: number): InspectedEntry {
   const ttlMs = value === null ? namespace.negativeTtlMs : namespace.softTtlMs
-  const freshForMs = softUntilMs - now
   const content = {
     value,
     minAgeMs: Math.max(0, 0.9 * ttlMs - freshForMs),
@@ -54,7 +59,6 @@ export function describeStored(
     freshForMs,
     keptForMs: freshForMs + (value === null ? 0 : namespace.graceMs),
   }
-  if (!isOfGeneration(stored, scope)) return { state: 'invalidated', content }
   return { state: freshForMs > 0 ? 'fresh' : 'stale', content }
 }
 

@@ -1,6 +1,8 @@
-import type { EntryHeader, StoredEntry, StoredValue } from './entry.js'
+import type { StoredEntry, StoredValue } from './entry.js'
+import type { Times } from './freshness.js'
 import type { EntryId, Namespace } from './namespace.js'
-import { markShared } from './shared-value.js'
+import type { NearEntry } from './near-store.js'
+import { parseEntry } from './parse-entry.js'
 
 /**
  * The result of a lookup. `stale` is a hit after the end of the soft TTL. `negative`, and `stale` with null, are hits of a
@@ -12,14 +14,14 @@ export type Lookup<V> =
   | { state: 'stale'; value: V | null }
   | { state: 'miss' }
 
-export type StoredLookup<V> = Lookup<V> & { header?: EntryHeader; corrupt?: true }
+export type StoredLookup<V> = Lookup<V> & { times?: Times; corrupt?: true }
 
 /** The source of a lookup: a fresh value from the near or the far store, a stale value, a negative entry, or a miss. */
 export type LookupSource = 'near' | 'far' | 'stale' | 'negative' | 'miss'
 
-export function lookupSourceOf({ state }: StoredLookup<unknown>, isNear: boolean): LookupSource {
+export function lookupSourceOf({ state }: StoredLookup<unknown>, { stored }: KeyRead<EntryId>): LookupSource {
   if (state !== 'hit') return state
-  return isNear ? 'near' : 'far'
+  return stored.state === 'near' ? 'near' : 'far'
 }
 
 /** The result of reading a key, with everything needed to interpret the stored value and to fill the entry. */
@@ -36,10 +38,12 @@ export interface KeyRead<Id extends EntryId> {
    * store
    */
   readonly generations: readonly Generation[]
-  readonly stored: StoredValue | { state: 'unavailable' }
-  /** Whether the key was read from the near store */
-  readonly near: boolean
+  /** What the far store has under the key, or an entry of the near store that is fresh and not due for an early refresh */
+  readonly stored: StoredValue | { state: 'unavailable' } | NearEntry
 }
+
+/** A read of a key that holds an entry in the far store */
+export type EntryKeyRead = KeyRead<EntryId> & { readonly stored: StoredEntry }
 
 /** The generations that an entry belongs to, as read together with the entry */
 export type GenerationScope = Pick<KeyRead<EntryId>, 'generation' | 'generations'>
@@ -58,23 +62,25 @@ export function interpret<V>(
   { stored, generation, generations }: Pick<KeyRead<EntryId>, 'stored' | 'generation' | 'generations'>,
   now: number,
 ): StoredLookup<V> {
+  if (stored.state === 'near') return interpretNear(stored)
   if (stored.state === 'corrupt') return { state: 'miss', corrupt: true }
   if (stored.state !== 'entry' || stored.header.version !== namespace.version) return { state: 'miss' }
   if (!isOfGeneration(stored, { generation, generations })) return { state: 'miss' }
   const stale = stored.header.softUntilMs <= now
-  if (stored.json === '') return stale ? { state: 'stale', value: null, header: stored.header } : { state: 'negative' }
-  try {
-    stored.hit ??= { state: 'hit', value: parse(stored), header: stored.header }
-    const hit = stored.hit as StoredLookup<V> & { state: 'hit' }
-    return stale ? { ...hit, state: 'stale' } : hit
-  } catch {
-    return { state: 'miss', corrupt: true }
-  }
+  if (stored.json === '') return stale ? { state: 'stale', value: null, times: stored.header } : { state: 'negative' }
+  if (!parseEntry(stored)) return { state: 'miss', corrupt: true }
+  const hit = stored.hit as StoredLookup<V> & { state: 'hit' }
+  return stale ? { ...hit, state: 'stale' } : hit
 }
 
-function parse({ json, isShared }: StoredEntry): unknown {
-  const value: unknown = JSON.parse(json)
-  return isShared ? markShared(value) : value
+function interpretNear<V>(entry: NearEntry): StoredLookup<V> {
+  return entry.value === null ? { state: 'negative' } : { state: 'hit', value: entry.value as V, times: entry }
+}
+
+/** Whether a key of the far store holds an entry of this version that belongs to the generations that were read with it. */
+export function isValid(keyRead: KeyRead<EntryId>, version: number): keyRead is EntryKeyRead {
+  const { stored } = keyRead
+  return stored.state === 'entry' && stored.header.version === version && isOfGeneration(stored, keyRead)
 }
 
 /** Joins the generations to one text. Returns null if one of them is missing or damaged; no entry is valid then. */

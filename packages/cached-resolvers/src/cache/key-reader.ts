@@ -1,9 +1,9 @@
 import { decodeStored } from './entry.js'
 import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
-import { type Generation, type GenerationScope, joinGenerations, type KeyRead } from './key-read.js'
+import { type Generation, type GenerationScope, isValid, joinGenerations, type KeyRead } from './key-read.js'
 import { type EntryId, type ListEntryId, type Namespace, namesInvalidating } from './namespace.js'
-import { indexKeyOf, type NearEntry, type NearStore } from './near-store.js'
+import type { NearEntry, NearStore } from './near-store.js'
 import { RecentKeyReads } from './recent-key-reads.js'
 
 export interface KeyReaderOptions {
@@ -17,8 +17,8 @@ export interface KeyReaderOptions {
 }
 
 /**
- * Reads keys by id: from the near store if it has a fresh entry, otherwise from the far store, which is the CacheStore behind
- * `guardedStore`. All far reads of one call share one round trip.
+ * Reads keys by id: from the near store if it has an entry that is fresh and not due for an early refresh, otherwise from the far
+ * store, which is the CacheStore behind `guardedStore`. All far reads of one call share one round trip.
  */
 export class KeyReader {
   /** null if there is a near store, because that keeps decoded entries, too */
@@ -48,8 +48,8 @@ export class KeyReader {
   }
 
   /**
-   * Finds an entry in the near store, fresh or stale. Returns only an entry that was filled in the generations that the near
-   * store has.
+   * Finds an entry in the near store, fresh or not. Returns it only if the near store also has the generations in which the entry
+   * was filled.
    */
   findNear(namespace: Namespace<unknown>, id: EntryId): NearEntry | undefined {
     const { near, guardedStore } = this.options
@@ -59,7 +59,7 @@ export class KeyReader {
 
   private findNearListEntry(near: NearStore, namespace: Namespace<unknown>, id: ListEntryId): NearEntry | undefined {
     const { keys } = this.options
-    const entry = near.findEntry(keys.entry(namespace, id))
+    const entry = near.findListEntry(keys.entry(namespace, id))
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
     for (const name of namesInvalidating(id)) {
@@ -71,10 +71,10 @@ export class KeyReader {
   }
 
   private readNear<Id extends EntryId>(namespace: Namespace<unknown>, id: Id, now: number): KeyRead<Id> | undefined {
-    const stored = this.findNear(namespace, id)?.stored
-    if (!stored || stored.header.softUntilMs <= now) return undefined
+    const entry = this.findNear(namespace, id)
+    if (!entry?.isBeforeEarlyRefresh(now)) return undefined
     const key = this.options.keys.entry(namespace, id)
-    return { id, key, generation: stored.header.generation, generations: [], stored, near: true }
+    return { id, key, generation: entry.generation, generations: [], stored: entry }
   }
 
   /** Reads an entry from the far store, and keeps nothing of it. */
@@ -86,7 +86,7 @@ export class KeyReader {
     const texts = await guardedStore.run(namespace, (store) => store.readMany([...generationKeys, key]))
     const scope = scopeOf(generationKeys.map((key, index) => ({ key, text: texts?.[index] ?? null })))
     const stored = texts ? decodeStored(texts.at(-1) ?? null, scope.generation) : unavailableValue
-    return { id, key, ...scope, stored, near: false }
+    return { id, key, ...scope, stored }
   }
 
   private async readFar<Id extends EntryId>(namespace: Namespace<unknown>, ids: readonly Id[]): Promise<KeyRead<Id>[]> {
@@ -122,7 +122,7 @@ export class KeyReader {
       recent = this.recent?.find(namespace.name, idsOrKeys[index] as string)
       if (typeof id === 'string' && recent?.matches(text, scope)) return recent as KeyRead<EntryId> as KeyRead<Id>
       const stored = recent?.storedFor(text) ?? (texts ? decodeStored(text, scope.generation) : unavailableValue)
-      const keyRead = { id, key: keysToRead[firstEntry + index] as string, ...scope, stored, near: false }
+      const keyRead = { id, key: keysToRead[firstEntry + index] as string, ...scope, stored }
       this.recent?.keep(namespace, keyRead, text)
       return keyRead
     })
@@ -160,10 +160,9 @@ export class KeyReader {
     for (const [index, { key, text }] of generations.entries()) {
       if (text !== null) near.putGeneration(key, text, removalCounts[index] as number, index === 0 ? name : undefined)
     }
-    for (const [index, { id, key, stored }] of keyReads.entries()) {
-      if (stored.state !== 'entry' || stored.header.version !== version) continue
+    for (const [index, keyRead] of keyReads.entries()) {
       const countBeforeRead = removalCounts[generations.length + index] as number
-      near.putEntry(key, stored, countBeforeRead, indexKeyOf(name, id))
+      if (isValid(keyRead, version)) near.putEntry(name, keyRead, keyRead.stored, countBeforeRead)
     }
   }
 }

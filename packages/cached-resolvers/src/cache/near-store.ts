@@ -1,9 +1,12 @@
-import { ClockMap, ClockMapItem } from './clock-map.js'
+import { ClockRing, ClockRingItem } from './clock-ring.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { StoredEntry } from './entry.js'
+import type { Keys } from './key.js'
 import type { EntryId } from './namespace.js'
+import { parseShared } from './parse-entry.js'
 
 export interface NearStoreOptions {
+  keys: Pick<Keys, 'parse'>
   maxBytes: number
   /** How long entries are served after the far store last confirmed that all of its invalidation messages have arrived */
   maxStalenessMs: number
@@ -13,52 +16,57 @@ export interface NearStoreOptions {
   random: () => number
 }
 
-/** Identifies an item in the secondary index: an entry if `id` is given, otherwise the generation of the namespace. */
-interface IndexKey {
-  readonly namespace: string
-  readonly id?: string
-}
-
-/** Returns undefined for an entry of a list, which is found by its key only. */
-export function indexKeyOf(namespace: string, id: EntryId): Required<IndexKey> | undefined {
-  return typeof id === 'string' ? { namespace, id } : undefined
-}
-
+/** An entry of the near store. It keeps no text of the far store, only the value and what a hit needs. */
 export class NearEntry extends DecodedEntry {
   constructor(
-    key: string,
+    /** The map that contains this entry under `name` */
+    readonly map: Map<string, NearItem>,
+    readonly name: string,
     stored: StoredEntry,
-    readonly indexKey: IndexKey | undefined,
+    value: unknown,
   ) {
-    super(key, entryBytes(stored, key, indexKey), stored)
+    super(entryBytes(name, stored.json), stored.header, value)
+  }
+
+  /** Distinguishes this entry from the values of the far store (see KeyRead.stored). */
+  get state(): 'near' {
+    return 'near'
   }
 }
 
-class NearGeneration extends ClockMapItem {
+class NearGeneration extends ClockRingItem {
   constructor(
-    key: string,
+    readonly map: Map<string, NearItem>,
+    readonly name: string,
     readonly text: string,
-    readonly indexKey: IndexKey | undefined,
+    /** Undefined for the generation of a list */
+    readonly namespaceItems?: NamespaceItems,
   ) {
-    super(key, generationBytes(text, key))
+    super(generationBytes(name, text))
   }
 }
 
 type NearItem = NearEntry | NearGeneration
 
-interface NamespaceIndex {
+interface NamespaceItems {
   generation: NearGeneration | undefined
-  readonly entries: Map<string, NearEntry>
+  /**
+   * Entries by id. They are not found by key: V8 has cached the hash of an id, but a key would have to be concatenated and hashed
+   * first.
+   */
+  readonly entries: Map<string, NearItem>
 }
 
 /**
- * Keeps entries that this process recently read from the far store (the CacheStore), and drops them when the far store reports
- * their invalidation. The near store is used only while all messages that the far store sent up to `maxStalenessMs` ago are known
- * to have arrived. Values are shared between requests and must not be changed.
+ * Keeps entries that this process recently read from the far store (the CacheStore) or filled, and drops them when the far store
+ * reports their invalidation. The near store is used only while it is known that every message that the far store sent before
+ * `now() - maxStalenessMs` has arrived. Values are shared between requests and must not be changed.
  */
 export class NearStore {
-  private readonly items: ClockMap<NearItem>
-  private readonly byNamespace = new Map<string, NamespaceIndex>()
+  private readonly ring: ClockRing<NearItem>
+  private readonly byNamespace = new Map<string, NamespaceItems>()
+  /** The generations, and the entries of lists */
+  private readonly byKey = new Map<string, NearItem>()
   /**
    * Number of removals by hash of the key. If the number changes while a key is read from the far store, the result of the read
    * is not kept.
@@ -67,11 +75,7 @@ export class NearStore {
   private usableUntil = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: NearStoreOptions) {
-    this.items = new ClockMap({
-      maxBytes: options.maxBytes,
-      random: options.random,
-      onDelete: (item) => this.removeFromIndex(item),
-    })
+    this.ring = new ClockRing({ ...options, onEvict: forget })
   }
 
   get maxStalenessMs(): number {
@@ -83,30 +87,33 @@ export class NearStore {
   }
 
   get bytes(): number {
-    return this.items.bytes
+    return this.ring.bytes
   }
 
-  findEntry(key: string): NearEntry | undefined {
-    const item = this.items.get(key)
-    return item instanceof NearEntry ? item : undefined
+  /** Finds an entry by its id. Returns it only if the near store also has the generation in which the entry was filled. */
+  find(namespace: string, id: string): NearEntry | undefined {
+    const items = this.byNamespace.get(namespace)
+    if (!items?.generation) return undefined
+    items.generation.referenced = true
+    const entry = items.entries.get(id) as NearEntry | undefined
+    if (entry?.generation !== items.generation.text) return undefined
+    entry.referenced = true
+    return entry
+  }
+
+  /** Finds an entry of a list, whatever its generation. */
+  findListEntry(key: string): NearEntry | undefined {
+    const item = this.byKey.get(key)
+    if (!(item instanceof NearEntry)) return undefined
+    item.referenced = true
+    return item
   }
 
   findGeneration(key: string): string | undefined {
-    const item = this.items.get(key)
-    return item instanceof NearGeneration ? item.text : undefined
-  }
-
-  /**
-   * Finds an entry by its id. Returns only an entry that was filled in the generation of the namespace that the near store has.
-   */
-  find(namespace: string, id: string): NearEntry | undefined {
-    const index = this.byNamespace.get(namespace)
-    if (!index?.generation) return undefined
-    index.generation.referenced = true
-    const entry = index.entries.get(id)
-    if (entry?.generation !== index.generation.text) return undefined
-    entry.referenced = true
-    return entry
+    const item = this.byKey.get(key)
+    if (!(item instanceof NearGeneration)) return undefined
+    item.referenced = true
+    return item.text
   }
 
   /**
@@ -117,11 +124,16 @@ export class NearStore {
     return this.removalCounts[bucketOf(key)] as number
   }
 
-  putEntry(key: string, stored: StoredEntry, countBeforeRead: number, indexKey?: Required<IndexKey>): void {
+  /** Keeps an entry if the near store admits it and its JSON is valid. Does not keep an entry whose id does not follow from its key. */
+  putEntry(namespace: string, { id, key }: { id: EntryId; key: string }, stored: StoredEntry, countBeforeRead: number): void {
     if (!this.usable || this.removalCount(key) !== countBeforeRead) return
-    if (!this.items.admits(key, entryBytes(stored, key, indexKey))) return
-    const entry = new NearEntry(key, stored, indexKey)
-    if (this.items.set(entry) && indexKey) this.namespaceIndexOf(indexKey.namespace).entries.set(indexKey.id, entry)
+    const isListEntry = typeof id !== 'string'
+    if (!isListEntry && this.options.keys.parse(key)?.idOrList !== id) return
+    const map = isListEntry ? this.byKey : this.itemsOf(namespace).entries
+    const name = isListEntry ? key : id
+    if (!map.has(name) && !this.ring.admits(entryBytes(name, stored.json))) return
+    const value = parseShared(stored)
+    if (value !== undefined) this.put(new NearEntry(map, name, stored, value))
   }
 
   /**
@@ -130,15 +142,18 @@ export class NearStore {
    */
   putGeneration(key: string, text: string, countBeforeRead: number, namespace?: string): void {
     if (!this.usable || this.removalCount(key) !== countBeforeRead) return
-    const generation = new NearGeneration(key, text, namespace === undefined ? undefined : { namespace })
-    if (this.items.set(generation) && namespace !== undefined) this.namespaceIndexOf(namespace).generation = generation
+    const namespaceItems = namespace === undefined ? undefined : this.itemsOf(namespace)
+    const generation = new NearGeneration(this.byKey, key, text, namespaceItems)
+    if (this.put(generation) && namespaceItems) namespaceItems.generation = generation
   }
 
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const bucket = bucketOf(key)
       this.removalCounts[bucket] = (this.removalCounts[bucket] as number) + 1
-      this.items.delete(key)
+      this.delete(this.byKey.get(key))
+      const parts = this.options.keys.parse(key)
+      if (parts) this.delete(this.byNamespace.get(parts.namespace)?.entries.get(parts.idOrList))
     }
   }
 
@@ -148,7 +163,8 @@ export class NearStore {
    */
   clear(): void {
     this.usableUntil = Number.NEGATIVE_INFINITY
-    this.items.clear()
+    this.ring.clear()
+    this.byKey.clear()
     this.byNamespace.clear()
     for (let bucket = 0; bucket < removalBuckets; bucket += 1)
       this.removalCounts[bucket] = (this.removalCounts[bucket] as number) + 1
@@ -162,18 +178,31 @@ export class NearStore {
     this.usableUntil = Math.max(this.usableUntil, asOf + this.options.maxStalenessMs)
   }
 
-  private namespaceIndexOf(namespace: string): NamespaceIndex {
-    const index = this.byNamespace.get(namespace) ?? { generation: undefined, entries: new Map() }
-    this.byNamespace.set(namespace, index)
-    return index
+  private itemsOf(namespace: string): NamespaceItems {
+    const items = this.byNamespace.get(namespace) ?? { generation: undefined, entries: new Map() }
+    this.byNamespace.set(namespace, items)
+    return items
   }
 
-  private removeFromIndex({ indexKey }: NearItem): void {
-    if (!indexKey) return
-    const index = this.namespaceIndexOf(indexKey.namespace)
-    if (indexKey.id === undefined) index.generation = undefined
-    else index.entries.delete(indexKey.id)
+  /** Returns false if the item is larger than the near store. */
+  private put(item: NearItem): boolean {
+    this.delete(item.map.get(item.name))
+    if (!this.ring.add(item)) return false
+    item.map.set(item.name, item)
+    return true
   }
+
+  private delete(item: NearItem | undefined): void {
+    if (!item) return
+    this.ring.delete(item)
+    forget(item)
+  }
+}
+
+/** Removes the item from the maps by which it is found. */
+function forget(item: NearItem): void {
+  item.map.delete(item.name)
+  if (item instanceof NearGeneration && item.namespaceItems) item.namespaceItems.generation = undefined
 }
 
 const removalBuckets = 4096
@@ -185,14 +214,11 @@ function bucketOf(key: string): number {
   return (hash >>> 0) % removalBuckets
 }
 
-/**
- * Estimates the memory of key, text and parsed value; measured with the entries of the shop and rounded up. An id may be longer
- * than its key.
- */
-function entryBytes({ json }: StoredEntry, key: string, indexKey: IndexKey | undefined): number {
-  return 420 + 2 * Math.max(key.length, indexKey?.id?.length ?? 0) + 4 * json.length
+/** Estimates the memory of name and parsed value; measured with the entries of the shop and rounded up. */
+function entryBytes(name: string, json: string): number {
+  return Math.ceil(270 + 2 * name.length + 2.5 * json.length)
 }
 
-function generationBytes(text: string, key: string): number {
+function generationBytes(key: string, text: string): number {
   return 300 + 2 * key.length + text.length
 }

@@ -1,21 +1,27 @@
-import { ClockMap, type ClockMapOptions } from './clock-map.js'
+import { ClockRing, type ClockRingOptions } from './clock-ring.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { StoredEntry } from './entry.js'
-import { type GenerationScope, isOfGeneration, type KeyRead } from './key-read.js'
+import { type EntryKeyRead, type GenerationScope, isValid, type KeyRead } from './key-read.js'
 import type { EntryId, Namespace } from './namespace.js'
+import { parseShared } from './parse-entry.js'
 
 /** The last read of a key, with the text from which the entry was decoded */
 class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
-  readonly near = false
+  readonly key: string
+  readonly stored: StoredEntry
   readonly generations: KeyRead<string>['generations']
 
   constructor(
-    readonly namespace: string,
+    /** The map that contains this read under `id` */
+    readonly map: Map<string, RecentKeyRead>,
     readonly id: string,
     { key, generations, stored }: EntryKeyRead,
     private readonly text: string,
+    value: unknown,
   ) {
-    super(key, bytesOf(key, id, text), stored)
+    super(bytesOf(key, id, text), stored.header, value)
+    this.key = key
+    this.stored = stored
     this.generations = generations
   }
 
@@ -33,25 +39,21 @@ class RecentKeyRead extends DecodedEntry implements KeyRead<string> {
   }
 }
 
-/** A key that holds an entry */
-type EntryKeyRead = KeyRead<EntryId> & { readonly stored: StoredEntry }
-
 /**
  * Keeps the last read of each key. The read is reused while the store returns the same text, because comparing texts is cheaper
  * than decoding and parsing them. The store is still read each time, so values are never older than they would be without this
  * class. Values are shared between requests and must not be changed.
  */
 export class RecentKeyReads {
-  private readonly recent: ClockMap<RecentKeyRead>
+  private readonly ring: ClockRing<RecentKeyRead>
   /**
    * The reads by name of the namespace, then by id, or by key for the entries of lists. Ids are not found by key: V8 has cached the
    * hash of an id, but a key would have to be concatenated and hashed first.
    */
   private readonly byNamespace = new Map<string, Map<string, RecentKeyRead>>()
 
-  constructor(options: Pick<ClockMapOptions<RecentKeyRead>, 'maxBytes' | 'random'>) {
-    const onDelete = ({ namespace, id }: RecentKeyRead) => this.byNamespace.get(namespace)?.delete(id)
-    this.recent = new ClockMap({ ...options, onDelete })
+  constructor(options: Pick<ClockRingOptions<RecentKeyRead>, 'maxBytes' | 'random'>) {
+    this.ring = new ClockRing({ ...options, onEvict: ({ map, id }) => map.delete(id) })
   }
 
   find(namespace: string, idOrKey: string): RecentKeyRead | undefined {
@@ -64,15 +66,20 @@ export class RecentKeyReads {
     return idsOrKeys.map((idOrKey) => findIn(byId, idOrKey))
   }
 
-  /** Keeps a read if its entry is valid and the map admits it. */
+  /** Keeps a read if its entry is valid and the ring admits it. */
   keep({ name, version }: Namespace<unknown>, keyRead: KeyRead<EntryId>, text: string | null): void {
     if (text === null || !isValid(keyRead, version)) return
     const idOrKey = typeof keyRead.id === 'string' ? keyRead.id : keyRead.key
-    if (!this.recent.admits(keyRead.key, bytesOf(keyRead.key, idOrKey, text))) return
-    const recent = new RecentKeyRead(name, idOrKey, keyRead, text)
-    if (!this.recent.set(recent)) return
-    const byId = this.byNamespace.get(name) ?? new Map<string, RecentKeyRead>()
-    this.byNamespace.set(name, byId.set(idOrKey, recent))
+    const map = this.byNamespace.get(name) ?? new Map<string, RecentKeyRead>()
+    this.byNamespace.set(name, map)
+    const previous = map.get(idOrKey)
+    if (!previous && !this.ring.admits(bytesOf(keyRead.key, idOrKey, text))) return
+    const value = parseShared(keyRead.stored)
+    if (value === undefined) return
+    if (previous) this.ring.delete(previous)
+    const recent = new RecentKeyRead(map, idOrKey, keyRead, text, value)
+    if (this.ring.add(recent)) map.set(idOrKey, recent)
+    else map.delete(idOrKey)
   }
 }
 
@@ -80,11 +87,6 @@ function findIn(byId: ReadonlyMap<string, RecentKeyRead> | undefined, idOrKey: s
   const recent = byId?.get(idOrKey)
   if (recent) recent.referenced = true
   return recent
-}
-
-function isValid(keyRead: KeyRead<EntryId>, version: number): keyRead is EntryKeyRead {
-  const { stored } = keyRead
-  return stored.state === 'entry' && stored.header.version === version && isOfGeneration(stored, keyRead)
 }
 
 /** Estimates the memory of key, text, header and parsed value. An id may be longer than its key. */

@@ -2,15 +2,8 @@ import { expect, test } from 'vitest'
 import { CountedEntries } from '../../src/cache/counted-entries.js'
 import { DecodedEntry } from '../../src/cache/decoded-entry.js'
 
-const entries = Array.from({ length: 20 }, (_, index) => {
-  const header = { version: 1, generation: 'g', softUntilMs: 1, filledAtMs: 0, fetchMs: 0 }
-  return new DecodedEntry(`key ${index}`, 1, {
-    state: 'entry',
-    json: '1',
-    uniquePrefix: '',
-    header,
-  } as unknown as DecodedEntry['stored'])
-})
+const header = { version: 1, generation: 'g', softUntilMs: 1, fetchMs: 0 }
+const entries = Array.from({ length: 20 }, () => new DecodedEntry(1, header, {}))
 
 test('each request counts an entry once, in any interleaving of requests', () => {
   const requests = Array.from({ length: 4 }, () => ({ counted: new CountedEntries(), expected: new Set<DecodedEntry>() }))

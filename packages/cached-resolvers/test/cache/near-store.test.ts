@@ -7,8 +7,9 @@ import { recordRedis } from '../../../../test/helpers/redis-recording.js'
 import { until } from '../../../../test/helpers/until.js'
 import { Cache } from '../../src/cache/cache.js'
 import { CountedEntries } from '../../src/cache/counted-entries.js'
-import type { StoredEntry } from '../../src/cache/entry.js'
-import type { ListEntryId, Namespace } from '../../src/cache/namespace.js'
+import { decodeStored, encodeEntry, type StoredEntry } from '../../src/cache/entry.js'
+import { Keys } from '../../src/cache/key.js'
+import type { EntryId, ListEntryId, Namespace } from '../../src/cache/namespace.js'
 import { NearStore } from '../../src/cache/near-store.js'
 import type { Swap, SwapAnswer } from '../../src/cache/store.js'
 import { createTokenSource } from '../../src/cache/token.js'
@@ -225,39 +226,80 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
 })
 
 describe('the near store', () => {
-  const entry: StoredEntry = {
-    state: 'entry',
-    header: {} as never,
-    json: '"x"',
-    uniquePrefix: '',
-    hit: undefined,
-    isShared: false,
-  }
+  const keys = new Keys('near', 'v1')
+  const header = { generation: 'g', softUntilMs: 1_000, fetchMs: 0, version: 1 }
 
   function createStore() {
     const clock = createClock()
-    const near = new NearStore({ maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random: () => 0 })
-    near.confirm(clock.now())
-    return { clock, near }
+    const near = new NearStore({ keys, maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random: () => 0 })
+    const read = (id: EntryId) => ({ id, key: keys.entry(things, id) })
+    /** Puts an entry of this id, as if it had been read when the removals of its key were `countBeforeRead`. */
+    const put = (id: EntryId, json = '"x"', countBeforeRead = near.removalCount(read(id).key)) => {
+      near.putEntry(
+        'things',
+        read(id),
+        decodeStored(encodeEntry('token', header, JSON.parse(json))) as StoredEntry,
+        countBeforeRead,
+      )
+    }
+    const confirm = () => {
+      near.confirm(clock.now())
+      const key = keys.namespaceGeneration(things)
+      near.putGeneration(key, 'g', near.removalCount(key), 'things')
+    }
+    confirm()
+    return { clock, near, put, confirm, keyOf: (id: EntryId) => read(id).key }
   }
 
   test('does not keep a value that was removed while it was being read', () => {
-    const { near } = createStore()
-    const countBeforeRead = near.removalCount('k')
-    near.remove(['k'])
-    near.putEntry('k', entry, countBeforeRead)
-    expect(near.findEntry('k')).toBeUndefined()
-    near.putEntry('k', entry, near.removalCount('k'))
-    expect(near.findEntry('k')?.stored).toBe(entry)
+    const { near, put, keyOf } = createStore()
+    const countBeforeRead = near.removalCount(keyOf('a'))
+    near.remove([keyOf('a')])
+    put('a', '"x"', countBeforeRead)
+    expect(near.find('things', 'a')).toBeUndefined()
+    put('a')
+    expect(near.find('things', 'a')?.value).toBe('x')
   })
 
   test('does not keep a value if messages may have been missed while it was being read', () => {
-    const { near, clock } = createStore()
-    const countBeforeRead = near.removalCount('k')
+    const { near, put, confirm, keyOf } = createStore()
+    const countBeforeRead = near.removalCount(keyOf('a'))
     near.clear()
-    near.confirm(clock.now())
-    near.putEntry('k', entry, countBeforeRead)
-    expect(near.findEntry('k')).toBeUndefined()
+    confirm()
+    put('a', '"x"', countBeforeRead)
+    expect(near.find('things', 'a')).toBeUndefined()
+  })
+
+  test.each(['plain', 'a b/ü:=%', 'x'.repeat(1_000), '=x'])('keeps an entry with the id %j, and removes it by its key', (id) => {
+    const { near, put, keyOf } = createStore()
+    put(id)
+    expect(near.find('things', id)?.value).toBe('x')
+    near.remove([keyOf(id)])
+    expect([near.find('things', id), near.bytes]).toEqual([undefined, bytesOfGeneration(near)])
+  })
+
+  test.each(['x'.repeat(1_025), '\ud800'])('does not keep an entry whose id does not follow from its key', (id) => {
+    const { near, put } = createStore()
+    put(id)
+    expect(near.find('things', id)).toBeUndefined()
+  })
+
+  test('keeps an entry of a list, and removes it by its key', () => {
+    const { near, put, keyOf } = createStore()
+    const id: ListEntryId = { list: 'a', parameters: { page: 1 } }
+    put('a')
+    put(id, '[1]')
+    near.remove([keyOf(id)])
+    expect(near.findListEntry(keyOf(id))).toBeUndefined()
+    put(id, '[1]')
+    expect(near.findListEntry(keyOf(id))?.value).toEqual([1])
+  })
+
+  test('does not serve an entry without its generation', () => {
+    const { near, put } = createStore()
+    put('a')
+    near.remove([keys.namespaceGeneration(things)])
+    expect(near.find('things', 'a')).toBeUndefined()
   })
 
   test('is usable until maxStalenessMs after the last confirmation, and no longer', () => {
@@ -271,10 +313,17 @@ describe('the near store', () => {
   })
 
   test('stays within maxBytes', () => {
-    const { near } = createStore()
-    for (let index = 0; index < 1_000; index += 1)
-      near.putEntry(`k${index}`, { ...entry, json: 'x'.repeat(100) }, near.removalCount(`k${index}`))
+    const { near, put, confirm } = createStore()
+    for (let index = 0; index < 1_000; index += 1) put(`k${index}`, JSON.stringify('x'.repeat(100)))
     expect(near.bytes).toBeLessThanOrEqual(10_000)
-    expect(near.findEntry('k999')).toBeDefined()
+    confirm()
+    expect(near.find('things', 'k999')).toBeDefined()
   })
+
+  /** What the store holds besides entries */
+  function bytesOfGeneration(near: NearStore): number {
+    const { bytes } = near
+    near.remove([keys.namespaceGeneration(things)])
+    return bytes - near.bytes
+  }
 })
