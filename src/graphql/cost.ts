@@ -39,9 +39,8 @@ export interface Estimate {
 }
 
 /**
- * Estimates the maximum cost of an operation as a function of its variables. The function accepts uncoerced variables, because if
- * they cannot be coerced, the request fails and is not executed, so the estimate does not matter. Fields with @skip or @include
- * always count.
+ * Estimates the maximum cost of an operation as a function of its variables. The variables need not be coerced first: if coercion
+ * fails later, the request is not executed, and the estimate does not matter. Fields with @skip or @include always count.
  */
 export function estimate(schema: GraphQLSchema, { definitions }: DocumentNode, operation: OperationDefinitionNode): Estimate {
   const fragments = definitions.filter(
@@ -87,8 +86,8 @@ class Estimator {
   }
 
   /**
-   * `parentPageSize` is the page size or item count of the parent field. It is the assumed length of the object's own lists, such
-   * as `nodes` and `edges`. `weightPerField` is added for each selected field.
+   * `parentPageSize` is the page size of the field that returned the object, or else the total length of that field's list arguments. It
+   * is the assumed length of the object's own lists, such as `nodes` and `edges`. `weightPerField` is added for each selected field.
    */
   private costOfObject(
     type: GraphQLObjectType,
@@ -192,7 +191,7 @@ function lengthOf(value: unknown): number {
   return value === undefined || value === null ? 0 : 1
 }
 
-/** Clamps the page size to the valid range, because a connection rejects page sizes outside this range. */
+/** Clamps the page size to the valid range. A connection rejects a size outside of it, so that it cannot cost more. */
 function clampPageSize(first: unknown, last: unknown): number {
   const size = first ?? last
   return typeof size === 'number' || typeof size === 'string'
@@ -201,7 +200,8 @@ function clampPageSize(first: unknown, last: unknown): number {
 }
 
 /**
- * Weight of each field that returns objects with ids, or a page. Its objects take one cache read and at most one SQL statement.
+ * Weight of each field that returns a page, or objects with ids. All objects of the field together take one cache read and at most one
+ * SQL statement.
  */
 const loadingFieldWeight = 1
 /** Default weight of each object, see @Cost */

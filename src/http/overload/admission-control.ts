@@ -86,7 +86,7 @@ export class AdmissionController {
       const mayStart = !this.loadShedder.hasWaitedTooLong(arrivedAt)
       if (!mayStart) this.countRefusal()
       callback(mayStart)
-      // The scheduler counts false as a fraction of a start, because a refusal takes little time.
+      // If the scheduler gets `false`, it counts only a fraction of a started request, because a refusal takes little time.
       return mayStart
     })
     if (isScheduled) return
@@ -99,7 +99,7 @@ export class AdmissionController {
     if (performance.now() - this.reportedAt < logIntervalMs) return
     this.logger.warn(
       { refused: this.refused },
-      'Requests were refused: overload, or a limit on requests in flight, queued requests or body bytes',
+      'Requests were refused: the server was overloaded, or reached a limit (requests in flight, queued requests, or body bytes)',
     )
     this.refused = 0
     this.reportedAt = performance.now()
@@ -110,7 +110,10 @@ export interface AdmissionControlOptions {
   paths: readonly string[]
   /** Returns the client under which the request is queued: clients are served round robin. Called after authentication. */
   clientOf: (request: FastifyRequest) => string
-  /** Returns the network in whose share of the capacity the request counts. Called before authentication. */
+  /**
+   * Returns the network of the client: an IPv4 address, or the /64 prefix of an IPv6 address. What the request uses counts against the
+   * limits of this network. Called before authentication.
+   */
   networkOf: (request: IncomingMessage) => string
   /** Maximum size of a body; reserved in full if the size of the body is not known in advance */
   maxBodyBytes: number
@@ -142,8 +145,8 @@ export function addAdmissionControl(
     if (!isControlled(request)) return next()
     admission.schedule(clientOf(request), request.raw.socket, (mayStart) => (mayStart ? next() : refuse(request, reply)))
   })
-  // The work of the request is done. Until the client has read the response, the response only takes memory. SlowReaders limits
-  // for how long and how many bytes.
+  // The work of the request is done. Until the client has read the response, the response only takes memory. The class
+  // SlowReaders limits how long, and how much.
   server.addHook('onSend', (_, { raw }, payload, next) => {
     admission.release(raw)
     next(null, payload)

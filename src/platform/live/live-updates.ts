@@ -18,7 +18,8 @@ export interface LiveUpdatesOptions {
   database: Database
   kinds: LiveKinds
   /**
-   * Invalidates these cache contents. Resolves once this process cannot read a value from the cache that is older than the call.
+   * Invalidates these cache contents. Resolves when all values of them that this process can still read from the cache are at least as
+   * new as the call.
    */
   invalidate: (targets: readonly InvalidationTarget[]) => Promise<unknown>
   /** Changes are also read at this interval, because notifications are lost while the listening connection is broken. */
@@ -143,8 +144,8 @@ export class LiveUpdates {
         limit: maxBatchSize,
       })
       // Subscribers must start again in two cases: the changes are so old that they may have been deleted unread, or a failover
-      // or restore lost transactions. The margin of one deletion interval allows for differences between the clock of the database,
-      // which positions contain, and the clocks of the processes that delete changes.
+      // or restore lost transactions. Positions contain times of the database's clock, while the processes that delete
+      // changes use their own clocks. The margin of one deletion interval allows for the difference.
       if (hasLostTransactions || latestPosition.atMs - since.atMs > retentionMs - this.deletionIntervalMs) {
         this.advanceTo(latestPosition)
         return this.hub.failAll()
@@ -237,7 +238,7 @@ export class LiveUpdates {
     }
   }
 
-  /** Logs a failure once, until another one occurs or a scheduled read succeeds. */
+  /** Logs a failure, unless the failure before it had the same message and no scheduled read has succeeded since. */
   private report(task: string, error: unknown): void {
     const message = `Failed to ${task}: ${error instanceof Error ? error.message : String(error)}. Will retry`
     if (message !== this.lastReport) this.options.log(message)

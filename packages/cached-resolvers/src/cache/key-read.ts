@@ -100,7 +100,7 @@ export function isOfGeneration({ header }: StoredEntry, { generation, generation
 
 /**
  * Whether the first ones of the generations, joined, are equal to `joined`: an entry may depend on the first ones only (see
- * ListEntryId.countDependencies).
+ * ListEntryId.relevantPrefixLength).
  */
 function beginsWith(generations: readonly Generation[], joined: string): boolean {
   let length = 0

@@ -63,7 +63,7 @@ export class KeyReader {
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
     for (const name of namesInvalidating(id)) {
-      // The entry may depend on only the first few of these names (see ListEntryId.countDependencies). Its generation then ends here.
+      // The entry may depend on only the first few of these names (see ListEntryId.relevantPrefixLength). Its generation then ends here.
       if (generation.length >= entry.generation.length) break
       generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
     }

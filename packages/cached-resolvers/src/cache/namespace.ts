@@ -24,10 +24,9 @@ export interface ListEntryId {
    */
   readonly dependencies?: readonly string[]
   /**
-   * Returns how many of the dependencies, counted from the first one, the value really depends on: this may show only when the value
-   * has been fetched. Default: all
+   * Returns n for a value that has been fetched: the value depends only on the first n dependencies. Default: it depends on all of them
    */
-  readonly countDependencies?: (value: unknown) => number
+  readonly relevantPrefixLength?: (value: unknown) => number
 }
 
 export type EntryId = string | ListEntryId

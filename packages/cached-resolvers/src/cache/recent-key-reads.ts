@@ -89,7 +89,7 @@ function findIn(byId: ReadonlyMap<string, RecentKeyRead> | undefined, idOrKey: s
   return recent
 }
 
-/** Estimates the memory of key, text, header and parsed value. An id may be longer than its key. */
+/** Estimates the memory of key, text, header and parsed value. An id may be longer than its key, because a long id is hashed in the key. */
 function bytesOf(key: string, id: string, text: string): number {
   return 400 + 2 * Math.max(key.length, id.length) + 4 * text.length
 }

@@ -8,8 +8,8 @@ export interface TrustOptions {
   /** The key that holds the store's registration. Caches with different namespaces have different keys and registrations. */
   registrationKey: string
   /**
-   * The keys of the generations of all namespaces. They are removed when the store is registered again, because its entries may
-   * predate invalidations that the store never received.
+   * One key for each namespace, which holds its generation. Removing a generation invalidates all entries of its namespace. All are
+   * removed when the store is registered again, because its entries may predate invalidations that the store never received.
    */
   generationKeys: readonly string[]
   retryDelayMs: number
@@ -27,8 +27,8 @@ export interface TrustOptions {
  * until each store with an unexpired lease has applied the invalidations of the writer. A store that was unreachable, even for a
  * moment, is distrusted until all its pending invalidations have been delivered. A store that the source does not know, or whose
  * registration key contains a different registration, is invalidated completely first, in O(1). If the registration key is missing,
- * the store is invalidated only if no process has used the store under its registration, because its entries may then be older than
- * the registration.
+ * it was evicted or flushed, and the entries that remain are valid. Exception: if no process has ever held a trust lease under this
+ * registration, the entries may be older than the registration, and the store is invalidated.
  */
 export class Trust {
   /**
@@ -53,7 +53,7 @@ export class Trust {
   private hasEnded = false
   /** Why the last attempt to restore trust failed; '' if the attempt succeeded */
   private lastFailureReason = ''
-  /** Since when every attempt to restore trust has failed for lastFailureReason */
+  /** Time of the first failed attempt that had lastFailureReason as its reason; every later attempt failed for the same reason. */
   private failureReasonSince = Number.NEGATIVE_INFINITY
   /**
    * When the store last changed from trusted to distrusted; undefined if it never has. Further calls of distrust() do not count.
@@ -97,8 +97,8 @@ export class Trust {
   }
 
   /**
-   * Whether this server is the trusted one. False if a different registration was found on this server, and while the store is
-   * distrusted.
+   * Whether this server is the trusted one. False if its registration key was missing or held a different registration (if it was not
+   * read, only the run ids are compared), and while the store is distrusted.
    */
   isTrustedServer({ runId, registration }: WatchedServer): boolean {
     const { lastTrusted } = this
@@ -108,9 +108,9 @@ export class Trust {
   }
 
   /**
-   * Whether a heartbeat of the watch sent at `asOf` reached a server other than the trusted one, or found a different
-   * registration on the server. False for a heartbeat sent before trust was last restored, and while the store is distrusted: this
-   * is not the negation of isTrustedServer().
+   * Whether the server that answered a heartbeat (a periodic command of CacheStore.watch()) is certainly not the trusted one, or has
+   * lost or changed its registration. `asOf` is when the heartbeat was sent. False for a heartbeat sent before trust was last restored,
+   * and while the store is distrusted: this is not the negation of isTrustedServer().
    */
   isProvenOtherServer(server: WatchedServer, asOf: number): boolean {
     return this.isTrusted && asOf > this.caughtUpAt && !this.isTrustedServer(server)
@@ -235,8 +235,8 @@ export class Trust {
       )
       this.isSourceUnavailable = false
       if (epoch !== this.currentEpoch) return
-      // Writers do not wait for a store whose lease has expired, so this store may lack invalidations of writes that were already
-      // acknowledged.
+      // If the lease expired before the renewal was answered, entries must not simply be served again: meanwhile writers did not wait
+      // for this store, so it may lack invalidations of writes that were already acknowledged.
       if (isStillRegistered && !this.isLeaseExpired()) this.leaseRenewedAt = asOf
       else this.distrust()
     } catch {
@@ -248,9 +248,9 @@ export class Trust {
   }
 
   /**
-   * Logs one reason per outage, and another one only if it lasts: a server that ends and starts again fails in several ways within
-   * seconds, but one that has come back with another password must be reported. After a lost connection, waits for the reason that
-   * the first attempts to reconnect give.
+   * Logs the first reason of an outage. Logs a further reason only if attempts keep failing for it for `laterReasonMs`: a server that
+   * restarts fails in several ways within seconds, but a server that came back with another password must be reported. Logs nothing in
+   * the first `firstReasonDelayMs`: the attempts to reconnect give a more useful reason than the lost connection.
    */
   private logDistrust(): void {
     if (this.loggedReasons.has(this.lastFailureReason)) return

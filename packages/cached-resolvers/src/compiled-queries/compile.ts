@@ -37,7 +37,8 @@ export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, conte
 export interface CompileOptions {
   schema: GraphQLSchema
   /**
-   * Maximum number of selections in a document. Selections inside a fragment are counted once per spread and per possible type.
+   * Maximum number of selections in a document. A selection counts as often as it is compiled: again at each place where its fragment is
+   * spread, and, below a field of an interface or union type, again for each possible type.
    */
   maxSelections: number
   objectJsonCache: ObjectJsonCache
@@ -149,8 +150,9 @@ class Compiler {
       }),
     )
     if (compiled.length === 0) return constantWriter('{}')
-    // The JSON of leaf properties is cached, because it depends on nothing but the object: shared objects are plain data without
-    // methods (see SharedValueMemo). Only the leading leaf properties are cached, because they form one piece of the response.
+    // The JSON of leaf properties can be cached, because it depends on nothing but the object. A property that is a method could also
+    // depend on the context, but only objects that requests share are cached, and those have no methods (see SharedValueMemo in
+    // object-json-cache.ts). Only the leading leaf properties are cached, because they form one piece of the response.
     const firstOther = compiled.findIndex(({ isLeafProperty }) => !isLeafProperty)
     const cacheable = firstOther === -1 ? compiled : compiled.slice(0, firstOther)
     const others = compiled.slice(cacheable.length)
@@ -162,7 +164,7 @@ class Compiler {
   }
 
   /**
-   * Throws if the selection, or the definition of a spread fragment, cannot be compiled. Selections are counted before fields
+   * Throws if the selection, or the definition of a fragment that is spread, cannot be compiled. Selections are counted before fields
    * with the same response name are merged, because merging takes time and memory as well.
    */
   private checkSelection(node: Parameters<CollectFieldsOptions['visitSelection']>[0]): boolean {
@@ -178,7 +180,7 @@ class Compiler {
     const name = nodes[0].name.value
     if (name === '__typename') return { name, write: constantWriter(quote(parent.name)), isLeafProperty: true }
     const field = parent.getFields()[name]
-    if (!field) throw new NotCompilableError(`${name} is not a field of ${parent.name}: introspection is not compiled`)
+    if (!field) throw new NotCompilableError(`${parent.name}.${name} is an introspection field, which is not compiled`)
     const info = this.infoOf(field, nodes, parent)
     const write = this.compileType(field.type, info)
     const argumentsOf = compileArguments(field, nodes[0])
@@ -259,7 +261,7 @@ function propertyWriter(
   write: Writer,
 ): Writer {
   return (source, buffer, execution) => {
-    // graphql-js also rejects invalid arguments of a field whose property is not a method.
+    // Called only because it throws if an argument is invalid: graphql-js checks the arguments even if the property is not a method.
     if (hasArguments) argumentsOf(execution.variables)
     if (typeof source !== 'object' || source === null) throw new NotCompilableError('The source of a field is not an object')
     const value = (source as Record<string, unknown>)[name]

@@ -1,6 +1,6 @@
 import type { ListFilter, ListKey, Page, PageQuery, Range } from './page.js'
 
-/** How the rows of a list can be sorted: by a column that is not null, and rows with equal values by id in the same direction */
+/** How the rows of a list can be sorted: by a column that is NOT NULL. Rows with equal values are sorted by id, in the same direction. */
 export interface ListSort {
   /** A column of an integer type or, if `collation` is set, of a text type; or `id` */
   column: string
@@ -23,9 +23,9 @@ export interface ConditionOptions {
 
 /**
  * Selects the rows whose value in a column is in a range. `bounds`, at most 15 numbers in ascending order, divide the values into
- * bands. When the value of a row changes, a page or count with a range is invalidated only if its range overlaps a band of the old
- * value or a band of the new value. Ranges are cached only if their bounds are among `bounds`: otherwise clients could fill the
- * cache with pages for any number of ranges.
+ * bands. When the value of a row changes, a page or count with a range is invalidated only if its range overlaps a band that
+ * contains the old or the new value (a value equal to a bound is in two bands). Ranges are cached only if their bounds are among
+ * `bounds`: otherwise clients could fill the cache with pages for any number of ranges.
  */
 export interface RangeOptions {
   column: string
@@ -41,25 +41,25 @@ export const maxBounds = 15
 
 /** What a page or count depends on */
 export interface ListDependencies {
-  /** The names in the outbox whose invalidation invalidates the page or count */
+  /** The page or count is invalidated when a row of the outbox has one of these names as its `list`. */
   dependencies: string[]
   /**
-   * Returns, for a page that has been read, how many of the dependencies (counted from the first one) can change it. Absent if all of
-   * them can, whatever was read
+   * Returns n for a page that has been read: only the first n dependencies can change this page. The property is absent if every page
+   * depends on all of them.
    */
-  countDependencies?: (page: unknown) => number
+  relevantPrefixLength?: (page: unknown) => number
 }
 
 /**
- * Returns what a page or count of a list depends on. `list` is the name of the list. cache_list_names() in tables.sql returns SQL that
- * selects the names which changed rows invalidate. Only the following names exist, so a list has no more of them than its declaration
- * allows, whatever clients ask for. A name is invalidated if:
+ * Returns what a page or count of a list depends on. `list` is the name of the list. cache_list_names() in tables.sql is its counterpart:
+ * it returns the SQL by which triggers select the names to invalidate for the changed rows. Only the following names exist, so a list
+ * has no more of them than its declaration allows, whatever clients ask for. A name is invalidated if:
  * - `<list>`: rows were inserted into the list, deleted from it, or moved to another list
  * - `<list> by <column>`: the value of this sort column changed in a row of the list
- * - `<list> where <filter>`: a row of the list fulfills this condition now, or no longer
+ * - `<list> where <filter>`: a row of the list began or ceased to fulfill this condition
  * - `<list> <filter> <band>`: rows came into this band or left it, because they were inserted, deleted or moved, or their value changed
- * - `<list> by <column> <band>`: the same, or the value of a row changed within the band. Instead of `<list> by <column>`, if there is a
- *   filter with bounds on the sort column
+ * - `<list> by <column> <band>`: as for `<list> <filter> <band>`, or the value of a row changed without leaving the band. These names
+ *   replace `<list> by <column>` if a filter with bounds exists on the sort column
  *
  * Bands include both of their bounds, so a value equal to a bound is in two bands. A page that depends on bands does not depend on
  * `<list>`, since a row outside of these bands cannot change the page.
@@ -86,10 +86,10 @@ export function dependenciesOf({ sorts = {}, filters = {} }: ListVariants, list:
 }
 
 /**
- * The bands of a sorted page are the last dependencies, in the order in which the query reads them: from the end of the list if
- * `from` is 'end'. If another item follows the page in this direction (`next`), the page depends only on those from the start of
- * the list (with `from: 'end'`: from its end) up to this item. Bands before the cursor are included, because their rows decide
- * `hasPrevious` (with `from: 'end'`: `hasNext`).
+ * The last dependencies of a sorted page are bands, in reading order. This describes a query with `from: 'start'`; with 'end', swap
+ * start and end, and `hasPrevious` and `hasNext`. If an item follows the page (`next`), the page depends only on the bands from the
+ * start of the list up to the one that contains this item. Bands before the cursor are included, because their rows decide
+ * `hasPrevious`.
  */
 function bandsOfSortedPage(
   names: readonly string[],
@@ -103,18 +103,19 @@ function bandsOfSortedPage(
   const readsAscending = (direction === 'asc') === (query.from === 'start')
   if (!readsAscending) bands.reverse()
   const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
-  const countDependencies = (page: unknown) => {
+  const relevantPrefixLength = (page: unknown) => {
     const { next } = page as Page
     if (next === undefined) return dependencies.length
-    // A value on a bound is in two bands. The one that is read first suffices: a change of the item, or of a row before it,
-    // invalidates this band or an earlier one.
+    // If the value of `next` is a bound, `next` is in two bands. To depend on the one that is read first is enough: every change that
+    // can alter the page, of `next` or of a row read before it, invalidates that band or one read before it.
     const bandOfNext = bounds.filter((bound) => (readsAscending ? bound < next : bound <= next)).length
     const bandsRead = bands.filter((band) => (readsAscending ? band <= bandOfNext : band >= bandOfNext))
-    // If the value is the bound of the range at which reading begins, the band that is read first lies outside of the range, and
-    // `bandsRead` is empty. The page then depends on the other band, which is the first one of the range.
+    // If the value of `next` is the limit of the range where reading starts (`min` when ascending, `max` when descending),
+    // `bandOfNext` lies just outside of the range, and `bandsRead` is empty. The page then depends on the first band of the range,
+    // which contains `next`, too.
     return names.length + Math.max(1, bandsRead.length)
   }
-  return { dependencies, countDependencies }
+  return { dependencies, relevantPrefixLength }
 }
 
 /** Whether a page or count with this filter may be cached: whether the bounds of all ranges are declared. */
@@ -146,11 +147,11 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
 }
 
 /**
- * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. The values
- * `min` and `max` are also in bands outside of the range, which are not returned: a value that enters or leaves the range also
- * enters or leaves a band inside of it. But if `min` and `max` are the same bound, the range is only the overlap of the band below
- * and the band above the bound. Both are returned, because a value that leaves the range may remain in one of them and leave only
- * the other.
+ * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. Bands include
+ * both of their bounds, so the bands just outside of the range also contain `min` or `max`. They are not returned, because a value
+ * that enters or leaves the range enters or leaves a returned band, too. Exception: if `min` equals `max`, the range is this one value,
+ * which is in the band below and in the band above. Both are returned, because a value that leaves the range may remain in one of them
+ * and leave only the other.
  */
 function bandsOf(bounds: readonly number[], { min, max }: Range): number[] {
   const first = min === null ? 0 : bounds.filter((bound) => bound <= min).length

@@ -139,7 +139,7 @@ function isMany<Key extends string | object>(keyOrKeys: KeyOrKeys<Key>): keyOrKe
   return Array.isArray(keyOrKeys)
 }
 
-/** Returns a rejected promise, which is not an unhandled rejection if no field awaits it. */
+/** Returns a rejected promise that Node does not report as an unhandled rejection, even if no field awaits it. */
 function failedValue(error: unknown): Promise<never> {
   const failure = Promise.reject(error)
   failure.catch(() => undefined)

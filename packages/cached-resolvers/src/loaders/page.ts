@@ -15,8 +15,8 @@ export interface ListQuery {
 }
 
 /**
- * Selects a part of a list. A position in a list is the number in an item's id and, if the list is sorted by a column, the value of
- * that column before it.
+ * Selects a part of a list. A position in a list consists of the value of the sort column, if there is one, and the number in the
+ * item's id.
  */
 export interface PageQuery extends ListQuery {
   /** The name of a declared sort. Default: newest first, so that an item with a greater id number comes first */

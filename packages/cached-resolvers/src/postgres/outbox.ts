@@ -36,10 +36,11 @@ export interface OutboxSelection {
 
 /**
  * Claims due rows that this store has not confirmed and whose ids are greater than `after`: the newest ones, at most `limit`.
- * `after` is only a lower bound and not a cursor, since older rows may remain. Returns the rows in no particular order. Other
- * processes of the store skip claimed rows for `claimMs`. If another store claims a row in the meantime, the first claim ends, so
- * the row may be delivered twice, which is harmless. `database` should not be a transaction: the claim is then committed before
- * this function returns, so a process that crashes afterwards leaves no locks behind and delays the rows by `claimMs` only.
+ * Because the newest rows are claimed first, rows between `after` and the returned ones may remain, so the greatest returned id
+ * must not be the next `after`. Returns the rows in no particular order. Other processes of the store skip claimed rows for
+ * `claimMs`. If another store claims a row in the meantime, the first claim ends, so the row may be delivered twice, which is
+ * harmless. `database` should not be a transaction. Outside of a transaction, the claim is committed before this function
+ * returns, so a process that crashes afterwards leaves no locks behind and delays the rows by `claimMs` only.
  */
 export async function claimOutboxRows(
   database: Queryable,
@@ -109,8 +110,8 @@ export async function unconfirmedOutboxRows(
 }
 
 /**
- * Deletes at most `limit` due rows that every registered store has confirmed. confirmOutboxRows() has not deleted them if, for
- * example, the last store that had not confirmed them was unregistered.
+ * Deletes at most `limit` due rows that every registered store has confirmed. Such rows are left over if, for example, the only
+ * store whose confirmation was missing was unregistered: no call of confirmOutboxRows() deletes them then.
  */
 export async function deleteConfirmedOutboxRows(database: Queryable, limit: number): Promise<void> {
   await database`
@@ -163,16 +164,16 @@ export async function readOutbox(
 }
 
 /**
- * Confirms for this store at most `limit` rows that are visible in the snapshot, and returns how many: deletes the rows that every
- * other store has confirmed, and marks the remaining rows as confirmed. Skips locked rows.
+ * Confirms for this store at most `limit` rows that are visible in the snapshot: deletes those that every other store has confirmed,
+ * and marks the others as confirmed. Skips locked rows. Returns the number of confirmed rows.
  */
 export async function confirmOutboxSnapshot(
   database: Queryable,
   { registration, namespaces, snapshot, limit }: OutboxSelection & { snapshot: string; limit: number },
 ): Promise<number> {
-  // A committed row whose transaction id this Postgres server has not assigned yet (at or above the xmax of the current snapshot)
-  // was restored from another server. Its transaction id cannot be compared to the snapshot, so the row counts as visible in the
-  // snapshot.
+  // A row can have a transaction id that this Postgres server has not assigned yet: one at or above the xmax of the current snapshot.
+  // Such a row was written on another server and came here in a restored dump. Its transaction id cannot be compared to the snapshot,
+  // so the row counts as visible in the snapshot.
   const [row] = await database<[{ confirmed: number }]>`
     with confirmed as (
       select id, exists (select 1 from cache_stores_owed(namespace, delivered_to || ${registration}::bigint)) as is_kept

@@ -4,12 +4,13 @@ import { type ConditionOptions, filterShape, type ListSort, type ListVariants, t
 import type { ListFilter, ListQuery, Page, PageQuery, Range, SortValue } from '../loaders/page.js'
 import type { Queryable } from './database.js'
 
+/** Where the rows of a list come from. In the SQL, q is a row with the parameters of one PageQuery or ListQuery. */
 export interface PageSource {
-  /** The rows of the list q.list: a table, or a subquery that may refer to q, with the alias r */
+  /** A table or subquery with the alias r: the rows of the list q.list. A subquery may refer to q. */
   rows: Fragment
   /**
-   * SQL condition on q alone, the row with the parameters of one PageQuery or ListQuery: whether this query reads from this source.
-   * For each query, the condition must be true of exactly one source.
+   * SQL condition: whether the query q reads from this source. May refer only to q, and must be true of exactly one source for each
+   * query.
    */
   when: Fragment
 }
@@ -19,8 +20,8 @@ export interface PagesOptions {
   sources: readonly PageSource[]
   variants: ListVariants
   /**
-   * Converts the `list` of a query to the value of q.list. If the key column contains id numbers, this is the number as text, otherwise
-   * the same text. null remains null.
+   * Converts the `list` of a query to the value of q.list. For lists that are identified by an id, returns its number as text ("1" for
+   * "user_1"). Otherwise returns `list` unchanged. null remains null.
    */
   toKeyText: (list: string | null) => string | null
 }
@@ -28,9 +29,9 @@ export interface PagesOptions {
 type Fragment = PendingQuery<Row[]>
 
 /**
- * Fetches any number of pages. One statement reads all pages with the same sort, the same filter (except for the bounds of ranges), and
- * equal presence of `afterValue` and of `beforeValue`. For each page, the statement selects one id more than requested: this id shows
- * whether more items follow.
+ * Fetches any number of pages. One statement reads all pages that have the same sort and the same filter (except for the bounds of
+ * ranges), and of whose queries either all or none have `afterValue`, and likewise `beforeValue`. For each page, the statement selects
+ * one id more than requested: this id shows whether more items follow.
  */
 export async function fetchPages(
   database: Queryable,
@@ -58,9 +59,9 @@ async function fetchGroup(
   const order = orderOf(database, sort === undefined ? undefined : variants.sorts?.[sort], queries)
   const matches = matchesFilter(database, variants, filter)
   const branches = sources.flatMap(({ rows, when }) => [
-    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'start' and ${order.isBetween}
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.page_from = 'start' and ${order.isBetween}
       ${matches} order by ${order.by} limit q.size + 1) forward`,
-    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.counted_from = 'end' and ${order.isBetween}
+    database`select * from (select ${order.item} as item from ${rows} where ${when} and q.page_from = 'end' and ${order.isBetween}
       ${matches} order by ${order.byReversed} limit q.size + 1) backward`,
   ])
   const exists = (condition: Fragment) =>
@@ -79,7 +80,7 @@ async function fetchGroup(
       ${queries.map(({ size }) => size)}::int[],
       ${queries.map(({ from }) => from)}::text[]
       ${rangeParameters(database, queries)}
-    ) with ordinality as q (list, after_id, before_id, after_value, before_value, size, counted_from ${rangeNames(database, filter)}, position)
+    ) with ordinality as q (list, after_id, before_id, after_value, before_value, size, page_from ${rangeNames(database, filter)}, position)
     order by q.position`
   return queries.map((query, index) => [query, toPage(kind, query, rows[index] as PageRow)])
 }
@@ -105,16 +106,17 @@ export async function fetchCounts(
   return counts
 }
 
-/** SQL about the order of a list. An item is its id, or with a sort column a JSON array of its id and the value of the column. */
+/** SQL about the order of a list */
 interface Order {
+  /** What is selected from each row: the id or, if the list is sorted by another column, a JSON array of the id and that column's value */
   item: Fragment
   by: Fragment
   byReversed: Fragment
   /** Whether r is after the position `after` and before the position `before` */
   isBetween: Fragment
-  /** Whether r is at the position `after` or before it; false without `after` */
+  /** Whether r does not follow the position `after`, which excludes it from the page; false without `after` */
   isSkippedAtStart: Fragment
-  /** Whether r is at the position `before` or after it; false without `before` */
+  /** Whether r does not precede the position `before`, which excludes it from the page; false without `before` */
   isSkippedAtEnd: Fragment
   /** An id number that precedes all ids in the order of the list, for queries without `after` */
   beforeFirstId: number
@@ -144,7 +146,7 @@ function orderOf(database: Queryable, sort: ListSort | undefined, [query]: reado
   const value = database`r.${database(column)}${collation === undefined ? database`` : database` collate ${database(collation)}`}`
   // Comparisons of rows, such as (price, id) > (500, 7), can use an index on both columns.
   const key = database`(${value}, r.id)`
-  // The value of the first query only shows the type of the column. All queries of a group have values of the same type.
+  // `sample`, a value of the first query, is used only to find out the type of the column, which is the same for all queries of a group.
   const positionOf = (name: 'after' | 'before', sample: SortValue) => {
     const text = database`q.${database(`${name}_value`)}`
     return database`(${typeof sample === 'number' ? database`${text}::bigint` : text}, q.${database(`${name}_id`)})`
