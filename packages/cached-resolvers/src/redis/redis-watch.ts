@@ -121,7 +121,9 @@ export class RedisWatch {
     if (Number(number) !== this.lastSequence + 1) this.assumeMissedRemovals()
     this.lastSequence = Number(number)
     this.watcher.onRemoved(keys)
-    if (acknowledgeTo && this.watcher.nearLeaseMs !== null) this.acknowledge(acknowledgeTo, number)
+    // This process does not wait for itself: it applies its own removals directly.
+    const isAwaited = acknowledgeTo !== this.acknowledgeChannel && this.watcher.nearLeaseMs !== null
+    if (acknowledgeTo && isAwaited) this.acknowledge(acknowledgeTo, number)
   }
 
   /** Acknowledges once per event loop iteration and channel, because a sequence number also acknowledges all lower numbers. */
