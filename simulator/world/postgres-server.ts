@@ -124,29 +124,20 @@ export class PostgresServer implements Server {
       close: () => connection.reset(),
     }
     this.sessions.add(session)
-    // A session runs its statements one after another, also if the client has sent several without waiting for the results.
-    const waiting: Statement[] = []
-    const send = (message: PostgresMessage) => {
-      session.idleSince = this.now
-      if (session.transaction) this.watchIdle(session)
-      connection.reply(message)
-      runNext()
-    }
-    const runNext = () => {
-      const statement = waiting.shift()
-      if (!statement) return
-      session.idleSince = null
-      statement(
-        this,
-        session,
-        (result) => send({ kind: 'result', result }),
-        (error) => send({ kind: 'error', error }),
-      )
-    }
     return {
       received: (statement) => {
-        waiting.push(statement as Statement)
-        if (session.idleSince !== null) runNext()
+        session.idleSince = null
+        const send = (message: PostgresMessage) => {
+          session.idleSince = this.now
+          if (session.transaction) this.watchIdle(session)
+          connection.reply(message)
+        }
+        ;(statement as Statement)(
+          this,
+          session,
+          (result) => send({ kind: 'result', result }),
+          (error) => send({ kind: 'error', error }),
+        )
       },
       closed: () => {
         session.isOpen = false

@@ -86,7 +86,7 @@ class Estimator {
   }
 
   /**
-   * `parentPageSize` is the page size of the field that returned the object, or else the total length of that field's list arguments. It
+   * `parentPageSize` is the total length of the list arguments of the field that returned the object or, if it has none, its page size. It
    * is the assumed length of the object's own lists, such as `nodes` and `edges`. `weightPerField` is added for each selected field.
    */
   private costOfObject(

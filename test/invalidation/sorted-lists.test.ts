@@ -190,7 +190,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('no page remains stale: random lists and cha
     const after = await read(entity, queries)
     const stale = queries.filter((query, index) => {
       const id = entryIdOf(entity.lists.itemLists, query)
-      const count = id.relevantPrefixLength?.(JSON.parse(before[index] as string))
+      const count = id.relevantDependencyCount?.(JSON.parse(before[index] as string))
       const isInvalidated =
         names.has('*') ||
         namesInvalidating(id)

@@ -18,8 +18,8 @@ export interface LiveUpdatesOptions {
   database: Database
   kinds: LiveKinds
   /**
-   * Invalidates these cache contents. Resolves when all values of them that this process can still read from the cache are at least as
-   * new as the call.
+   * Invalidates these cache contents. Resolves when this process can no longer read a value from the cache that is older than the
+   * call.
    */
   invalidate: (targets: readonly InvalidationTarget[]) => Promise<unknown>
   /** Changes are also read at this interval, because notifications are lost while the listening connection is broken. */

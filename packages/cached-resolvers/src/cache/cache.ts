@@ -6,12 +6,20 @@ import { Counters, type Counts } from './counters.js'
 import { DecodedEntry } from './decoded-entry.js'
 import { EntryWriter, type Lease } from './entry-writer.js'
 import { FetchLimiter, type FetchLimiterLoad, type FetchLimiterOptions } from './fetch-limiter.js'
-import { isEarlyRefreshDue, type Times } from './freshness.js'
+import { isEarlyRefreshDue } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import { InFlightFetches } from './in-flight-fetches.js'
 import { describeStored, type Inspection } from './inspection.js'
 import { type KeyParts, Keys } from './key.js'
-import { interpret, type KeyRead, type Lookup, type LookupSource, lookupSourceOf, type StoredLookup } from './key-read.js'
+import {
+  interpret,
+  type KeyRead,
+  type Lookup,
+  type LookupSource,
+  lookupSourceOf,
+  type StoredLookup,
+  softUntilMsOf,
+} from './key-read.js'
 import { KeyReader } from './key-reader.js'
 import type { EntryId, Fetch, Invalidation, Namespace } from './namespace.js'
 import { NearStore, type NearStoreOptions } from './near-store.js'
@@ -317,10 +325,11 @@ export class Cache {
 
   /** Returns how many milliseconds the value stays fresh: 0 if it is stale, null if the cache has no value. Counts no lookups. */
   async remainingTtlMs(namespace: Namespace<unknown>, id: EntryId): Promise<number | null> {
-    const [keyRead] = await this.keyReader.read(namespace, [id])
-    const lookup = interpret(namespace, keyRead as KeyRead<EntryId>, this.now())
+    const [keyRead] = (await this.keyReader.read(namespace, [id])) as [KeyRead<EntryId>]
+    const now = this.now()
+    const lookup = interpret(namespace, keyRead, now)
     if (lookup.state === 'miss' || lookup.state === 'negative' || lookup.value === null) return null
-    return lookup.times ? Math.max(0, lookup.times.softUntilMs - this.now()) : null
+    return Math.max(0, softUntilMsOf(keyRead) - now)
   }
 
   /** Whether this process has a near store. Without one, readNear() finds nothing. */
@@ -329,9 +338,9 @@ export class Cache {
   }
 
   /**
-   * Returns a value of the near store synchronously; the value is null for a negative entry. Returns undefined if the near store
-   * has no entry, or only one that is stale or may be due for an early refresh; call getOrFetchMany then. The value is shared and must not be changed. An entry that is not in `counted` is counted as a hit and added to
-   * `counted`.
+   * Returns a value of the near store synchronously; the value is null for a negative entry. Returns undefined if the near store has no
+   * entry, or only one that is stale or may be due for an early refresh; call getOrFetchMany then. The value is shared and must not be
+   * changed. An entry that is not in `counted` is counted as a hit and added to `counted`.
    */
   readNear<V>(namespace: Namespace<V>, id: EntryId, counted: CountedEntries): V | null | undefined {
     const entry = this.keyReader.findNear(namespace, id)
@@ -381,7 +390,7 @@ export class Cache {
       count(counts, keyRead, lookup)
       onLookup?.(lookupSourceOf(lookup, keyRead))
       if (lookup.state === 'miss') missed.push(keyRead)
-      else if (lookup.times && this.needsRefill(lookup.times, now)) toRefill.push(keyRead)
+      else if (lookup.state !== 'negative' && this.needsRefill(keyRead, now)) toRefill.push(keyRead)
       return lookup.state === 'hit' || lookup.state === 'stale' ? lookup.value : null
     })
     if (toRefill.length > 0) this.readThrough.refill(namespace, toRefill, fetch)
@@ -480,9 +489,10 @@ export class Cache {
     return keyReads.filter((keyRead) => interpret(namespace, keyRead, this.now()).state === 'miss')
   }
 
-  /** Whether an entry is stale or due for an early refresh. Draws a random number for an entry that will soon be stale. */
-  private needsRefill(times: Times, now: number): boolean {
-    return times.softUntilMs <= now || isEarlyRefreshDue(times, now, this.random)
+  /** Whether an entry of the far store is stale or due for an early refresh. Draws a random number if it will soon be stale. */
+  private needsRefill({ stored }: KeyRead<EntryId>, now: number): boolean {
+    if (stored.state !== 'entry') return false
+    return stored.header.softUntilMs <= now || isEarlyRefreshDue(stored.header, now, this.random)
   }
 }
 

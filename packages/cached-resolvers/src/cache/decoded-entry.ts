@@ -27,6 +27,6 @@ export class DecodedEntry extends ClockRingItem {
 
   /** Whether the entry is fresh, and its soft TTL ends so late that no early refresh can be due yet */
   isBeforeEarlyRefresh(now: number): boolean {
-    return now < earlyRefreshFrom(this)
+    return now < earlyRefreshFrom(this, this.value === null)
   }
 }

@@ -281,9 +281,9 @@ export class EntryWriter {
  * lease may have only the generations of the entry that was read (see claimRefills), and the new value may depend on more.
  */
 function generationOfValue({ id, generation }: Lease, value: unknown): string | undefined {
-  if (typeof id === 'string' || id.relevantPrefixLength === undefined) return generation
+  if (typeof id === 'string' || id.relevantDependencyCount === undefined) return generation
   // The first generation is that of the namespace. The dependencies follow.
-  const count = 1 + id.relevantPrefixLength(value)
+  const count = 1 + id.relevantDependencyCount(value)
   const generations = generation.split('.')
   return generations.length < count ? undefined : generations.slice(0, count).join('.')
 }

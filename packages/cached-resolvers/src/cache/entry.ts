@@ -29,7 +29,7 @@ export interface StoredEntry {
    */
   uniquePrefix: string
   /** The result of a lookup while the entry is fresh; undefined until a lookup has parsed the JSON */
-  hit: { state: 'hit'; value: unknown; times: EntryHeader } | undefined
+  hit: { state: 'hit'; value: unknown } | undefined
   /** Whether this process keeps the parsed value and shares it between requests */
   isShared: boolean
 }

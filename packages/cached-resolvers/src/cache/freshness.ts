@@ -14,10 +14,13 @@ export function isEarlyRefreshDue({ softUntilMs, fetchMs }: Times, now: number, 
   return leftMs <= maxEarliness * fetchMs && -fetchMs * Math.log(1 - random()) >= leftMs
 }
 
-/** Returns the time in milliseconds until which no early refresh is due, whatever `random` returns. */
-export function earlyRefreshFrom({ softUntilMs, fetchMs }: Times): number {
-  return softUntilMs - maxEarliness * fetchMs
+/**
+ * Returns the time in milliseconds until which an entry is fresh and no early refresh is due, whatever `random` returns. Negative
+ * entries are not refreshed early.
+ */
+export function earlyRefreshFrom({ softUntilMs, fetchMs }: Times, isNegative: boolean): number {
+  return isNegative ? softUntilMs : softUntilMs - maxEarliness * fetchMs
 }
 
-/** Farther from the end, in durations of the fetch, a reader refills with a probability below e^-20, or 2 in a billion. */
+/** In durations of the fetch. Earlier than that, the probability of a refill would be below e^-20, or 2 in a billion. */
 const maxEarliness = 20

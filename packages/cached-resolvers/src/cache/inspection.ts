@@ -40,17 +40,17 @@ export function describeStored(
 ): InspectedEntry {
   if (stored.state === 'empty') return { state: 'absent' }
   if (stored.state === 'corrupt') return { state: 'damaged' }
-  if (stored.state === 'near') return describeServed(namespace, stored.value, stored.softUntilMs - now)
+  if (stored.state === 'near') return describeValue(namespace, stored.value, stored.softUntilMs - now)
   if (stored.state !== 'entry') return { state: stored.state }
   const { version, softUntilMs } = stored.header
   if (version !== namespace.version) return { state: 'other version' }
   const value = parse(stored.json)
   if (value === undefined) return { state: 'damaged' }
-  const served = describeServed(namespace, value, softUntilMs - now)
+  const served = describeValue(namespace, value, softUntilMs - now)
   return isOfGeneration(stored, scope) ? served : { ...served, state: 'invalidated' }
 }
 
-function describeServed(namespace: Namespace<unknown>, value: unknown, freshForMs: number): InspectedEntry {
+function describeValue(namespace: Namespace<unknown>, value: unknown, freshForMs: number): InspectedEntry {
   const ttlMs = value === null ? namespace.negativeTtlMs : namespace.softTtlMs
   const content = {
     value,

@@ -1,5 +1,4 @@
 import type { StoredEntry, StoredValue } from './entry.js'
-import type { Times } from './freshness.js'
 import type { EntryId, Namespace } from './namespace.js'
 import type { NearEntry } from './near-store.js'
 import { parseEntry } from './parse-entry.js'
@@ -14,7 +13,7 @@ export type Lookup<V> =
   | { state: 'stale'; value: V | null }
   | { state: 'miss' }
 
-export type StoredLookup<V> = Lookup<V> & { times?: Times; corrupt?: true }
+export type StoredLookup<V> = Lookup<V> & { corrupt?: true }
 
 /** The source of a lookup: a fresh value from the near or the far store, a stale value, a negative entry, or a miss. */
 export type LookupSource = 'near' | 'far' | 'stale' | 'negative' | 'miss'
@@ -38,7 +37,7 @@ export interface KeyRead<Id extends EntryId> {
    * store
    */
   readonly generations: readonly Generation[]
-  /** What the far store has under the key, or an entry of the near store that is fresh and not due for an early refresh */
+  /** What the far store has under the key, or an entry of the near store for which no early refresh could be due when it was read */
   readonly stored: StoredValue | { state: 'unavailable' } | NearEntry
 }
 
@@ -67,14 +66,20 @@ export function interpret<V>(
   if (stored.state !== 'entry' || stored.header.version !== namespace.version) return { state: 'miss' }
   if (!isOfGeneration(stored, { generation, generations })) return { state: 'miss' }
   const stale = stored.header.softUntilMs <= now
-  if (stored.json === '') return stale ? { state: 'stale', value: null, times: stored.header } : { state: 'negative' }
+  if (stored.json === '') return stale ? { state: 'stale', value: null } : { state: 'negative' }
   if (!parseEntry(stored)) return { state: 'miss', corrupt: true }
   const hit = stored.hit as StoredLookup<V> & { state: 'hit' }
   return stale ? { ...hit, state: 'stale' } : hit
 }
 
 function interpretNear<V>(entry: NearEntry): StoredLookup<V> {
-  return entry.value === null ? { state: 'negative' } : { state: 'hit', value: entry.value as V, times: entry }
+  return entry.value === null ? { state: 'negative' } : { state: 'hit', value: entry.value as V }
+}
+
+/** Returns when the soft TTL of the entry that was read ends; NaN if the key holds no entry. */
+export function softUntilMsOf({ stored }: KeyRead<EntryId>): number {
+  if (stored.state === 'near') return stored.softUntilMs
+  return stored.state === 'entry' ? stored.header.softUntilMs : Number.NaN
 }
 
 /** Whether a key of the far store holds an entry of this version that belongs to the generations that were read with it. */
@@ -100,7 +105,7 @@ export function isOfGeneration({ header }: StoredEntry, { generation, generation
 
 /**
  * Whether the first ones of the generations, joined, are equal to `joined`: an entry may depend on the first ones only (see
- * ListEntryId.relevantPrefixLength).
+ * ListEntryId.relevantDependencyCount).
  */
 function beginsWith(generations: readonly Generation[], joined: string): boolean {
   let length = 0

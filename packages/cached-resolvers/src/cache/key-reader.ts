@@ -1,4 +1,5 @@
 import { decodeStored } from './entry.js'
+import { earlyRefreshFrom } from './freshness.js'
 import type { GuardedStore } from './guarded-store.js'
 import type { Keys } from './key.js'
 import { type Generation, type GenerationScope, isValid, joinGenerations, type KeyRead } from './key-read.js'
@@ -17,8 +18,8 @@ export interface KeyReaderOptions {
 }
 
 /**
- * Reads keys by id: from the near store if it has an entry that is fresh and not due for an early refresh, otherwise from the far
- * store, which is the CacheStore behind `guardedStore`. All far reads of one call share one round trip.
+ * Reads keys by id: from the near store if it has an entry for which no early refresh can be due yet, otherwise from the far store,
+ * which is the CacheStore behind `guardedStore`. All far reads of one call share one round trip.
  */
 export class KeyReader {
   /** null if there is a near store, because that keeps decoded entries, too */
@@ -63,7 +64,7 @@ export class KeyReader {
     if (!entry) return undefined
     let generation = `${near.findGeneration(keys.namespaceGeneration(namespace))}`
     for (const name of namesInvalidating(id)) {
-      // The entry may depend on only the first few of these names (see ListEntryId.relevantPrefixLength). Its generation then ends here.
+      // The entry may depend on only the first few of these names (see ListEntryId.relevantDependencyCount). Its generation then ends here.
       if (generation.length >= entry.generation.length) break
       generation += `.${near.findGeneration(keys.listGeneration(namespace, name))}`
     }
@@ -145,7 +146,8 @@ export class KeyReader {
   }
 
   /**
-   * Puts into the near store the generations and entries that were read from the far store. `generations` begins with that of the
+   * Puts into the near store the generations that were read from the far store, and the entries that can be served from there:
+   * those for which no early refresh can be due yet. `generations` begins with that of the
    * namespace; those of the lists follow. `removalCounts` contains the counts of the generations in this order, then those of the entries
    * in the order of `keyReads`.
    */
@@ -160,9 +162,12 @@ export class KeyReader {
     for (const [index, { key, text }] of generations.entries()) {
       if (text !== null) near.putGeneration(key, text, removalCounts[index] as number, index === 0 ? name : undefined)
     }
+    const now = this.options.now()
     for (const [index, keyRead] of keyReads.entries()) {
-      const countBeforeRead = removalCounts[generations.length + index] as number
-      if (isValid(keyRead, version)) near.putEntry(name, keyRead, keyRead.stored, countBeforeRead)
+      if (!isValid(keyRead, version)) continue
+      const { stored } = keyRead
+      if (now >= earlyRefreshFrom(stored.header, stored.json === '')) continue
+      near.putEntry(name, keyRead, stored, removalCounts[generations.length + index] as number)
     }
   }
 }

@@ -24,9 +24,10 @@ export interface ListEntryId {
    */
   readonly dependencies?: readonly string[]
   /**
-   * Returns n for a value that has been fetched: the value depends only on the first n dependencies. Default: it depends on all of them
+   * Called with a value that has been fetched. Returns n if the value depends only on the first n dependencies. Default: it depends on
+   * all of them
    */
-  readonly relevantPrefixLength?: (value: unknown) => number
+  readonly relevantDependencyCount?: (value: unknown) => number
 }
 
 export type EntryId = string | ListEntryId

@@ -1,6 +1,6 @@
 import { ClockRing, ClockRingItem } from './clock-ring.js'
 import { DecodedEntry } from './decoded-entry.js'
-import type { StoredEntry } from './entry.js'
+import type { EntryHeader, StoredEntry } from './entry.js'
 import type { Keys } from './key.js'
 import type { EntryId } from './namespace.js'
 import { parseShared } from './parse-entry.js'
@@ -22,10 +22,11 @@ export class NearEntry extends DecodedEntry {
     /** The map that contains this entry under `name` */
     readonly map: Map<string, NearItem>,
     readonly name: string,
-    stored: StoredEntry,
+    bytes: number,
+    header: EntryHeader,
     value: unknown,
   ) {
-    super(entryBytes(name, stored.json), stored.header, value)
+    super(bytes, header, value)
   }
 
   /** Distinguishes this entry from the values of the far store (see KeyRead.stored). */
@@ -124,16 +125,29 @@ export class NearStore {
     return this.removalCounts[bucketOf(key)] as number
   }
 
-  /** Keeps an entry if the near store admits it and its JSON is valid. Does not keep an entry whose id does not follow from its key. */
+  /**
+   * Keeps an entry if the near store admits it and its JSON is valid. Does not keep an entry whose id does not follow from its key,
+   * because `remove` could not find it.
+   */
   putEntry(namespace: string, { id, key }: { id: EntryId; key: string }, stored: StoredEntry, countBeforeRead: number): void {
     if (!this.usable || this.removalCount(key) !== countBeforeRead) return
     const isListEntry = typeof id !== 'string'
-    if (!isListEntry && this.options.keys.parse(key)?.idOrList !== id) return
     const map = isListEntry ? this.byKey : this.itemsOf(namespace).entries
     const name = isListEntry ? key : id
-    if (!map.has(name) && !this.ring.admits(entryBytes(name, stored.json))) return
+    // The entries of a namespace share the text of one generation. Each entry of a list has its own.
+    const bytes = entryBytes(name, stored.json) + (isListEntry ? stored.header.generation.length : 0)
+    if (!map.has(name) && !this.ring.admits(bytes)) return
+    if (!isListEntry && !this.isFoundByKey(namespace, id, key)) return
     const value = parseShared(stored)
-    if (value !== undefined) this.put(new NearEntry(map, name, stored, value))
+    if (value === undefined) return
+    const { header } = stored
+    const ownHeader = isListEntry ? { ...header, generation: copyOf(header.generation) } : header
+    this.put(new NearEntry(map, copyOf(name), bytes, ownHeader, value))
+  }
+
+  private isFoundByKey(namespace: string, id: string, key: string): boolean {
+    const parts = this.options.keys.parse(key)
+    return parts?.namespace === namespace && parts.idOrList === id
   }
 
   /**
@@ -212,6 +226,14 @@ function bucketOf(key: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
   return (hash >>> 0) % removalBuckets
+}
+
+/**
+ * Copies a text that may be a part of a larger one, such as an id in a query. V8 would keep the larger text in memory for as long as
+ * the part.
+ */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 /** Estimates the memory of name and parsed value; measured with the entries of the shop and rounded up. */

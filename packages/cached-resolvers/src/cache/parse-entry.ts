@@ -4,7 +4,7 @@ import { markShared } from './shared-value.js'
 /** Sets `stored.hit` unless it is set. Returns false if the JSON is damaged. */
 export function parseEntry(stored: StoredEntry): boolean {
   try {
-    stored.hit ??= { state: 'hit', value: parsedValue(stored), times: stored.header }
+    stored.hit ??= { state: 'hit', value: parsedValue(stored) }
     return true
   } catch {
     return false

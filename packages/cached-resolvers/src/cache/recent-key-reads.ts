@@ -77,8 +77,9 @@ export class RecentKeyReads {
     const value = parseShared(keyRead.stored)
     if (value === undefined) return
     if (previous) this.ring.delete(previous)
-    const recent = new RecentKeyRead(map, idOrKey, keyRead, text, value)
-    if (this.ring.add(recent)) map.set(idOrKey, recent)
+    // A copy, because V8 would keep the whole query of which the id may be a part.
+    const recent = new RecentKeyRead(map, Buffer.from(idOrKey).toString(), keyRead, text, value)
+    if (this.ring.add(recent)) map.set(recent.id, recent)
     else map.delete(idOrKey)
   }
 }

@@ -53,7 +53,7 @@ export class Trust {
   private hasEnded = false
   /** Why the last attempt to restore trust failed; '' if the attempt succeeded */
   private lastFailureReason = ''
-  /** Time of the first failed attempt that had lastFailureReason as its reason; every later attempt failed for the same reason. */
+  /** Start of the current series of attempts that all failed for lastFailureReason */
   private failureReasonSince = Number.NEGATIVE_INFINITY
   /**
    * When the store last changed from trusted to distrusted; undefined if it never has. Further calls of distrust() do not count.
@@ -249,8 +249,8 @@ export class Trust {
 
   /**
    * Logs the first reason of an outage. Logs a further reason only if attempts keep failing for it for `laterReasonMs`: a server that
-   * restarts fails in several ways within seconds, but a server that came back with another password must be reported. Logs nothing in
-   * the first `firstReasonDelayMs`: the attempts to reconnect give a more useful reason than the lost connection.
+   * restarts fails in several ways within seconds, but a server that came back with another password must be reported. Logs nothing
+   * in the first `firstReasonDelayMs` after trust was lost: the attempts to reconnect give a more useful reason than the lost connection.
    */
   private logDistrust(): void {
     if (this.loggedReasons.has(this.lastFailureReason)) return

@@ -37,8 +37,8 @@ export type CompiledQuery = (variables: Readonly<Record<string, unknown>>, conte
 export interface CompileOptions {
   schema: GraphQLSchema
   /**
-   * Maximum number of selections in a document. A selection counts as often as it is compiled: again at each place where its fragment is
-   * spread, and, below a field of an interface or union type, again for each possible type.
+   * Maximum number of selections in a document. A selection counts as often as it is collected: again in each selection set that spreads
+   * its fragment, and, below a field of an interface or union type, again for each possible type.
    */
   maxSelections: number
   objectJsonCache: ObjectJsonCache

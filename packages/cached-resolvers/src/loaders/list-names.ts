@@ -47,7 +47,7 @@ export interface ListDependencies {
    * Returns n for a page that has been read: only the first n dependencies can change this page. The property is absent if every page
    * depends on all of them.
    */
-  relevantPrefixLength?: (page: unknown) => number
+  relevantDependencyCount?: (page: unknown) => number
 }
 
 /**
@@ -103,7 +103,7 @@ function bandsOfSortedPage(
   const readsAscending = (direction === 'asc') === (query.from === 'start')
   if (!readsAscending) bands.reverse()
   const dependencies = [...names, ...bands.map((band) => `${list} by ${column} ${band}`)]
-  const relevantPrefixLength = (page: unknown) => {
+  const relevantDependencyCount = (page: unknown) => {
     const { next } = page as Page
     if (next === undefined) return dependencies.length
     // If the value of `next` is a bound, `next` is in two bands. To depend on the one that is read first is enough: every change that
@@ -111,11 +111,11 @@ function bandsOfSortedPage(
     const bandOfNext = bounds.filter((bound) => (readsAscending ? bound < next : bound <= next)).length
     const bandsRead = bands.filter((band) => (readsAscending ? band <= bandOfNext : band >= bandOfNext))
     // If the value of `next` is the limit of the range where reading starts (`min` when ascending, `max` when descending),
-    // `bandOfNext` lies just outside of the range, and `bandsRead` is empty. The page then depends on the first band of the range,
+    // `bandOfNext` may lie just outside of the range, and `bandsRead` is then empty. The page then depends on the first band of the range,
     // which contains `next`, too.
     return names.length + Math.max(1, bandsRead.length)
   }
-  return { dependencies, relevantPrefixLength }
+  return { dependencies, relevantDependencyCount }
 }
 
 /** Whether a page or count with this filter may be cached: whether the bounds of all ranges are declared. */
@@ -149,7 +149,7 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
 /**
  * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. Bands include
  * both of their bounds, so the bands just outside of the range also contain `min` or `max`. They are not returned, because a value
- * that enters or leaves the range enters or leaves a returned band, too. Exception: if `min` equals `max`, the range is this one value,
+ * that enters or leaves the range enters or leaves a returned band, too. Exception: if `min` and `max` are the same bound, the range is this one value,
  * which is in the band below and in the band above. Both are returned, because a value that leaves the range may remain in one of them
  * and leave only the other.
  */

@@ -10,10 +10,8 @@ export async function collectChanges<T>(
   transaction: TransactionSql,
   work: (transaction: TransactionSql) => Promise<T>,
 ): Promise<{ value: T; changes: readonly OutboxRow[] }> {
-  // Sent before the first statement of the work, but not awaited first, which saves a round trip. postgres.js sends a query when then()
-  // is called.
-  const delaySet = transaction`select set_config('cache.relay_delay', ${relayDelay}, true)`.then(() => undefined)
-  const [value] = await Promise.all([work(transaction), delaySet])
+  await transaction`select set_config('cache.relay_delay', ${relayDelay}, true)`
+  const value = await work(transaction)
   return { value, changes: await ownOutboxRows(transaction) }
 }
 

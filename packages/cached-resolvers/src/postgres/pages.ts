@@ -21,7 +21,7 @@ export interface PagesOptions {
   variants: ListVariants
   /**
    * Converts the `list` of a query to the value of q.list. For lists that are identified by an id, returns its number as text ("1" for
-   * "user_1"). Otherwise returns `list` unchanged. null remains null.
+   * "user_1"; "0", which no row has, if it is not such an id). Otherwise returns `list` unchanged. null remains null.
    */
   toKeyText: (list: string | null) => string | null
 }
@@ -29,9 +29,9 @@ export interface PagesOptions {
 type Fragment = PendingQuery<Row[]>
 
 /**
- * Fetches any number of pages. One statement reads all pages that have the same sort and the same filter (except for the bounds of
- * ranges), and of whose queries either all or none have `afterValue`, and likewise `beforeValue`. For each page, the statement selects
- * one id more than requested: this id shows whether more items follow.
+ * Fetches any number of pages. One statement reads all pages that have the same sort, the same filter (except for the bounds of
+ * ranges), and the same presence of `afterValue` and of `beforeValue`. For each page, the statement selects one id more than
+ * requested: this id shows whether more items follow.
  */
 export async function fetchPages(
   database: Queryable,

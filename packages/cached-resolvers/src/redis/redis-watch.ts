@@ -20,8 +20,8 @@ export interface RedisWatchOptions {
  * Subscribes to the removals that all processes publish, on a separate connection to the server that assigns the sequence numbers
  * of removals. A heartbeat on this connection returns the sequence number of the last removal, which proves that all removals
  * have arrived, or reveals that some are missing. The heartbeat also makes the watcher a member of the channel for the time of
- * its near lease (see Watcher.nearLeaseMs). A process that publishes a removal waits until each member has acknowledged the removal
- * or the near lease of that member has expired.
+ * its near lease (see Watcher.nearLeaseMs). A process that publishes a removal waits until each other member has acknowledged the
+ * removal or the near lease of that member has expired.
  */
 export class RedisWatch {
   /** Identifies this process in the hash of members and in the name of its acknowledgement channel */

@@ -11,6 +11,7 @@ import { decodeStored, encodeEntry, type StoredEntry } from '../../src/cache/ent
 import { Keys } from '../../src/cache/key.js'
 import type { EntryId, ListEntryId, Namespace } from '../../src/cache/namespace.js'
 import { NearStore } from '../../src/cache/near-store.js'
+import { sharedValueMemo } from '../../src/cache/shared-value.js'
 import type { Swap, SwapAnswer } from '../../src/cache/store.js'
 import { createTokenSource } from '../../src/cache/token.js'
 import { RedisStore } from '../../src/redis/redis-store.js'
@@ -53,6 +54,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     maxStalenessMs = 60_000,
     url = redis.url,
     store = new RedisStore({ ...redisOptions(url), commandTimeoutMs }),
+    now = Date.now,
   } = {}): Promise<Cache> {
     const cache = new Cache({
       store,
@@ -64,7 +66,7 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
       leaseMs: 10_000,
       leaseWaitMs: 60_000,
       createToken: createTokenSource(),
-      now: Date.now,
+      now,
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       random: () => 0.5,
     })
@@ -106,6 +108,38 @@ describe.skipIf(noRedis)('the near store in front of Redis', () => {
     const reads = (await recording.take()).filter(([name, ...keys]) => name === 'mget' && keys.some((key) => key.endsWith(':a')))
     recording.stop()
     expect(reads).toHaveLength(1)
+  })
+
+  test('an entry that may be due for an early refresh is read from Redis, and refilled', async () => {
+    let now = 0
+    const cache = await createCache({ now: () => now })
+    await readUntilNear(cache, 'other')
+    const slowFetch = async (ids: readonly string[]) => {
+      now += 1_000
+      return new Map(ids.map((id) => [id, { name: `fetched at ${now}` }]))
+    }
+    await cache.getOrFetch(things, 'a', slowFetch)
+    await until(() => cache.readNear(things, 'a', new CountedEntries()) !== undefined)
+    // The soft TTL ends at 61,000 and the fetch took 1,000, so that a refresh may be due from 41,000 on.
+    now = 40_999
+    expect(cache.readNear(things, 'a', new CountedEntries())).toEqual({ name: 'fetched at 1000' })
+    now = 41_000
+    expect(cache.readNear(things, 'a', new CountedEntries())).toBeUndefined()
+    // With the draw of 0.5, it is due from ln(2) times 1,000 before the end.
+    now = 60_500
+    expect(await cache.getOrFetch(things, 'a', slowFetch)).toEqual({ name: 'fetched at 1000' })
+    await until(async () => (await redis.client.get('near:v1:things:a'))?.includes('fetched at 61500') ?? false)
+  })
+
+  test('a process acknowledges the removals of other processes, and not its own', async () => {
+    const [cache, other] = [await createCache(), await createCache()]
+    await readUntilNear(cache, 'a')
+    await readUntilNear(other, 'a')
+    const recording = await recordRedis(redis)
+    await cache.invalidate(things, { ids: ['a'] })
+    const acknowledgements = (await recording.take()).filter(([name]) => name === 'publish')
+    recording.stop()
+    expect(acknowledgements).toHaveLength(1)
   })
 
   test('a fill is not kept if its removal arrives before the answer to the fill', async () => {
@@ -229,54 +263,55 @@ describe('the near store', () => {
   const keys = new Keys('near', 'v1')
   const header = { generation: 'g', softUntilMs: 1_000, fetchMs: 0, version: 1 }
 
-  function createStore() {
+  function createStore(random: () => number = () => 0) {
     const clock = createClock()
-    const near = new NearStore({ keys, maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random: () => 0 })
-    const read = (id: EntryId) => ({ id, key: keys.entry(things, id) })
+    const near = new NearStore({ keys, maxBytes: 10_000, maxStalenessMs: 500, now: clock.now, random })
+    const keyOf = (id: EntryId) => keys.entry(things, id)
     /** Puts an entry of this id, as if it had been read when the removals of its key were `countBeforeRead`. */
-    const put = (id: EntryId, json = '"x"', countBeforeRead = near.removalCount(read(id).key)) => {
-      near.putEntry(
-        'things',
-        read(id),
-        decodeStored(encodeEntry('token', header, JSON.parse(json))) as StoredEntry,
-        countBeforeRead,
-      )
+    const put = (id: EntryId, value: unknown = 'x', countBeforeRead = near.removalCount(keyOf(id))) => {
+      const stored = decodeStored(encodeEntry('token', header, value)) as StoredEntry
+      near.putEntry('things', { id, key: keyOf(id) }, stored, countBeforeRead)
     }
-    const confirm = () => {
-      near.confirm(clock.now())
+    const putGeneration = () => {
       const key = keys.namespaceGeneration(things)
       near.putGeneration(key, 'g', near.removalCount(key), 'things')
     }
-    confirm()
-    return { clock, near, put, confirm, keyOf: (id: EntryId) => read(id).key }
+    near.confirm(clock.now())
+    putGeneration()
+    return { clock, near, put, putGeneration, keyOf }
   }
 
   test('does not keep a value that was removed while it was being read', () => {
     const { near, put, keyOf } = createStore()
     const countBeforeRead = near.removalCount(keyOf('a'))
     near.remove([keyOf('a')])
-    put('a', '"x"', countBeforeRead)
+    put('a', 'x', countBeforeRead)
     expect(near.find('things', 'a')).toBeUndefined()
     put('a')
     expect(near.find('things', 'a')?.value).toBe('x')
   })
 
   test('does not keep a value if messages may have been missed while it was being read', () => {
-    const { near, put, confirm, keyOf } = createStore()
+    const { near, clock, put, putGeneration, keyOf } = createStore()
     const countBeforeRead = near.removalCount(keyOf('a'))
     near.clear()
-    confirm()
-    put('a', '"x"', countBeforeRead)
+    near.confirm(clock.now())
+    putGeneration()
+    put('a', 'x', countBeforeRead)
     expect(near.find('things', 'a')).toBeUndefined()
   })
 
-  test.each(['plain', 'a b/ü:=%', 'x'.repeat(1_000), '=x'])('keeps an entry with the id %j, and removes it by its key', (id) => {
-    const { near, put, keyOf } = createStore()
-    put(id)
-    expect(near.find('things', id)?.value).toBe('x')
-    near.remove([keyOf(id)])
-    expect([near.find('things', id), near.bytes]).toEqual([undefined, bytesOfGeneration(near)])
-  })
+  test.each(['plain', 'a b/ü:=%', 'x'.repeat(1_000), '=x', 'things'])(
+    'keeps an entry with the id %j, and removes it by its key',
+    (id) => {
+      const { near, put, keyOf } = createStore()
+      const before = near.bytes
+      put(id)
+      expect(near.find('things', id)?.value).toBe('x')
+      near.remove([keyOf(id)])
+      expect([near.find('things', id), near.bytes]).toEqual([undefined, before])
+    },
+  )
 
   test.each(['x'.repeat(1_025), '\ud800'])('does not keep an entry whose id does not follow from its key', (id) => {
     const { near, put } = createStore()
@@ -284,14 +319,38 @@ describe('the near store', () => {
     expect(near.find('things', id)).toBeUndefined()
   })
 
+  test('does not keep an entry of a namespace whose name does not follow from its key', () => {
+    const { near } = createStore()
+    const namespace = { ...things, name: 'app:things' }
+    const key = keys.entry(namespace, 'things')
+    const generationKey = keys.namespaceGeneration(namespace)
+    near.putGeneration(generationKey, 'g', near.removalCount(generationKey), namespace.name)
+    const stored = decodeStored(encodeEntry('token', header, 'x')) as StoredEntry
+    near.putEntry(namespace.name, { id: 'things', key }, stored, near.removalCount(key))
+    expect(near.find(namespace.name, 'things')).toBeUndefined()
+  })
+
+  test('does not keep an entry whose JSON is damaged', () => {
+    const { near, keyOf } = createStore()
+    const stored = decodeStored(`${encodeEntry('token', header, 'x')}"`) as StoredEntry
+    near.putEntry('things', { id: 'a', key: keyOf('a') }, stored, near.removalCount(keyOf('a')))
+    expect(near.find('things', 'a')).toBeUndefined()
+  })
+
+  test('marks the values that it keeps as shared', () => {
+    const { near, put } = createStore()
+    put('a', { name: 'A' })
+    expect(sharedValueMemo.get(near.find('things', 'a')?.value as object)).toBeNull()
+  })
+
   test('keeps an entry of a list, and removes it by its key', () => {
     const { near, put, keyOf } = createStore()
     const id: ListEntryId = { list: 'a', parameters: { page: 1 } }
     put('a')
-    put(id, '[1]')
+    put(id, [1])
     near.remove([keyOf(id)])
     expect(near.findListEntry(keyOf(id))).toBeUndefined()
-    put(id, '[1]')
+    put(id, [1])
     expect(near.findListEntry(keyOf(id))?.value).toEqual([1])
   })
 
@@ -312,18 +371,30 @@ describe('the near store', () => {
     expect(near.usable).toBe(true)
   })
 
-  test('stays within maxBytes', () => {
-    const { near, put, confirm } = createStore()
-    for (let index = 0; index < 1_000; index += 1) put(`k${index}`, JSON.stringify('x'.repeat(100)))
+  test('stays within maxBytes by evicting entries and generations, which are then no longer found', () => {
+    const { near, put, putGeneration } = createStore()
+    const ids = Array.from({ length: 1_000 }, (_, index) => `k${index}`)
+    for (const id of ids) put(id, 'x'.repeat(100))
+    expect(near.findGeneration(keys.namespaceGeneration(things))).toBeUndefined()
+    expect(near.find('things', 'k999')).toBeUndefined()
+    putGeneration()
     expect(near.bytes).toBeLessThanOrEqual(10_000)
-    confirm()
-    expect(near.find('things', 'k999')).toBeDefined()
+    const found = ids.filter((id) => near.find('things', id))
+    expect([found.length > 10, found.length < 100, found.at(-1)]).toEqual([true, true, 'k999'])
   })
 
-  /** What the store holds besides entries */
-  function bytesOfGeneration(near: NearStore): number {
-    const { bytes } = near
-    near.remove([keys.namespaceGeneration(things)])
-    return bytes - near.bytes
-  }
+  test('a full store takes a new value of an entry that it has, and no new entry of which the draw is against it', () => {
+    const { near, put, putGeneration } = createStore(() => 1)
+    for (let index = 0; index < 1_000; index += 1) put(`k${index}`, 'x'.repeat(100))
+    putGeneration()
+    put('k0', 'y'.repeat(100))
+    expect([near.find('things', 'k0')?.value, near.find('things', 'k999')]).toEqual(['y'.repeat(100), undefined])
+  })
+
+  test('a value that is too large to be kept replaces the value of before', () => {
+    const { near, put } = createStore()
+    put('a')
+    put('a', 'x'.repeat(10_000))
+    expect(near.find('things', 'a')).toBeUndefined()
+  })
 })

@@ -66,7 +66,7 @@ describe('slots that were read before', () => {
 describe('keeping keyReads', () => {
   const scope = { generation: 'one', generations: [{ key: 'things', text: 'one' }] }
   const text = textOf({ name: 'A' })
-  const createKeyRead = (id: string) => ({ id, key: `things:${id}`, ...scope, stored: decodeStored(text), near: false })
+  const createKeyRead = (id: string) => ({ id, key: `things:${id}`, ...scope, stored: decodeStored(text) })
   const valueIn = (keyRead: KeyRead<string>) => {
     const lookup = interpret(things, keyRead, 0)
     return lookup.state === 'hit' ? (lookup.value as object) : {}
@@ -82,13 +82,27 @@ describe('keeping keyReads', () => {
     expect(notKept).toBeUndefined()
   })
 
-  test('when the map is full, other reads are evicted', () => {
+  test('when the memory is full, other reads are evicted', () => {
     const recent = new RecentKeyReads({ maxBytes: 2_000, random: () => 0 })
     recent.keep(things, createKeyRead('a'), text)
     expect(recent.find('things', 'a')?.matches(text, scope)).toBe(true)
     for (let other = 0; other < 100; other += 1) recent.keep(things, createKeyRead(`${other}`), text)
     expect(recent.find('things', 'a')).toBeUndefined()
     expect(recent.find('things', '99')?.matches(text, scope)).toBe(true)
+  })
+
+  test('a read that is too large to be kept replaces the read of before', () => {
+    const recent = new RecentKeyReads({ maxBytes: 2_000, random: () => 1 })
+    recent.keep(things, createKeyRead('a'), text)
+    const large = textOf({ name: 'x'.repeat(1_000) })
+    recent.keep(things, { ...createKeyRead('a'), stored: decodeStored(large) }, large)
+    expect(recent.find('things', 'a')).toBeUndefined()
+  })
+
+  test('damaged JSON is not kept', () => {
+    const recent = new RecentKeyReads({ maxBytes: 2_000, random: () => 0 })
+    recent.keep(things, { ...createKeyRead('a'), stored: decodeStored(`${text}}`) }, `${text}}`)
+    expect(recent.find('things', 'a')).toBeUndefined()
   })
 
   test('the same id in another namespace is another key', () => {
