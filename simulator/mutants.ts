@@ -235,7 +235,7 @@ export const mutants: readonly Mutant[] = [
     const isListEntry`,
     replace: `    if (!this.usable || countBeforeRead < 0) return
     const isListEntry`,
-    seed: 180,
+    seed: 213,
   },
   {
     name: 'near-fill-after-removal',
