@@ -24,9 +24,9 @@ describe.skipIf(noBrowser || packages.state === 'unreachable')(folder, () => {
   let origin: string
   beforeAll(async () => {
     app = await startTestApp()
-    ;[browser] = await Promise.all([startBrowser([app.origin]), build(`${app.origin}/graphql`)])
     const port = await freePort()
     origin = `http://127.0.0.1:${port}`
+    ;[browser] = await Promise.all([startBrowser([app.origin, origin]), build(`${app.origin}/graphql`)])
     preview = startPreview(port)
     await until(() => isServed(origin))
   })
@@ -58,7 +58,7 @@ describe.skipIf(noBrowser || packages.state === 'unreachable')(folder, () => {
   }
 
   async function openProduct(id: number, stock: number, expected?: RegExp) {
-    const { page } = await browser.open(`${origin}/unknown`, desktop, expected)
+    const { page } = await browser.open('about:blank', desktop, expected)
     const traffic = observe(page)
     await page.goto(`${origin}/products/product_${id}`)
     await untilLive(traffic, id)
@@ -158,7 +158,7 @@ describe.skipIf(noBrowser || packages.state === 'unreachable')(folder, () => {
 
   test('a change while the connection was lost is shown once it is back', async () => {
     await setStock(9, 90)
-    const { page } = await browser.open(`${origin}/unknown`)
+    const { page } = await browser.open('about:blank')
     const changed = deferred<void>()
     let connections = 0
     let disconnect = () => Promise.resolve()

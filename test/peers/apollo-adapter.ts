@@ -65,14 +65,14 @@ function isOurs(plugin: object): boolean {
   return !('__internal_plugin_id__' in plugin || 'serverWillStart' in plugin)
 }
 
-/** Starts the whole product with the schema and the options of a test. */
+/** Starts the product with the schema and the options of a test; without the relay, since the suite reads nothing from the database. */
 export async function createServer(database: TestDatabase, options: Options, context?: ContextThunk) {
   const schema =
     options.schema ??
     (options.typeDefs ? makeExecutableSchema({ typeDefs: options.typeDefs, resolvers: options.resolvers as never }) : noSchema)
   serverConfig = { schema, options, context }
   const introspection = options.introspection ?? options.nodeEnv !== 'production'
-  const app = await startTestApp({ database, env: { INTROSPECTION: String(introspection) } })
+  const app = await startTestApp({ database, runsRelay: false, env: { INTROSPECTION: String(introspection) } })
   const proxy = await startProxy(app.origin, isCompilable(options, context))
   const extraCleanup = async () => {
     await proxy.close()

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile } from 'node:child_process'
-import { cp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,18 +14,40 @@ import { until } from './helpers/until.js'
 
 const run = promisify(execFile)
 
+/** The packed engine: both projects below install it. */
+let folder: string
+let tarball: string
+beforeAll(async () => {
+  ;({ folder, tarball } = await packEngine())
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+test('the packed engine is installed into an empty project, type-checks there, and prints what its README says', async () => {
+  const project = join(folder, 'empty')
+  await mkdir(project)
+  await writeFile(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+  const inProject = { cwd: project }
+  await run('npm', ['install', '--no-audit', '--no-fund', `../${tarball}`], inProject)
+  await cp('packages/cached-resolvers/test/processes/declared.ts', join(project, 'declared.ts'))
+  // The compiler and the types of Node of this repository, but no other package of it
+  const types = ['--types', 'node', '--typeRoots', resolve('node_modules/@types')]
+  const settings = ['--module', 'nodenext', '--target', 'es2022', '--strict']
+  await run('node', [resolve('node_modules/typescript/bin/tsc'), ...types, ...settings, 'declared.ts'], inProject)
+
+  const page = await readFile(join(project, 'node_modules/cached-resolvers/README.md'), 'utf8')
+  const [, output] = /It prints:\n\n```\n(.*?)```/s.exec(page) ?? []
+  expect((await run('node', ['declared.js'], inProject)).stdout).toBe(output)
+})
+
 describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
-  let folder: string
   let blog: string
   let database: TestDatabase
   let redis: TestRedis
   const started: ChildProcess[] = []
   beforeAll(async () => {
-    const packed = await packEngine()
-    folder = packed.folder
     blog = join(folder, 'blog')
     await cp('examples/blog', blog, { recursive: true, filter: (file) => !/node_modules|package-lock/.test(file) })
-    await run('npm', ['install', '--no-audit', '--no-fund', `../${packed.tarball}`], { cwd: blog })
+    await run('npm', ['install', '--no-audit', '--no-fund', `../${tarball}`], { cwd: blog })
     database = await createDatabase()
     await database.sql.unsafe('drop schema public cascade; create schema public').simple()
     redis = await startRedis()
@@ -34,7 +56,6 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     for (const child of started) child.kill('SIGKILL')
     await database.drop()
     await redis.stop()
-    await rm(folder, { recursive: true })
   })
   const env = () => ({ ...process.env, DATABASE_URL: database.url, REDIS_URL: redis.url, PORT: '0' })
 
@@ -43,7 +64,14 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     started.push(served.child)
     return served
   }
-  const start = async () => (await serveBlog()).ask
+  type Ask = Awaited<ReturnType<typeof serve>>['ask']
+  const running: Ask[] = []
+  /** That many processes: those that earlier tests started, and new ones if there are too few */
+  async function processes(count: number): Promise<Ask[]> {
+    const missing = Array.from({ length: Math.max(count - running.length, 0) }, serveBlog)
+    running.push(...(await Promise.all(missing)).map(({ ask }) => ask))
+    return running.slice(0, count)
+  }
   const nested = '{ posts { title author { name } commentCount comments { text author { name } } } }'
   const answer = {
     data: {
@@ -70,9 +98,10 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   })
 
   test('a warm nested query is one MGET per level and no SQL', async () => {
-    expect(await (await start())(nested)).toEqual(answer)
+    const [first] = (await processes(1)) as [Ask]
+    expect(await first(nested)).toEqual(answer)
     // Another process, whose near store is empty
-    const ask = await start()
+    const [, ask] = (await processes(2)) as [Ask, Ask]
     const recording = await recordRedis(redis)
     const release = await lock(database, 'lock table authors, posts, comments in access exclusive mode')
     try {
@@ -86,7 +115,7 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   })
 
   test('a change by plain SQL becomes visible, a change by a mutation is visible immediately in all processes', async () => {
-    const [ask, other] = [await start(), await start()]
+    const [ask, other] = (await processes(2)) as [Ask, Ask]
     for (const each of [ask, other])
       expect((await each('{ author(id: "author_2") { name } }')).data).toEqual({ author: { name: 'Grace' } })
     await database.sql`update authors set name = 'Grace Hopper' where id = 2`
@@ -100,13 +129,15 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   })
 
   test('four processes that request the same cold key run one SQL statement', async () => {
-    const processes = await Promise.all([start(), start(), start(), start()])
+    const four = await processes(4)
     await redis.client.flushall()
-    for (const ask of processes) await until(async () => (await ask('{ post(id: "post_1") { title } }')).errors === undefined)
+    // No near store has it.
+    await database.sql`insert into authors (id, name) values (3, 'Barbara')`
+    for (const ask of four) await until(async () => (await ask('{ post(id: "post_1") { title } }')).errors === undefined)
     await until(async () => (await redis.client.keys('blog:*:registration:*')).length > 0)
     const release = await lock(database, 'lock table authors in access exclusive mode')
     const recording = await recordRedis(redis)
-    const answers = processes.map((ask) => ask('{ author(id: "author_1") { name } }'))
+    const answers = four.map((ask) => ask('{ author(id: "author_3") { name } }'))
     let seen = 0
     await until(async () => {
       seen += (await recording.take()).filter(([name]) => name === 'mget').length
@@ -115,14 +146,14 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     expect(await waitingStatements(database)).toHaveLength(1)
     recording.stop()
     await release()
-    for (const { data } of await Promise.all(answers)) expect(data).toEqual({ author: { name: 'Ada' } })
+    for (const { data } of await Promise.all(answers)) expect(data).toEqual({ author: { name: 'Barbara' } })
   })
 
   test('a command compares the cache with the database, and Prometheus can scrape its metrics', async () => {
     const { stdout } = await run('npm', ['run', 'check-cache', '--silent'], { cwd: blog, env: env() })
     expect(stdout).toMatch(/^[1-9]\d* entries compared, 0 differed$/m)
     const { url } = await serveBlog()
-    await fetch(`${url}?query={author(id:"author_1"){name}}`)
+    await fetch(`${url}?query={author(id:"author_3"){name}}`)
     const metrics = await (await fetch(new URL('/metrics', url))).text()
     expect(metrics).toMatch(/^cache_hits_total\{namespace="authors",store="far"\} 1$/m)
     expect(metrics).toMatch(/^# TYPE cache_trusted gauge$/m)
@@ -136,7 +167,7 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   })
 
   test('answers requests while Redis is down', async () => {
-    const ask = await start()
+    const [ask] = (await processes(1)) as [Ask]
     await redis.kill()
     expect((await ask(nested)).errors).toBeUndefined()
     expect((await ask('{ author(id: "author_1") { name } }')).data).toEqual({ author: { name: 'Ada' } })
