@@ -245,6 +245,17 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     }
   })
 
+  // Before the outage: the page reports an outage for some seconds after its end.
+  test('reports that the server does not answer, and keeps the old data', async () => {
+    const { page } = await open()
+    await page.getByText('Healthy').waitFor()
+    await page.route('**/dashboard/metrics*', (route) => route.fulfill({ status: 200, body: 'not JSON' }))
+    await page.getByRole('alert').getByText('The server does not answer. Retrying every 2 seconds').waitFor()
+    await tile(page, 'Hit rate').waitFor()
+    await page.unroute('**/dashboard/metrics*')
+    await page.getByRole('alert').waitFor({ state: 'hidden' })
+  })
+
   test('describes a Redis outage and what to do, and recovers after it', async () => {
     const { page } = await open()
     await traffic(app, 1)
@@ -262,16 +273,6 @@ describe.skipIf(noBrowser || noRedis)('the dashboard', () => {
     await page.getByText('Failed: The cache server cannot be reached. Nothing was flushed').waitFor()
     await redis.start()
     await page.getByText('The last 10 seconds of 1 process').waitFor()
-  })
-
-  test('reports that the server does not answer, and keeps the old data', async () => {
-    const { page } = await open()
-    await page.getByText('Healthy').waitFor()
-    await page.route('**/dashboard/metrics*', (route) => route.fulfill({ status: 200, body: 'not JSON' }))
-    await page.getByRole('alert').getByText('The server does not answer. Retrying every 2 seconds').waitFor()
-    await tile(page, 'Hit rate').waitFor()
-    await page.unroute('**/dashboard/metrics*')
-    await page.getByRole('alert').waitFor({ state: 'hidden' })
   })
 
   test('shows the values at the pointer or at the time selected by keyboard, with unit and time, in every chart', async () => {

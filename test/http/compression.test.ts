@@ -80,6 +80,18 @@ describe('a response', () => {
     expect((await send(app.origin, { method: 'GET', path: '/schema.graphql', headers })).status).toBe(304)
   })
 
+  test('that is a file is complete in each encoding, also when it is sent again', async () => {
+    const path = '/assets/graphiql/graphiql.css'
+    const plain = await send(app.origin, { method: 'GET', path })
+    for (let times = 0; times < 3; times += 1) {
+      for (const encoding of ['br', 'gzip']) {
+        const { headers, text } = await send(app.origin, { method: 'GET', path, headers: { 'accept-encoding': encoding } })
+        expect(headers).toMatchObject({ 'content-encoding': encoding, etag: `W/${plain.headers.etag}` })
+        expect(text).toBe(plain.text)
+      }
+    }
+  })
+
   test('is complete, compressed or not, when a hundred are sent at once', async () => {
     const all = await Promise.all(
       Array.from({ length: 100 }, () => send(app.origin, { headers: { 'accept-encoding': 'gzip' }, body: { query: large } })),

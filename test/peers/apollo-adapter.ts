@@ -29,6 +29,9 @@ vi.mock('../../src/graphql/schema.js', async (original) => ({
   createSchema: () => serverConfig?.schema,
 }))
 
+// The database has been migrated, by its template; the suite starts the product 240 times.
+vi.mock('../../src/wiring/migrate.js', () => ({ migrate: async () => true }))
+
 // The product's own server, with the options of the suite's test on top
 vi.mock('@apollo/server', async (original) => {
   const actual = await original<typeof import('@apollo/server')>()

@@ -21,6 +21,8 @@ export class Compression {
   /** Encodings by Accept-Encoding header. Clients send few different values of this header. */
   private readonly encodings = new LRUCache<string, Compressed['encoding'] | 'identity'>({ max: 100 })
 
+  private readonly compressed = new WeakMap<Buffer, Map<string, Compressed>>()
+
   /** Returns or resolves with undefined if the response should be sent uncompressed. */
   compress(text: string | Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> | undefined {
     const encoding = acceptEncoding === undefined ? 'identity' : this.encodingFor(acceptEncoding)
@@ -33,13 +35,27 @@ export class Compression {
     if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
     if (Buffer.byteLength(payload) < compressionThresholdBytes || reply.hasHeader('content-encoding')) return payload
     if (!isText.test(String(reply.getHeader('content-type')))) return payload
-    const compressed = await this.compress(payload, request.headers['accept-encoding'])
+    const accepted = request.headers['accept-encoding']
+    const compressed = await (typeof payload === 'string'
+      ? this.compress(payload, accepted)
+      : this.compressOnce(payload, accepted))
     if (!compressed) return payload
     reply.removeHeader('content-length').header('content-encoding', compressed.encoding)
     const etag = reply.getHeader('etag')
     // A strong ETag identifies the exact bytes, which compression changes.
     if (typeof etag === 'string' && etag.startsWith('"')) reply.header('etag', `W/${etag}`)
     return compressed.body
+  }
+
+  /** Compresses a buffer once for each encoding: assets are sent repeatedly, and GraphiQL has 9 MB of them. */
+  private async compressOnce(buffer: Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> {
+    if (acceptEncoding === undefined) return undefined
+    const byEncoding = this.compressed.get(buffer) ?? new Map<string, Compressed>()
+    const existing = byEncoding.get(this.encodingFor(acceptEncoding))
+    if (existing) return existing
+    const compressed = await this.compress(buffer, acceptEncoding)
+    if (compressed) this.compressed.set(buffer, byEncoding.set(compressed.encoding, compressed))
+    return compressed
   }
 
   private async run(encoding: Compressed['encoding'], text: string | Buffer): Promise<Compressed | undefined> {
