@@ -17,9 +17,7 @@ export async function installTracking(database: Database, entities: TrackedEntit
   const { follow, watch, complete } = trackingStatements(entities)
   const transactions = [follow, ...watch.map((statement) => [statement]), complete]
   for (const statements of transactions)
-    await inTransaction(database, async (transaction) => {
-      for (const statement of statements) await transaction.unsafe(statement)
-    })
+    await inTransaction(database, (transaction) => transaction.unsafe(statements.join(';')).simple())
 }
 
 /**
