@@ -159,7 +159,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wait-for-other-stores',
     file: 'packages/cached-resolvers/src/postgres/relay.ts',
-    find: 'this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)',
+    find: 'this.waitUntilConfirmed(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)',
     replace: 'void (await this.confirmOwn(known, isConfirmed ? registration : undefined))',
     profiles: ['two memories', 'two prefixes', 'split'],
   },

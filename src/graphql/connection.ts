@@ -80,11 +80,11 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
   @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Connection`, {
     simpleResolvers: true,
-    description: 'One page of a list. edges and nodes each cost the page size times the cost of an item',
+    description: 'One page of a list. Each of the fields edges and nodes, if selected, costs the page size times the cost of an item',
   })
   class ConnectionType {
     @Field(() => [EdgeType], {
-      description: 'The items of the page, each with its cursor. Items that were deleted meanwhile are left out',
+      description: 'The items of the page, each with its cursor. Items that were deleted after the page was read are left out',
     })
     edges!: EdgeType[]
 
@@ -95,7 +95,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     pageInfo!: PageInfoType
 
     @Cost({ weight: 2 })
-    @Field(() => Int, { description: 'Length of the whole list. Counted only if selected, for 2 points' })
+    @Field(() => Int, { description: 'Number of all items of the list, with the filter. Counted only if selected, which costs 2 points' })
     totalCount!: number
   }
 
@@ -105,7 +105,7 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
 export interface ConnectionSource<Node> {
   /** Unique name of the list. A cursor is valid only for the list name, sort and filter for which it was created. */
   listName: string
-  /** The key of the list in `listLoader` */
+  /** Identifies the list in `listLoader` (see ListQuery.list); null for the list of all rows */
   listKey: string | null
   /** A declared sort of the list, with its name. Default: newest first */
   sort?: (ListSort & { name: string }) | undefined
@@ -152,7 +152,10 @@ export function connection<Node extends { id: string }>(
   }
 }
 
-/** Returns the sort of this name, with its name; undefined if it is not declared, as NEWEST, which is the default order. */
+/**
+ * Returns the declared sort of this name, with the name added. Returns undefined without a name, and for a name that is not declared,
+ * such as NEWEST: the order is then the default, newest first.
+ */
 export function namedSort(
   sorts: Readonly<Record<string, ListSort>>,
   name: string | null | undefined,

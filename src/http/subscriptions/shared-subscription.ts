@@ -12,8 +12,8 @@ export interface SharedSubscriptionOptions {
   /** Points charged to a subscriber's budget once, when it subscribes. Events are not charged. */
   cost: number
   /**
-   * Resolves when an event may be executed or queued for this client. Clients take turns, and the scheduler starts only so much
-   * work per iteration of the event loop that iterations stay short (see RequestScheduler).
+   * Resolves when an event may be executed or queued for this client. Clients take turns, and the scheduler limits the work
+   * that it starts per iteration of the event loop, so that iterations stay short (see RequestScheduler).
    */
   schedule: (client: string) => Promise<void>
   /** Returns whether an error is an outage, so that a retry may succeed. */
@@ -41,8 +41,8 @@ type EventOutcome =
 
 /**
  * One subscription that all subscribers with an equal request and an equal viewer share. These subscribers are its members. If a
- * member is waiting when an event arrives, the event is executed once, and members without queued events share the result. In all
- * other cases, each member executes the event when it reads the event.
+ * member is waiting when an event arrives, the event is executed once, and members without queued events share the result. Every
+ * other member executes the event itself when it reads it. If no member is waiting, or none has a valid token, every member does.
  */
 export class SharedSubscription {
   private readonly members = new Set<Member>()
@@ -192,7 +192,7 @@ export class Member implements ResultStream {
         value.state === 'withoutResult' ? await this.shared.executeEvent(value.event, () => this.remainingSubscriber()) : value
       // If the stream has closed in the meantime, stream.next() ends this loop: it returns `done` or throws the error.
       if (this.isClosed || outcome.state === 'deleted') continue
-      // For a member that is still open, executeEvent() returns no result only if the token of the member is no longer valid.
+      // The member is still open, so there is only one reason left: its token is no longer valid.
       if (outcome.state === 'withoutResult') throw await this.closeExpired()
       this.shared.options.onResult(outcome.result)
       return { done: false, value: outcome.result }

@@ -159,7 +159,7 @@ const quickExitMs = 10_000
 const minRestartDelayMs = 50
 const maxRestartDelayMs = 10_000
 /**
- * How long after the shutdown delay the workers that are still running are killed. Slightly less than the time after the shutdown
- * delay within which the primary itself must stop (see shutdownTimeoutMs in main.ts)
+ * Time from the end of the shutdown delay until workers that still run are killed. The primary has 9,500 ms from the same moment (see
+ * shutdownTimeoutMs in main.ts), so that it can still report how they exited.
  */
 const killAfterMs = 9_000

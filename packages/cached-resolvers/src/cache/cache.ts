@@ -62,7 +62,7 @@ export interface CacheOptions {
   sleep?: (ms: number) => Promise<void>
   /** 0 to 1, for jitter and early refills */
   random?: () => number
-  /** Receives a warning with the reason when the store is no longer used, one per outage, and a message when it is used again. */
+  /** Receives a warning with the reason when the store is no longer used, and a message when it is used again. */
   log?: (message: string, level: 'info' | 'warn') => void
 }
 
@@ -170,14 +170,14 @@ export class Cache {
       : `${trust.reason} (${lastInvalidationRefusal})`
   }
 
-  /** The registration of the store at the source; undefined while the store is distrusted. */
+  /** What identifies the store at the source of truth (see ChangeSource.register); undefined while the store is distrusted. */
   get registration(): string | undefined {
     return this.trust.registration
   }
 
   /**
-   * Number of the current epoch. Each distrust of the store begins a new epoch, so confirmations received in different epochs may
-   * come from different servers.
+   * Number of the current epoch. Each call of Trust.distrust() begins a new epoch. A change of the server always leads to one, so all
+   * confirmations received in one epoch come from one server.
    */
   get epoch(): number {
     return this.trust.epoch
@@ -362,9 +362,9 @@ export class Cache {
   /**
    * Looks up all ids, fetches the misses, and fills their entries (see ReadThrough.resolveMisses). Returns the values in the
    * order of the ids, and null for a value that does not exist. The ids must be distinct. Misses are returned as promises, so
-   * that their fetches do not delay the hits. If a fetch fails or the caller cancels, only the promises of the misses concerned
-   * reject. If there are misses and the caller has cancelled before their leases are requested, the whole call rejects. A fetch
-   * is aborted when all of its callers have cancelled.
+   * that their fetches do not delay the hits. If the caller has already cancelled when leases on the misses are about to be
+   * requested, the whole call rejects. A later cancellation, or a fetch that fails, rejects only the promises of the misses concerned.
+   * A fetch is aborted when all of its callers have cancelled.
    */
   async getOrFetchMany<V, Id extends EntryId>(
     namespace: Namespace<V>,
@@ -379,8 +379,8 @@ export class Cache {
     const counts = this.counters.pendingCounts(namespace.name)
     this.readSampler.onReads(namespace.name, ids)
     const found = keyReads.map((keyRead) => {
-      // A far read whose text has not changed since the last read of the key returns the decoded entry of that read (see
-      // RecentKeyReads). The value is returned without creating a lookup result, and without drawing a random number.
+      // Without a near store, the key reader keeps the last read of each id, and returns the same object while the far store returns
+      // the same text (see RecentKeyReads). Its value is returned without creating a lookup result or drawing a random number.
       if (keyRead instanceof DecodedEntry && keyRead.isBeforeEarlyRefresh(now)) {
         countDecoded(counts, keyRead)
         onLookup?.(keyRead.value === null ? 'negative' : 'far')

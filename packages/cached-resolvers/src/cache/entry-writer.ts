@@ -28,8 +28,8 @@ export interface Lease<Id extends EntryId = EntryId> {
  * - granted: this process holds the lease
  * - leased: another fetch, of this process or a different one, holds `lease`
  * - filled: an entry was written after the key was read
- * - notGranted: the store did not answer, a generation could not be created, or the text of the key changed after the key was read
- *   and is neither a lease nor a valid entry
+ * - notGranted: the store did not answer, a generation could not be created, or the text stored under the key has changed since
+ *   it was read, and is now neither a lease nor a valid entry
  */
 export type Claim<Id extends EntryId> = { keyRead: KeyRead<Id> } & (
   | { state: 'granted'; lease: Lease<Id> }
@@ -60,7 +60,7 @@ export class EntryWriter {
 
   /**
    * Requests a lease on each key, and returns a claim for each key, in the same order. Also creates missing generations. Takes one
-   * round trip. Requests no lease on a key that could not be read, or for which the store returned the lease of another fetch.
+   * round trip. Requests no lease on a key whose read failed or found the lease of another fetch.
    */
   async claimMany<Id extends EntryId>(namespace: Namespace<unknown>, keyReads: readonly KeyRead<Id>[]): Promise<Claim<Id>[]> {
     const claimable = keyReads.filter(({ stored }) => stored.state !== 'leased' && stored.state !== 'unavailable')
@@ -92,14 +92,16 @@ export class EntryWriter {
     const answers = await this.swapTrackingLeases(namespace, locks)
     const leases = keyReads.flatMap(({ id, key, generation, stored }, index) => {
       if (!answers?.[index]?.swapped || stored.state !== 'entry') return []
-      // `generation` is null if a generation is missing. An entry that does not depend on the missing one is still served, and is
-      // refilled in the generations in which it was filled.
+      // `generation` is null if any generation is missing or damaged. An entry may depend on the first ones only (see
+      // ListEntryId.relevantDependencyCount). If those are intact, it is still served, and is refilled in the generations in which it
+      // was filled.
       return [{ id, key, generation: generation ?? stored.header.generation, expected: stored.uniquePrefix }]
     })
     if (leases.length === 0) return []
     const texts = await this.options.guardedStore.run(namespace, (store) => store.readMany(leases.map(({ key }) => key)))
     const isUnchanged = ({ expected }: Lease, index: number) => texts?.[index]?.startsWith(expected) ?? false
-    // As a rule, another process has replaced the changed entries. Their next reads must go to the far store.
+    // Keys that no longer hold the entry that was read, usually because another process has refilled it. They are dropped from the near
+    // store, so that their next reads go to the far store. If the store did not answer, these are all keys.
     const changed = leases.filter((lease, index) => !isUnchanged(lease, index))
     this.options.near?.remove(changed.map(({ key }) => key))
     return leases.filter(isUnchanged)
@@ -128,7 +130,8 @@ export class EntryWriter {
 
   /**
    * Puts fills that landed into the near store, unless a removal of the key has arrived since the fill was sent: the removal may be
-   * later than the fill. Reads of these keys that are still in progress may have seen what the fills replaced, so they must not be kept.
+   * later than the fill. A read of one of these keys that is still in progress may return what the fill replaced. near.remove() changes the
+   * removal count of the key, so that the result of such a read is not kept.
    */
   private keepNear(namespace: Namespace<unknown>, landed: readonly SentFill[]): void {
     const { near } = this.options
@@ -143,7 +146,8 @@ export class EntryWriter {
 
   /**
    * Extends leases to their full duration, in one round trip. Returns the leases that still exist, or all leases if the store
-   * does not answer. Not for leases from claimRefills(): they stand for the entry itself, whose TTL would change.
+   * does not answer. Not for leases from claimRefills(): their `expected` is only the prefix of the entry that was read, and would
+   * replace the whole entry.
    */
   async renewMany(namespace: Namespace<unknown>, leases: readonly Lease[]): Promise<readonly Lease[]> {
     if (leases.length === 0) return []
@@ -177,8 +181,9 @@ export class EntryWriter {
    */
   private rememberAbandonedLeases(swaps: readonly Swap[]): void {
     for (const { key, when, value } of swaps) {
-      // A swap that takes or releases a lease, or takes a refill lock, writes it as its value. A fill expects its lease. The swap
-      // of a generation, and the swap that ends a refill, contain no lease.
+      // The value of a swap that takes or releases a lease, or takes a refill lock, is that lease or lock. A fill has its lease in the
+      // condition. The swap of a generation contains no lease, nor does a swap that fills or releases a refill: its condition is the
+      // prefix of the entry that was read.
       const lease = value.startsWith(leaseMark) ? value : when.state === 'startsWith' ? when.expected : ''
       if (lease.startsWith(leaseMark) && this.abandonedLeases.length < maxAbandonedLeases)
         this.abandonedLeases.push({ key, expected: lease })
@@ -235,7 +240,7 @@ export class EntryWriter {
    */
   private generationSwap(namespace: Namespace<unknown>, { key, text }: Generation): Swap {
     const ttlMs = key === this.options.keys.namespaceGeneration(namespace) ? null : this.jitter(listGenerationTtlMs)
-    // A damaged generation is always replaced: 'notLeased' is true of every generation.
+    // A damaged generation is replaced whatever its text is: no lease is ever stored under the key of a generation.
     return { key, when: { state: text === null ? 'absent' : 'notLeased' }, value: this.options.createToken(), ttlMs }
   }
 
@@ -288,7 +293,7 @@ function generationOfValue({ id, generation }: Lease, value: unknown): string | 
   return generations.length < count ? undefined : generations.slice(0, count).join('.')
 }
 
-/** A fill that was sent to the store, with the count of removals of its key in the near store before (see NearStore.removalCount) */
+/** A fill that was sent to the store. `countBefore` is the NearStore.removalCount of its key just before it was sent. */
 interface SentFill {
   lease: Lease
   swap: Swap

@@ -39,17 +39,17 @@ export class ReadThrough {
   constructor(private readonly options: ReadThroughOptions) {}
 
   /**
-   * Resolves to a map with a promise for every id. Ids that another caller in this process is already fetching join that fetch,
-   * and ids that another process has leased wait for its fill. The remaining ids are fetched in one batch. Ids whose fetch in
-   * flight has started and must not be joined (see InFlightFetches) are fetched in a second batch after that fetch.
+   * Resolves to a map with a promise for every id. An id that another caller in this process is already fetching joins that fetch,
+   * unless the fetch may return a value older than this read (see InFlightFetches). Such ids are fetched in a batch of their own, after
+   * those fetches have ended. Ids that another process has leased wait for its fill. All other ids are fetched in one batch.
    */
   resolveMisses<V, Id extends EntryId>(request: MissRequest<Id, V>, keyReads: readonly KeyRead<Id>[]): Promise<Values<Id, V>> {
     return this.resolveMissesUntil(this.options.now() + this.options.leaseWaitMs, request, keyReads)
   }
 
   /**
-   * Refills entries in the background while they are still served. Only one process refills an entry at a time. Its fill replaces
-   * only the entry that was read.
+   * Refills entries in the background while they are still served. Only one process refills an entry at a time. Its fill lands
+   * only if the store still holds the entry that was read.
    */
   refill<V, Id extends EntryId>(namespace: Namespace<V>, keyReads: readonly KeyRead<Id>[], fetch: Fetch<Id, V>): void {
     this.runInBackground(this.claimAndRefill(namespace, keyReads, fetch))
@@ -247,7 +247,7 @@ export class ReadThrough {
       )
       await this.options.entryWriter.fillMany(namespace, toFills(leases, found), this.options.now() - startedAt)
     } catch {
-      // The old value is still served. Another refill is possible when the lock of this refill has expired.
+      // The old value is still served. The right to refill is not given back: another refill is possible once it has expired.
       this.options.counters.add(namespace.name, 'failedRefills', leases.length)
     }
   }

@@ -50,7 +50,7 @@ export class ObjectJsonCache {
     const { memo } = this.options
     let key = invalidatedKey
     return (value, buffer, execution) => {
-      // For the fields of Query, the value is not an object, because their source, the root value, is undefined.
+      // The writer of the type Query is called with the root value, which is undefined.
       const first = typeof value === 'object' && value !== null ? (memo.get(value) as CachedJson | null | undefined) : undefined
       if (first === undefined) return write(value, buffer, execution)
       if (key.isInvalidated) key = this.keyOf(keyText)

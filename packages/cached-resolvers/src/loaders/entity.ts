@@ -26,7 +26,7 @@ export interface EntityOptions<V, Source> extends EntityTracking {
   fresh: Freshness
   /** Reads values by id. Ids that do not exist are absent from the map. */
   fetch: (source: Source, ids: readonly string[]) => Promise<ReadonlyMap<string, V>>
-  /** Returns at most `limit` ids, newest first, whose values the warm-up caches */
+  /** Returns the ids of the newest values, at most `limit`, newest first. The warm-up puts these values into the cache. */
   newest: (source: Source, limit: number) => Promise<readonly string[]>
   /** Returns the part of a value that audits compare. Default: the whole value */
   comparable?: (value: V) => unknown
@@ -46,7 +46,10 @@ export interface ListOptions<Source> extends ListTracking {
   fresh?: Freshness
   pages: (source: Source, queries: readonly PageQuery[]) => Promise<ReadonlyMap<PageQuery, Page>>
   counts: (source: Source, queries: readonly ListQuery[]) => Promise<ReadonlyMap<ListQuery, number>>
-  /** Returns the values of `key` of at most `limit` lists that the warm-up caches; null is the list of all rows */
+  /**
+   * Chooses at most `limit` lists, whose first pages the warm-up puts into the cache. Returns for each list its value of `key` (with
+   * `keyKind` the public id, such as user_7), or null for the list of all rows.
+   */
   newest?: (source: Source, limit: number) => Promise<readonly (string | null)[]>
 }
 
@@ -63,9 +66,12 @@ export interface Entity<V, Source, Lists extends string = string> {
 }
 
 export interface List<Source> extends Required<Pick<ListOptions<Source>, 'pages' | 'counts' | 'newest'>> {
-  /** Returns the name in the outbox and in cache keys of the list with this value of `key`. null is the list of all rows. */
+  /**
+   * Returns the name that a list has in the outbox and in cache keys. `keyValue` is its value of `key` (with `keyKind` the public id), or
+   * null for the list of all rows.
+   */
   readonly toOutboxName: (keyValue: string | null) => string
-  /** Returns the value of `key` of the list that has this name in the outbox; null is the list of all rows. */
+  /** The inverse of `toOutboxName` */
   readonly fromOutboxName: (name: string) => string | null
   readonly keyKind: string | undefined
   /** How the list can be sorted and filtered */

@@ -147,11 +147,11 @@ function describeFilter(filter: ListFilter, describeRange: (range: Range) => str
 }
 
 /**
- * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. Bands include
- * both of their bounds, so the bands just outside of the range also contain `min` or `max`. They are not returned, because a value
- * that enters or leaves the range enters or leaves a returned band, too. Exception: if `min` and `max` are the same bound, the range is this one value,
- * which is in the band below and in the band above. Both are returned, because a value that leaves the range may remain in one of them
- * and leave only the other.
+ * Returns the numbers of the bands that together cover a range, in ascending order. Band 0 is below the first bound. Bands
+ * include both of their bounds, so the bands just outside of the range also contain `min` or `max`. They are not returned,
+ * because a value that enters or leaves the range enters or leaves a returned band, too. Exception: if `min` and `max` are the
+ * same bound, the range is this one value, which is in the band below and in the band above. Both are returned, because a value
+ * that leaves the range may remain in one of them and leave only the other.
  */
 function bandsOf(bounds: readonly number[], { min, max }: Range): number[] {
   const first = min === null ? 0 : bounds.filter((bound) => bound <= min).length

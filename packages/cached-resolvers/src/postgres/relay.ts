@@ -89,9 +89,9 @@ export class Relay {
   }
 
   /**
-   * Delivers the rows that a mutation of this process committed, then waits until no process serves the old values, but no longer
-   * than `maxWaitMs`: until each other store has confirmed the rows, or until the trust leases on the store have expired. `drain()`
-   * delivers the rows that are still pending afterwards.
+   * Delivers the rows that a mutation of this process committed. Then waits, for at most `maxWaitMs`, until no process serves the old
+   * values: until each store has confirmed the rows, or the trust leases on that store have expired. `drain()` delivers the rows that
+   * are still pending afterwards.
    */
   async deliverOwn(rows: readonly OutboxRow[]): Promise<void> {
     // Skip rows of namespaces that this version does not know. Processes running a newer version deliver and confirm these rows.
@@ -101,9 +101,9 @@ export class Relay {
     const isConfirmed = await this.deliver(known, epoch)
     const deadline = performance.now() + this.options.maxWaitMs
     const confirm = async () =>
-      this.waitForOtherStores(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)
-    // Retry if the database connection is lost, because the rows must become due for other processes to deliver them without
-    // delay.
+      this.waitUntilConfirmed(await this.confirmOwn(known, isConfirmed ? registration : undefined), deadline)
+    // Retry if the database connection is lost: `confirm` makes the rows due, so that other processes deliver them at once, and not
+    // only after the relay's delay (see collectChanges).
     while (!(await this.runOrLogError(confirm)) && performance.now() < deadline) await this.options.sleep(pollIntervalMs)
   }
 
@@ -124,7 +124,7 @@ export class Relay {
     return (await Promise.all(work)).every((confirmed) => confirmed)
   }
 
-  /** Starts to drain the outbox. If a drain is running, this drain checks the outbox once more before it ends. */
+  /** Starts to drain the outbox. If a drain is already running, it checks the outbox once more before it ends instead. */
   private requestDrain(): void {
     this.drainRequested = true
     this.draining ??= this.drain().finally(() => {
@@ -202,8 +202,8 @@ export class Relay {
   }
 
   /**
-   * Invalidates the changes. Returns true if the cache has confirmed all invalidations and has not distrusted its store since
-   * `epoch` began.
+   * Invalidates in the cache what the changes affect. Returns true if the cache has confirmed all invalidations and has not
+   * distrusted its store since `epoch` began.
    */
   private async deliver(changes: readonly OutboxChange[], epoch: number): Promise<boolean> {
     const oldest = changes.reduce((time, { writtenAt }) => Math.min(time, writtenAt), Number.POSITIVE_INFINITY)
@@ -236,7 +236,7 @@ export class Relay {
   }
 
   /** Polls until every store in use has confirmed the rows, or until the deadline. */
-  private async waitForOtherStores(rows: readonly OutboxRow[], deadline: number): Promise<void> {
+  private async waitUntilConfirmed(rows: readonly OutboxRow[], deadline: number): Promise<void> {
     const { database, inUseMs, sleep } = this.options
     let unconfirmed = rows
     while (unconfirmed.length > 0) {

@@ -39,7 +39,8 @@ export class RedisWatch {
   private readonly heartbeatTimer: NodeJS.Timeout
 
   constructor(
-    private readonly source: Redis | Cluster,
+    /** A client of the store. The watch opens its own connection: to the same server or, in a cluster, to the master of the sequence key. */
+    private readonly storeClient: Redis | Cluster,
     private readonly options: RedisWatchOptions,
     private readonly watcher: Watcher,
   ) {
@@ -50,7 +51,7 @@ export class RedisWatch {
 
   /**
    * Two arguments of the scripts that maintain the membership: the duration of the near lease in milliseconds ('' without a near
-   * store), and '1' if this process is certainly a member ('' if not)
+   * store), and '1' while the near lease that this process last obtained has not ended, so that the members must contain it ('' otherwise)
    */
   get membership(): [nearLeaseMs: number | '', isMember: '1' | ''] {
     const { subscriber, watcher } = this
@@ -115,15 +116,16 @@ export class RedisWatch {
 
   private receiveRemoval(message: string): void {
     const [number = '', ...keys] = message.split('\n')
-    // A message has one line each for the sequence number, for `>` followed by the acknowledgement channel, and for each removed
-    // key. The previous version of the program does not send the second line, and treats it as one more key when it receives it.
+    // The lines of a message: the sequence number, `>` directly followed by the acknowledgement channel, then one line for each removed
+    // key. The previous version of the program sends no second line, and takes one that it receives for a removed key.
     const acknowledgeTo = keys[0]?.startsWith(acknowledgePrefix) ? keys.shift()?.slice(acknowledgePrefix.length) : undefined
     if (Number(number) !== this.lastSequence + 1) this.assumeMissedRemovals()
     this.lastSequence = Number(number)
     this.watcher.onRemoved(keys)
-    // This process does not wait for itself: it applies its own removals directly.
-    const isAwaited = acknowledgeTo !== this.acknowledgeChannel && this.watcher.nearLeaseMs !== null
-    if (acknowledgeTo && isAwaited) this.acknowledge(acknowledgeTo, number)
+    // The publisher waits for this process, unless it is this process itself, which applies its own removals directly, or this process
+    // keeps no near entries.
+    const publisherWaits = acknowledgeTo !== this.acknowledgeChannel && this.watcher.nearLeaseMs !== null
+    if (acknowledgeTo && publisherWaits) this.acknowledge(acknowledgeTo, number)
   }
 
   /** Acknowledges once per event loop iteration and channel, because a sequence number also acknowledges all lower numbers. */
@@ -151,26 +153,27 @@ export class RedisWatch {
     const [nearLeaseMs, isMember] = this.membership
     const keys = [sequenceKey(this.options.channel), membersKey(this.options.channel)]
     // In a cluster, the registration key may be on another node than the sequence key.
-    if (!this.source.isCluster) keys.push(watcher.registrationKey)
+    if (!this.storeClient.isCluster) keys.push(watcher.registrationKey)
     this.withTimeout(
       subscriber.client.heartbeat(keys.length, ...keys, this.id, nearLeaseMs, watcher.registration ?? '', isMember),
     )
       .then((reply) => {
-        // A heartbeat always replies with an array, so this reply belongs to another command and the following replies are out of
-        // step. The error closes the connection.
+        // A heartbeat always replies with an array. Any other reply belongs to another command, and all later replies would be matched
+        // to the wrong commands, too. The error closes the connection.
         if (!Array.isArray(reply)) throw new Error('The cache server sent an unexpected reply to a heartbeat')
         const [number, registration] = reply
-        this.receiveHeartbeatReply(Number(number ?? 0), this.source.isCluster ? undefined : registration, heartbeat)
+        this.receiveHeartbeatReply(Number(number ?? 0), this.storeClient.isCluster ? undefined : registration, heartbeat)
       })
       .catch((error) => this.receiveHeartbeatError(error, heartbeat))
   }
 
   /**
-   * ioredis emits messages synchronously while parsing but resolves replies in a later microtask, so removals that follow the
-   * reply in the same chunk are handled first. The reported sequence number may therefore lie anywhere between
-   * `heartbeat.lastSequence` and `this.lastSequence`. If a gap was noticed after the heartbeat was sent, this heartbeat was
-   * already discarded, and only a later heartbeat can prove that no removal is missing. If the reply itself reveals a gap, the near
-   * store is emptied first. The emptied store contains nothing outdated, so `onUpToDate` is right then, too.
+   * If no removal is missing, the reported sequence number is at least `heartbeat.lastSequence`, since removals may be published
+   * before the server executes the heartbeat, and at most `this.lastSequence`: ioredis emits messages synchronously while parsing
+   * but resolves replies in a later microtask, so removals that follow the reply in the same chunk were handled first. If a gap
+   * was noticed after the heartbeat was sent, this heartbeat was already discarded, and only a later heartbeat can prove that no
+   * removal is missing. If the reply itself reveals a gap, the near store is emptied first. The emptied store contains nothing
+   * outdated, so calling `onUpToDate` is correct in this case, too.
    */
   private receiveHeartbeatReply(number: number, registration: string | null | undefined, heartbeat: PendingHeartbeat): void {
     if (heartbeat !== this.pendingHeartbeat || !this.subscriber) return
@@ -204,7 +207,8 @@ export class RedisWatch {
     this.lastSequence = Number.NaN
     this.pendingHeartbeat = undefined
     // The sequence numbers may begin again: on another server after a reconnect, or on this server after its sequence key was lost,
-    // which is noticed as a gap. An old number would then acknowledge removals that have not arrived yet.
+    // which is noticed as a gap. A pending acknowledgement has a number of the old
+    // sequence. If that is larger, it would also acknowledge removals of the new sequence that have not arrived yet.
     this.pendingAcknowledgements.clear()
     this.watcher.onMissedRemovals()
   }
@@ -231,12 +235,12 @@ export class RedisWatch {
 
   private async createConnection(): Promise<Redis> {
     const options = { lazyConnect: true, retryStrategy: () => null, sentinelRetryStrategy: () => null, autoResubscribe: false }
-    if (!this.source.isCluster) {
-      const client = (this.source as Redis).duplicate(options)
+    if (!this.storeClient.isCluster) {
+      const client = (this.storeClient as Redis).duplicate(options)
       disconnectIfSelectFails(client)
       return client
     }
-    const cluster = this.source as Cluster
+    const cluster = this.storeClient as Cluster
     const [host, port] = await findMaster(cluster, calculateSlot(sequenceKey(this.options.channel)))
     return new Redis(port, host, Object.assign({}, cluster.options.redisOptions as object, options))
   }
@@ -248,7 +252,7 @@ interface Subscriber {
   client: SubscriberClient
   /** run_id of the subscribed server */
   runId: string
-  /** Time (by `watcher.now()`) until which this process is certainly a member */
+  /** Time (by `watcher.now()`) until which the members must contain this process */
   leasedUntil: number
 }
 
@@ -316,5 +320,5 @@ async function findMaster(cluster: Cluster, slot: number): Promise<[string, numb
 const heartbeatMs = 100
 const connectTimeoutMs = 2_000
 const minReconnectDelayMs = 100
-/** Upper bound of the reconnect backoff, for a server that always rejects SUBSCRIBE. */
+/** Upper bound of the delay between attempts to listen. The delay grows until a heartbeat is answered. */
 const maxReconnectDelayMs = 5_000
