@@ -80,7 +80,8 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
   @Directive('@cacheControl(inheritMaxAge: true)')
   @ObjectType(`${name}Connection`, {
     simpleResolvers: true,
-    description: 'One page of a list. Each of the fields edges and nodes, if selected, costs the page size times the cost of an item',
+    description:
+      'One page of a list. Each of the fields edges and nodes, if selected, costs the page size times the cost of an item',
   })
   class ConnectionType {
     @Field(() => [EdgeType], {
@@ -95,7 +96,9 @@ export function connectionType<Node extends { id: string }>(name: string, nodeTy
     pageInfo!: PageInfoType
 
     @Cost({ weight: 2 })
-    @Field(() => Int, { description: 'Number of all items of the list, with the filter. Counted only if selected, which costs 2 points' })
+    @Field(() => Int, {
+      description: 'Number of items of the whole list, after filtering. Counted only if selected, which costs 2 points',
+    })
     totalCount!: number
   }
 
