@@ -12,47 +12,51 @@ import { readStartCommand } from './start-command.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-const usage = `Usage: npm run smoke -- --node VERSION
-Builds, serves and tests with another version of Node, such as 22 or 20.19, from the npm package node. Stops at the first failure.`
+const usage = `Usage: npm run smoke -- --node VERSION [--node VERSION ...]
+Builds, serves and tests with other versions of Node, such as 22 or 20.19, from the npm package node. Stops at the first failure.`
 
 process.exitCode = await runCommand({ usage, readOptions, run: smoke })
 
 function readOptions() {
-  const { node, help } = parseArgs({ options: { node: { type: 'string' }, help: { type: 'boolean', default: false } } }).values
-  if (!node && !help) throw new Error('--node is required.')
-  return { version: node ?? '', help }
+  const { node: versions = [], help } = parseArgs({
+    options: { node: { type: 'string', multiple: true }, help: { type: 'boolean', default: false } },
+  }).values
+  if (versions.length === 0 && !help) throw new Error('--node is required.')
+  return { versions, help }
 }
 
-async function smoke({ version }: ReturnType<typeof readOptions>): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'shop-smoke-'))
+async function smoke({ versions }: ReturnType<typeof readOptions>): Promise<number> {
+  const folders = await Promise.all(versions.map(() => mkdtemp(join(tmpdir(), 'shop-smoke-'))))
   try {
-    // Postgres does not run as root and needs access to the folder.
-    await chmod(folder, 0o755)
-    const env = await installNode(folder, version)
-    await run('node', ['--version'], env)
-    await run('npm', ['run', 'build'], env)
-    await serve(folder, env)
-    await run(
-      'node',
-      [
-        'node_modules/vitest/vitest.mjs',
-        'run',
-        '--project',
-        'quick',
-        '--reporter',
-        'dot',
-        'packages/cached-resolvers/test/cache',
-      ],
-      env,
-    )
+    const environments = await allEnded(folders.map((folder, index) => installNode(folder, versions[index] as string)))
+    // One after another, because all versions build into the same folder.
+    for (const env of environments) {
+      await run('node', ['--version'], env)
+      await run('npm', ['run', 'build'], env)
+    }
+    await allEnded(environments.map((env, index) => serveAndTest(folders[index] as string, env)))
     return 0
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
   }
 }
 
-/** Installs this version of Node. Returns the environment in which `node` is that version. */
+/** Like Promise.all(), but waits until all have ended, so that nothing still runs after a failure. */
+async function allEnded<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work)
+  return Promise.all(work)
+}
+
+async function serveAndTest(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+  await serve(folder, env)
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'quick', '--reporter', 'dot']
+  await run('node', [...vitest, 'packages/cached-resolvers/test/cache'], env)
+}
+
+/** Installs this version of Node in the folder. Returns the environment in which `node` is that version. */
 async function installNode(folder: string, version: string): Promise<NodeJS.ProcessEnv> {
+  // Postgres does not run as root and needs access to the folder.
+  await chmod(folder, 0o755)
   // The install script of the package fetches the binary for this platform.
   const manifest = { private: true, dependencies: { node: version }, allowScripts: { node: true } }
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
