@@ -149,8 +149,7 @@ describe('a client that disconnects', () => {
     app.takeStatements()
     const [first, second, third] = [sendAsClient(document), sendAsClient(document), sendAsClient(document)]
     await untilWaiting()
-    const { coalesced } = await cacheStats()
-    expect(coalesced).toBe(2)
+    await until(async () => (await cacheStats()).coalesced === 2)
     first.disconnect()
     second.disconnect()
     await untilTwoHaveLeft()
