@@ -65,9 +65,9 @@ function measureNear(entries: number): Memory['near'] {
   collect()
   const before = process.memoryUsage()
   for (let number = 1; number <= entries; number += 1) {
-    // Copies, because texts from a socket or a query share no memory with other strings.
+    // A copy, because a text from a socket shares no memory with other strings.
     const text = Buffer.from(entryText(product(number))).toString()
-    const id = Buffer.from(product(number).id).toString()
+    const { id } = product(number)
     const key = keys.entry(namespace, id)
     near.putEntry(namespace.name, { id, key }, decodeStored(text, generation) as StoredEntry, near.removalCount(key))
   }

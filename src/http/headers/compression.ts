@@ -21,13 +21,16 @@ export class Compression {
   /** Encodings by Accept-Encoding header. Clients send few different values of this header. */
   private readonly encodings = new LRUCache<string, Compressed['encoding'] | 'identity'>({ max: 100 })
 
-  private readonly compressed = new WeakMap<Buffer, Map<string, Compressed>>()
+  /** Buffers are assets, which are sent repeatedly: GraphiQL has 9 MB of them. Each is compressed once for each encoding. */
+  private readonly compressedBuffers = new WeakMap<Buffer, Partial<Record<Compressed['encoding'], Compressed>>>()
 
   /** Returns or resolves with undefined if the response should be sent uncompressed. */
   compress(text: string | Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> | undefined {
     const encoding = acceptEncoding === undefined ? 'identity' : this.encodingFor(acceptEncoding)
-    if (encoding === 'identity' || this.running >= maxRunning) return undefined
-    return this.run(encoding, text)
+    if (encoding === 'identity') return undefined
+    const known = typeof text === 'string' ? undefined : this.compressedBuffers.get(text)?.[encoding]
+    if (known) return Promise.resolve(known)
+    return this.running >= maxRunning ? undefined : this.run(encoding, text)
   }
 
   /** Compresses text responses that are not compressed yet. */
@@ -35,10 +38,7 @@ export class Compression {
     if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
     if (Buffer.byteLength(payload) < compressionThresholdBytes || reply.hasHeader('content-encoding')) return payload
     if (!isText.test(String(reply.getHeader('content-type')))) return payload
-    const accepted = request.headers['accept-encoding']
-    const compressed = await (typeof payload === 'string'
-      ? this.compress(payload, accepted)
-      : this.compressOnce(payload, accepted))
+    const compressed = await this.compress(payload, request.headers['accept-encoding'])
     if (!compressed) return payload
     reply.removeHeader('content-length').header('content-encoding', compressed.encoding)
     const etag = reply.getHeader('etag')
@@ -47,21 +47,13 @@ export class Compression {
     return compressed.body
   }
 
-  /** Compresses a buffer once for each encoding: assets are sent repeatedly, and GraphiQL has 9 MB of them. */
-  private async compressOnce(buffer: Buffer, acceptEncoding: string | undefined): Promise<Compressed | undefined> {
-    if (acceptEncoding === undefined) return undefined
-    const byEncoding = this.compressed.get(buffer) ?? new Map<string, Compressed>()
-    const existing = byEncoding.get(this.encodingFor(acceptEncoding))
-    if (existing) return existing
-    const compressed = await this.compress(buffer, acceptEncoding)
-    if (compressed) this.compressed.set(buffer, byEncoding.set(compressed.encoding, compressed))
-    return compressed
-  }
-
   private async run(encoding: Compressed['encoding'], text: string | Buffer): Promise<Compressed | undefined> {
     this.running += 1
     try {
-      return { encoding, body: await compressors[encoding](text) }
+      const compressed = { encoding, body: await compressors[encoding](text) }
+      if (typeof text !== 'string')
+        this.compressedBuffers.set(text, { ...this.compressedBuffers.get(text), [encoding]: compressed })
+      return compressed
     } catch {
       // The uncompressed response is valid as well.
       return undefined

@@ -1,4 +1,5 @@
 import { ClockRing, ClockRingItem } from './clock-ring.js'
+import { copyOf } from './copy-of.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { EntryHeader, StoredEntry } from './entry.js'
 import type { Keys } from './key.js'
@@ -226,14 +227,6 @@ function bucketOf(key: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
   return (hash >>> 0) % removalBuckets
-}
-
-/**
- * Copies a text that may be a part of a larger one, such as an id in a query. V8 would keep the larger text in memory for as long as
- * the part.
- */
-function copyOf(text: string): string {
-  return Buffer.from(text).toString()
 }
 
 /** Estimates the memory of name and parsed value; measured with the entries of the shop and rounded up. */

@@ -1,4 +1,5 @@
 import { ClockRing, type ClockRingOptions } from './clock-ring.js'
+import { copyOf } from './copy-of.js'
 import { DecodedEntry } from './decoded-entry.js'
 import type { StoredEntry } from './entry.js'
 import { type EntryKeyRead, type GenerationScope, isValid, type KeyRead } from './key-read.js'
@@ -72,15 +73,17 @@ export class RecentKeyReads {
     const idOrKey = typeof keyRead.id === 'string' ? keyRead.id : keyRead.key
     const map = this.byNamespace.get(name) ?? new Map<string, RecentKeyRead>()
     this.byNamespace.set(name, map)
-    const previous = map.get(idOrKey)
-    if (!previous && !this.ring.admits(bytesOf(keyRead.key, idOrKey, text))) return
+    if (!map.has(idOrKey) && !this.ring.admits(bytesOf(keyRead.key, idOrKey, text))) return
     const value = parseShared(keyRead.stored)
-    if (value === undefined) return
+    if (value !== undefined) this.put(new RecentKeyRead(map, copyOf(idOrKey), keyRead, text, value))
+  }
+
+  private put(recent: RecentKeyRead): void {
+    const { map, id } = recent
+    const previous = map.get(id)
     if (previous) this.ring.delete(previous)
-    // A copy, because V8 would keep the whole query of which the id may be a part.
-    const recent = new RecentKeyRead(map, Buffer.from(idOrKey).toString(), keyRead, text, value)
-    if (this.ring.add(recent)) map.set(recent.id, recent)
-    else map.delete(idOrKey)
+    if (this.ring.add(recent)) map.set(id, recent)
+    else map.delete(id)
   }
 }
 
