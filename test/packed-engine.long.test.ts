@@ -128,6 +128,15 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
     expect((await other(counted)).data).toEqual({ post: { commentCount: 1 } })
   })
 
+  test('processes that start at the same time do not deadlock', async () => {
+    // Both wait with the locks that they have by then.
+    const release = await lock(database, 'lock table posts in access exclusive mode')
+    const started = processes(4)
+    await until(async () => (await waitingStatements(database)).length >= 2)
+    await release()
+    await started
+  })
+
   test('four processes that request the same cold key run one SQL statement', async () => {
     const four = await processes(4)
     await redis.client.flushall()

@@ -11,7 +11,10 @@ export interface ServedFile {
 
 export async function serve(file: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<ServedFile> {
   const child = spawn(process.execPath, ['--import', 'tsx', file], { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
-  const [printed] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
+  const exited = once(child, 'exit').then(([code]) => {
+    throw new Error(`${file} exited with code ${code} before it printed its URL`)
+  })
+  const [printed] = (await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), exited])) as [string]
   const url = printed.trim()
   const headers = { 'content-type': 'application/json' }
   return {

@@ -1,5 +1,6 @@
 import type { Read } from '../loaders/reads.js'
 import type { Database, Queryable } from './database.js'
+import { StallMeter } from './stall-meter.js'
 
 /** Members of a postgres.js query that its types omit. `active` is true while the server executes the statement. */
 interface Statement {
@@ -8,30 +9,51 @@ interface Statement {
 }
 
 /**
- * Runs a read, and cancels its active statements when the signal is aborted. A Postgres cancel request identifies a connection,
- * not a statement, so a late request cancels the next statement on that connection. If a statement was cancelled although its
- * signal is not aborted, the read is therefore run once more.
+ * Runs a read, and cancels its active statements when the signal is aborted. The read is run once more if it failed for one of two
+ * reasons that say nothing about the database:
+ * - A Postgres cancel request identifies a connection, not a statement, so a late request cancels the next statement on that
+ *   connection.
+ * - The timeout of a statement includes what the server waits for this process: for the parameters of a statement that is new to
+ *   the connection, and until results are read. A process that is stalled for that long exceeds the timeout.
  */
-async function readAbortably<T>(database: Queryable, signal: AbortSignal, read: (database: Queryable) => Promise<T>): Promise<T> {
+async function readAbortably<T>(
+  database: Queryable,
+  read: (database: Queryable) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const stalls = new StallMeter()
   try {
     return await cancelOnAbort(signal, database, read)
   } catch (error) {
-    if (signal.aborted || !isCancelled(error)) throw error
+    const maySucceed = isCancelled(error) || (isQueryCanceled(error) && stalls.wasMostlyStalled())
+    if (signal?.aborted || !maySucceed) throw error
     return await cancelOnAbort(signal, database, read)
+  } finally {
+    stalls.stop()
   }
 }
 
 /** Returns a function that runs reads on the pool, and cancels their statements when the signal is aborted. */
 export function createRead(database: Database): Read<Queryable> {
-  return (_, read, signal) => (signal ? readAbortably(database, signal, read) : read(database))
+  return (_, read, signal) => readAbortably(database, read, signal)
 }
 
-/** Whether a cancel request ended the statement. Also checks the message, because statement_timeout has the same SQLSTATE. */
+/** Whether a cancel request ended the statement. Also checks the message, because the statement timeout has the same SQLSTATE. */
 export function isCancelled(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '57014' && error.message.includes('user request')
+  return isQueryCanceled(error) && error.message.includes('user request')
 }
 
-async function cancelOnAbort<T>(signal: AbortSignal, database: Queryable, read: (database: Queryable) => Promise<T>): Promise<T> {
+/** Whether a cancel request or the statement timeout ended the statement */
+function isQueryCanceled(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === '57014'
+}
+
+async function cancelOnAbort<T>(
+  signal: AbortSignal | undefined,
+  database: Queryable,
+  read: (database: Queryable) => Promise<T>,
+): Promise<T> {
+  if (signal === undefined) return await read(database)
   const statements: Statement[] = []
   let timer: NodeJS.Timeout | undefined
   // Cancels active statements only. A statement may still be queued, for a connection or behind other statements on a connection.
