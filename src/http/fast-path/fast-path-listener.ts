@@ -83,7 +83,7 @@ export class FastPathListener {
       const rememberedHeaders = this.isCandidate(request) ? this.headersByKey.get(headersKey(request)) : undefined
       // The standard path verifies tokens that are not cached.
       const viewer = rememberedHeaders && this.options.authenticator.findCached(request.headers.authorization)
-      if (!rememberedHeaders || !viewer || this.options.loadShedder.isOverloaded) return standardPath(request, response)
+      if (!rememberedHeaders || !viewer || this.options.loadShedder.checkOverload()) return standardPath(request, response)
       const startedAt = performance.now()
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -36,7 +36,7 @@ export class AdmissionController {
    * the first call in an iteration starts the measurement of the iteration.
    */
   checkOverload(): boolean {
-    return this.loadShedder.isOverloaded
+    return this.loadShedder.checkOverload()
   }
 
   /**
@@ -68,7 +68,7 @@ export class AdmissionController {
   /** A network with few requests in flight may use a reserve when other networks have used up the limit. */
   private hasCapacityFor(network: string): boolean {
     const { loadShedder } = this
-    if (loadShedder.isOverloaded) return false
+    if (loadShedder.checkOverload()) return false
     return (
       !loadShedder.isFull ||
       (!loadShedder.isReserveFull && this.inFlightByNetwork.of(network) < loadShedder.maxInFlightForReserve)

@@ -46,10 +46,10 @@ export class LoadShedder {
   }
 
   /**
-   * Whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs`. Must be read when each
-   * request arrives, because the first read in an iteration starts the measurement of the iteration.
+   * Returns whether overload is sustained and this iteration of the event loop has taken longer than `maxDelayMs`. Must be called
+   * when each request arrives, because the first call in an iteration starts the measurement of the iteration.
    */
-  get isOverloaded(): boolean {
+  checkOverload(): boolean {
     const at = this.options.now()
     if (this.iterationStartedAt === undefined) {
       this.iterationStartedAt = at
