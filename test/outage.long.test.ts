@@ -57,22 +57,22 @@ describe('a process that is repeatedly stopped, as by a CPU limit', () => {
     await served.start()
     const failures: unknown[] = []
     let isRunning = true
-    const answered = Array.from({ length: 10 }, () => 0)
-    const read = async (reader: number) => {
+    const read = async (reader: { answers: number }) => {
       while (isRunning) {
         const headers = { 'content-type': 'application/json', 'cache-control': 'no-cache' }
         const body = JSON.stringify({ query: '{ order(id: "order_1") { id user { id } products { id } } }' })
         const response = await fetch(`${served.origin}/graphql`, { method: 'POST', headers, body })
         const { errors } = (await response.json()) as { errors?: unknown[] }
         if (errors) failures.push(...errors)
-        answered[reader] = (answered[reader] ?? 0) + 1
+        reader.answers += 1
       }
     }
-    const readers = answered.map((_, reader) => read(reader))
+    const readers = Array.from({ length: 10 }, () => ({ answers: 0 }))
+    const reads = readers.map(read)
     /** Waits until each reader has the answers to its current request, which the stall may have delayed, and to the next one. */
     const answersToAll = () => {
-      const before = [...answered]
-      return until(() => answered.every((count, reader) => count >= (before[reader] ?? 0) + 2))
+      const awaited = readers.map((reader) => ({ reader, count: reader.answers + 2 }))
+      return until(() => awaited.every(({ reader, count }) => reader.answers >= count))
     }
     await answersToAll()
     for (const _ of Array(2).keys()) {
@@ -81,7 +81,7 @@ describe('a process that is repeatedly stopped, as by a CPU limit', () => {
       await answersToAll()
     }
     isRunning = false
-    await Promise.all(readers)
+    await Promise.all(reads)
     expect(failures).toEqual([])
   })
 })

@@ -131,10 +131,10 @@ describe.skipIf(noRedis)('examples/blog, with the packed engine', () => {
   test('processes that start at the same time do not deadlock', async () => {
     // Both wait with the locks that they have by then.
     const release = await lock(database, 'lock table posts in access exclusive mode')
-    const started = processes(4)
+    const starting = processes(4)
     await until(async () => (await waitingStatements(database)).length >= 2)
     await release()
-    await started
+    await starting
   })
 
   test('four processes that request the same cold key run one SQL statement', async () => {

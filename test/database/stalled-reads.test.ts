@@ -2,6 +2,7 @@ import { createRead } from 'cached-resolvers/postgres'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type Database } from '../../src/platform/database/connection.js'
 import { createDatabase, type TestDatabase } from '../helpers/database.js'
+import { stallThread } from '../helpers/stall-thread.js'
 
 const statementTimeoutMs = 300
 
@@ -25,7 +26,7 @@ describe('a read that exceeds the statement timeout', () => {
     onStatement = () => {
       sent += 1
       // The driver now sends the text of the statement with setImmediate(), and the parameters when the server has described them.
-      if (sent === 1) queueMicrotask(() => setImmediate(() => stallThisProcess(3 * statementTimeoutMs)))
+      if (sent === 1) queueMicrotask(() => setImmediate(() => stallThread(3 * statementTimeoutMs)))
     }
     const users = await createRead(sql)('users', (source) => source`select id from users where id = ${1}`)
     expect(users).toEqual([{ id: 1 }])
@@ -44,7 +45,3 @@ describe('a read that exceeds the statement timeout', () => {
     expect(sent).toBe(1)
   })
 })
-
-function stallThisProcess(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}

@@ -9,7 +9,7 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-const outboxRows = async () => (await database.sql`select count(*) from cache_outbox`)[0]?.count
+const countOutboxRows = async () => (await database.sql`select count(*) from cache_outbox`)[0]?.count
 
 describe('a backlog of 100,000 rows, as left by an outage or the previous version', () => {
   const leaveBacklog = () => database.sql`
@@ -21,7 +21,7 @@ describe('a backlog of 100,000 rows, as left by an outage or the previous versio
   test('delays neither a start nor later commits, and is deleted completely', async () => {
     await leaveBacklog()
     const app = await startTestApp({ database })
-    expect(await outboxRows()).toBe(0)
+    expect(await countOutboxRows()).toBe(0)
     const stock = async () => (await app.query('{ product(id: "product_1") { stock } }')).data.product.stock
     await stock()
     // As autovacuum does while the outbox is empty: the planner then expects no rows in it, whatever its size.
@@ -29,7 +29,7 @@ describe('a backlog of 100,000 rows, as left by an outage or the previous versio
     await leaveBacklog()
     await database.sql`update products set stock = 4711 where id = 1`
     await until(async () => (await stock()) === 4711)
-    await until(async () => (await outboxRows()) === 0)
+    await until(async () => (await countOutboxRows()) === 0)
     await app.stop()
   })
 
@@ -37,7 +37,7 @@ describe('a backlog of 100,000 rows, as left by an outage or the previous versio
     await leaveBacklog()
     await database.sql`update cache_outbox set transaction_id = '9000000000'`
     const app = await startTestApp({ database })
-    expect(await outboxRows()).toBe(0)
+    expect(await countOutboxRows()).toBe(0)
     await app.stop()
   })
 })

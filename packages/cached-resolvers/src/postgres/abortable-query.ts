@@ -17,9 +17,9 @@ interface Statement {
  *   the connection, and until results are read. A process that is stalled for that long exceeds the timeout.
  */
 async function readAbortably<T>(
+  signal: AbortSignal | undefined,
   database: Queryable,
   read: (database: Queryable) => Promise<T>,
-  signal: AbortSignal | undefined,
 ): Promise<T> {
   const stalls = new StallMeter()
   try {
@@ -35,7 +35,7 @@ async function readAbortably<T>(
 
 /** Returns a function that runs reads on the pool, and cancels their statements when the signal is aborted. */
 export function createRead(database: Database): Read<Queryable> {
-  return (_, read, signal) => readAbortably(database, read, signal)
+  return (_, read, signal) => readAbortably(signal, database, read)
 }
 
 /** Whether a cancel request ended the statement. Also checks the message, because the statement timeout has the same SQLSTATE. */

@@ -174,6 +174,7 @@ export async function confirmOutboxSnapshot(
   // A row can have a transaction id that this Postgres server has not assigned yet: one at or above the xmax of the current snapshot.
   // Such a row was written on another server and came here in a restored dump. Its transaction id cannot be compared to the snapshot,
   // so the row counts as visible in the snapshot.
+  //
   // The ids are passed as arrays, not joined. A vacuum of the outbox, which is usually empty, lets the planner expect no rows. For a
   // join it would then read the whole backlog, and compare each row with each confirmed row.
   const [row] = await database<[{ confirmed: number }]>`

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stallThread } from '../../../../test/helpers/stall-thread.js'
 import { startDeadline, withDeadline } from '../../src/cache/deadline.js'
 import { destroyOnResponseTimeout } from '../../src/cache/response-timeout.js'
 
@@ -13,11 +14,6 @@ const echoServer = `
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
 
 const expired = () => new Error('expired')
-
-/** Stops this thread, as SIGSTOP or the CPU limit of a container does. */
-function stall(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}
 
 let worker: Worker
 let socket: Socket
@@ -37,14 +33,14 @@ describe('a deadline', () => {
     const answer = once(socket, 'data')
     socket.write('in time')
     const result = withDeadline(answer, 20, expired)
-    stall(200)
+    stallThread(200)
     expect(String(await result)).toBe('in time')
   })
 
   test('is extended by the time that the process was stalled', async () => {
     const answer = once(socket, 'data')
     const result = withDeadline(answer, 20, expired)
-    stall(1_000)
+    stallThread(1_000)
     // As if the stall had delayed the request
     setImmediate(() => socket.write('extended'))
     expect(String(await result)).toBe('extended')
@@ -54,14 +50,14 @@ describe('a deadline', () => {
     const none = new Promise<never>(() => {})
     await expect(withDeadline(none, 5, expired)).rejects.toThrow('expired')
     const result = withDeadline(none, 5, expired)
-    stall(50)
+    stallThread(50)
     await expect(result).rejects.toThrow('expired')
   })
 
   test('that is cancelled does not expire, even if it was due', async () => {
     let calls = 0
     const deadlines = [1, 1].map((ms) => startDeadline(ms, () => (calls += 1)))
-    stall(50)
+    stallThread(50)
     for (const deadline of deadlines) deadline.cancel()
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(calls).toBe(0)
@@ -81,7 +77,7 @@ describe('a connection with a response timeout', () => {
     const watched = await open(300)
     const answer = once(watched, 'data')
     watched.write('an answer')
-    stall(1_000)
+    stallThread(1_000)
     await answer
     // By then, both checks that were due have run.
     await new Promise((resolve) => setTimeout(resolve, 600))
